@@ -1,0 +1,172 @@
+//! Implicit MLE: ∇_θ L ≈ c · (1/S) Σ_s (z_s − z'_s), z'_s = MAP(θ' + τ' ε_s) with the forward pass's ε (Niepert,
+//! Minervini, Franceschi 2021, Algorithm 1; central difference: Minervini, Franceschi, Niepert 2023).
+
+use super::{Imle, Row, Side, Work, check_dz_row};
+use crate::kernel::elementwise;
+use crate::noise::Stream;
+use crate::rows::{block, check_length};
+use crate::{Difference, Dz, Error, Key, MapSolver, Options, Rows, RowsMut, Shape};
+
+/// What a gradient was made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Diagnostics {
+    /// States compared: B·S.
+    pub states: u64,
+    /// States with z' = z, whose gradient is zero. Near `states`: λ or τ' is too small to move the choice.
+    pub unchanged: u64,
+    /// Σ over states of the non-zeros of z − z'.
+    pub nonzeros: u64,
+}
+
+impl Diagnostics {
+    fn count(&mut self, nonzeros: u64) {
+        self.states += 1;
+        self.unchanged += u64::from(nonzeros == 0);
+        self.nonzeros += nonzeros;
+    }
+}
+
+impl<M: MapSolver> Imle<M> {
+    /// grad_theta = c · (1/S) Σ_s (z_s − z'_s), an estimate of ∇_θ L from dz = ∇_z ℓ.
+    ///
+    /// The noise of the forward pass is made again from `key`. `indices`, if given, are the lists that
+    /// [`sample`](Imle::sample) returned for the same key; they spare the forward selection. (The central difference
+    /// has no use for them.)
+    ///
+    /// # Errors
+    /// Argument errors before anything is written; [`Error::NonFinite`], [`Error::Infeasible`] and
+    /// [`Error::NotAState`] with the first bad row.
+    pub fn gradient(
+        &self,
+        key: Key,
+        theta: Rows<'_>,
+        dz: Dz<'_>,
+        indices: Option<&[u32]>,
+        grad_theta: RowsMut<'_>,
+        work: &mut [f32],
+    ) -> Result<Diagnostics, Error> {
+        let shape = self.shape;
+        let (n, states) = (shape.n(), shape.samples() * shape.k());
+        let theta = theta.check("theta", shape)?;
+        let dz = dz.check(shape)?;
+        if let Some(indices) = indices {
+            check_length("indices", indices, shape.rows() * states)?;
+        }
+        let mut grad_theta = grad_theta.check("grad_theta", shape)?;
+        let mut work = Work::new(work, n)?;
+
+        let mut diagnostics = Diagnostics::default();
+        for b in 0..shape.rows() {
+            let theta = theta.row(b, n);
+            let lists = indices.map(|indices| Lists { lists: block(indices, b * states, states), k: shape.k() });
+            self.check_row(b, theta)?;
+            check_dz_row(dz, b, shape.samples())?;
+            if let Some(lists) = lists {
+                lists.check(shape.samples(), b, theta, self.solver.ones(b))?;
+            }
+            let grad = grad_theta.row(b, n);
+            let dz = |s| dz.get(b, s);
+            self.row(b, theta).gradient(&mut Stream::new(key, b), dz, lists, &mut work, grad, &mut diagnostics);
+        }
+        Ok(diagnostics)
+    }
+}
+
+impl<M: MapSolver> Row<'_, M> {
+    pub(crate) fn gradient<'d>(
+        &self,
+        stream: &mut Stream,
+        dz: impl Fn(usize) -> &'d [f32],
+        lists: Option<Lists<'_>>,
+        work: &mut Work<'_>,
+        grad: &mut [f32],
+        diagnostics: &mut Diagnostics,
+    ) {
+        grad.fill(0.0);
+        for s in 0..self.samples {
+            let dz = dz(s);
+            self.options.noise.fill(stream, work.epsilon);
+            elementwise::copy(work.epsilon, work.scores);
+            match (self.options.difference, lists) {
+                (Difference::Central, _) => {
+                    self.target(Side::Plus, dz, work.scores);
+                    self.solver.map(self.b, work.scores, work.z);
+                }
+                (Difference::Forward, None) => self.perturbed_map(work),
+                (Difference::Forward, Some(lists)) => lists.write(s, work.z),
+            }
+            // ε and the scores are done with: their memory serves the target's scores and state.
+            self.target(Side::Minus, dz, work.epsilon);
+            self.solver.map(self.b, work.epsilon, work.scores);
+            diagnostics.count(elementwise::accumulate_difference(work.z, work.scores, grad));
+        }
+        elementwise::scale(grad, self.options.gradient_factor(self.samples));
+    }
+}
+
+/// A row's states as index lists of k entries.
+#[derive(Clone, Copy)]
+pub(crate) struct Lists<'a> {
+    lists: &'a [u32],
+    k: usize,
+}
+
+impl<'a> Lists<'a> {
+    /// The ones of state s, without the unused tail.
+    fn get(self, s: usize) -> impl Iterator<Item = usize> + 'a {
+        block(self.lists, s * self.k, self.k).iter().take_while(|&&i| i != u32::MAX).map(|&i| i as usize)
+    }
+
+    fn check(self, samples: usize, b: usize, theta: &[f32], ones: Option<usize>) -> Result<(), Error> {
+        let unmasked = |i| theta.get(i).is_some_and(|&t| t != f32::NEG_INFINITY);
+        let good = (0..samples).all(|s| {
+            ones.is_none_or(|ones| ones == self.get(s).count())
+                && self.get(s).is_sorted_by(|a, b| a < b)
+                && self.get(s).all(unmasked)
+        });
+        if good { Ok(()) } else { Err(Error::NotAState { row: b as u32 }) }
+    }
+
+    fn write(self, s: usize, z: &mut [f32]) {
+        z.fill(0.0);
+        for i in self.get(s) {
+            if let Some(z) = z.get_mut(i) {
+                *z = 1.0;
+            }
+        }
+    }
+}
+
+/// grad_theta = c · (1/S) Σ_s (z_s − z'_s) for states `[B][S][N]` that a solver outside found: the last of the three
+/// steps. For the central difference `z` is the state of [`Side::Plus`] and `z_target` that of [`Side::Minus`].
+///
+/// # Errors
+/// Argument errors before anything is written; [`Error::NonFinite`] with the first bad row.
+pub fn difference(
+    shape: Shape,
+    options: &Options,
+    z: &[f32],
+    z_target: &[f32],
+    grad_theta: RowsMut<'_>,
+) -> Result<Diagnostics, Error> {
+    options.check()?;
+    let states = shape.samples() * shape.n();
+    check_length("z", z, shape.rows() * states)?;
+    check_length("z_target", z_target, shape.rows() * states)?;
+    let mut grad_theta = grad_theta.check("grad_theta", shape)?;
+
+    let mut diagnostics = Diagnostics::default();
+    for b in 0..shape.rows() {
+        let (z, z_target) = (block(z, b * states, states), block(z_target, b * states, states));
+        super::check_values("z", b, z, f32::is_finite)?;
+        super::check_values("z_target", b, z_target, f32::is_finite)?;
+        let grad = grad_theta.row(b, shape.n());
+        grad.fill(0.0);
+        for s in 0..shape.samples() {
+            let state = |z| block(z, s * shape.n(), shape.n());
+            diagnostics.count(elementwise::accumulate_difference(state(z), state(z_target), grad));
+        }
+        elementwise::scale(grad, options.gradient_factor(shape.samples()));
+    }
+    Ok(diagnostics)
+}

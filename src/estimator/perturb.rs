@@ -1,0 +1,130 @@
+//! Perturb-and-MAP: z_s = MAP(θ + τ ε_s), s = 1..S (Papandreou, Yuille 2011; Niepert, Minervini, Franceschi 2021,
+//! section 3.2).
+
+use super::{Imle, Row, States, Work, check_theta_row};
+use crate::kernel::elementwise;
+use crate::noise::Stream;
+use crate::rows::{block_mut, check_length};
+use crate::{Error, Key, MapSolver, Options, Rows, Shape};
+
+impl<M: MapSolver> Imle<M> {
+    /// z = MAP(θ): the states at test time. The shape's S is ignored.
+    ///
+    /// # Errors
+    /// Argument errors before anything is written; [`Error::NonFinite`] and [`Error::Infeasible`] with the first bad
+    /// row.
+    pub fn map(&self, theta: Rows<'_>, mut states: States<'_>, work: &mut [f32]) -> Result<(), Error> {
+        let shape = self.shape.one_sample();
+        let theta = theta.check("theta", shape)?;
+        states.check(shape)?;
+        let work = Work::new(work, shape.n())?;
+        if states.is_none() {
+            return Err(Error::NoOutput);
+        }
+        for b in 0..shape.rows() {
+            let theta = theta.row(b, shape.n());
+            self.check_row(b, theta)?;
+            self.solver.map(b, theta, work.z);
+            if !states.put(shape, b, work.z) {
+                return Err(Error::NotAState { row: b as u32 });
+            }
+        }
+        Ok(())
+    }
+
+    /// z_s = MAP(θ + τ ε_s) for s = 1..S, and the marginals (1/S) Σ_s z_s, `[B][N]`, an estimate of μ(θ).
+    ///
+    /// # Errors
+    /// Argument errors before anything is written; [`Error::NonFinite`] and [`Error::Infeasible`] with the first bad
+    /// row; [`Error::NotAState`] if a list was asked for and a solver's state has more than the shape's k ones.
+    pub fn sample(
+        &self,
+        key: Key,
+        theta: Rows<'_>,
+        mut states: States<'_>,
+        mut marginals: Option<&mut [f32]>,
+        work: &mut [f32],
+    ) -> Result<(), Error> {
+        let shape = self.shape;
+        let theta = theta.check("theta", shape)?;
+        states.check(shape)?;
+        if let Some(marginals) = &marginals {
+            check_length("marginals", marginals, shape.rows() * shape.n())?;
+        } else if states.is_none() {
+            return Err(Error::NoOutput);
+        }
+        let mut work = Work::new(work, shape.n())?;
+
+        for b in 0..shape.rows() {
+            let theta = theta.row(b, shape.n());
+            self.check_row(b, theta)?;
+            let mean = marginals.as_deref_mut().map_or(&mut [][..], |m| block_mut(m, b * shape.n(), shape.n()));
+            mean.fill(0.0);
+            let mut listed = true;
+            self.row(b, theta).sample(&mut Stream::new(key, b), &mut work, |s, z| {
+                listed &= states.put(shape, b * shape.samples() + s, z);
+                elementwise::accumulate(z, mean);
+            });
+            elementwise::divide(mean, shape.samples() as f32);
+            if !listed {
+                return Err(Error::NotAState { row: b as u32 });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<M: MapSolver> Row<'_, M> {
+    /// Draws the row's samples one after another and shows each to `sink`.
+    pub(crate) fn sample(&self, stream: &mut Stream, work: &mut Work<'_>, mut sink: impl FnMut(usize, &[f32])) {
+        for s in 0..self.samples {
+            self.options.noise.fill(stream, work.scores);
+            self.perturbed_map(work);
+            sink(s, work.z);
+        }
+    }
+
+    /// z = MAP(θ + τ ε) for the ε in `work.scores`.
+    pub(crate) fn perturbed_map(&self, work: &mut Work<'_>) {
+        elementwise::perturb(self.theta, self.options.temperature, work.scores);
+        self.solver.map(self.b, work.scores, work.z);
+    }
+}
+
+/// The perturbed scores θ + τ ε_s, `[B][S][N]`, for a solver that lives outside: the first of the three steps
+/// perturb, [`target`](crate::target()), [`difference`](crate::difference). A masked score is −inf.
+///
+/// # Errors
+/// Argument errors before anything is written; [`Error::NonFinite`] with the first bad row.
+pub fn perturb(shape: Shape, options: &Options, key: Key, theta: Rows<'_>, scores: &mut [f32]) -> Result<(), Error> {
+    options.check()?;
+    let theta = theta.check("theta", shape)?;
+    check_length("scores", scores, shape.rows() * shape.samples() * shape.n())?;
+    for b in 0..shape.rows() {
+        let theta = theta.row(b, shape.n());
+        check_theta_row(b, theta)?;
+        let mut stream = Stream::new(key, b);
+        for s in 0..shape.samples() {
+            let scores = block_mut(scores, (b * shape.samples() + s) * shape.n(), shape.n());
+            options.noise.fill(&mut stream, scores);
+            elementwise::perturb(theta, options.temperature, scores);
+        }
+    }
+    Ok(())
+}
+
+/// The noise ε_s itself, before τ, `[B][S][N]`: what every call with the same key and noise options uses.
+///
+/// # Errors
+/// [`Error::Option`], [`Error::Length`].
+pub fn noise(shape: Shape, options: &Options, key: Key, epsilon: &mut [f32]) -> Result<(), Error> {
+    options.check()?;
+    check_length("epsilon", epsilon, shape.rows() * shape.samples() * shape.n())?;
+    for b in 0..shape.rows() {
+        let mut stream = Stream::new(key, b);
+        for s in 0..shape.samples() {
+            options.noise.fill(&mut stream, block_mut(epsilon, (b * shape.samples() + s) * shape.n(), shape.n()));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! The target parameters θ' (Niepert, Minervini, Franceschi 2021, section 3.1).
+
+use super::{Row, check_dz_row, check_theta_row};
+use crate::kernel::elementwise;
+use crate::noise::Stream;
+use crate::rows::{block_mut, check_length};
+use crate::{Dz, Error, Key, Options, Rows, Shape, Target};
+
+/// On which side of θ the target lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// αθ − λ dz: where the loss is lower.
+    Minus,
+    /// αθ + λ dz: the other end of the central difference.
+    Plus,
+}
+
+impl<M> Row<'_, M> {
+    /// scores: ε → θ' + τ' ε
+    pub(crate) fn target(&self, side: Side, dz: &[f32], scores: &mut [f32]) {
+        target_scores(self.options, side, self.theta, dz, scores);
+    }
+}
+
+fn target_scores(options: &Options, side: Side, theta: &[f32], dz: &[f32], scores: &mut [f32]) {
+    let &Options { target, alpha, lambda, target_temperature: tau, .. } = options;
+    match (target, side) {
+        (Target::Combinatorial, _) => elementwise::combinatorial_target(theta, dz, tau, scores),
+        (Target::Linear, Side::Minus) => elementwise::linear_target(theta, dz, alpha, lambda, tau, scores),
+        (Target::Linear, Side::Plus) => elementwise::linear_target(theta, dz, alpha, -lambda, tau, scores),
+    }
+}
+
+/// The target scores θ' + τ' ε_s, `[B][S][N]`, with the noise that [`perturb`](crate::perturb()) used for the same key,
+/// for a solver that lives outside. A masked score is −inf.
+///
+/// # Errors
+/// Argument errors before anything is written, among them [`Error::Option`] for the combinatorial target on
+/// [`Side::Plus`]; [`Error::NonFinite`] with the first bad row.
+pub fn target(
+    shape: Shape,
+    options: &Options,
+    key: Key,
+    side: Side,
+    theta: Rows<'_>,
+    dz: Dz<'_>,
+    scores: &mut [f32],
+) -> Result<(), Error> {
+    options.check()?;
+    if (options.target, side) == (Target::Combinatorial, Side::Plus) {
+        return Err(Error::Option { rule: "the combinatorial target has only the minus side" });
+    }
+    let theta = theta.check("theta", shape)?;
+    let dz = dz.check(shape)?;
+    check_length("scores", scores, shape.rows() * shape.samples() * shape.n())?;
+    for b in 0..shape.rows() {
+        let theta = theta.row(b, shape.n());
+        check_theta_row(b, theta)?;
+        check_dz_row(dz, b, shape.samples())?;
+        let mut stream = Stream::new(key, b);
+        for s in 0..shape.samples() {
+            let scores = block_mut(scores, (b * shape.samples() + s) * shape.n(), shape.n());
+            options.noise.fill(&mut stream, scores);
+            target_scores(options, side, theta, dz.get(b, s), scores);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! The const-generic face: arrays in, arrays and heapless index lists out, sizes checked at compile time.
+//!
+//! One row, N scores, K chosen, both known to the compiler: no slices, no workspace argument (3·N floats of stack), and
+//! no error that the types exclude. What remains is bad floats. The kernels, and so the bits, are those of
+//! [`Imle`](crate::Imle).
+//!
+//! ```
+//! use imle::{Key, Options, fixed};
+//!
+//! let layer = fixed::TopK::<6, 2>::new(Options { lambda: 4.0, ..Options::default() })?;
+//! let theta = [0.1, 0.9, -0.3, 0.7, 0.0, -2.0];
+//! let key = Key { seed: 42, ..Key::default() };
+//!
+//! let [first, _] = layer.sample::<2>(key, &theta)?; // two samples
+//! assert_eq!(first.len(), 2);
+//!
+//! let dz = [[0.5, -0.5, 0.0, 0.0, 1.0, 0.0]; 2]; // ∇_z ℓ of each sample
+//! let (grad_theta, _) = layer.gradient(key, &theta, &dz)?;
+//! assert_eq!(grad_theta.iter().sum::<f32>(), 0.0);
+//!
+//! assert_eq!(layer.map(&theta)?, [1, 3]); // test time
+//! # Ok::<(), imle::Error>(())
+//! ```
+//!
+//! More chosen than there are scores does not compile:
+//!
+//! ```compile_fail
+//! let layer = imle::fixed::TopK::<3, 4>::new(imle::Options::default());
+//! ```
+
+use crate::estimator::{Row, Work, check_theta_row, check_values};
+use crate::noise::Stream;
+use crate::{Diagnostics, Error, Key, MapSolver, Options, Shape};
+
+/// The chosen positions, ascending: K of them.
+pub type Chosen<const K: usize> = heapless::Vec<u32, K>;
+
+/// K of N; K = 1 is argmax.
+#[derive(Clone, Copy, Debug)]
+pub struct TopK<const N: usize, const K: usize> {
+    options: Options,
+    solver: crate::TopK<'static>,
+}
+
+impl<const N: usize, const K: usize> TopK<N, K> {
+    /// 1 ≤ N, K ≤ N, and N fits the 32 bits of an index.
+    const SHAPE: Shape = match Shape::new(1, N as u32, K as u32, 1) {
+        Ok(shape) if N <= u32::MAX as usize => shape,
+        _ => panic!("N must be at least 1 and K at most N"),
+    };
+
+    /// Checks the options; the sizes are checked by the compiler.
+    ///
+    /// # Errors
+    /// [`Error::Option`].
+    pub fn new(options: Options) -> Result<Self, Error> {
+        options.check()?;
+        Ok(TopK { options, solver: crate::TopK::new(Self::SHAPE) })
+    }
+
+    /// MAP(θ). O(N).
+    ///
+    /// # Errors
+    /// [`Error::NonFinite`], [`Error::Infeasible`].
+    pub fn map(&self, theta: &[f32; N]) -> Result<Chosen<K>, Error> {
+        self.check(theta)?;
+        let mut z = [0.0; N];
+        self.solver.map(0, theta, &mut z);
+        Ok(chosen(&z))
+    }
+
+    /// z_s = MAP(θ + τ ε_s) for s = 1..S. The noise is that of row `key.row0`. O(S·N).
+    ///
+    /// # Errors
+    /// [`Error::NonFinite`], [`Error::Infeasible`].
+    pub fn sample<const S: usize>(&self, key: Key, theta: &[f32; N]) -> Result<[Chosen<K>; S], Error> {
+        self.check(theta)?;
+        let mut samples = [const { Chosen::new() }; S];
+        let [epsilon, scores, z] = &mut [[0.0; N]; 3];
+        let mut work = Work { epsilon, scores, z };
+        let mut out = samples.iter_mut();
+        self.row::<S>(theta).sample(&mut Stream::new(key, 0), &mut work, |_, z| {
+            if let Some(out) = out.next() {
+                *out = chosen(z);
+            }
+        });
+        Ok(samples)
+    }
+
+    /// grad_theta = c · (1/S) Σ_s (z_s − z'_s), with the samples and the noise that [`sample`](TopK::sample) draws for
+    /// the same key. O(S·N).
+    ///
+    /// # Errors
+    /// [`Error::NonFinite`], [`Error::Infeasible`].
+    pub fn gradient<const S: usize>(
+        &self,
+        key: Key,
+        theta: &[f32; N],
+        dz: &[[f32; N]; S],
+    ) -> Result<([f32; N], Diagnostics), Error> {
+        self.check(theta)?;
+        check_values("dz", 0, dz.as_flattened(), f32::is_finite)?;
+        let mut grad_theta = [0.0; N];
+        let mut diagnostics = Diagnostics::default();
+        let [epsilon, scores, z] = &mut [[0.0; N]; 3];
+        let mut work = Work { epsilon, scores, z };
+        let dz = |s| dz.get(s).map_or(&[][..], <[f32; N]>::as_slice);
+        let mut stream = Stream::new(key, 0);
+        self.row::<S>(theta).gradient(&mut stream, dz, None, &mut work, &mut grad_theta, &mut diagnostics);
+        Ok((grad_theta, diagnostics))
+    }
+
+    fn row<'a, const S: usize>(&'a self, theta: &'a [f32; N]) -> Row<'a, crate::TopK<'static>> {
+        const { assert!(S >= 1 && S <= crate::MAX_SAMPLES as usize, "S must be from 1 to 2^24") };
+        Row { solver: &self.solver, options: &self.options, samples: S, b: 0, theta }
+    }
+
+    fn check(&self, theta: &[f32; N]) -> Result<(), Error> {
+        check_theta_row(0, theta)?;
+        if self.solver.feasible(0, theta) { Ok(()) } else { Err(Error::Infeasible { row: 0 }) }
+    }
+}
+
+/// The positions of the ones.
+fn chosen<const K: usize>(z: &[f32]) -> Chosen<K> {
+    let mut list = Chosen::new();
+    // `collect` would panic where the list is full; this one is never asked for more than it holds.
+    let ones = (0..).zip(z).filter(|&(_, &z)| z != 0.0).map(|(i, _)| i);
+    ones.map_while(|i| list.push(i).ok()).for_each(drop);
+    list
+}

@@ -1,0 +1,5 @@
+//! Loops over slices: no policy, no errors.
+
+pub(crate) mod argmax;
+pub(crate) mod elementwise;
+pub(crate) mod select;

@@ -1,0 +1,74 @@
+//! Implicit MLE: discrete choices that learn.
+//!
+//! A model computes scores θ ∈ R^N, uses a discrete structure z ∈ C ⊆ {0,1}^N inside, and is trained by SGD all the
+//! same:
+//!
+//! ```text
+//! p(z; θ) ∝ exp⟨z, θ⟩ on C                          the distribution
+//! MAP(θ)  = argmax_{z ∈ C} ⟨z, θ⟩                   test time            Imle::map
+//! z_s     = MAP(θ + τ ε_s),  ε_s ~ ρ                forward pass         Imle::sample
+//! θ'_s    = αθ − λ dz_s,     dz_s = ∇_z ℓ           target
+//! ∇_θ L   ≈ (1/λ) · (1/S) Σ_s [ z_s − MAP(θ'_s + τ' ε_s) ]   backward pass   Imle::gradient
+//! ```
+//!
+//! C: k of n ([`TopK`]), one of n ([`Argmax`]), or your own [`MapSolver`]. Sizes known at compile time: [`fixed`].
+//! A solver that lives elsewhere: [`perturb()`], [`target()`], [`difference`].
+//!
+//! ```
+//! use imle::{Dz, Imle, Key, Options, Rows, RowsMut, Shape, States, TopK};
+//!
+//! // One row of five scores; choose two, draw one sample.
+//! let shape = Shape::new(1, 5, 2, 1)?;
+//! let layer = Imle::new(shape, TopK::new(shape), Options::default())?;
+//! let theta = [0.3, -1.2, 0.9, 0.0, f32::NEG_INFINITY]; // −inf: never chosen
+//! let key = Key { seed: 42, step: 0, row0: 0 };
+//! let mut work = [0.0; 3 * 5];
+//!
+//! let mut z = [0.0; 5];
+//! layer.sample(key, Rows::contiguous(&theta), States::z(&mut z), None, &mut work)?;
+//! assert_eq!(z.iter().sum::<f32>(), 2.0);
+//!
+//! let dz = [0.5, 0.5, -1.0, 0.0, 0.0]; // ∇_z ℓ, from your model
+//! let mut grad = [0.0; 5];
+//! let rows = Rows::contiguous(&theta);
+//! layer.gradient(key, rows, Dz::per_sample(&dz), None, RowsMut::contiguous(&mut grad), &mut work)?;
+//! assert_eq!(grad.iter().sum::<f32>(), 0.0);
+//! # Ok::<(), imle::Error>(())
+//! ```
+//!
+//! # Guarantees
+//! - No allocation, no panic, no unsafe code, no global state. The caller owns all memory.
+//! - The noise of row b is a pure function of (seed, step, row0 + b) and the law: any cut of a batch over threads or
+//!   hosts gives the same bits, and the backward pass replays the forward pass's noise without storing it.
+//! - The same bits on every platform. What changes them is called value-breaking in the changelog.
+//! - Exactly k ones; ties to the lowest index; −0 equal to +0; θ = −inf is a mask.
+//!
+//! # Where to read
+//! [`Shape`], [`Rows`] and [`Options`] say what a call is given; `map` has one constraint set a file, `noise` one law a
+//! file; `estimator` has the forward pass (`perturb`), θ' (`target`) and the gradient (`implicit`); `kernel` has the
+//! loops and knows no θ; `float` the arithmetic.
+
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+// No panic can be reached from the public interface: nothing here may index, unwrap.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod error;
+mod estimator;
+pub mod fixed;
+mod float;
+mod kernel;
+mod map;
+mod noise;
+mod options;
+mod rows;
+mod shape;
+
+pub use error::Error;
+pub use estimator::{Diagnostics, Imle, Side, States, difference, noise, perturb, target, workspace_len};
+pub use map::{Argmax, MapSolver, TopK};
+pub use noise::Noise;
+pub use options::{Difference, Key, Options, Scale, Target};
+pub use rows::{Dz, Rows, RowsMut, dz_span, rows_span};
+pub use shape::{MAX_SAMPLES, Shape};

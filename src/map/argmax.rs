@@ -1,0 +1,22 @@
+//! C = { z : Σ z_i = 1 }: one of n.
+
+use super::MapSolver;
+use crate::kernel::argmax::argmax;
+
+/// One-hot states: z = 1 at the largest score, the lowest index among equals (−0 equal to +0). The same bits as
+/// [`TopK`](super::TopK) with k = 1, in one pass. O(n).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Argmax;
+
+impl MapSolver for Argmax {
+    fn map(&self, _row: usize, scores: &[f32], z: &mut [f32]) {
+        z.fill(0.0);
+        if let Some(z) = z.get_mut(argmax(scores)) {
+            *z = 1.0;
+        }
+    }
+
+    fn ones(&self, _row: usize) -> Option<usize> {
+        Some(1)
+    }
+}

@@ -1,0 +1,58 @@
+//! MAP(θ) = argmax_{z ∈ C} ⟨z, θ⟩, one constraint set C a file.
+
+mod argmax;
+mod top_k;
+
+pub use argmax::Argmax;
+pub use top_k::TopK;
+
+/// A constraint set C and its solver: the only thing the estimators know about the structure z.
+///
+/// Implement it for matchings, paths, trees: anything with a solver for the best state under given scores.
+///
+/// ```
+/// use imle::{Imle, Key, MapSolver, Options, Rows, Shape, States};
+///
+/// /// One choice in each half of the row.
+/// struct OnePerHalf;
+///
+/// impl MapSolver for OnePerHalf {
+///     fn map(&self, _row: usize, scores: &[f32], z: &mut [f32]) {
+///         let half = scores.len() / 2;
+///         z.fill(0.0);
+///         for (scores, z) in scores.chunks(half).zip(z.chunks_mut(half)) {
+///             let best = (0..half).max_by(|&a, &b| scores[a].total_cmp(&scores[b])).unwrap();
+///             z[best] = 1.0;
+///         }
+///     }
+/// }
+///
+/// let shape = Shape::new(1, 4, 2, 1)?;
+/// let layer = Imle::new(shape, OnePerHalf, Options::default())?;
+/// let (mut z, mut work) = ([0.0; 4], [0.0; 12]);
+/// layer.map(Rows::contiguous(&[0.1, 0.7, 0.9, 0.2]), States::z(&mut z), &mut work)?;
+/// assert_eq!(z, [0.0, 1.0, 1.0, 0.0]);
+/// # Ok::<(), imle::Error>(())
+/// ```
+pub trait MapSolver {
+    /// z = argmax_{z ∈ C} ⟨z, scores⟩ for row `row` of the batch; ties as the solver likes, but always alike.
+    ///
+    /// `scores` are never NaN. A score of −inf is a mask: z must be 0 there. `z` comes with unspecified contents and
+    /// every element must be written; both slices have N elements.
+    fn map(&self, row: usize, scores: &[f32], z: &mut [f32]);
+
+    /// The number of ones in every state of the row, if all have the same. Index lists are checked against it.
+    fn ones(&self, row: usize) -> Option<usize> {
+        let _ = row;
+        None
+    }
+
+    /// Whether the row has a state that avoids every masked entry (θ = −inf). Rows without one are
+    /// [`Error::Infeasible`](crate::Error::Infeasible) and never reach [`map`](MapSolver::map).
+    fn feasible(&self, row: usize, theta: &[f32]) -> bool {
+        match self.ones(row) {
+            Some(k) => theta.iter().filter(|&&t| t != f32::NEG_INFINITY).count() >= k,
+            None => true,
+        }
+    }
+}

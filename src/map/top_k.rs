@@ -1,0 +1,48 @@
+//! C = { z : Σ z_i = k }: k of n.
+
+use super::MapSolver;
+use crate::kernel::select;
+use crate::rows::check_length;
+use crate::{Error, Shape};
+
+/// k-subsets: z = 1 at the k largest scores, equal scores by lower index (−0 equal to +0), exactly k ones. O(n),
+/// whatever the scores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TopK<'a> {
+    k: usize,
+    k_row: Option<&'a [u32]>,
+}
+
+impl<'a> TopK<'a> {
+    /// The shape's k for every row.
+    #[must_use]
+    pub const fn new(shape: Shape) -> Self {
+        TopK { k: shape.k(), k_row: None }
+    }
+
+    /// Row b selects `k_row[b]`, at most the shape's k.
+    ///
+    /// # Errors
+    /// [`Error::Length`] if `k_row` has fewer than B elements, [`Error::RowK`] if one exceeds k.
+    pub fn with_k_row(shape: Shape, k_row: &'a [u32]) -> Result<Self, Error> {
+        check_length("k_row", k_row, shape.rows())?;
+        match (0..).zip(k_row).take(shape.rows()).find(|&(_, &k)| k as usize > shape.k()) {
+            Some((row, _)) => Err(Error::RowK { row }),
+            None => Ok(TopK { k: shape.k(), k_row: Some(k_row) }),
+        }
+    }
+
+    fn k(&self, row: usize) -> usize {
+        self.k_row.and_then(|k_row| k_row.get(row)).map_or(self.k, |&k| k as usize)
+    }
+}
+
+impl MapSolver for TopK<'_> {
+    fn map(&self, row: usize, scores: &[f32], z: &mut [f32]) {
+        select::top_k(scores, self.k(row), z);
+    }
+
+    fn ones(&self, row: usize) -> Option<usize> {
+        Some(self.k(row))
+    }
+}

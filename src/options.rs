@@ -1,0 +1,153 @@
+//! How to draw and how to estimate: plain data, checked when a layer is built.
+
+use crate::{Error, Noise};
+
+/// Which noise: row b of the batch draws ε from a pure function of (seed, step, row0 + b).
+///
+/// Use one `seed` per run and the training iteration as `step`. A batch that is cut over threads or hosts passes the
+/// index of its first row as `row0` and gets the bits of the uncut batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// One per run.
+    pub seed: u64,
+    /// One per training iteration.
+    pub step: u64,
+    /// The number of the batch's first row; row b is `row0 + b`, modulo 2⁶⁴.
+    pub row0: u64,
+}
+
+/// How the target parameters θ' are formed from θ and dz.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// θ' = αθ − λ dz (Niepert, Minervini, Franceschi 2021, section 3.1).
+    #[default]
+    Linear,
+    /// θ'_i = θ_i where dz_i = 0, else −dz_i: for losses that compare z with a gold structure (the same paper,
+    /// section 3.1, combinatorial losses). Uses neither α nor λ and is not scaled.
+    Combinatorial,
+}
+
+/// Which two states the gradient is the difference of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Difference {
+    /// MAP(θ + τε) − MAP(αθ − λ dz + τ'ε).
+    #[default]
+    Forward,
+    /// ½[MAP(αθ + λ dz + τ'ε) − MAP(αθ − λ dz + τ'ε)] (Minervini, Franceschi, Niepert 2023).
+    Central,
+}
+
+/// The factor c of the gradient.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Scale {
+    /// c = 1/λ: an estimate of ∇_θ L.
+    #[default]
+    InverseLambda,
+    /// c = 1: ∇_θ of the maximum-likelihood objective 𝓛(θ, θ'), what the paper's Algorithm 1 returns.
+    None,
+}
+
+/// How samples are drawn and gradients are estimated.
+///
+/// ```
+/// use imle::{Noise, Options};
+/// let options = Options { lambda: 25.0, ..Options::default() };
+/// assert_eq!((options.noise, options.temperature), (Noise::Gumbel, 1.0));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Options {
+    /// The law of ε. Default: Gumbel(0, 1).
+    pub noise: Noise,
+    /// τ ≥ 0, the noise factor of the forward pass. Default 1; 0 is MAP(θ).
+    pub temperature: f32,
+    /// τ' ≥ 0, the noise factor of the target. Default 1.
+    pub target_temperature: f32,
+    /// α, the factor of θ in the linear target. Default 1.
+    pub alpha: f32,
+    /// λ > 0, the step from θ towards the target, in units of θ per unit of dz. Default 1.
+    pub lambda: f32,
+    /// How θ' is formed. Default: linear.
+    pub target: Target,
+    /// Forward (default) or central difference.
+    pub difference: Difference,
+    /// 1/λ (default) or 1.
+    pub scale: Scale,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            noise: Noise::Gumbel,
+            temperature: 1.0,
+            target_temperature: 1.0,
+            alpha: 1.0,
+            lambda: 1.0,
+            target: Target::Linear,
+            difference: Difference::Forward,
+            scale: Scale::InverseLambda,
+        }
+    }
+}
+
+impl Options {
+    /// Checks every range.
+    ///
+    /// # Errors
+    /// [`Error::Option`] names the rule that is broken.
+    pub fn check(&self) -> Result<(), Error> {
+        let at_least_zero = |x: f32| x.is_finite() && x >= 0.0;
+        let rule = if !at_least_zero(self.temperature) {
+            "temperature must be finite and at least 0"
+        } else if !at_least_zero(self.target_temperature) {
+            "target_temperature must be finite and at least 0"
+        } else if !self.alpha.is_finite() {
+            "alpha must be finite"
+        } else if !(at_least_zero(self.lambda) && (1.0 / self.lambda).is_finite()) {
+            "lambda must be finite and greater than 0"
+        } else if (self.target, self.difference) == (Target::Combinatorial, Difference::Central) {
+            "the combinatorial target has no central difference"
+        } else {
+            return Ok(());
+        };
+        Err(Error::Option { rule })
+    }
+
+    /// c/S, and half of it for the central difference.
+    pub(crate) fn gradient_factor(&self, samples: usize) -> f32 {
+        let c = match (self.target, self.scale) {
+            (Target::Combinatorial, _) | (_, Scale::None) => 1.0,
+            (Target::Linear, Scale::InverseLambda) => 1.0 / self.lambda,
+        };
+        let half = match self.difference {
+            Difference::Forward => 1.0,
+            Difference::Central => 0.5,
+        };
+        half * c / samples as f32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_range_is_checked() {
+        let good = Options::default();
+        assert_eq!(good.check(), Ok(()));
+        let bad = [
+            Options { temperature: -0.5, ..good },
+            Options { temperature: f32::NAN, ..good },
+            Options { target_temperature: f32::INFINITY, ..good },
+            Options { alpha: f32::NEG_INFINITY, ..good },
+            Options { lambda: 0.0, ..good },
+            Options { lambda: -1.0, ..good },
+            Options { lambda: f32::NAN, ..good },
+            Options { lambda: f32::from_bits(1), ..good },
+            Options { target: Target::Combinatorial, difference: Difference::Central, ..good },
+        ];
+        for options in bad {
+            assert!(matches!(options.check(), Err(Error::Option { .. })), "{options:?}");
+        }
+        assert_eq!(Options { temperature: 0.0, target_temperature: -0.0, ..good }.check(), Ok(()));
+    }
+}

@@ -1,0 +1,105 @@
+//! How large a call is: rows B, coordinates N, chosen K, samples S.
+
+use crate::Error;
+
+/// Largest S: a float counts no further.
+pub const MAX_SAMPLES: u32 = 1 << 24;
+
+/// The sizes of a batch, checked once: B rows of N scores, states of K ones, S samples a row.
+///
+/// B, N, S ≥ 1, 0 ≤ K ≤ N, S ≤ 2²⁴, and a B·S·N float array is addressable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Shape {
+    rows: u32,
+    n: u32,
+    k: u32,
+    samples: u32,
+}
+
+impl Shape {
+    /// Checks the sizes.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] names the rule that is broken.
+    pub const fn new(rows: u32, n: u32, k: u32, samples: u32) -> Result<Shape, Error> {
+        let rule = if rows == 0 || n == 0 || samples == 0 {
+            "rows, n and samples must be at least 1"
+        } else if k > n {
+            "k must be at most n"
+        } else if samples > MAX_SAMPLES {
+            "samples must be at most 2^24"
+        } else if !addressable(rows, n, samples, isize::MAX as u64 / size_of::<f32>() as u64) {
+            "rows * samples * n floats must be addressable"
+        } else {
+            return Ok(Shape { rows, n, k, samples });
+        };
+        Err(Error::Shape { rule })
+    }
+
+    /// B, the rows of the batch.
+    #[must_use]
+    pub const fn rows(self) -> usize {
+        self.rows as usize
+    }
+
+    /// N, the coordinates of a row.
+    #[must_use]
+    pub const fn n(self) -> usize {
+        self.n as usize
+    }
+
+    /// K, the ones of a state (the largest, where rows differ).
+    #[must_use]
+    pub const fn k(self) -> usize {
+        self.k as usize
+    }
+
+    /// S, the samples drawn per row.
+    #[must_use]
+    pub const fn samples(self) -> usize {
+        self.samples as usize
+    }
+
+    /// The same rows with one sample each: the shape of a MAP call.
+    pub(crate) const fn one_sample(self) -> Shape {
+        Shape { samples: 1, ..self }
+    }
+}
+
+/// Whether rows·samples·n elements are at most `limit`.
+const fn addressable(rows: u32, n: u32, samples: u32, limit: u64) -> bool {
+    match (rows as u64 * samples as u64).checked_mul(n as u64) {
+        Some(elements) => elements <= limit,
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_outside_their_range_are_refused() {
+        for (rows, n, k, samples) in
+            [(0, 1, 0, 1), (1, 0, 0, 1), (1, 1, 0, 0), (1, 2, 3, 1), (1, 1, 1, MAX_SAMPLES + 1)]
+        {
+            assert!(matches!(Shape::new(rows, n, k, samples), Err(Error::Shape { .. })));
+        }
+        assert!(Shape::new(1, 1, 0, 1).is_ok());
+        assert!(Shape::new(1, 1, 1, MAX_SAMPLES).is_ok());
+    }
+
+    #[test]
+    fn products_that_overflow_are_refused() {
+        assert!(Shape::new(u32::MAX, u32::MAX, 1, MAX_SAMPLES).is_err());
+        assert!(Shape::new(u32::MAX, u32::MAX, 1, 1).is_err(), "2^66 bytes");
+    }
+
+    #[test]
+    fn a_32_bit_address_space_is_smaller() {
+        let limit = i32::MAX as u64 / 4;
+        assert!(addressable(1 << 10, 1 << 10, 511, limit));
+        assert!(!addressable(1 << 10, 1 << 10, 512, limit), "2^31 bytes");
+        assert!(!addressable(1 << 16, 1 << 16, 1, limit), "2^32 elements");
+    }
+}
