@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Sets up what the tests need and runs all of them. From a fresh clone: tests/run.sh
+# Needs Rust (rustup or a package), a Debian-like system for the set-up, and root or sudo where packages are missing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+section() { printf '\n== %s\n' "$*"; }
+
+# Debian packages by the program that each brings. A program that is missing and cannot be installed is a failure.
+section "set-up"
+declare -A package=(
+  [gcc]=gcc [g++]=g++ [clang]=clang [cmake]=cmake [make]=make [pkg-config]=pkg-config [valgrind]=valgrind
+  [python3]=python3
+)
+missing=()
+for program in "${!package[@]}"; do
+  command -v "$program" >/dev/null || missing+=("${package[$program]}")
+done
+# A second Rust, with the source of core, for the targets that the first has no standard library for.
+dpkg -s rustc-web rust-web-src cargo-web libstd-rust-web-dev >/dev/null 2>&1 ||
+  missing+=(rustc-web rust-web-src cargo-web libstd-rust-web-dev)
+if ((${#missing[@]})); then
+  sudo=$([[ $(id -u) == 0 ]] || echo sudo)
+  $sudo apt-get update -q
+  $sudo apt-get -o DPkg::Lock::Timeout=500 install -qy --no-remove --no-install-recommends "${missing[@]}" >/dev/null
+fi
+rustc --version
+for program in gcc clang cmake valgrind; do "$program" --version | head -1; done
+
+section "format, lints, documentation"
+cargo fmt --all --check
+cargo clippy --workspace --all-targets -- -D warnings
+RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+section "Rust tests"
+cargo test --profile checked --workspace --all-targets
+cargo test --profile checked --workspace --doc
+
+section "no_std: the core for Cortex-M4F"
+rustc_web=$(dpkg -L rustc-web | grep -m1 'bin/rustc$')
+cargo_web=$(dpkg -L cargo-web | grep -m1 'bin/cargo$')
+RUSTC=$rustc_web RUSTC_BOOTSTRAP=1 "$cargo_web" build -p imle --release --no-default-features -Zbuild-std=core \
+  --target thumbv7em-none-eabihf --target-dir target/embedded
+
+section "all passed"
