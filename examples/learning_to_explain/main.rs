@@ -1,0 +1,125 @@
+//! Learning to explain: which k words of a review carry its score?
+//!
+//!     cargo run --release --example learning_to_explain -- --help
+//!
+//! `training` is the loop with the layer in it, `networks` the two networks and every number that shapes them.
+
+mod adam;
+mod cli;
+mod corpus;
+mod curves;
+mod data;
+mod evaluation;
+mod networks;
+mod page;
+mod random;
+mod results;
+mod training;
+mod words;
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use clap::Parser;
+use imle::Options;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use cli::Cli;
+use corpus::{Corpus, Lexicon};
+use data::Data;
+use evaluation::{Evaluation, evaluate};
+use training::{Epoch, Method, Run, Settings, train};
+
+fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<(), String> {
+    let settings = settings(cli)?;
+    let reviews = || Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/movie_reviews.tsv");
+    let file = cli.data.clone().unwrap_or_else(reviews);
+    let data = read(&file, cli.k)?;
+    check_writable(&cli.out)?;
+
+    let seeds: Vec<u64> = (0..u64::from(cli.seeds)).map(|i| cli.seed.wrapping_add(i)).collect();
+    let corpora: Vec<Corpus> = seeds.iter().map(|&seed| Corpus::new(&data.texts, seed)).collect();
+    let jobs: Vec<_> = seeds.iter().zip(&corpora).flat_map(|job| Method::ALL.map(|method| (job, method))).collect();
+
+    let lexicon = Lexicon::new();
+    let bar = progress_bar(jobs.len() as u64 * u64::from(cli.epochs));
+    let outcome = in_parallel(jobs.len(), |job| -> Result<(Run, Evaluation), imle::Error> {
+        let ((&seed, corpus), method) = jobs[job];
+        let run = train(method, settings, corpus, seed, |epoch| show(&bar, method, seed, cli.k, epoch))?;
+        let evaluation = evaluate(&run.model, corpus, &lexicon)?;
+        Ok((run, evaluation))
+    });
+    bar.finish_and_clear();
+    let outcome: Result<Vec<_>, _> = outcome.into_iter().collect();
+    let (runs, evaluations): (Vec<Run>, Vec<Evaluation>) =
+        outcome.map_err(|error| error.to_string())?.into_iter().unzip();
+
+    let results = results::summarise(&evaluations, cli.k);
+    let context = page::Context { cli, data: &data, file: &file, corpus: &corpora[0], results: &results };
+    let page = page::render(&context, &runs[..Method::ALL.len()]).map_err(|error| error.to_string())?;
+    std::fs::write(&cli.out, page).map_err(|error| format!("{}: {error}", cli.out.display()))?;
+    let report = format!("{}curves and explained texts: {}\n", results::table(&results), cli.out.display());
+    std::io::stdout().write_all(report.as_bytes()).map_err(|error| format!("standard output: {error}"))
+}
+
+fn settings(cli: &Cli) -> Result<Settings, String> {
+    let options = Options { lambda: cli.lambda, noise: cli.noise.law(), ..Options::default() };
+    options.check().map_err(|error| error.to_string())?;
+    Ok(Settings { k: cli.k, samples: cli.samples, epochs: cli.epochs, options })
+}
+
+fn read(file: &Path, k: u32) -> Result<Data, String> {
+    let data = data::read(file).map_err(|error| error.to_string())?;
+    data.check_k(file, k).map_err(|error| error.to_string())?;
+    if data.skipped > 0 {
+        eprintln!("{}: skipped {} lines without a word", file.display(), data.skipped);
+    }
+    Ok(data)
+}
+
+/// Finds out before the training, not after it.
+fn check_writable(out: &Path) -> Result<(), String> {
+    let opened = OpenOptions::new().append(true).create(true).open(out);
+    opened.map(drop).map_err(|error| format!("{}: {error}", out.display()))
+}
+
+fn progress_bar(epochs: u64) -> ProgressBar {
+    let template = "{elapsed:>4} {wide_bar} {pos}/{len} epochs  {msg:61}";
+    ProgressBar::new(epochs).with_style(ProgressStyle::with_template(template).expect("a valid template"))
+}
+
+fn show(bar: &ProgressBar, method: Method, seed: u64, k: u32, epoch: Epoch) {
+    let Epoch { training, validation } = epoch;
+    bar.set_message(format!("loss {training:.2}, validation {validation:.2} ({}, seed {seed})", method.name(k)));
+    bar.inc(1);
+}
+
+/// The results of jobs 0..count, in this order. Each job is computed by one thread, so their number changes nothing.
+fn in_parallel<T: Send>(count: usize, job: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let take_jobs = || {
+        let numbers = std::iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)));
+        numbers.take_while(|&number| number < count).map(|number| (number, job(number))).collect::<Vec<_>>()
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(count);
+    let mut done: Vec<(usize, T)> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(take_jobs)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("a worker's panic ends the program")).collect()
+    });
+    done.sort_by_key(|&(number, _)| number);
+    done.into_iter().map(|(_, result)| result).collect()
+}
