@@ -28,8 +28,10 @@
 //! let layer = imle::fixed::TopK::<3, 4>::new(imle::Options::default());
 //! ```
 
-use crate::estimator::{Row, Work, check_theta_row, check_values};
+use crate::estimator::{Row, Work};
+use crate::map::check_row;
 use crate::noise::Stream;
+use crate::rows::check_values;
 use crate::{Diagnostics, Error, Key, MapSolver, Options, Shape};
 
 /// The chosen positions, ascending: K of them.
@@ -63,7 +65,7 @@ impl<const N: usize, const K: usize> TopK<N, K> {
     /// # Errors
     /// [`Error::NonFinite`], [`Error::Infeasible`].
     pub fn map(&self, theta: &[f32; N]) -> Result<Chosen<K>, Error> {
-        self.check(theta)?;
+        check_row(&self.solver, 0, theta)?;
         let mut z = [0.0; N];
         self.solver.map(0, theta, &mut z);
         Ok(chosen(&z))
@@ -74,7 +76,7 @@ impl<const N: usize, const K: usize> TopK<N, K> {
     /// # Errors
     /// [`Error::NonFinite`], [`Error::Infeasible`].
     pub fn sample<const S: usize>(&self, key: Key, theta: &[f32; N]) -> Result<[Chosen<K>; S], Error> {
-        self.check(theta)?;
+        check_row(&self.solver, 0, theta)?;
         let mut samples = [const { Chosen::new() }; S];
         let [epsilon, scores, z] = &mut [[0.0; N]; 3];
         let mut work = Work { epsilon, scores, z };
@@ -98,7 +100,7 @@ impl<const N: usize, const K: usize> TopK<N, K> {
         theta: &[f32; N],
         dz: &[[f32; N]; S],
     ) -> Result<([f32; N], Diagnostics), Error> {
-        self.check(theta)?;
+        check_row(&self.solver, 0, theta)?;
         check_values("dz", 0, dz.as_flattened(), f32::is_finite)?;
         let mut grad_theta = [0.0; N];
         let mut diagnostics = Diagnostics::default();
@@ -113,11 +115,6 @@ impl<const N: usize, const K: usize> TopK<N, K> {
     fn row<'a, const S: usize>(&'a self, theta: &'a [f32; N]) -> Row<'a, crate::TopK<'static>> {
         const { assert!(S >= 1 && S <= crate::MAX_SAMPLES as usize, "S must be from 1 to 2^24") };
         Row { solver: &self.solver, options: &self.options, samples: S, b: 0, theta }
-    }
-
-    fn check(&self, theta: &[f32; N]) -> Result<(), Error> {
-        check_theta_row(0, theta)?;
-        if self.solver.feasible(0, theta) { Ok(()) } else { Err(Error::Infeasible { row: 0 }) }
     }
 }
 

@@ -56,6 +56,7 @@
 
 mod error;
 mod estimator;
+mod exact;
 pub mod fixed;
 mod float;
 mod kernel;
@@ -64,11 +65,14 @@ mod noise;
 mod options;
 mod rows;
 mod shape;
+mod states;
 
 pub use error::Error;
-pub use estimator::{Diagnostics, Imle, Side, States, difference, noise, perturb, target, workspace_len};
+pub use estimator::{Diagnostics, Imle, Side, difference, noise, perturb, target, workspace_len};
+pub use exact::{Distribution, Exact, Moments};
 pub use map::{Argmax, MapSolver, TopK};
 pub use noise::Noise;
 pub use options::{Difference, Key, Options, Scale, Target};
 pub use rows::{Dz, Rows, RowsMut, dz_span, rows_span};
 pub use shape::{MAX_SAMPLES, Shape};
+pub use states::States;

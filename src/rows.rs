@@ -196,3 +196,24 @@ pub(crate) fn block<T>(data: &[T], start: usize, len: usize) -> &[T] {
 pub(crate) fn block_mut<T>(data: &mut [T], start: usize, len: usize) -> &mut [T] {
     data.get_mut(start..).and_then(|rest| rest.get_mut(..len)).unwrap_or_default()
 }
+
+/// θ of row b is finite or −inf.
+pub(crate) fn check_theta_row(b: usize, theta: &[f32]) -> Result<(), Error> {
+    check_values("theta", b, theta, |t| t < f32::INFINITY)
+}
+
+/// Every gradient of row b is finite.
+pub(crate) fn check_dz_row(dz: DzView<'_>, b: usize, samples: usize) -> Result<(), Error> {
+    dz.row(b, samples).try_for_each(|dz| check_values("dz", b, dz, f32::is_finite))
+}
+
+pub(crate) fn check_values(
+    argument: &'static str,
+    b: usize,
+    values: &[f32],
+    good: impl Fn(f32) -> bool,
+) -> Result<(), Error> {
+    // Reads all rather than stopping at the first: the loop has no branch, and bad values are rare.
+    let good = values.iter().fold(true, |all, &x| all & good(x));
+    if good { Ok(()) } else { Err(Error::NonFinite { argument, row: b as u32 }) }
+}

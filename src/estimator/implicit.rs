@@ -1,10 +1,12 @@
 //! Implicit MLE: ∇_θ L ≈ c · (1/S) Σ_s (z_s − z'_s), z'_s = MAP(θ' + τ' ε_s) with the forward pass's ε (Niepert,
 //! Minervini, Franceschi 2021, Algorithm 1; central difference: Minervini, Franceschi, Niepert 2023).
 
-use super::{Imle, Row, Side, Work, check_dz_row};
+use super::{Imle, Row, Side, Work};
 use crate::kernel::elementwise;
+use crate::map::check_row;
 use crate::noise::Stream;
-use crate::rows::{block, check_length};
+use crate::rows::{block, check_dz_row, check_length, check_values};
+use crate::states::Lists;
 use crate::{Difference, Dz, Error, Key, MapSolver, Options, Rows, RowsMut, Shape};
 
 /// What a gradient was made of.
@@ -59,7 +61,7 @@ impl<M: MapSolver> Imle<M> {
         for b in 0..shape.rows() {
             let theta = theta.row(b, n);
             let lists = indices.map(|indices| Lists { lists: block(indices, b * states, states), k: shape.k() });
-            self.check_row(b, theta)?;
+            check_row(&self.solver, b, theta)?;
             check_dz_row(dz, b, shape.samples())?;
             if let Some(lists) = lists {
                 lists.check(shape.samples(), b, theta, self.solver.ones(b))?;
@@ -104,39 +106,6 @@ impl<M: MapSolver> Row<'_, M> {
     }
 }
 
-/// A row's states as index lists of k entries.
-#[derive(Clone, Copy)]
-pub(crate) struct Lists<'a> {
-    lists: &'a [u32],
-    k: usize,
-}
-
-impl<'a> Lists<'a> {
-    /// The ones of state s, without the unused tail.
-    fn get(self, s: usize) -> impl Iterator<Item = usize> + 'a {
-        block(self.lists, s * self.k, self.k).iter().take_while(|&&i| i != u32::MAX).map(|&i| i as usize)
-    }
-
-    fn check(self, samples: usize, b: usize, theta: &[f32], ones: Option<usize>) -> Result<(), Error> {
-        let unmasked = |i| theta.get(i).is_some_and(|&t| t != f32::NEG_INFINITY);
-        let good = (0..samples).all(|s| {
-            ones.is_none_or(|ones| ones == self.get(s).count())
-                && self.get(s).is_sorted_by(|a, b| a < b)
-                && self.get(s).all(unmasked)
-        });
-        if good { Ok(()) } else { Err(Error::NotAState { row: b as u32 }) }
-    }
-
-    fn write(self, s: usize, z: &mut [f32]) {
-        z.fill(0.0);
-        for i in self.get(s) {
-            if let Some(z) = z.get_mut(i) {
-                *z = 1.0;
-            }
-        }
-    }
-}
-
 /// grad_theta = c · (1/S) Σ_s (z_s − z'_s) for states `[B][S][N]` that a solver outside found: the last of the three
 /// steps. For the central difference `z` is the state of [`Side::Plus`] and `z_target` that of [`Side::Minus`].
 ///
@@ -158,8 +127,8 @@ pub fn difference(
     let mut diagnostics = Diagnostics::default();
     for b in 0..shape.rows() {
         let (z, z_target) = (block(z, b * states, states), block(z_target, b * states, states));
-        super::check_values("z", b, z, f32::is_finite)?;
-        super::check_values("z_target", b, z_target, f32::is_finite)?;
+        check_values("z", b, z, f32::is_finite)?;
+        check_values("z_target", b, z_target, f32::is_finite)?;
         let grad = grad_theta.row(b, shape.n());
         grad.fill(0.0);
         for s in 0..shape.samples() {

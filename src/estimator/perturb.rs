@@ -1,11 +1,12 @@
 //! Perturb-and-MAP: z_s = MAP(θ + τ ε_s), s = 1..S (Papandreou, Yuille 2011; Niepert, Minervini, Franceschi 2021,
 //! section 3.2).
 
-use super::{Imle, Row, States, Work, check_theta_row};
+use super::{Imle, Row, Work};
 use crate::kernel::elementwise;
+use crate::map::check_row;
 use crate::noise::Stream;
-use crate::rows::{block_mut, check_length};
-use crate::{Error, Key, MapSolver, Options, Rows, Shape};
+use crate::rows::{block_mut, check_length, check_theta_row};
+use crate::{Error, Key, MapSolver, Options, Rows, Shape, States};
 
 impl<M: MapSolver> Imle<M> {
     /// z = MAP(θ): the states at test time. The shape's S is ignored.
@@ -23,7 +24,7 @@ impl<M: MapSolver> Imle<M> {
         }
         for b in 0..shape.rows() {
             let theta = theta.row(b, shape.n());
-            self.check_row(b, theta)?;
+            check_row(&self.solver, b, theta)?;
             self.solver.map(b, theta, work.z);
             if !states.put(shape, b, work.z) {
                 return Err(Error::NotAState { row: b as u32 });
@@ -57,7 +58,7 @@ impl<M: MapSolver> Imle<M> {
 
         for b in 0..shape.rows() {
             let theta = theta.row(b, shape.n());
-            self.check_row(b, theta)?;
+            check_row(&self.solver, b, theta)?;
             let mean = marginals.as_deref_mut().map_or(&mut [][..], |m| block_mut(m, b * shape.n(), shape.n()));
             mean.fill(0.0);
             let mut listed = true;

@@ -1,9 +1,9 @@
 //! The target parameters θ' (Niepert, Minervini, Franceschi 2021, section 3.1).
 
-use super::{Row, check_dz_row, check_theta_row};
+use super::Row;
 use crate::kernel::elementwise;
 use crate::noise::Stream;
-use crate::rows::{block_mut, check_length};
+use crate::rows::{block_mut, check_dz_row, check_length, check_theta_row};
 use crate::{Dz, Error, Key, Options, Rows, Shape, Target};
 
 /// On which side of θ the target lies.

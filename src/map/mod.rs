@@ -6,6 +6,9 @@ mod top_k;
 pub use argmax::Argmax;
 pub use top_k::TopK;
 
+use crate::Error;
+use crate::rows::check_theta_row;
+
 /// A constraint set C and its solver: the only thing the estimators know about the structure z.
 ///
 /// Implement it for matchings, paths, trees: anything with a solver for the best state under given scores.
@@ -55,4 +58,10 @@ pub trait MapSolver {
             None => true,
         }
     }
+}
+
+/// θ of row b is good and the row has a state.
+pub(crate) fn check_row(solver: &impl MapSolver, b: usize, theta: &[f32]) -> Result<(), Error> {
+    check_theta_row(b, theta)?;
+    if solver.feasible(b, theta) { Ok(()) } else { Err(Error::Infeasible { row: b as u32 }) }
 }

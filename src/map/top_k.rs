@@ -32,7 +32,7 @@ impl<'a> TopK<'a> {
         }
     }
 
-    fn k(&self, row: usize) -> usize {
+    pub(crate) fn k(&self, row: usize) -> usize {
         self.k_row.and_then(|k_row| k_row.get(row)).map_or(self.k, |&k| k as usize)
     }
 }

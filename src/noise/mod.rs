@@ -3,7 +3,7 @@
 mod gumbel;
 mod stream;
 
-pub(crate) use stream::Stream;
+pub use stream::Stream;
 
 /// The law ρ of the noise ε, independent for every coordinate, sample and row.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -28,4 +28,10 @@ impl Noise {
             Noise::Gumbel => stream.fill(epsilon, gumbel::gumbel),
         }
     }
+}
+
+/// Uniform in [0, 1), in steps of 2⁻²⁴.
+#[inline(always)]
+pub(crate) fn uniform(word: u32) -> f32 {
+    (word >> 8) as i32 as f32 * (1.0 / 16_777_216.0)
 }

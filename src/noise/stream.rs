@@ -11,7 +11,7 @@ pub(crate) const LANES: usize = 16;
 
 /// The generator of one row: word w of lane l is `state[w][l]`.
 #[derive(Clone, Debug)]
-pub(crate) struct Stream {
+pub struct Stream {
     state: [[u32; LANES]; 4],
 }
 
@@ -26,6 +26,11 @@ impl Stream {
             *s0 |= u32::from(*s0 | *s1 | *s2 | *s3 == 0);
         }
         Stream { state }
+    }
+
+    /// The words of exact samples: another domain, so that they are independent of the row's noise.
+    pub(crate) fn exact(key: Key, row: usize) -> Stream {
+        Stream::new(Key { seed: !key.seed, ..key }, row)
     }
 
     /// The next word of every lane.

@@ -1,0 +1,227 @@
+//! p(z; θ) ∝ exp(⟨z, θ⟩/T) itself: log-partition, marginals, entropy, log-probability, KL divergence, samples and the
+//! product with the covariance, in closed form (section 6 of the theory: Niepert et al. 2021; Ahmed et al. 2023 for
+//! k-subsets).
+
+mod argmax;
+mod top_k;
+
+use crate::kernel::elementwise::{copy, divide};
+use crate::map::check_row;
+use crate::noise::Stream;
+use crate::rows::{block, block_mut, check_length, check_values};
+use crate::states::Lists;
+use crate::{Error, Key, MapSolver, Rows, Shape, States};
+
+/// A constraint set with a distribution in closed form: [`TopK`](crate::TopK), O(nk) a row, and
+/// [`Argmax`](crate::Argmax), O(n).
+pub trait Distribution: MapSolver {
+    #[doc(hidden)]
+    type Row<'a>: RowDistribution<'a>;
+
+    /// The floats that one row needs; None if they are not addressable.
+    #[doc(hidden)]
+    fn workspace_len(shape: Shape) -> Option<usize>;
+
+    /// The distribution of row b, whose θ is good.
+    #[doc(hidden)]
+    fn row<'a>(&self, b: usize, theta: &'a [f32], temperature: f32, work: &'a mut [f32]) -> Self::Row<'a>;
+}
+
+/// The distribution of one row.
+#[doc(hidden)]
+pub trait RowDistribution<'a> {
+    /// A.
+    fn log_partition(&self) -> f32;
+    /// μ.
+    fn marginals(&mut self) -> &[f32];
+    /// H, after `marginals`.
+    fn entropy(&self) -> f32;
+    /// out = Cov_p(z) v.
+    fn covariance(&mut self, v: &[f32], out: &mut [f32]);
+    /// A state, valid until the next call, from the stream's next words.
+    fn draw(&mut self, stream: &mut Stream) -> &[f32];
+    /// ln p of the state that `state` writes.
+    fn log_prob(&mut self, state: impl FnOnce(&mut [f32])) -> f32;
+    /// KL(p_θ ‖ p_other). Afterwards this is the distribution of `other`.
+    fn kl(&mut self, other: &'a [f32]) -> f32;
+}
+
+/// The exact distribution of every row of a batch, for a temperature T > 0 (β = 1/T).
+///
+/// Every call needs [`workspace_len`](Exact::workspace_len) floats of workspace, whatever B and S.
+#[derive(Clone, Copy, Debug)]
+pub struct Exact<D> {
+    shape: Shape,
+    distribution: D,
+    temperature: f32,
+}
+
+/// What [`Exact::marginals`] writes; leave out what is not wanted.
+#[derive(Debug, Default)]
+pub struct Moments<'a> {
+    /// μ = E_p[z], `[B][N]`.
+    pub marginals: Option<&'a mut [f32]>,
+    /// A = ln Σ_{z ∈ C} exp(⟨z, θ⟩/T), `[B]`.
+    pub log_partition: Option<&'a mut [f32]>,
+    /// H = A − ⟨μ, θ⟩/T ≥ 0, in nats, `[B]`.
+    pub entropy: Option<&'a mut [f32]>,
+}
+
+impl<D: Distribution> Exact<D> {
+    /// Checks the temperature.
+    ///
+    /// # Errors
+    /// [`Error::Option`] unless T is finite, greater than 0, and 1/T finite; [`Error::Shape`] if the workspace is not
+    /// addressable.
+    pub fn new(shape: Shape, distribution: D, temperature: f32) -> Result<Self, Error> {
+        if !(temperature > 0.0 && temperature.is_finite() && (1.0 / temperature).is_finite()) {
+            return Err(Error::Option { rule: "temperature must be finite and greater than 0" });
+        }
+        if D::workspace_len(shape).is_none_or(|len| len > isize::MAX as usize / size_of::<f32>()) {
+            return Err(Error::Shape { rule: "n * (k + 1) floats of workspace must be addressable" });
+        }
+        Ok(Exact { shape, distribution, temperature })
+    }
+
+    /// The floats of workspace that every call needs: (n + 2)(k + 1) + 4n for k-subsets, n for one-hot states.
+    #[must_use]
+    pub fn workspace_len(&self) -> usize {
+        D::workspace_len(self.shape).unwrap_or(usize::MAX)
+    }
+
+    /// Marginals, log-partition and entropy. Σμ = k to rounding; μ is exactly 0 where θ is masked.
+    ///
+    /// # Errors
+    /// Argument errors before anything is written; [`Error::NonFinite`] and [`Error::Infeasible`] with the first bad
+    /// row. The same for every method below.
+    pub fn marginals(&self, theta: Rows<'_>, mut out: Moments<'_>, work: &mut [f32]) -> Result<(), Error> {
+        let (shape, theta) = (self.shape, theta.check("theta", self.shape)?);
+        if out.marginals.is_none() && out.log_partition.is_none() && out.entropy.is_none() {
+            return Err(Error::NoOutput);
+        }
+        check_optional("marginals", &out.marginals, shape.rows() * shape.n())?;
+        check_optional("log_partition", &out.log_partition, shape.rows())?;
+        check_optional("entropy", &out.entropy, shape.rows())?;
+        self.check_work(work)?;
+        for b in 0..shape.rows() {
+            let mut row = self.row(b, theta.row(b, shape.n()), work)?;
+            set(&mut out.log_partition, b, || row.log_partition());
+            let mu = row.marginals();
+            if let Some(marginals) = &mut out.marginals {
+                copy(mu, block_mut(marginals, b * shape.n(), shape.n()));
+            }
+            set(&mut out.entropy, b, || row.entropy());
+        }
+        Ok(())
+    }
+
+    /// out = (1/T) Cov_p(z) v, `[B][N]`: the exact gradient of ⟨v, μ(θ)⟩, and, with v = ∇_z ℓ at an exact sample, the
+    /// SIMPLE estimator (Ahmed et al. 2023).
+    ///
+    /// # Errors
+    /// As [`marginals`](Exact::marginals).
+    pub fn marginals_vjp(&self, theta: Rows<'_>, v: Rows<'_>, out: &mut [f32], work: &mut [f32]) -> Result<(), Error> {
+        let (shape, theta, v) = (self.shape, theta.check("theta", self.shape)?, v.check("v", self.shape)?);
+        check_length("out", out, shape.rows() * shape.n())?;
+        self.check_work(work)?;
+        for b in 0..shape.rows() {
+            let v = v.row(b, shape.n());
+            check_values("v", b, v, f32::is_finite)?;
+            let mut row = self.row(b, theta.row(b, shape.n()), work)?;
+            let out = block_mut(out, b * shape.n(), shape.n());
+            row.covariance(v, out);
+            divide(out, self.temperature);
+        }
+        Ok(())
+    }
+
+    /// z_s ~ p(·; θ), s = 1..S: exact samples, where perturb-and-MAP of k-subsets is close. Row b uses the words of
+    /// (seed, step, row0 + b), in a domain of their own: independent of the noise of the same key.
+    ///
+    /// # Errors
+    /// As [`marginals`](Exact::marginals).
+    pub fn sample(&self, key: Key, theta: Rows<'_>, mut states: States<'_>, work: &mut [f32]) -> Result<(), Error> {
+        let (shape, theta) = (self.shape, theta.check("theta", self.shape)?);
+        states.check(shape)?;
+        if states.is_none() {
+            return Err(Error::NoOutput);
+        }
+        self.check_work(work)?;
+        for b in 0..shape.rows() {
+            let mut row = self.row(b, theta.row(b, shape.n()), work)?;
+            let mut stream = Stream::exact(key, b);
+            for s in 0..shape.samples() {
+                states.put(shape, b * shape.samples() + s, row.draw(&mut stream));
+            }
+        }
+        Ok(())
+    }
+
+    /// ln p(z_s; θ) ≤ 0, `[B][S]`, of states given as index lists `[B][S][K]`.
+    ///
+    /// # Errors
+    /// As [`marginals`](Exact::marginals), and [`Error::NotAState`].
+    pub fn log_prob(
+        &self,
+        theta: Rows<'_>,
+        indices: &[u32],
+        log_prob: &mut [f32],
+        work: &mut [f32],
+    ) -> Result<(), Error> {
+        let (shape, theta) = (self.shape, theta.check("theta", self.shape)?);
+        let states = shape.samples() * shape.k();
+        check_length("indices", indices, shape.rows() * states)?;
+        check_length("log_prob", log_prob, shape.rows() * shape.samples())?;
+        self.check_work(work)?;
+        for b in 0..shape.rows() {
+            let theta = theta.row(b, shape.n());
+            let lists = Lists { lists: block(indices, b * states, states), k: shape.k() };
+            check_row(&self.distribution, b, theta)?;
+            lists.check(shape.samples(), b, theta, self.distribution.ones(b))?;
+            let mut row = self.distribution.row(b, theta, self.temperature, work);
+            let out = block_mut(log_prob, b * shape.samples(), shape.samples());
+            for (s, out) in out.iter_mut().enumerate() {
+                *out = row.log_prob(|z| lists.write(s, z));
+            }
+        }
+        Ok(())
+    }
+
+    /// KL(p_θ ‖ p_other) ≥ 0 in nats, `[B]`; +inf where θ allows states that `other` masks.
+    ///
+    /// # Errors
+    /// As [`marginals`](Exact::marginals), for either set of scores.
+    pub fn kl(&self, theta: Rows<'_>, other: Rows<'_>, kl: &mut [f32], work: &mut [f32]) -> Result<(), Error> {
+        let (shape, theta) = (self.shape, theta.check("theta", self.shape)?);
+        let other = other.check("theta_other", shape)?;
+        check_length("kl", kl, shape.rows())?;
+        self.check_work(work)?;
+        for (b, out) in kl.iter_mut().enumerate().take(shape.rows()) {
+            let (theta, other) = (theta.row(b, shape.n()), other.row(b, shape.n()));
+            check_values("theta_other", b, other, |t| t < f32::INFINITY)?;
+            check_row(&self.distribution, b, other)?;
+            *out = self.row(b, theta, work)?.kl(other);
+        }
+        Ok(())
+    }
+
+    fn row<'a>(&self, b: usize, theta: &'a [f32], work: &'a mut [f32]) -> Result<D::Row<'a>, Error> {
+        check_row(&self.distribution, b, theta)?;
+        Ok(self.distribution.row(b, theta, self.temperature, work))
+    }
+
+    fn check_work(&self, work: &[f32]) -> Result<(), Error> {
+        let needed = self.workspace_len();
+        if work.len() < needed { Err(Error::Workspace { needed, given: work.len() }) } else { Ok(()) }
+    }
+}
+
+fn check_optional(argument: &'static str, out: &Option<&mut [f32]>, needed: usize) -> Result<(), Error> {
+    out.as_deref().map_or(Ok(()), |out| check_length(argument, out, needed))
+}
+
+fn set(out: &mut Option<&mut [f32]>, b: usize, value: impl FnOnce() -> f32) {
+    if let Some(out) = out.as_deref_mut().and_then(|out| out.get_mut(b)) {
+        *out = value();
+    }
+}

@@ -1,0 +1,96 @@
+//! States in the caller's memory: 0/1 floats or lists of the positions of the ones.
+
+use crate::kernel::elementwise::copy;
+use crate::rows::{block, block_mut, check_length};
+use crate::{Error, Shape};
+
+/// Where states go: 0/1 floats, index lists, or both.
+#[derive(Debug, Default)]
+pub struct States<'a> {
+    /// z, `[B][S][N]` (`[B][N]` for MAP): exactly 0 or 1.
+    pub z: Option<&'a mut [f32]>,
+    /// The positions of the ones, ascending, `[B][S][K]` (`[B][K]` for MAP); the unused tail is `u32::MAX`.
+    pub indices: Option<&'a mut [u32]>,
+}
+
+impl<'a> States<'a> {
+    /// States as 0/1 floats.
+    #[must_use]
+    pub const fn z(z: &'a mut [f32]) -> Self {
+        States { z: Some(z), indices: None }
+    }
+
+    /// States as index lists.
+    #[must_use]
+    pub const fn indices(indices: &'a mut [u32]) -> Self {
+        States { z: None, indices: Some(indices) }
+    }
+
+    /// States in both forms.
+    #[must_use]
+    pub const fn both(z: &'a mut [f32], indices: &'a mut [u32]) -> Self {
+        States { z: Some(z), indices: Some(indices) }
+    }
+
+    pub(crate) fn check(&self, shape: Shape) -> Result<(), Error> {
+        let states = shape.rows() * shape.samples();
+        if let Some(z) = &self.z {
+            check_length("z", z, states * shape.n())?;
+        }
+        if let Some(indices) = &self.indices {
+            check_length("indices", indices, states * shape.k())?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_none(&self) -> bool {
+        self.z.is_none() && self.indices.is_none()
+    }
+
+    /// Writes z as state number `state`; false if it has more ones than the shape's k and a list was asked for.
+    pub(crate) fn put(&mut self, shape: Shape, state: usize, z: &[f32]) -> bool {
+        if let Some(out) = &mut self.z {
+            copy(z, block_mut(out, state * shape.n(), shape.n()));
+        }
+        let Some(out) = &mut self.indices else { return true };
+        let mut list = block_mut(out, state * shape.k(), shape.k()).iter_mut();
+        let mut ones = (0..).zip(z).filter(|&(_, &z)| z != 0.0).map(|(i, _)| i);
+        for slot in &mut list {
+            *slot = ones.next().unwrap_or(u32::MAX);
+        }
+        ones.next().is_none()
+    }
+}
+
+/// A row's states as index lists of k entries.
+#[derive(Clone, Copy)]
+pub(crate) struct Lists<'a> {
+    pub lists: &'a [u32],
+    pub k: usize,
+}
+
+impl<'a> Lists<'a> {
+    /// The ones of state s, without the unused tail.
+    fn get(self, s: usize) -> impl Iterator<Item = usize> + 'a {
+        block(self.lists, s * self.k, self.k).iter().take_while(|&&i| i != u32::MAX).map(|&i| i as usize)
+    }
+
+    pub(crate) fn check(self, samples: usize, b: usize, theta: &[f32], ones: Option<usize>) -> Result<(), Error> {
+        let unmasked = |i| theta.get(i).is_some_and(|&t| t != f32::NEG_INFINITY);
+        let good = (0..samples).all(|s| {
+            ones.is_none_or(|ones| ones == self.get(s).count())
+                && self.get(s).is_sorted_by(|a, b| a < b)
+                && self.get(s).all(unmasked)
+        });
+        if good { Ok(()) } else { Err(Error::NotAState { row: b as u32 }) }
+    }
+
+    pub(crate) fn write(self, s: usize, z: &mut [f32]) {
+        z.fill(0.0);
+        for i in self.get(s) {
+            if let Some(z) = z.get_mut(i) {
+                *z = 1.0;
+            }
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! The closed forms against enumeration (n ≤ 12, every k) and against f64 programmes in logarithms (n to 4096).
+
+mod reference;
+
+use imle::{Argmax, Distribution, Exact, Key, Moments, Rows, Shape, States, TopK};
+use reference::enumeration::{Enumeration, inner_product};
+use reference::log_space::LogSpace;
+
+struct Answer {
+    mu: Vec<f32>,
+    log_partition: f32,
+    entropy: f32,
+}
+
+fn exact(theta: &[f32], k: usize, temperature: f32) -> (Exact<TopK<'static>>, Vec<f32>) {
+    let shape = Shape::new(1, theta.len() as u32, k as u32, 1).unwrap();
+    let exact = Exact::new(shape, TopK::new(shape), temperature).unwrap();
+    let work = vec![f32::NAN; exact.workspace_len()];
+    (exact, work)
+}
+
+fn ask<D: Distribution>(exact: &Exact<D>, theta: &[f32], mut work: Vec<f32>) -> Answer {
+    let (mut mu, mut a, mut h) = (vec![f32::NAN; theta.len()], [f32::NAN], [f32::NAN]);
+    let out = Moments { marginals: Some(&mut mu), log_partition: Some(&mut a), entropy: Some(&mut h) };
+    exact.marginals(Rows::contiguous(theta), out, &mut work).unwrap();
+    Answer { mu, log_partition: a[0], entropy: h[0] }
+}
+
+fn answer(theta: &[f32], k: usize, temperature: f32) -> Answer {
+    let (exact, work) = exact(theta, k, temperature);
+    ask(&exact, theta, work)
+}
+
+/// Normal scores from the library's own uniform bits would prove little: a tiny generator of the test's own.
+fn scores(seed: u64, n: usize, scale: f32) -> Vec<f32> {
+    let mut state = seed;
+    let mut uniform = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((state >> 33) as f64 + 0.5) / f64::from(1_u32 << 31)
+    };
+    (0..n).map(|_| scale * ((0..12).map(|_| uniform()).sum::<f64>() - 6.0) as f32).collect()
+}
+
+/// Scores that hurt: normal, wide, all equal, groups of equals, masks, one that dominates.
+fn inputs(n: usize) -> Vec<(&'static str, Vec<f32>)> {
+    let normal = scores(1, n, 1.0);
+    let mut masked = scores(2, n, 3.0);
+    masked.iter_mut().skip(1).step_by(3).for_each(|t| *t = f32::NEG_INFINITY);
+    let mut one_huge = scores(3, n, 1.0);
+    one_huge[n / 2] = 80.0;
+    vec![
+        ("normal", normal.clone()),
+        ("span of 160", (0..n).map(|i| 80.0 - 160.0 * i as f32 / n as f32).collect()),
+        ("all equal", vec![0.7; n]),
+        ("groups", normal.iter().map(|t| t.round() * 2.0).collect()),
+        ("two values", (0..n).map(|i| if i % 2 == 0 { -80.0 } else { 80.0 }).collect()),
+        ("masked", masked),
+        ("one huge", one_huge),
+    ]
+}
+
+fn unmasked(theta: &[f32]) -> usize {
+    theta.iter().filter(|t| t.is_finite()).count()
+}
+
+const TEMPERATURES: [f32; 5] = [0.01, 0.3, 1.0, 7.0, 100.0];
+
+/// A's error in units of the larger of 1, |A| and the largest score's share of it.
+fn check_log_partition(got: f32, expected: f64, what: &str) {
+    let error = (f64::from(got) - expected).abs() / expected.abs().max(1.0);
+    assert!(error <= 2e-6, "{what}: A = {got}, expected {expected}, error {error:e}");
+}
+
+fn check_marginals(got: &[f32], expected: &[f64], bound: f64, what: &str) {
+    for (i, (&mu, &expected)) in got.iter().zip(expected).enumerate() {
+        let error = (f64::from(mu) - expected).abs();
+        assert!(error <= bound, "{what}: mu_{i} = {mu}, expected {expected}, error {error:e}");
+    }
+}
+
+#[test]
+fn every_k_agrees_with_enumeration() {
+    for n in 1..=12 {
+        for (name, theta) in inputs(n) {
+            for k in 0..=unmasked(&theta) {
+                for temperature in TEMPERATURES {
+                    let what = format!("{name}, n {n}, k {k}, T {temperature}");
+                    let expected = Enumeration::new(&theta, k, 1.0 / f64::from(temperature));
+                    let got = answer(&theta, k, temperature);
+                    check_log_partition(got.log_partition, expected.log_partition, &what);
+                    check_marginals(&got.mu, &expected.marginals(), 2e-6, &what);
+                    let error = (f64::from(got.entropy) - expected.entropy()).abs();
+                    assert!(error <= 4e-6, "{what}: entropy error {error:e}");
+                    assert!((got.mu.iter().sum::<f32>() - k as f32).abs() <= 2e-6 * n as f32, "{what}: sum of mu");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn large_rows_agree_with_the_log_space_programme() {
+    for (n, k) in [(350, 10), (350, 175), (1000, 1), (1000, 999), (4096, 64), (4096, 512)] {
+        for (name, theta) in inputs(n) {
+            let k = k.min(unmasked(&theta));
+            for temperature in if n > 1000 { &TEMPERATURES[2..3] } else { &TEMPERATURES[..] } {
+                let what = format!("{name}, n {n}, k {k}, T {temperature}");
+                let expected = LogSpace::new(&theta, k, *temperature);
+                let got = answer(&theta, k, *temperature);
+                check_log_partition(got.log_partition, expected.log_partition, &what);
+                check_marginals(&got.mu, &expected.marginals, 2e-6, &what);
+            }
+        }
+    }
+}
+
+#[test]
+fn one_hot_is_softmax() {
+    for n in [1, 2, 17, 4096] {
+        for (name, theta) in inputs(n) {
+            for temperature in TEMPERATURES {
+                let what = format!("{name}, n {n}, T {temperature}");
+                let shape = Shape::new(1, n as u32, 1, 1).unwrap();
+                let softmax = Exact::new(shape, Argmax, temperature).unwrap();
+                let got = ask(&softmax, &theta, vec![f32::NAN; softmax.workspace_len()]);
+                let beta = 1.0 / f64::from(temperature);
+                let expected = Enumeration::one_hot(&theta, beta);
+                check_marginals(&got.mu, &expected, 1e-6, &what);
+                let entropy = -expected.iter().filter(|&&p| p > 0.0).map(|p| p * p.ln()).sum::<f64>();
+                assert!((f64::from(got.entropy) - entropy).abs() <= 4e-6 * entropy.max(1.0), "{what}: entropy");
+                let both = answer(&theta, 1, temperature);
+                check_marginals(&both.mu, &expected, 2e-6, &what);
+                check_log_partition(got.log_partition, f64::from(both.log_partition), &what);
+            }
+        }
+    }
+}
+
+/// Cov_p(z) v over the states, centred.
+fn covariance(p: &Enumeration, v: &[f32]) -> Vec<f64> {
+    let mean: f64 = p.states.iter().zip(&p.p).map(|(&z, p)| p * inner_product(z, v)).sum();
+    let entry = |i: usize| {
+        let states = p.states.iter().zip(&p.p).filter(|&(z, _)| z >> i & 1 == 1);
+        states.map(|(&z, p)| p * (inner_product(z, v) - mean)).sum()
+    };
+    (0..v.len()).map(entry).collect()
+}
+
+fn vjp(theta: &[f32], k: usize, temperature: f32, v: &[f32]) -> Vec<f32> {
+    let (exact, mut work) = exact(theta, k, temperature);
+    let mut out = vec![f32::NAN; theta.len()];
+    exact.marginals_vjp(Rows::contiguous(theta), Rows::contiguous(v), &mut out, &mut work).unwrap();
+    out
+}
+
+#[test]
+fn the_vjp_is_the_covariance_product() {
+    for n in [1, 2, 5, 10, 12] {
+        for (name, theta) in inputs(n) {
+            for (shift, temperature) in [(0.0, 1.0), (50.0, 1.0), (0.0, 0.2), (0.0, 30.0)] {
+                let v: Vec<f32> = scores(9, n, 1.0).iter().map(|v| v + shift).collect();
+                for k in 0..=unmasked(&theta) {
+                    let p = Enumeration::new(&theta, k, 1.0 / f64::from(temperature));
+                    // v's own rounding at the shift, and β in front
+                    let bound = 4e-6 * (1.0 + f64::from(shift)) / f64::from(temperature);
+                    for (got, expected) in vjp(&theta, k, temperature, &v).iter().zip(covariance(&p, &v)) {
+                        let error = (f64::from(*got) - expected / f64::from(temperature)).abs();
+                        assert!(error <= bound, "{name}, n {n}, k {k}: error {error:e}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_vjp_is_the_derivative_of_the_marginals() {
+    let (n, k) = (200, 20);
+    let (theta, v) = (scores(4, n, 2.0), scores(5, n, 1.0));
+    let value = |theta: &[f32]| {
+        let p = LogSpace::new(theta, k, 1.0);
+        p.marginals.iter().zip(&v).map(|(mu, v)| mu * f64::from(*v)).sum::<f64>()
+    };
+    let gradient = vjp(&theta, k, 1.0, &v);
+    for i in (0..n).step_by(13) {
+        const STEP: f32 = 1.0 / 512.0;
+        let moved =
+            |by: f32| theta.iter().enumerate().map(|(j, t)| if i == j { t + by } else { *t }).collect::<Vec<_>>();
+        let (up, down) = (moved(STEP), moved(-STEP));
+        let slope = (value(&up) - value(&down)) / (f64::from(up[i]) - f64::from(down[i]));
+        assert!((f64::from(gradient[i]) - slope).abs() <= 1e-5, "{i}: {} and {slope}", gradient[i]);
+    }
+}
+
+/// theory: n = 10, k = 5, the paper's synthetic experiment.
+#[test]
+fn the_synthetic_experiment_has_its_check_values() {
+    let theta = [1.764052, 0.400157, 0.978738, 2.240893, 1.867558, -0.977278, 0.950088, -0.151357, -0.103219, 0.410599];
+    let b = [0.144044, 1.454274, 0.761038, 0.121675, 0.443863, 0.333674, 1.494079, 0.205158, 0.313068, 0.854096];
+    let got = answer(&theta, 5, 1.0);
+    assert!((got.log_partition - 10.415384).abs() < 2e-6 * 10.4);
+    assert!((got.entropy - 4.509574).abs() < 3e-6);
+    let mu = [0.760579, 0.404230, 0.568798, 0.841343, 0.780457, 0.130902, 0.560727, 0.267664, 0.278197, 0.407103];
+    check_marginals(&got.mu, &mu, 2e-6, "mu");
+    let v = b.map(|b: f32| 1.0 - 2.0 * b);
+    let gradient =
+        [0.223835, -0.410435, -0.028990, 0.165640, 0.097860, 0.087522, -0.443246, 0.215162, 0.173407, -0.080754];
+    check_marginals(&vjp(&theta, 5, 1.0, &v), &gradient, 3e-6, "gradient");
+}
+
+#[test]
+fn log_prob_and_kl_agree_with_enumeration() {
+    for n in [1, 5, 10] {
+        for (name, theta) in inputs(n) {
+            for k in 0..=unmasked(&theta) {
+                let p = Enumeration::new(&theta, k, 1.0);
+                let (exact, mut work) = exact(&theta, k, 1.0);
+                for (state, p) in p.states.iter().zip(&p.p).filter(|(_, p)| **p > 0.0) {
+                    let list: Vec<u32> = (0..n as u32).filter(|i| state >> i & 1 == 1).collect();
+                    let mut got = [f32::NAN];
+                    exact.log_prob(Rows::contiguous(&theta), &list, &mut got, &mut work).unwrap();
+                    let error = (f64::from(got[0]) - p.ln()).abs() / p.ln().abs().max(1.0);
+                    assert!(error <= 2e-6, "{name}, n {n}, k {k}: {} and {}, error {error:e}", got[0], p.ln());
+                }
+                let other: Vec<f32> = theta.iter().zip(scores(6, n, 0.5)).map(|(t, d)| t + d).collect();
+                let q = Enumeration::new(&other, k, 1.0);
+                let terms = p.p.iter().zip(&q.p).filter(|(p, _)| **p > 0.0);
+                let expected: f64 = terms.map(|(p, q)| p * (p / q).ln()).sum();
+                let mut got = [f32::NAN];
+                exact.kl(Rows::contiguous(&theta), Rows::contiguous(&other), &mut got, &mut work).unwrap();
+                assert!((f64::from(got[0]) - expected).abs() <= 4e-6 * expected.max(1.0), "{name}, n {n}, k {k}: KL");
+            }
+        }
+    }
+}
+
+/// χ² of 100,000 samples over the 252 states (k-subsets) or 10 (one-hot) whose expectation is at least 5; false-alarm
+/// rate 1e-6 a case, were the seeds drawn anew.
+#[test]
+fn samples_follow_p() {
+    const SAMPLES: u32 = 100_000;
+    let draw = |k: u32, temperature: f32, theta: &[f32]| {
+        let shape = Shape::new(1, theta.len() as u32, k, SAMPLES).unwrap();
+        let mut z = vec![f32::NAN; theta.len() * SAMPLES as usize];
+        let (key, rows) = (Key { seed: 11, step: u64::from(k), row0: 0 }, Rows::contiguous(theta));
+        let mut work = vec![0.0; 4096];
+        if k == 1 {
+            Exact::new(shape, Argmax, temperature).unwrap().sample(key, rows, States::z(&mut z), &mut work).unwrap();
+        } else {
+            let exact = Exact::new(shape, TopK::new(shape), temperature).unwrap();
+            exact.sample(key, rows, States::z(&mut z), &mut work).unwrap();
+        }
+        z
+    };
+    for (k, temperature) in [(1, 1.0), (1, 0.5), (2, 1.0), (5, 1.0), (5, 3.0), (9, 1.0)] {
+        let theta = scores(7, 10, 1.0);
+        let p = Enumeration::new(&theta, k as usize, 1.0 / f64::from(temperature));
+        let mut counts = vec![0_u32; 1 << 10];
+        for z in draw(k, temperature, &theta).chunks(10) {
+            counts[(0..10).filter(|&i| z[i] == 1.0).map(|i| 1 << i).sum::<usize>()] += 1;
+        }
+        let (mut chi2, mut cells, mut rest) = (0.0, 0, (0.0, 0.0));
+        for (&z, &p) in p.states.iter().zip(&p.p) {
+            let (expected, got) = (p * f64::from(SAMPLES), f64::from(counts[z as usize]));
+            if expected >= 5.0 {
+                chi2 += (got - expected).powi(2) / expected;
+                cells += 1;
+            } else {
+                rest = (rest.0 + expected, rest.1 + got);
+            }
+        }
+        if rest.0 >= 5.0 {
+            chi2 += f64::powi(rest.1 - rest.0, 2) / rest.0;
+            cells += 1;
+        }
+        // Wilson and Hilferty's cube root is normal; 4.753 is its 1e-6 point.
+        let df = f64::from(cells - 1);
+        let score = ((chi2 / df).cbrt() - (1.0 - 2.0 / (9.0 * df))) / (2.0 / (9.0 * df)).sqrt();
+        assert!(score < 4.753, "k {k}, T {temperature}: chi-square {chi2} with {df} degrees of freedom");
+        assert_eq!(counts.iter().sum::<u32>(), p.states.iter().map(|&z| counts[z as usize]).sum(), "exactly k");
+    }
+}

@@ -1,0 +1,52 @@
+//! p(z; θ) = exp(β⟨z,θ⟩ − A(θ)) over every k-subset, in f64: for n up to about 20.
+
+/// The states of C and their probabilities.
+pub struct Enumeration {
+    n: usize,
+    /// Each state as a bit set.
+    pub states: Vec<u32>,
+    pub p: Vec<f64>,
+    /// A = log Σ_z exp(β⟨z,θ⟩)
+    pub log_partition: f64,
+}
+
+impl Enumeration {
+    pub fn new(theta: &[f32], k: usize, beta: f64) -> Self {
+        let n = theta.len();
+        let states: Vec<u32> = k_subsets(n, k).collect();
+        let energies: Vec<f64> = states.iter().map(|&z| beta * inner_product(z, theta)).collect();
+        let largest = energies.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let log_partition = largest + energies.iter().map(|e| (e - largest).exp()).sum::<f64>().ln();
+        let p = energies.iter().map(|e| (e - log_partition).exp()).collect();
+        Enumeration { n, states, p, log_partition }
+    }
+
+    /// softmax(βθ), for any n.
+    pub fn one_hot(theta: &[f32], beta: f64) -> Vec<f64> {
+        let largest = f64::from(theta.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+        let weights: Vec<f64> = theta.iter().map(|&t| (beta * (f64::from(t) - largest)).exp()).collect();
+        let sum: f64 = weights.iter().sum();
+        weights.iter().map(|w| w / sum).collect()
+    }
+
+    /// μ = E[z]
+    pub fn marginals(&self) -> Vec<f64> {
+        let marginal = |i| self.states.iter().zip(&self.p).filter(|&(z, _)| z >> i & 1 == 1).map(|(_, p)| p).sum();
+        (0..self.n).map(marginal).collect()
+    }
+
+    /// −Σ p ln p
+    pub fn entropy(&self) -> f64 {
+        -self.p.iter().filter(|&&p| p > 0.0).map(|p| p * p.ln()).sum::<f64>()
+    }
+}
+
+/// Every state, as a bit set.
+pub fn k_subsets(n: usize, k: usize) -> impl Iterator<Item = u32> {
+    (0..1 << n).filter(move |z: &u32| z.count_ones() as usize == k)
+}
+
+/// ⟨z, θ⟩
+pub fn inner_product(z: u32, theta: &[f32]) -> f64 {
+    (0..theta.len()).filter(|i| z >> i & 1 == 1).map(|i| f64::from(theta[i])).sum()
+}
