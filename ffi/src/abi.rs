@@ -1,0 +1,200 @@
+//! Versions, the structs that cross the ABI, and their defaults.
+
+use core::ffi::c_char;
+
+use imle::{Diagnostics, Difference, Key, Noise, Options, Scale, Target};
+
+use crate::args;
+use crate::status::{IMLE_ERR_OPTION, Refused};
+
+/// The version of this ABI: changes when a program has to be compiled anew. Equals imle_abi_version().
+pub const IMLE_ABI_VERSION: u32 = 1;
+
+/// imle_options.noise: eps = 0, so that every sample is MAP(theta).
+pub const IMLE_NOISE_NONE: u32 = 0;
+/// imle_options.noise, default: Gumbel(0, 1), eps = -ln(-ln U), mean 0.5772, variance pi^2/6. With argmax this samples
+/// p(z) proportional to exp(<z, theta> / tau) exactly; with top-k it draws the first k of a Plackett-Luce order.
+pub const IMLE_NOISE_GUMBEL: u32 = 1;
+
+/// imle_options.target, default: theta' = alpha theta - lambda dz.
+pub const IMLE_TARGET_LINEAR: u32 = 0;
+/// imle_options.target: theta'_i = theta_i where dz_i = 0, else -dz_i. For losses that compare z with a gold structure.
+/// Uses neither alpha nor lambda, is never scaled (c = 1), and has no central difference.
+pub const IMLE_TARGET_COMBINATORIAL: u32 = 1;
+
+/// imle_options.difference, default: MAP(theta + tau eps) - MAP(theta' + tau' eps).
+pub const IMLE_DIFFERENCE_FORWARD: u32 = 0;
+/// imle_options.difference: (MAP(alpha theta + lambda dz + tau' eps) - MAP(alpha theta - lambda dz + tau' eps)) / 2.
+pub const IMLE_DIFFERENCE_CENTRAL: u32 = 1;
+
+/// imle_options.scale, default: c = 1 / lambda, an estimate of the gradient of the loss.
+pub const IMLE_SCALE_INVERSE_LAMBDA: u32 = 0;
+/// imle_options.scale: c = 1, the gradient of the maximum-likelihood objective, what Algorithm 1 of the paper returns.
+pub const IMLE_SCALE_NONE: u32 = 1;
+
+/// The sizes of a batch: B rows of N scores, states of K ones, S samples per row. B * S * N floats must fit into the
+/// address space.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct imle_shape {
+    /// B, at least 1.
+    pub rows: u32,
+    /// N, at least 1.
+    pub n: u32,
+    /// K, 0 to N; 1 for argmax. Where rows differ (k_row), the largest.
+    pub k: u32,
+    /// S, 1 to 2^24.
+    pub samples: u32,
+}
+
+/// Which noise: row b draws eps from a pure function of (seed, step, row0 + b) and of the noise options. Part of a
+/// batch, with row0 moved by its first row, gets the noise of the whole; a backward call with the key of the forward
+/// call gets its noise.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct imle_key {
+    /// One per run.
+    pub seed: u64,
+    /// One per training iteration.
+    pub step: u64,
+    /// The number of the first row; row b is row0 + b modulo 2^64.
+    pub row0: u64,
+}
+
+/// How to draw and how to estimate. Set by imle_options_default, then change what you want.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct imle_options {
+    /// sizeof(imle_options), else IMLE_ERR_VERSION.
+    pub struct_size: u32,
+    /// The law of the noise eps: IMLE_NOISE_GUMBEL (default) or IMLE_NOISE_NONE.
+    pub noise: u32,
+    /// tau, finite, at least 0, default 1: the noise factor of the forward pass. 0 is MAP(theta).
+    pub temperature: f32,
+    /// tau', finite, at least 0, default 1: the noise factor of the target.
+    pub target_temperature: f32,
+    /// Finite, default 1: the factor of theta in the linear target.
+    pub alpha: f32,
+    /// Finite, above 0 (1 / lambda finite too), default 1: the step from theta to the target, in units of theta per
+    /// unit of dz.
+    pub lambda: f32,
+    /// IMLE_TARGET_LINEAR (default) or IMLE_TARGET_COMBINATORIAL.
+    pub target: u32,
+    /// IMLE_DIFFERENCE_FORWARD (default) or IMLE_DIFFERENCE_CENTRAL.
+    pub difference: u32,
+    /// IMLE_SCALE_INVERSE_LAMBDA (default) or IMLE_SCALE_NONE.
+    pub scale: u32,
+    /// Reserved, default 10: read by the Sum-of-Gamma noise only, which this version does not have.
+    pub sog_terms: u32,
+    /// Reserved, default 0: read by the Sum-of-Gamma noise only, which this version does not have.
+    pub sog_kappa: f32,
+}
+
+/// What a gradient was made of.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct imle_diagnostics {
+    /// The states compared: rows * samples.
+    pub states: u64,
+    /// States with z' = z, which add nothing to the gradient. Near `states`: lambda or tau' is too small to move the
+    /// choice.
+    pub unchanged: u64,
+    /// The sum over states of the non-zeros of z - z'.
+    pub nonzeros: u64,
+}
+
+impl imle_options {
+    const DEFAULT: imle_options = imle_options {
+        struct_size: size_of::<imle_options>() as u32,
+        noise: IMLE_NOISE_GUMBEL,
+        temperature: 1.0,
+        target_temperature: 1.0,
+        alpha: 1.0,
+        lambda: 1.0,
+        target: IMLE_TARGET_LINEAR,
+        difference: IMLE_DIFFERENCE_FORWARD,
+        scale: IMLE_SCALE_INVERSE_LAMBDA,
+        sog_terms: 10,
+        sog_kappa: 0.0,
+    };
+
+    /// The core's options, ranges checked.
+    pub(crate) fn to_core(self) -> Result<Options, Refused> {
+        let unknown = Err(Refused(IMLE_ERR_OPTION));
+        let options = Options {
+            noise: match self.noise {
+                IMLE_NOISE_NONE => Noise::None,
+                IMLE_NOISE_GUMBEL => Noise::Gumbel,
+                _ => return unknown,
+            },
+            temperature: self.temperature,
+            target_temperature: self.target_temperature,
+            alpha: self.alpha,
+            lambda: self.lambda,
+            target: match self.target {
+                IMLE_TARGET_LINEAR => Target::Linear,
+                IMLE_TARGET_COMBINATORIAL => Target::Combinatorial,
+                _ => return unknown,
+            },
+            difference: match self.difference {
+                IMLE_DIFFERENCE_FORWARD => Difference::Forward,
+                IMLE_DIFFERENCE_CENTRAL => Difference::Central,
+                _ => return unknown,
+            },
+            scale: match self.scale {
+                IMLE_SCALE_INVERSE_LAMBDA => Scale::InverseLambda,
+                IMLE_SCALE_NONE => Scale::None,
+                _ => return unknown,
+            },
+        };
+        options.check()?;
+        Ok(options)
+    }
+}
+
+impl From<imle_key> for Key {
+    fn from(imle_key { seed, step, row0 }: imle_key) -> Key {
+        Key { seed, step, row0 }
+    }
+}
+
+impl From<Diagnostics> for imle_diagnostics {
+    fn from(Diagnostics { states, unchanged, nonzeros }: Diagnostics) -> Self {
+        imle_diagnostics { states, unchanged, nonzeros }
+    }
+}
+
+/// The ABI version of the library that was linked; IMLE_ABI_VERSION is that of the header.
+///
+/// Threads: any. Source: this library.
+#[unsafe(no_mangle)]
+pub extern "C" fn imle_abi_version() -> u32 {
+    IMLE_ABI_VERSION
+}
+
+/// The version of the library that was linked, such as "0.1.0"; IMLE_VERSION is that of the header.
+///
+/// Returns a string that ends in NUL and lives as long as the program; never NULL.
+/// Threads: any. Source: this library.
+#[unsafe(no_mangle)]
+pub extern "C" fn imle_version() -> *const c_char {
+    concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
+}
+
+/// The instruction set that this machine runs: "portable". The results do not depend on it.
+///
+/// Returns a string that ends in NUL and lives as long as the program; never NULL.
+/// Threads: any. Source: this library.
+#[unsafe(no_mangle)]
+pub extern "C" fn imle_kernel() -> *const c_char {
+    c"portable".as_ptr()
+}
+
+/// Sets every option to its default and struct_size to the size of the struct.
+///
+/// options: out, one struct; NULL (or a misaligned pointer) does nothing.
+/// Threads: any, with different structs. Source: this library.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn imle_options_default(options: *mut imle_options) {
+    args::write(options, imle_options::DEFAULT);
+}

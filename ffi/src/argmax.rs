@@ -1,0 +1,176 @@
+//! One of n: C = { z in {0,1}^N : sum z_i = 1 }. The functions of `topk` less k_row, and the same bits as they give at
+//! k = 1.
+
+use core::ptr;
+
+use imle::{Argmax, Error, Imle, Options, Shape};
+
+use crate::abi::{imle_diagnostics, imle_key, imle_options, imle_shape};
+use crate::args::{self, Backward, Forward, Inputs};
+use crate::status::{bad_row, imle_status, status};
+
+fn solver(shape: Shape) -> Result<Argmax, Error> {
+    if shape.k() == 1 { Ok(Argmax) } else { Err(Error::Shape { rule: "argmax chooses 1: k must be 1" }) }
+}
+
+/// The floats of workspace that imle_argmax_map, imle_argmax_sample and imle_argmax_gradient need, whatever rows and
+/// samples: 3 N. IMLE_ARGMAX_WORKSPACE_LEN(n) is the same number as a constant.
+///
+/// shape: in; k = 1; samples is ignored.
+/// Returns 0 for a shape that every function refuses, NULL included.
+/// Threads: any. Source: this library.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn imle_argmax_workspace_len(shape: *const imle_shape) -> usize {
+    match args::shape_of_map(shape) {
+        Ok(shape) if solver(shape).is_ok() => imle::workspace_len(shape.n()),
+        _ => 0,
+    }
+}
+
+/// The first row whose data imle_argmax_sample and imle_argmax_gradient would refuse: NaN or +inf in theta, no unmasked
+/// entry, or a value of dz that is not finite.
+///
+/// shape: in; k = 1.
+/// theta, ld_theta: in, [B][N], row stride in elements, 0 = contiguous.
+/// dz, dz_row_stride, dz_sample_stride: in, as for imle_argmax_gradient, or NULL: not checked.
+/// row: out, one number: the first bad row, or shape.rows if all are good.
+/// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OVERLAP; bad data is the answer, not an error. O(B S N).
+/// Threads: any, with different outputs. Source: this library.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn imle_argmax_find_bad_row(
+    shape: *const imle_shape,
+    theta: *const f32,
+    ld_theta: usize,
+    dz: *const f32,
+    dz_row_stride: usize,
+    dz_sample_stride: usize,
+    row: *mut u32,
+) -> imle_status {
+    status(|| {
+        let shape = args::shape(shape)?;
+        let dz = (dz, dz_row_stride, dz_sample_stride);
+        let c = Inputs::check(shape, ptr::null(), (theta, ld_theta), dz, row)?;
+        let layer = Imle::new(shape, solver(shape)?, Options::default())?;
+        c.row.fill(bad_row(layer.check(c.theta, c.dz), shape.rows() as u32)?);
+        Ok(())
+    })
+}
+
+/// z = MAP(theta): 1 at the largest score of the row, the lowest index among equals (-0 equal to +0), 0 elsewhere: the
+/// choice at test time. theta = -inf is a mask: never chosen. O(B N).
+///
+/// shape: in; k = 1; samples is ignored.
+/// theta, ld_theta: in, [B][N], scores, finite or -inf; row stride in elements, at least N, 0 = contiguous.
+/// z: out, [B][N], 0 or 1, or NULL.
+/// indices: out, [B], the position of the one, 0-based, or NULL. Not both NULL.
+/// work, work_len: workspace, in floats, at least imle_argmax_workspace_len(shape); its contents mean nothing.
+/// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OVERLAP; _NONFINITE, _INFEASIBLE.
+/// Threads: any, with different outputs and workspaces. Source: Niepert, Minervini, Franceschi 2021 (arXiv 2106.01798),
+/// section 2.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn imle_argmax_map(
+    shape: *const imle_shape,
+    theta: *const f32,
+    ld_theta: usize,
+    z: *mut f32,
+    indices: *mut u32,
+    work: *mut f32,
+    work_len: usize,
+) -> imle_status {
+    status(|| {
+        let shape = args::shape_of_map(shape)?;
+        let (states, work) = ((z, indices), (work, work_len));
+        let c = Forward::check(shape, ptr::null(), (theta, ld_theta), states, ptr::null_mut(), work)?;
+        Ok(Imle::new(shape, solver(shape)?, Options::default())?.map(c.theta, c.states, c.work)?)
+    })
+}
+
+/// The forward pass: z_s = MAP(theta + tau eps_s), s = 1..S, with the noise eps_s of (key, row, s). With Gumbel noise
+/// these are exact samples of p(z) proportional to exp(<z, theta> / tau), a softmax. The score of a coordinate is
+/// theta + (tau * eps), each operation rounded once. O(B S N).
+///
+/// shape: in; k = 1.
+/// options: in; noise and temperature matter here, all are checked.
+/// key: in, which noise.
+/// theta, ld_theta: in, [B][N], scores, finite or -inf (never chosen); row stride in elements, at least N, 0 =
+/// contiguous.
+/// z: out, [B][S][N], 0 or 1, or NULL.
+/// indices: out, [B][S], the position of the one, 0-based, or NULL.
+/// marginals: out, [B][N], the mean of z_s over s, an estimate of E[z], or NULL. One of the three is not NULL.
+/// work, work_len: workspace, in floats, at least imle_argmax_workspace_len(shape); its contents mean nothing.
+/// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION, _OVERLAP, _VERSION; _NONFINITE, _INFEASIBLE.
+/// Threads: any, with different outputs and workspaces. Source: Papandreou, Yuille 2011; Niepert, Minervini, Franceschi
+/// 2021 (arXiv 2106.01798), section 3.2.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn imle_argmax_sample(
+    shape: *const imle_shape,
+    options: *const imle_options,
+    key: *const imle_key,
+    theta: *const f32,
+    ld_theta: usize,
+    z: *mut f32,
+    indices: *mut u32,
+    marginals: *mut f32,
+    work: *mut f32,
+    work_len: usize,
+) -> imle_status {
+    status(|| {
+        let (shape, options, key) = (args::shape(shape)?, args::options(options)?, args::key(key)?);
+        let c = Forward::check(shape, ptr::null(), (theta, ld_theta), (z, indices), marginals, (work, work_len))?;
+        Ok(Imle::new(shape, solver(shape)?, options)?.sample(key, c.theta, c.states, c.marginals, c.work)?)
+    })
+}
+
+/// The backward pass, an estimate of the gradient of the expected loss L with respect to theta:
+///
+/// grad_theta = c (1/S) sum_s (z_s - z'_s), z'_s = MAP(theta'_s + tau' eps_s), theta'_s = alpha theta - lambda dz_s,
+///
+/// with the forward pass's noise, made again from the key, and c = 1 / lambda or 1 (options.scale). All as for
+/// imle_topk_gradient at k = 1, less k_row. O(B S N).
+///
+/// shape, options, key, theta, ld_theta: in, the same as for imle_argmax_sample.
+/// dz, dz_row_stride, dz_sample_stride: in, [B][S][N], finite, in units of loss: the gradient of row b's own loss with
+/// respect to z_(b,s); a mean over the batch stays with the caller, for lambda multiplies dz. Element (b, s, i) is
+/// dz[b * dz_row_stride + s * dz_sample_stride + i]. dz_row_stride 0 = rows without gaps; dz_sample_stride 0 = one dz
+/// per row, shared by its samples; others at least N.
+/// indices: in, [B][S], what imle_argmax_sample returned for the same key, which spares a selection, or NULL: made
+/// again. (The central difference checks but does not use them.)
+/// grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta; row stride in elements, at least N, 0 =
+/// contiguous. What lies between rows is not touched.
+/// diagnostics: out, one struct, written on success only, or NULL.
+/// work, work_len: workspace, in floats, at least imle_argmax_workspace_len(shape); its contents mean nothing.
+/// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION, _OVERLAP, _VERSION; _NONFINITE, _INFEASIBLE (also for
+/// an index that is masked or not below N).
+/// Threads: any, with different outputs and workspaces. Source: Niepert, Minervini, Franceschi 2021 (arXiv 2106.01798),
+/// Algorithm 1; central difference: Minervini, Franceschi, Niepert 2023 (arXiv 2209.04862).
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn imle_argmax_gradient(
+    shape: *const imle_shape,
+    options: *const imle_options,
+    key: *const imle_key,
+    theta: *const f32,
+    ld_theta: usize,
+    dz: *const f32,
+    dz_row_stride: usize,
+    dz_sample_stride: usize,
+    indices: *const u32,
+    grad_theta: *mut f32,
+    ld_grad: usize,
+    diagnostics: *mut imle_diagnostics,
+    work: *mut f32,
+    work_len: usize,
+) -> imle_status {
+    status(|| {
+        let (shape, options, key) = (args::shape(shape)?, args::options(options)?, args::key(key)?);
+        let dz = (dz, dz_row_stride, dz_sample_stride);
+        let (grad, work) = ((grad_theta, ld_grad), (work, work_len));
+        let c = Backward::check(shape, ptr::null(), (theta, ld_theta), dz, indices, grad, diagnostics, work)?;
+        let layer = Imle::new(shape, solver(shape)?, options)?;
+        c.diagnostics.fill(layer.gradient(key, c.theta, c.dz, c.indices, c.grad_theta, c.work)?.into());
+        Ok(())
+    })
+}

@@ -1,0 +1,263 @@
+//! From C pointers to checked views: every pointer that is dereferenced is dereferenced here.
+//!
+//! Two steps. First every pointer becomes an [`Array`], which knows its address and length and looks at nothing; all
+//! of a call's arrays are compared and no output may overlap another array. Only then do they become slices.
+//!
+//! What cannot be checked is the caller's promise (see the crate's "Safety"): that non-null pointers point to as many
+//! elements as the manual says, and that no other thread interferes. The functions here are given nothing but pointers
+//! that come with that promise, so they are safe; each unsafe block says what it adds.
+
+use core::ptr;
+
+use imle::{Dz, Key, Options, Rows, RowsMut, Shape, States, dz_span, rows_span, workspace_len};
+
+use crate::abi::{imle_diagnostics, imle_key, imle_options, imle_shape};
+use crate::status::*;
+
+/// NULL and misaligned pointers are no pointers.
+fn usable<T>(pointer: *const T) -> Result<*const T, Refused> {
+    if pointer.is_null() || !pointer.is_aligned() { Err(Refused(IMLE_ERR_NULL)) } else { Ok(pointer) }
+}
+
+/// A struct of integers and floats.
+fn read<T: Copy>(pointer: *const T) -> Result<T, Refused> {
+    let pointer = usable(pointer)?;
+    // SAFETY: aligned and not NULL, so it points to a T, by the caller's promise; integers and floats hold any bits.
+    Ok(unsafe { pointer.read() })
+}
+
+/// Writes a struct, unless there is none.
+pub(crate) fn write<T: Copy>(pointer: *mut T, value: T) {
+    if usable(pointer.cast_const()).is_ok() {
+        // SAFETY: aligned and not NULL, so it points to a writable T, by the caller's promise.
+        unsafe { pointer.write(value) }
+    }
+}
+
+/// The sizes of a batch.
+pub(crate) fn shape(shape: *const imle_shape) -> Result<Shape, Refused> {
+    let imle_shape { rows, n, k, samples } = read(shape)?;
+    Ok(Shape::new(rows, n, k, samples)?)
+}
+
+/// The sizes of a batch whose samples do not matter.
+pub(crate) fn shape_of_map(shape: *const imle_shape) -> Result<Shape, Refused> {
+    let imle_shape { rows, n, k, samples: _ } = read(shape)?;
+    Ok(Shape::new(rows, n, k, 1)?)
+}
+
+/// The key of a batch.
+pub(crate) fn key(key: *const imle_key) -> Result<Key, Refused> {
+    Ok(read(key)?.into())
+}
+
+/// The options, every range checked.
+pub(crate) fn options(options: *const imle_options) -> Result<Options, Refused> {
+    // The size comes first: a struct of another header may be shorter than ours.
+    if read(options.cast::<u32>())? as usize != size_of::<imle_options>() {
+        return Err(Refused(IMLE_ERR_VERSION));
+    }
+    read(options)?.to_core()
+}
+
+/// The addresses from `start` up to, not including, `end`; none for an array that is absent or empty.
+#[derive(Clone, Copy)]
+pub(crate) struct Span {
+    start: usize,
+    end: usize,
+}
+
+impl Span {
+    fn overlaps(self, other: Span) -> bool {
+        self.start.max(other.start) < self.end.min(other.end)
+    }
+}
+
+/// Refuses outputs that overlap each other or an input. A strided array counts from its first element to its last,
+/// with what lies between its rows.
+pub(crate) fn disjoint(outputs: &[Span], inputs: &[Span]) -> Result<(), Refused> {
+    let mut rest = outputs.iter();
+    while let Some(output) = rest.next() {
+        if rest.clone().chain(inputs).any(|other| output.overlaps(*other)) {
+            return Err(Refused(IMLE_ERR_OVERLAP));
+        }
+    }
+    Ok(())
+}
+
+/// An array of the caller's: its length is checked against the address space, its elements are not looked at. Absent
+/// if the pointer is NULL.
+pub(crate) struct Array<T> {
+    start: *mut T,
+    len: usize,
+}
+
+impl<T> Array<T> {
+    /// An array that may be absent.
+    pub(crate) fn optional(start: *const T, len: usize) -> Result<Self, Refused> {
+        if start.is_null() {
+            return Ok(Array { start: ptr::null_mut(), len: 0 });
+        }
+        let start = usable(start)?.cast_mut();
+        let bytes = len.checked_mul(size_of::<T>()).filter(|&bytes| bytes <= isize::MAX as usize);
+        match bytes.and_then(|bytes| start.addr().checked_add(bytes)) {
+            Some(_) => Ok(Array { start, len }),
+            None => Err(Refused(IMLE_ERR_STRIDE)),
+        }
+    }
+
+    /// An array that may not be absent.
+    pub(crate) fn required(start: *const T, len: usize) -> Result<Self, Refused> {
+        Self::optional(usable(start)?, len)
+    }
+
+    pub(crate) fn span(&self) -> Span {
+        let start = self.start.addr();
+        Span { start, end: start.wrapping_add(self.len.wrapping_mul(size_of::<T>())) }
+    }
+
+    /// The elements. Call `disjoint` first.
+    pub(crate) fn view<'a>(self) -> &'a [T] {
+        self.view_if_any().unwrap_or_default()
+    }
+
+    /// The elements, if the array is there. Call `disjoint` first.
+    pub(crate) fn view_if_any<'a>(self) -> Option<&'a [T]> {
+        // SAFETY: aligned, not NULL, at most isize::MAX bytes and not across the end of the address space. It holds
+        // `len` elements of any bits, valid for T (integers and floats), that nothing writes during the call: by the
+        // caller's promise, and because no output overlaps it.
+        (!self.start.is_null()).then(|| unsafe { core::slice::from_raw_parts(self.start, self.len) })
+    }
+
+    /// The elements, to be written. Call `disjoint` first.
+    pub(crate) fn view_mut<'a>(self) -> &'a mut [T] {
+        self.view_mut_if_any().unwrap_or_default()
+    }
+
+    /// The elements, to be written, if the array is there. Call `disjoint` first.
+    pub(crate) fn view_mut_if_any<'a>(self) -> Option<&'a mut [T]> {
+        // SAFETY: as for `view_if_any`; besides, nothing else reads it during the call: by the caller's promise, and
+        // because it overlaps no other array of the call. `self` is consumed, so this is the only slice of it.
+        (!self.start.is_null()).then(|| unsafe { core::slice::from_raw_parts_mut(self.start, self.len) })
+    }
+}
+
+/// The part of the workspace that is used.
+fn workspace(shape: Shape, work: *mut f32, work_len: usize) -> Result<Array<f32>, Refused> {
+    let needed = workspace_len(shape.n());
+    usable(work.cast_const())?;
+    if work_len < needed { Err(Refused(IMLE_ERR_WORKSPACE)) } else { Array::required(work, needed) }
+}
+
+/// What the forward functions are given.
+pub(crate) struct Forward<'a> {
+    pub k_row: Option<&'a [u32]>,
+    pub theta: Rows<'a>,
+    pub states: States<'a>,
+    pub marginals: Option<&'a mut [f32]>,
+    pub work: &'a mut [f32],
+}
+
+impl Forward<'_> {
+    pub(crate) fn check(
+        shape: Shape,
+        k_row: *const u32,
+        (theta, ld_theta): (*const f32, usize),
+        (z, indices): (*mut f32, *mut u32),
+        marginals: *mut f32,
+        (work, work_len): (*mut f32, usize),
+    ) -> Result<Self, Refused> {
+        let states = shape.rows() * shape.samples();
+        let k_row = Array::optional(k_row, shape.rows())?;
+        let theta = Array::required(theta, rows_span("theta", shape, ld_theta)?)?;
+        let z = Array::optional(z, states * shape.n())?;
+        let indices = Array::optional(indices, states * shape.k())?;
+        let marginals = Array::optional(marginals, shape.rows() * shape.n())?;
+        let work = workspace(shape, work, work_len)?;
+        disjoint(&[z.span(), indices.span(), marginals.span(), work.span()], &[k_row.span(), theta.span()])?;
+        Ok(Forward {
+            k_row: k_row.view_if_any(),
+            theta: Rows::strided(theta.view(), ld_theta),
+            states: States { z: z.view_mut_if_any(), indices: indices.view_mut_if_any() },
+            marginals: marginals.view_mut_if_any(),
+            work: work.view_mut(),
+        })
+    }
+}
+
+/// What the gradients are given.
+pub(crate) struct Backward<'a> {
+    pub k_row: Option<&'a [u32]>,
+    pub theta: Rows<'a>,
+    pub dz: Dz<'a>,
+    pub indices: Option<&'a [u32]>,
+    pub grad_theta: RowsMut<'a>,
+    pub diagnostics: &'a mut [imle_diagnostics],
+    pub work: &'a mut [f32],
+}
+
+impl Backward<'_> {
+    pub(crate) fn check(
+        shape: Shape,
+        k_row: *const u32,
+        (theta, ld_theta): (*const f32, usize),
+        (dz, dz_row_stride, dz_sample_stride): (*const f32, usize, usize),
+        indices: *const u32,
+        (grad_theta, ld_grad): (*mut f32, usize),
+        diagnostics: *mut imle_diagnostics,
+        (work, work_len): (*mut f32, usize),
+    ) -> Result<Self, Refused> {
+        let k_row = Array::optional(k_row, shape.rows())?;
+        let theta = Array::required(theta, rows_span("theta", shape, ld_theta)?)?;
+        let dz = Array::required(dz, dz_span(shape, dz_row_stride, dz_sample_stride)?)?;
+        let indices = Array::optional(indices, shape.rows() * shape.samples() * shape.k())?;
+        let grad_theta = Array::required(grad_theta, rows_span("grad_theta", shape, ld_grad)?)?;
+        let diagnostics = Array::optional(diagnostics, 1)?;
+        let work = workspace(shape, work, work_len)?;
+        disjoint(
+            &[grad_theta.span(), diagnostics.span(), work.span()],
+            &[k_row.span(), theta.span(), dz.span(), indices.span()],
+        )?;
+        Ok(Backward {
+            k_row: k_row.view_if_any(),
+            theta: Rows::strided(theta.view(), ld_theta),
+            dz: Dz::strided(dz.view(), dz_row_stride, dz_sample_stride),
+            indices: indices.view_if_any(),
+            grad_theta: RowsMut::strided(grad_theta.view_mut(), ld_grad),
+            diagnostics: diagnostics.view_mut(),
+            work: work.view_mut(),
+        })
+    }
+}
+
+/// What the check of a batch is given.
+pub(crate) struct Inputs<'a> {
+    pub k_row: Option<&'a [u32]>,
+    pub theta: Rows<'a>,
+    pub dz: Option<Dz<'a>>,
+    /// The answer.
+    pub row: &'a mut [u32],
+}
+
+impl Inputs<'_> {
+    pub(crate) fn check(
+        shape: Shape,
+        k_row: *const u32,
+        (theta, ld_theta): (*const f32, usize),
+        (dz, dz_row_stride, dz_sample_stride): (*const f32, usize, usize),
+        row: *mut u32,
+    ) -> Result<Self, Refused> {
+        let k_row = Array::optional(k_row, shape.rows())?;
+        let theta = Array::required(theta, rows_span("theta", shape, ld_theta)?)?;
+        let dz_len = if dz.is_null() { 0 } else { dz_span(shape, dz_row_stride, dz_sample_stride)? };
+        let dz = Array::optional(dz, dz_len)?;
+        let row = Array::required(row, 1)?;
+        disjoint(&[row.span()], &[k_row.span(), theta.span(), dz.span()])?;
+        Ok(Inputs {
+            k_row: k_row.view_if_any(),
+            theta: Rows::strided(theta.view(), ld_theta),
+            dz: dz.view_if_any().map(|dz| Dz::strided(dz, dz_row_stride, dz_sample_stride)),
+            row: row.view_mut(),
+        })
+    }
+}

@@ -1,0 +1,138 @@
+//! Your own solver for MAP, in three steps around it: perturb, target, difference.
+
+use imle::{Dz, Error, Rows, RowsMut, Side, dz_span, rows_span};
+
+use crate::abi::{imle_key, imle_options, imle_shape};
+use crate::args::{self, Array, disjoint};
+use crate::status::{imle_status, status};
+
+/// Step 1 of 3 for a solver of your own: the scores theta + tau eps_s, for which it finds z_s. Each operation is
+/// rounded once; the score of a masked entry (theta = -inf) is -inf, no other is. O(B S N).
+///
+/// shape: in; k is not used but at most n.
+/// options: in; noise and temperature matter here, all are checked.
+/// key: in, which noise.
+/// theta, ld_theta: in, [B][N], finite or -inf; row stride in elements, at least N, 0 = contiguous.
+/// scores: out, [B][S][N].
+/// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OPTION, _OVERLAP, _VERSION; _NONFINITE.
+/// Threads: any, with different outputs. Source: Papandreou, Yuille 2011; Niepert, Minervini, Franceschi 2021 (arXiv
+/// 2106.01798), section 3.2.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn imle_perturb(
+    shape: *const imle_shape,
+    options: *const imle_options,
+    key: *const imle_key,
+    theta: *const f32,
+    ld_theta: usize,
+    scores: *mut f32,
+) -> imle_status {
+    status(|| {
+        let (shape, options, key) = (args::shape(shape)?, args::options(options)?, args::key(key)?);
+        let theta = Array::required(theta, rows_span("theta", shape, ld_theta)?)?;
+        let scores = Array::required(scores, shape.rows() * shape.samples() * shape.n())?;
+        disjoint(&[scores.span()], &[theta.span()])?;
+        Ok(imle::perturb(shape, &options, key, Rows::strided(theta.view(), ld_theta), scores.view_mut())?)
+    })
+}
+
+/// Step 2 of 3 for a solver of your own: the target scores theta'_s + tau' eps_s with the noise of imle_perturb for the
+/// same key, for which it finds z'_s. theta'_s = alpha theta - lambda dz_s, or + lambda dz_s on the other side, or the
+/// combinatorial target (options.target). Each operation is rounded once; masked entries have -inf. O(B S N).
+///
+/// shape, options, key, theta, ld_theta: in, the same as for imle_perturb.
+/// side: in, +1: theta' = alpha theta - lambda dz, the target of both differences; -1: alpha theta + lambda dz, what
+/// the central difference takes in place of the forward pass's state (IMLE_ERR_OPTION for the combinatorial target).
+/// dz, dz_row_stride, dz_sample_stride: in, [B][S][N], finite: the gradient of row b's own loss with respect to
+/// z_(b,s). Element (b, s, i) is dz[b * dz_row_stride + s * dz_sample_stride + i]. dz_row_stride 0 = rows without
+/// gaps; dz_sample_stride 0 = one dz per row, shared by its samples; others at least N.
+/// scores: out, [B][S][N].
+/// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OPTION, _OVERLAP, _VERSION; _NONFINITE.
+/// Threads: any, with different outputs. Source: Niepert, Minervini, Franceschi 2021 (arXiv 2106.01798), section 3.1;
+/// central difference: Minervini, Franceschi, Niepert 2023 (arXiv 2209.04862).
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn imle_target(
+    shape: *const imle_shape,
+    options: *const imle_options,
+    key: *const imle_key,
+    side: i32,
+    theta: *const f32,
+    ld_theta: usize,
+    dz: *const f32,
+    dz_row_stride: usize,
+    dz_sample_stride: usize,
+    scores: *mut f32,
+) -> imle_status {
+    status(|| {
+        let (shape, options, key) = (args::shape(shape)?, args::options(options)?, args::key(key)?);
+        let side = match side {
+            1 => Side::Minus,
+            -1 => Side::Plus,
+            _ => return Err(Error::Option { rule: "side must be +1 or -1" }.into()),
+        };
+        let theta = Array::required(theta, rows_span("theta", shape, ld_theta)?)?;
+        let dz = Array::required(dz, dz_span(shape, dz_row_stride, dz_sample_stride)?)?;
+        let scores = Array::required(scores, shape.rows() * shape.samples() * shape.n())?;
+        disjoint(&[scores.span()], &[theta.span(), dz.span()])?;
+        let dz = Dz::strided(dz.view(), dz_row_stride, dz_sample_stride);
+        let theta = Rows::strided(theta.view(), ld_theta);
+        Ok(imle::target(shape, &options, key, side, theta, dz, scores.view_mut())?)
+    })
+}
+
+/// Step 3 of 3 for a solver of your own: grad_theta = c (1/S) sum_s (z_s - z'_s), c = 1 / lambda or 1 (options.scale);
+/// half of it for the central difference, for which z is the state of side -1. O(B S N).
+///
+/// shape: in; k is not used but at most n.
+/// options: in; lambda, scale, difference and target matter here, all are checked.
+/// z, z_target: in, [B][S][N], the states that your solver found, finite (any numbers, not only 0 and 1).
+/// grad_theta, ld_grad: out, [B][N]; row stride in elements, at least N, 0 = contiguous. What lies between rows is not
+/// touched.
+/// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OPTION, _OVERLAP, _VERSION; _NONFINITE.
+/// Threads: any, with different outputs. Source: Niepert, Minervini, Franceschi 2021 (arXiv 2106.01798), Algorithm 1.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn imle_difference(
+    shape: *const imle_shape,
+    options: *const imle_options,
+    z: *const f32,
+    z_target: *const f32,
+    grad_theta: *mut f32,
+    ld_grad: usize,
+) -> imle_status {
+    status(|| {
+        let (shape, options) = (args::shape(shape)?, args::options(options)?);
+        let states = shape.rows() * shape.samples() * shape.n();
+        let (z, z_target) = (Array::required(z, states)?, Array::required(z_target, states)?);
+        let grad_theta = Array::required(grad_theta, rows_span("grad_theta", shape, ld_grad)?)?;
+        disjoint(&[grad_theta.span()], &[z.span(), z_target.span()])?;
+        let grad_theta = RowsMut::strided(grad_theta.view_mut(), ld_grad);
+        imle::difference(shape, &options, z.view(), z_target.view(), grad_theta)?;
+        Ok(())
+    })
+}
+
+/// The noise itself: eps_s for every row and sample, before tau. What every function uses for the same key and the same
+/// options.noise, the same bits on every platform. O(B S N).
+///
+/// shape: in; k is not used but at most n.
+/// options: in; noise matters here, all are checked.
+/// key: in, which noise.
+/// noise: out, [B][S][N], finite; Gumbel: from -3.13 to 22.88, within 3.2e-7 * max(1, |eps|) of the exact value.
+/// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OPTION, _VERSION.
+/// Threads: any, with different outputs. Source: this library; the words are xoshiro128++ (Blackman, Vigna 2021).
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn imle_noise(
+    shape: *const imle_shape,
+    options: *const imle_options,
+    key: *const imle_key,
+    noise: *mut f32,
+) -> imle_status {
+    status(|| {
+        let (shape, options, key) = (args::shape(shape)?, args::options(options)?, args::key(key)?);
+        let noise = Array::required(noise, shape.rows() * shape.samples() * shape.n())?;
+        Ok(imle::noise(shape, &options, key, noise.view_mut())?)
+    })
+}

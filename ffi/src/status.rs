@@ -1,0 +1,96 @@
+//! What a call returns.
+
+use core::ffi::{CStr, c_char};
+
+use imle::Error;
+
+/// What a call returns: IMLE_OK, or an IMLE_ERR_ code below 0.
+///
+/// Argument errors (NULL, SHAPE, STRIDE, WORKSPACE, OPTION, OVERLAP, VERSION): no output was written. Data errors
+/// (NONFINITE, INFEASIBLE): the rows before the first bad row are complete, that row and all later ones are untouched,
+/// and imle_topk_find_bad_row names it.
+pub type imle_status = i32;
+
+/// Success.
+pub const IMLE_OK: imle_status = 0;
+/// A pointer is NULL where it may not be, no output was asked for, or a pointer is not aligned to its type.
+pub const IMLE_ERR_NULL: imle_status = -1;
+/// The sizes do not fit together: rows, n or samples is 0, k > n, k_row[b] > k, k is not 1 for argmax, samples > 2^24,
+/// or rows * samples * n floats exceed the address space.
+pub const IMLE_ERR_SHAPE: imle_status = -2;
+/// A stride is shorter than a row, or the array that it spans exceeds the address space.
+pub const IMLE_ERR_STRIDE: imle_status = -3;
+/// The workspace is shorter than its _workspace_len function says.
+pub const IMLE_ERR_WORKSPACE: imle_status = -4;
+/// An option is unknown or out of its range, or two of them exclude each other.
+pub const IMLE_ERR_OPTION: imle_status = -5;
+/// NaN or +inf in theta, or NaN, +inf or -inf in another input.
+pub const IMLE_ERR_NONFINITE: imle_status = -6;
+/// A row has fewer unmasked entries (theta > -inf) than it has to choose, or an index list is no state of its row.
+pub const IMLE_ERR_INFEASIBLE: imle_status = -7;
+/// An output or the workspace overlaps an input or another output.
+pub const IMLE_ERR_OVERLAP: imle_status = -8;
+/// struct_size is not the size of the struct: it was not set by its _default function, or header and library differ.
+pub const IMLE_ERR_VERSION: imle_status = -9;
+
+/// One sentence in English for a status.
+///
+/// status: what a call returned; any other number is called unknown.
+/// Returns a string that ends in NUL and lives as long as the program; never NULL.
+/// Threads: any. Source: this library.
+#[unsafe(no_mangle)]
+pub extern "C" fn imle_status_message(status: i32) -> *const c_char {
+    message(status).as_ptr()
+}
+
+fn message(status: imle_status) -> &'static CStr {
+    match status {
+        IMLE_OK => c"success",
+        IMLE_ERR_NULL => c"a required pointer is NULL or a pointer is misaligned",
+        IMLE_ERR_SHAPE => c"the sizes do not fit together",
+        IMLE_ERR_STRIDE => c"a stride is shorter than a row or spans more than the address space",
+        IMLE_ERR_WORKSPACE => c"the workspace is too short",
+        IMLE_ERR_OPTION => c"an option is unknown, out of its range or excluded by another",
+        IMLE_ERR_NONFINITE => c"a value is not finite (only theta may be -inf)",
+        IMLE_ERR_INFEASIBLE => c"a row has fewer unmasked entries than k, or an index list is no state of its row",
+        IMLE_ERR_OVERLAP => c"an output or the workspace overlaps another argument",
+        IMLE_ERR_VERSION => c"struct_size is wrong: use the _default function and the header of this library",
+        _ => c"unknown status",
+    }
+}
+
+/// A call that stops with a status other than IMLE_OK.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refused(pub imle_status);
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Refused(match error {
+            Error::Shape { .. } | Error::RowK { .. } | Error::Length { .. } => IMLE_ERR_SHAPE,
+            Error::Stride { .. } => IMLE_ERR_STRIDE,
+            Error::Workspace { .. } => IMLE_ERR_WORKSPACE,
+            Error::NoOutput => IMLE_ERR_NULL,
+            Error::NonFinite { .. } => IMLE_ERR_NONFINITE,
+            Error::Infeasible { .. } | Error::NotAState { .. } => IMLE_ERR_INFEASIBLE,
+            // Error::Option, and whatever else a call can ask for that the core does not offer.
+            _ => IMLE_ERR_OPTION,
+        })
+    }
+}
+
+/// Runs the body of an exported function.
+pub(crate) fn status(body: impl FnOnce() -> Result<(), Refused>) -> imle_status {
+    match body() {
+        Ok(()) => IMLE_OK,
+        Err(Refused(status)) => status,
+    }
+}
+
+/// The row that a check names; `rows` if it found nothing.
+pub(crate) fn bad_row(check: Result<(), Error>, rows: u32) -> Result<u32, Refused> {
+    match check {
+        Ok(()) => Ok(rows),
+        Err(Error::NonFinite { row, .. } | Error::Infeasible { row }) => Ok(row),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,189 @@
+//! k of n: C = { z in {0,1}^N : sum z_i = k }.
+
+use core::ptr;
+
+use imle::{Error, Imle, Options, Shape, TopK};
+
+use crate::abi::{imle_diagnostics, imle_key, imle_options, imle_shape};
+use crate::args::{self, Backward, Forward, Inputs};
+use crate::status::{Refused, bad_row, imle_status, status};
+
+fn solver(shape: Shape, k_row: Option<&[u32]>) -> Result<TopK<'_>, Error> {
+    k_row.map_or(Ok(TopK::new(shape)), |k_row| TopK::with_k_row(shape, k_row))
+}
+
+/// The floats of workspace that imle_topk_map, imle_topk_sample and imle_topk_gradient need, whatever rows and samples:
+/// 3 N. IMLE_TOPK_WORKSPACE_LEN(n, k) is the same number as a constant.
+///
+/// shape: in; samples is ignored.
+/// Returns 0 for a shape that every function refuses, NULL included.
+/// Threads: any. Source: this library.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn imle_topk_workspace_len(shape: *const imle_shape) -> usize {
+    args::shape_of_map(shape).map_or(0, |shape| imle::workspace_len(shape.n()))
+}
+
+/// The first row whose data imle_topk_sample and imle_topk_gradient would refuse: k_row[b] > k, NaN or +inf in theta,
+/// fewer unmasked entries than the row's k, or a value of dz that is not finite.
+///
+/// shape: in.
+/// k_row: in, [B], the k of each row, or NULL: shape.k for all.
+/// theta, ld_theta: in, [B][N], row stride in elements, 0 = contiguous.
+/// dz, dz_row_stride, dz_sample_stride: in, as for imle_topk_gradient, or NULL: not checked.
+/// row: out, one number: the first bad row, or shape.rows if all are good.
+/// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OVERLAP; bad data is the answer, not an error. O(B S N).
+/// Threads: any, with different outputs. Source: this library.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn imle_topk_find_bad_row(
+    shape: *const imle_shape,
+    k_row: *const u32,
+    theta: *const f32,
+    ld_theta: usize,
+    dz: *const f32,
+    dz_row_stride: usize,
+    dz_sample_stride: usize,
+    row: *mut u32,
+) -> imle_status {
+    status(|| {
+        let shape = args::shape(shape)?;
+        let c = Inputs::check(shape, k_row, (theta, ld_theta), (dz, dz_row_stride, dz_sample_stride), row)?;
+        c.row.fill(first_bad_row(shape, &c)?);
+        Ok(())
+    })
+}
+
+fn first_bad_row(shape: Shape, c: &Inputs<'_>) -> Result<u32, Refused> {
+    let too_many = |k_row: &[u32]| k_row.iter().position(|&k| k as usize > shape.k());
+    let rows = c.k_row.and_then(too_many).unwrap_or(shape.rows()) as u32;
+    // A bad k ends the batch: the rows before it are looked at.
+    let Ok(good) = Shape::new(rows, shape.n() as u32, shape.k() as u32, shape.samples() as u32) else {
+        return Ok(rows);
+    };
+    let layer = Imle::new(good, solver(good, c.k_row)?, Options::default())?;
+    bad_row(layer.check(c.theta, c.dz), rows)
+}
+
+/// z = MAP(theta) = argmax over k-subsets z of <z, theta>: the choice at test time. Exactly k ones: the largest scores,
+/// equal scores by lower index, -0 equal to +0. theta = -inf is a mask: never chosen. O(B N).
+///
+/// shape: in; samples is ignored.
+/// k_row: in, [B], the k of each row, 0 to shape.k, or NULL: shape.k for all.
+/// theta, ld_theta: in, [B][N], scores, finite or -inf; row stride in elements, at least N, 0 = contiguous.
+/// z: out, [B][N], 0 or 1, or NULL.
+/// indices: out, [B][K], the positions of the ones, ascending, 0-based, unused tail UINT32_MAX, or NULL. Not both NULL.
+/// work, work_len: workspace, in floats, at least imle_topk_workspace_len(shape); its contents mean nothing.
+/// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OVERLAP; _NONFINITE, _INFEASIBLE.
+/// Threads: any, with different outputs and workspaces. Source: Niepert, Minervini, Franceschi 2021 (arXiv 2106.01798),
+/// section 2.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn imle_topk_map(
+    shape: *const imle_shape,
+    k_row: *const u32,
+    theta: *const f32,
+    ld_theta: usize,
+    z: *mut f32,
+    indices: *mut u32,
+    work: *mut f32,
+    work_len: usize,
+) -> imle_status {
+    status(|| {
+        let shape = args::shape_of_map(shape)?;
+        let c = Forward::check(shape, k_row, (theta, ld_theta), (z, indices), ptr::null_mut(), (work, work_len))?;
+        Ok(Imle::new(shape, solver(shape, c.k_row)?, Options::default())?.map(c.theta, c.states, c.work)?)
+    })
+}
+
+/// The forward pass: z_s = MAP(theta + tau eps_s), s = 1..S, with the noise eps_s of (key, row, s). The score of a
+/// coordinate is theta + (tau * eps), each operation rounded once. Exactly k ones each, as in imle_topk_map. O(B S N).
+///
+/// shape: in.
+/// k_row: in, [B], the k of each row, 0 to shape.k, or NULL: shape.k for all.
+/// options: in; noise and temperature matter here, all are checked.
+/// key: in, which noise.
+/// theta, ld_theta: in, [B][N], scores, finite or -inf (never chosen); row stride in elements, at least N, 0 =
+/// contiguous.
+/// z: out, [B][S][N], 0 or 1, or NULL.
+/// indices: out, [B][S][K], the positions of the ones, ascending, 0-based, unused tail UINT32_MAX, or NULL.
+/// marginals: out, [B][N], the mean of z_s over s, an estimate of E[z], or NULL. One of the three is not NULL.
+/// work, work_len: workspace, in floats, at least imle_topk_workspace_len(shape); its contents mean nothing.
+/// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION, _OVERLAP, _VERSION; _NONFINITE, _INFEASIBLE.
+/// Threads: any, with different outputs and workspaces. Source: Papandreou, Yuille 2011; Niepert, Minervini, Franceschi
+/// 2021 (arXiv 2106.01798), section 3.2.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn imle_topk_sample(
+    shape: *const imle_shape,
+    k_row: *const u32,
+    options: *const imle_options,
+    key: *const imle_key,
+    theta: *const f32,
+    ld_theta: usize,
+    z: *mut f32,
+    indices: *mut u32,
+    marginals: *mut f32,
+    work: *mut f32,
+    work_len: usize,
+) -> imle_status {
+    status(|| {
+        let (shape, options, key) = (args::shape(shape)?, args::options(options)?, args::key(key)?);
+        let c = Forward::check(shape, k_row, (theta, ld_theta), (z, indices), marginals, (work, work_len))?;
+        let layer = Imle::new(shape, solver(shape, c.k_row)?, options)?;
+        Ok(layer.sample(key, c.theta, c.states, c.marginals, c.work)?)
+    })
+}
+
+/// The backward pass, an estimate of the gradient of the expected loss L with respect to theta:
+///
+/// grad_theta = c (1/S) sum_s (z_s - z'_s), z'_s = MAP(theta'_s + tau' eps_s), theta'_s = alpha theta - lambda dz_s,
+///
+/// with the forward pass's noise, made again from the key, and c = 1 / lambda or 1 (options.scale). The target is
+/// (alpha * theta) - (lambda * dz), its score theta' + (tau' * eps), each operation rounded once. Central difference
+/// and combinatorial target: see IMLE_DIFFERENCE_CENTRAL, IMLE_TARGET_COMBINATORIAL. An entry masked in theta stays
+/// masked. O(B S N).
+///
+/// shape, k_row, options, key, theta, ld_theta: in, the same as for imle_topk_sample.
+/// dz, dz_row_stride, dz_sample_stride: in, [B][S][N], finite, in units of loss: the gradient of row b's own loss with
+/// respect to z_(b,s); a mean over the batch stays with the caller, for lambda multiplies dz. Element (b, s, i) is
+/// dz[b * dz_row_stride + s * dz_sample_stride + i]. dz_row_stride 0 = rows without gaps; dz_sample_stride 0 = one dz
+/// per row, shared by its samples; others at least N.
+/// indices: in, [B][S][K], what imle_topk_sample returned for the same key, which spares a selection, or NULL: made
+/// again. (The central difference checks but does not use them.)
+/// grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta; row stride in elements, at least N, 0 =
+/// contiguous. What lies between rows is not touched.
+/// diagnostics: out, one struct, written on success only, or NULL.
+/// work, work_len: workspace, in floats, at least imle_topk_workspace_len(shape); its contents mean nothing.
+/// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION, _OVERLAP, _VERSION; _NONFINITE, _INFEASIBLE (also for
+/// an index list that is no state of its row).
+/// Threads: any, with different outputs and workspaces. Source: Niepert, Minervini, Franceschi 2021 (arXiv 2106.01798),
+/// Algorithm 1; central difference: Minervini, Franceschi, Niepert 2023 (arXiv 2209.04862).
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn imle_topk_gradient(
+    shape: *const imle_shape,
+    k_row: *const u32,
+    options: *const imle_options,
+    key: *const imle_key,
+    theta: *const f32,
+    ld_theta: usize,
+    dz: *const f32,
+    dz_row_stride: usize,
+    dz_sample_stride: usize,
+    indices: *const u32,
+    grad_theta: *mut f32,
+    ld_grad: usize,
+    diagnostics: *mut imle_diagnostics,
+    work: *mut f32,
+    work_len: usize,
+) -> imle_status {
+    status(|| {
+        let (shape, options, key) = (args::shape(shape)?, args::options(options)?, args::key(key)?);
+        let dz = (dz, dz_row_stride, dz_sample_stride);
+        let (grad, work) = ((grad_theta, ld_grad), (work, work_len));
+        let c = Backward::check(shape, k_row, (theta, ld_theta), dz, indices, grad, diagnostics, work)?;
+        let layer = Imle::new(shape, solver(shape, c.k_row)?, options)?;
+        c.diagnostics.fill(layer.gradient(key, c.theta, c.dz, c.indices, c.grad_theta, c.work)?.into());
+        Ok(())
+    })
+}

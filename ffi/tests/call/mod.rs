@@ -1,0 +1,263 @@
+//! A call as data: the memory behind every argument by its name, so that a test can change one and look at all.
+
+use std::collections::BTreeMap;
+
+use imle_ffi::*;
+
+/// The good sizes; argmax gets k = 1.
+pub const ROWS: u32 = 3;
+pub const N: u32 = 6;
+pub const K: u32 = 2;
+pub const SAMPLES: u32 = 2;
+
+/// What an argument is, with the bytes of an element where that is not a float.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Alignment.
+    Struct(usize),
+    /// Alignment.
+    Input(usize),
+    /// Alignment.
+    Output(usize),
+    Work,
+    Number,
+}
+
+pub const ARGUMENTS: &[(&str, Kind)] = &[
+    ("shape", Kind::Struct(4)),
+    ("options", Kind::Struct(4)),
+    ("key", Kind::Struct(8)),
+    ("k_row", Kind::Input(4)),
+    ("theta", Kind::Input(4)),
+    ("dz", Kind::Input(4)),
+    ("dz_or_null", Kind::Input(4)),
+    ("lists", Kind::Input(4)),
+    ("z_in", Kind::Input(4)),
+    ("z_target", Kind::Input(4)),
+    ("z", Kind::Output(4)),
+    ("indices", Kind::Output(4)),
+    ("marginals", Kind::Output(4)),
+    ("scores", Kind::Output(4)),
+    ("noise", Kind::Output(4)),
+    ("grad_theta", Kind::Output(4)),
+    ("diagnostics", Kind::Output(8)),
+    ("row", Kind::Output(4)),
+    ("work", Kind::Work),
+    ("ld_theta", Kind::Number),
+    ("ld_grad", Kind::Number),
+    ("dz_row_stride", Kind::Number),
+    ("dz_sample_stride", Kind::Number),
+    ("work_len", Kind::Number),
+    ("side", Kind::Number),
+];
+
+impl Kind {
+    pub fn of(name: &str) -> Kind {
+        ARGUMENTS.iter().find(|(known, _)| *known == name).expect("a known argument").1
+    }
+
+    pub fn is_pointer(self) -> bool {
+        self != Kind::Number
+    }
+
+    pub fn alignment(self) -> usize {
+        match self {
+            Kind::Struct(bytes) | Kind::Input(bytes) | Kind::Output(bytes) => bytes,
+            Kind::Work | Kind::Number => 4,
+        }
+    }
+}
+
+/// A function of the ABI: its arguments in order, and the call.
+pub struct Function {
+    pub name: &'static str,
+    pub arguments: &'static [&'static str],
+    call: fn(&Call) -> imle_status,
+}
+
+impl Function {
+    pub fn outputs_may_be_null(&self) -> bool {
+        self.name.ends_with("_map") || self.name.ends_with("_sample")
+    }
+
+    /// Whether it looks for a state, which a row may not have.
+    pub fn chooses(&self) -> bool {
+        self.name.starts_with("imle_topk") || self.chooses_one()
+    }
+
+    pub fn chooses_one(&self) -> bool {
+        self.name.starts_with("imle_argmax")
+    }
+}
+
+macro_rules! functions {
+    ($($name:ident: $($argument:ident)*;)*) => {
+        pub const FUNCTIONS: &[Function] = &[$(Function {
+            name: stringify!($name),
+            arguments: &[$(stringify!($argument)),*],
+            call: |call| unsafe { $name($(call.argument(stringify!($argument)).into()),*) },
+        }),*];
+    };
+}
+
+functions! {
+    imle_topk_find_bad_row: shape k_row theta ld_theta dz_or_null dz_row_stride dz_sample_stride row;
+    imle_topk_map: shape k_row theta ld_theta z indices work work_len;
+    imle_topk_sample: shape k_row options key theta ld_theta z indices marginals work work_len;
+    imle_topk_gradient: shape k_row options key theta ld_theta dz dz_row_stride dz_sample_stride lists
+        grad_theta ld_grad diagnostics work work_len;
+    imle_argmax_find_bad_row: shape theta ld_theta dz_or_null dz_row_stride dz_sample_stride row;
+    imle_argmax_map: shape theta ld_theta z indices work work_len;
+    imle_argmax_sample: shape options key theta ld_theta z indices marginals work work_len;
+    imle_argmax_gradient: shape options key theta ld_theta dz dz_row_stride dz_sample_stride lists
+        grad_theta ld_grad diagnostics work work_len;
+    imle_perturb: shape options key theta ld_theta scores;
+    imle_target: shape options key side theta ld_theta dz dz_row_stride dz_sample_stride scores;
+    imle_difference: shape options z_in z_target grad_theta ld_grad;
+    imle_noise: shape options key noise;
+}
+
+/// An argument on its way to whatever type the function has in its place.
+pub struct Argument {
+    pointer: *mut u8,
+    number: usize,
+    side: i32,
+}
+
+impl<T> From<Argument> for *const T {
+    fn from(argument: Argument) -> Self {
+        argument.pointer.cast()
+    }
+}
+
+impl<T> From<Argument> for *mut T {
+    fn from(argument: Argument) -> Self {
+        argument.pointer.cast()
+    }
+}
+
+impl From<Argument> for usize {
+    fn from(argument: Argument) -> Self {
+        argument.number
+    }
+}
+
+impl From<Argument> for i32 {
+    fn from(argument: Argument) -> Self {
+        argument.side
+    }
+}
+
+/// Bytes behind each pointer; every argument is shorter than half of it, and the rest is room for another.
+const ROOM: usize = 1024;
+
+/// The arguments of one call.
+pub struct Call {
+    function: fn(&Call) -> imle_status,
+    memory: BTreeMap<&'static str, Vec<u64>>,
+    pointers: BTreeMap<&'static str, *mut u8>,
+    numbers: BTreeMap<&'static str, usize>,
+    pub side: i32,
+}
+
+impl Call {
+    /// Good arguments.
+    pub fn new(function: &Function) -> Call {
+        let memory = ARGUMENTS.iter().filter(|(_, kind)| kind.is_pointer());
+        let mut memory: BTreeMap<_, _> = memory.map(|&(name, _)| (name, vec![u64::MAX; ROOM / 8])).collect();
+        let pointers = memory.iter_mut().map(|(&name, memory)| (name, memory.as_mut_ptr().cast())).collect();
+        let n = N as usize;
+        let numbers = [("ld_theta", 0), ("ld_grad", 0), ("dz_row_stride", 0), ("dz_sample_stride", n)];
+        let mut call = Call { function: function.call, memory, pointers, numbers: numbers.into(), side: 1 };
+
+        let k = if function.chooses_one() { 1 } else { K };
+        *call.shape() = imle_shape { rows: ROWS, n: N, k, samples: SAMPLES };
+        unsafe { imle_options_default(call.options()) };
+        call.array::<imle_key>("key")[0] = imle_key { seed: 1, step: 2, row0: 3 };
+        call.array::<u32>("k_row").fill(k);
+        for name in ["theta", "dz", "dz_or_null", "z_in", "z_target"] {
+            (0_u16..).zip(call.array::<f32>(name)).for_each(|(i, x)| *x = f32::from(i * 77 % 16) - 8.0);
+        }
+        (0..).zip(call.array::<u32>("lists")).for_each(|(i, index)| *index = i % k);
+        let work_len = unsafe { imle_topk_workspace_len(call.shape()) };
+        call.set("work_len", work_len);
+        call
+    }
+
+    pub fn run(&self) -> imle_status {
+        (self.function)(self)
+    }
+
+    fn argument(&self, name: &str) -> Argument {
+        let pointer = self.pointers.get(name).copied().unwrap_or(std::ptr::null_mut());
+        Argument { pointer, number: self.numbers.get(name).copied().unwrap_or_default(), side: self.side }
+    }
+
+    /// All that is behind an argument, whatever points there now.
+    pub fn array<T>(&mut self, name: &str) -> &mut [T] {
+        let memory = self.memory.get_mut(name).expect("a pointer");
+        // any bits are a T, and u64 is the largest alignment
+        unsafe { memory.align_to_mut::<T>().1 }
+    }
+
+    pub fn shape(&mut self) -> &mut imle_shape {
+        &mut self.array::<imle_shape>("shape")[0]
+    }
+
+    pub fn options(&mut self) -> &mut imle_options {
+        &mut self.array::<imle_options>("options")[0]
+    }
+
+    pub fn set(&mut self, name: &'static str, number: usize) {
+        self.numbers.insert(name, number);
+    }
+
+    pub fn get_number(&self, name: &str) -> usize {
+        self.numbers[name]
+    }
+
+    pub fn set_null(&mut self, name: &'static str) {
+        self.pointers.insert(name, std::ptr::null_mut());
+    }
+
+    pub fn offset(&mut self, name: &'static str, bytes: usize) {
+        self.place(name, name, bytes);
+    }
+
+    /// Points an argument into the memory of another (or its own).
+    pub fn place(&mut self, name: &'static str, into: &str, bytes: usize) {
+        let start = self.array::<u8>(into)[bytes..].as_mut_ptr();
+        self.pointers.insert(name, start);
+    }
+
+    /// The memory of the outputs.
+    pub fn outputs(&mut self) -> BTreeMap<&'static str, Vec<u8>> {
+        let outputs = ARGUMENTS.iter().filter(|(_, kind)| matches!(kind, Kind::Output(_)));
+        outputs.map(|&(name, _)| (name, self.array::<u8>(name).to_vec())).collect()
+    }
+
+    /// The bytes of an array argument at the good sizes.
+    pub fn extent(function: &Function, name: &str) -> usize {
+        let rows = ROWS as usize;
+        match name {
+            "diagnostics" => size_of::<imle_diagnostics>(),
+            "row" => 4,
+            "k_row" => 4 * rows,
+            "work" => 4 * 3 * N as usize,
+            _ => rows * Self::row_bytes(function, name).expect("the others have rows"),
+        }
+    }
+
+    /// The bytes of a row.
+    pub fn row_bytes(function: &Function, name: &str) -> Option<usize> {
+        let k = if function.chooses_one() { 1 } else { K };
+        let samples = if function.name.ends_with("_map") { 1 } else { SAMPLES };
+        let elements = match name {
+            "theta" | "marginals" | "grad_theta" => N,
+            "z" | "z_in" | "z_target" | "scores" | "noise" | "dz" | "dz_or_null" => samples * N,
+            "indices" | "lists" => samples * k,
+            _ => return None,
+        };
+        Some(4 * elements as usize)
+    }
+}

@@ -1,0 +1,309 @@
+//! The laws of tests/law, by which the core is held to the definitions, held to the C functions.
+
+#[path = "../../tests/law/mod.rs"]
+mod law;
+#[path = "../../tests/reference/mod.rs"]
+mod reference;
+
+use std::ptr;
+
+use imle::{Diagnostics, Difference, Noise, Options, Scale, Target};
+use imle_ffi::*;
+use law::case::{Case, Sizes, any_sizes};
+use law::{Layer, MapLayer, Sampled, bits};
+use proptest::prelude::*;
+
+laws!(top_k: TopK<false>, map, replay);
+laws!(top_k_per_row: TopK<true>, map, replay);
+laws!(argmax: Argmax, map, replay);
+laws!(three_steps: ThreeSteps);
+
+/// What outputs, workspace and gaps hold before a call.
+const JUNK: f32 = f32::NAN;
+/// Elements between the rows of theta and grad_theta.
+const GAP: usize = 3;
+
+/// A case as C sees it.
+struct Call<'a> {
+    case: &'a Case,
+    shape: imle_shape,
+    options: imle_options,
+    key: imle_key,
+    theta: Vec<f32>,
+    stride: usize,
+    work: Vec<f32>,
+}
+
+impl<'a> Call<'a> {
+    fn new(case: &'a Case) -> Self {
+        let (shape, n) = (case.shape(), case.sizes.n);
+        let [rows, k, samples] = [shape.rows(), shape.k(), shape.samples()].map(|x| x as u32);
+        let shape = imle_shape { rows, n: n as u32, k, samples };
+        let imle::Key { seed, step, row0 } = case.key;
+        let spread = case.theta.chunks(n).flat_map(|row| [row, &[JUNK; GAP]].concat());
+        Call {
+            case,
+            shape,
+            options: options(&case.options),
+            key: imle_key { seed, step, row0 },
+            theta: spread.collect(),
+            stride: n + GAP,
+            work: vec![JUNK; unsafe { imle_topk_workspace_len(&shape) }],
+        }
+    }
+
+    fn k_row(&self) -> *const u32 {
+        self.case.k_row.as_ref().map_or(ptr::null(), |k_row| k_row.as_ptr())
+    }
+
+    /// dz and its strides.
+    fn dz(&self) -> (*const f32, usize, usize) {
+        (self.case.dz.as_ptr(), 0, if self.case.shared { 0 } else { self.case.sizes.n })
+    }
+
+    fn per_state(&self) -> Vec<f32> {
+        vec![JUNK; self.case.sizes.rows * self.case.sizes.samples * self.case.sizes.n]
+    }
+
+    /// An output of rows with gaps.
+    fn per_row(&self) -> Vec<f32> {
+        vec![JUNK; self.theta.len()]
+    }
+
+    /// The rows without the gaps, which nothing may have touched.
+    fn without_gaps(&self, output: &[f32]) -> Vec<f32> {
+        let n = self.case.sizes.n;
+        assert!(output.chunks(self.stride).all(|row| bits(&row[n..]) == bits(&[JUNK; GAP])), "a gap was written");
+        output.chunks(self.stride).flat_map(|row| &row[..n]).copied().collect()
+    }
+}
+
+fn options(options: &Options) -> imle_options {
+    let &Options { noise, temperature, target_temperature, alpha, lambda, target, difference, scale } = options;
+    imle_options {
+        noise: match noise {
+            Noise::None => IMLE_NOISE_NONE,
+            Noise::Gumbel => IMLE_NOISE_GUMBEL,
+            _ => unreachable!("no case has another law"),
+        },
+        temperature,
+        target_temperature,
+        alpha,
+        lambda,
+        target: match target {
+            Target::Linear => IMLE_TARGET_LINEAR,
+            Target::Combinatorial => IMLE_TARGET_COMBINATORIAL,
+        },
+        difference: match difference {
+            Difference::Forward => IMLE_DIFFERENCE_FORWARD,
+            Difference::Central => IMLE_DIFFERENCE_CENTRAL,
+        },
+        scale: match scale {
+            Scale::InverseLambda => IMLE_SCALE_INVERSE_LAMBDA,
+            Scale::None => IMLE_SCALE_NONE,
+        },
+        ..defaults()
+    }
+}
+
+fn defaults() -> imle_options {
+    let mut options = std::mem::MaybeUninit::uninit();
+    unsafe {
+        imle_options_default(options.as_mut_ptr());
+        options.assume_init()
+    }
+}
+
+fn diagnostics() -> imle_diagnostics {
+    imle_diagnostics { states: 7, unchanged: 7, nonzeros: 7 }
+}
+
+fn counts(imle_diagnostics { states, unchanged, nonzeros }: imle_diagnostics) -> Diagnostics {
+    Diagnostics { states, unchanged, nonzeros }
+}
+
+/// imle_topk_*, with k_row or without.
+struct TopK<const PER_ROW: bool>;
+
+impl<const PER_ROW: bool> Layer for TopK<PER_ROW> {
+    const PER_ROW_K: bool = PER_ROW;
+
+    fn sample(case: &Case) -> Sampled {
+        let mut c = Call::new(case);
+        let Sizes { rows, n, k, samples } = case.sizes;
+        let (mut z, mut indices, mut marginals) = (c.per_state(), vec![7; rows * samples * k], vec![JUNK; rows * n]);
+        #[rustfmt::skip]
+        let status = unsafe {
+            imle_topk_sample(&c.shape, c.k_row(), &c.options, &c.key, c.theta.as_ptr(), c.stride,
+                z.as_mut_ptr(), indices.as_mut_ptr(), marginals.as_mut_ptr(), c.work.as_mut_ptr(), c.work.len())
+        };
+        assert_eq!(status, IMLE_OK);
+        Sampled { z, indices: Some(indices), marginals: Some(marginals) }
+    }
+
+    fn gradient(case: &Case, replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
+        let mut c = Call::new(case);
+        let (dz, dz_row_stride, dz_sample_stride) = c.dz();
+        let indices = replay.map_or(ptr::null(), <[u32]>::as_ptr);
+        let (mut grad_theta, mut diagnostics) = (c.per_row(), diagnostics());
+        #[rustfmt::skip]
+        let status = unsafe {
+            imle_topk_gradient(&c.shape, c.k_row(), &c.options, &c.key, c.theta.as_ptr(), c.stride,
+                dz, dz_row_stride, dz_sample_stride, indices, grad_theta.as_mut_ptr(), c.stride,
+                &mut diagnostics, c.work.as_mut_ptr(), c.work.len())
+        };
+        assert_eq!(status, IMLE_OK);
+        (c.without_gaps(&grad_theta), counts(diagnostics))
+    }
+}
+
+impl<const PER_ROW: bool> MapLayer for TopK<PER_ROW> {
+    fn map(case: &Case) -> Vec<f32> {
+        let mut c = Call::new(case);
+        c.shape.samples = 0;
+        let Sizes { rows, n, k, .. } = case.sizes;
+        let (mut z, mut indices) = (vec![JUNK; rows * n], vec![7; rows * k]);
+        #[rustfmt::skip]
+        let status = unsafe {
+            imle_topk_map(&c.shape, c.k_row(), c.theta.as_ptr(), c.stride,
+                z.as_mut_ptr(), indices.as_mut_ptr(), c.work.as_mut_ptr(), c.work.len())
+        };
+        assert_eq!(status, IMLE_OK);
+        assert_eq!(indices, z.chunks(n).flat_map(|z| reference::index_list(z, k)).collect::<Vec<_>>());
+        z
+    }
+}
+
+/// imle_argmax_*
+struct Argmax;
+
+impl Layer for Argmax {
+    fn sizes() -> BoxedStrategy<Sizes> {
+        any_sizes().prop_map(|sizes| Sizes { k: 1, ..sizes }).boxed()
+    }
+
+    fn sample(case: &Case) -> Sampled {
+        let mut c = Call::new(case);
+        let Sizes { rows, n, samples, .. } = case.sizes;
+        let (mut z, mut indices, mut marginals) = (c.per_state(), vec![7; rows * samples], vec![JUNK; rows * n]);
+        #[rustfmt::skip]
+        let status = unsafe {
+            imle_argmax_sample(&c.shape, &c.options, &c.key, c.theta.as_ptr(), c.stride,
+                z.as_mut_ptr(), indices.as_mut_ptr(), marginals.as_mut_ptr(), c.work.as_mut_ptr(), c.work.len())
+        };
+        assert_eq!(status, IMLE_OK);
+        Sampled { z, indices: Some(indices), marginals: Some(marginals) }
+    }
+
+    fn gradient(case: &Case, replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
+        let mut c = Call::new(case);
+        let (dz, dz_row_stride, dz_sample_stride) = c.dz();
+        let indices = replay.map_or(ptr::null(), <[u32]>::as_ptr);
+        let (mut grad_theta, mut diagnostics) = (c.per_row(), diagnostics());
+        #[rustfmt::skip]
+        let status = unsafe {
+            imle_argmax_gradient(&c.shape, &c.options, &c.key, c.theta.as_ptr(), c.stride,
+                dz, dz_row_stride, dz_sample_stride, indices, grad_theta.as_mut_ptr(), c.stride,
+                &mut diagnostics, c.work.as_mut_ptr(), c.work.len())
+        };
+        assert_eq!(status, IMLE_OK);
+        (c.without_gaps(&grad_theta), counts(diagnostics))
+    }
+}
+
+impl MapLayer for Argmax {
+    fn map(case: &Case) -> Vec<f32> {
+        let mut c = Call::new(case);
+        c.shape.samples = 0;
+        let (mut z, mut indices) = (vec![JUNK; case.theta.len()], vec![7; case.sizes.rows]);
+        #[rustfmt::skip]
+        let status = unsafe {
+            imle_argmax_map(&c.shape, c.theta.as_ptr(), c.stride,
+                z.as_mut_ptr(), indices.as_mut_ptr(), c.work.as_mut_ptr(), c.work.len())
+        };
+        assert_eq!(status, IMLE_OK);
+        assert_eq!(indices, z.chunks(case.sizes.n).flat_map(|z| reference::index_list(z, 1)).collect::<Vec<_>>());
+        z
+    }
+}
+
+/// imle_perturb, imle_target, imle_difference, with a sort outside as the solver.
+struct ThreeSteps;
+
+fn perturbed(case: &Case) -> Vec<f32> {
+    let c = Call::new(case);
+    let mut scores = c.per_state();
+    let status = unsafe { imle_perturb(&c.shape, &c.options, &c.key, c.theta.as_ptr(), c.stride, scores.as_mut_ptr()) };
+    assert_eq!(status, IMLE_OK);
+    scores
+}
+
+fn targets(case: &Case, side: i32) -> Vec<f32> {
+    let c = Call::new(case);
+    let (dz, dz_row_stride, dz_sample_stride) = c.dz();
+    let mut scores = c.per_state();
+    #[rustfmt::skip]
+    let status = unsafe {
+        imle_target(&c.shape, &c.options, &c.key, side, c.theta.as_ptr(), c.stride,
+            dz, dz_row_stride, dz_sample_stride, scores.as_mut_ptr())
+    };
+    assert_eq!(status, IMLE_OK);
+    scores
+}
+
+fn solve_outside(case: &Case, scores: &[f32]) -> Vec<f32> {
+    let states = scores.chunks(case.sizes.n).enumerate();
+    states.flat_map(|(state, scores)| reference::map(scores, case.k(state / case.sizes.samples))).collect()
+}
+
+impl Layer for ThreeSteps {
+    const PER_ROW_K: bool = true;
+
+    fn sample(case: &Case) -> Sampled {
+        Sampled { z: solve_outside(case, &perturbed(case)), indices: None, marginals: None }
+    }
+
+    /// imle_difference has no diagnostics: the counts are made here.
+    fn gradient(case: &Case, _replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
+        let c = Call::new(case);
+        let z = match case.options.difference {
+            Difference::Forward => perturbed(case),
+            Difference::Central => targets(case, -1),
+        };
+        let (z, z_target) = (solve_outside(case, &z), solve_outside(case, &targets(case, 1)));
+        let mut grad_theta = c.per_row();
+        #[rustfmt::skip]
+        let status = unsafe {
+            imle_difference(&c.shape, &c.options, z.as_ptr(), z_target.as_ptr(), grad_theta.as_mut_ptr(), c.stride)
+        };
+        assert_eq!(status, IMLE_OK);
+
+        let mut counts = Diagnostics::default();
+        for (z, z_target) in z.chunks(case.sizes.n).zip(z_target.chunks(case.sizes.n)) {
+            let nonzeros = z.iter().zip(z_target).filter(|(z, target)| z != target).count();
+            counts.states += 1;
+            counts.unchanged += u64::from(nonzeros == 0);
+            counts.nonzeros += nonzeros as u64;
+        }
+        (c.without_gaps(&grad_theta), counts)
+    }
+}
+
+proptest! {
+    #![proptest_config(law::config())]
+
+    #[test]
+    fn noise_is_the_noise_of_the_core(case in law::cases::<ThreeSteps>()) {
+        let c = Call::new(&case);
+        let mut noise = c.per_state();
+        let status = unsafe { imle_noise(&c.shape, &c.options, &c.key, noise.as_mut_ptr()) };
+        prop_assert_eq!(status, IMLE_OK);
+        let expected: Vec<f32> = (0..case.sizes.rows).flat_map(|b| case.epsilon(b)).flatten().collect();
+        prop_assert_eq!(bits(&noise), bits(&expected));
+    }
+}
+
+#[test]
+fn the_defaults_are_those_of_the_core() {
+    assert_eq!(options(&Options::default()), defaults());
+}

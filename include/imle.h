@@ -1,0 +1,546 @@
+/*
+ * imle: Implicit MLE, discrete choices that learn.
+ *
+ * A model computes scores theta in R^N, uses a discrete structure z in C, a subset of {0,1}^N, inside, and is trained
+ * by gradient descent all the same:
+ *
+ *     p(z) proportional to exp(<z, theta> / tau) on C           the distribution
+ *     MAP(theta) = argmax over z in C of <z, theta>             test time        imle_topk_map
+ *     z_s = MAP(theta + tau eps_s), eps_s ~ noise               forward pass     imle_topk_sample
+ *     theta'_s = alpha theta - lambda dz_s                      target, dz_s = gradient of the loss at z_s
+ *     grad_theta = (1/lambda) (1/S) sum_s [ z_s - MAP(theta'_s + tau' eps_s) ]
+ *                                                               backward pass    imle_topk_gradient
+ *
+ * C: k of n (imle_topk_), one of n (imle_argmax_), or your own solver between imle_perturb, imle_target and
+ * imle_difference.
+ *
+ * Rules for every function
+ *  - Arguments come in this order: shape, k_row, options, key, inputs (pointer, then its strides), outputs, workspace
+ *    (pointer, length).
+ *  - Returns an imle_status, IMLE_OK or an error. After an argument error no output has been written. After a data
+ *    error (IMLE_ERR_NONFINITE, IMLE_ERR_INFEASIBLE) rows before the first bad row are complete, that row and all later
+ *    ones are untouched, and imle_topk_find_bad_row names it. The workspace may change in any case.
+ *  - You own all memory. No allocation, no global or thread-local state, no callbacks, no I/O; of libc only memcpy,
+ *    memmove, memset and memcmp. Safe from any number of threads as long as outputs and workspaces differ.
+ *  - Arrays are row-major float: B = shape.rows, S = shape.samples, N = shape.n, K = shape.k. Strides count elements.
+ *  - Outputs and the workspace may overlap neither an input array nor each other (checked: IMLE_ERR_OVERLAP). An array
+ *    counts from its first element to its last, so one with a row stride also owns what lies between its rows. The
+ *    structs shape, options and key are copied first. Empty arrays overlap nothing.
+ *  - Integers come in, never enums: an unknown value is IMLE_ERR_OPTION.
+ *  - theta is finite or -inf, the mask: such an entry is never chosen. -0 equals +0, equal scores go by lower index.
+ *  - The noise of row b is a pure function of (seed, step, row0 + b) and options.noise. A batch equals its rows called
+ *    one by one, in any cut and order, and the backward pass makes the forward pass's noise again. The same bits on
+ *    every platform.
+ *  - A score that overflows downwards, or has no value (inf - inf), counts as -FLT_MAX: only masked entries have -inf.
+ *
+ * Written by cbindgen from the Rust sources in ffi/; do not edit.
+ */
+
+
+#ifndef IMLE_H
+#define IMLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// The version of this header; imle_version() is that of the library.
+#define IMLE_VERSION_MAJOR 0
+#define IMLE_VERSION_MINOR 1
+#define IMLE_VERSION_PATCH 0
+#define IMLE_VERSION "0.1.0"
+
+// imle_topk_workspace_len as a constant, for static arrays; 0 where k > n.
+#define IMLE_TOPK_WORKSPACE_LEN(n, k) ((size_t)(k) < (size_t)(n) + 1 ? (size_t)3 * (size_t)(n) : (size_t)0)
+// imle_argmax_workspace_len as a constant, for static arrays.
+#define IMLE_ARGMAX_WORKSPACE_LEN(n) ((size_t)3 * (size_t)(n))
+
+// On every function whose status should not be ignored; define it as nothing if you would rather.
+#ifndef IMLE_MUST_USE
+#if (defined(__cplusplus) && __cplusplus >= 201703L) || (defined(__STDC_VERSION__) && __STDC_VERSION__ > 201710L)
+#define IMLE_MUST_USE [[nodiscard]]
+#elif defined(__GNUC__)
+#define IMLE_MUST_USE __attribute__((warn_unused_result))
+#else
+#define IMLE_MUST_USE
+#endif
+#endif
+
+// The version of this ABI: changes when a program has to be compiled anew. Equals imle_abi_version().
+#define IMLE_ABI_VERSION 1
+
+// imle_options.noise: eps = 0, so that every sample is MAP(theta).
+#define IMLE_NOISE_NONE 0
+
+// imle_options.noise, default: Gumbel(0, 1), eps = -ln(-ln U), mean 0.5772, variance pi^2/6. With argmax this samples
+// p(z) proportional to exp(<z, theta> / tau) exactly; with top-k it draws the first k of a Plackett-Luce order.
+#define IMLE_NOISE_GUMBEL 1
+
+// imle_options.target, default: theta' = alpha theta - lambda dz.
+#define IMLE_TARGET_LINEAR 0
+
+// imle_options.target: theta'_i = theta_i where dz_i = 0, else -dz_i. For losses that compare z with a gold structure.
+// Uses neither alpha nor lambda, is never scaled (c = 1), and has no central difference.
+#define IMLE_TARGET_COMBINATORIAL 1
+
+// imle_options.difference, default: MAP(theta + tau eps) - MAP(theta' + tau' eps).
+#define IMLE_DIFFERENCE_FORWARD 0
+
+// imle_options.difference: (MAP(alpha theta + lambda dz + tau' eps) - MAP(alpha theta - lambda dz + tau' eps)) / 2.
+#define IMLE_DIFFERENCE_CENTRAL 1
+
+// imle_options.scale, default: c = 1 / lambda, an estimate of the gradient of the loss.
+#define IMLE_SCALE_INVERSE_LAMBDA 0
+
+// imle_options.scale: c = 1, the gradient of the maximum-likelihood objective, what Algorithm 1 of the paper returns.
+#define IMLE_SCALE_NONE 1
+
+// How to draw and how to estimate. Set by imle_options_default, then change what you want.
+typedef struct imle_options {
+    // sizeof(imle_options), else IMLE_ERR_VERSION.
+    uint32_t struct_size;
+    // The law of the noise eps: IMLE_NOISE_GUMBEL (default) or IMLE_NOISE_NONE.
+    uint32_t noise;
+    // tau, finite, at least 0, default 1: the noise factor of the forward pass. 0 is MAP(theta).
+    float temperature;
+    // tau', finite, at least 0, default 1: the noise factor of the target.
+    float target_temperature;
+    // Finite, default 1: the factor of theta in the linear target.
+    float alpha;
+    // Finite, above 0 (1 / lambda finite too), default 1: the step from theta to the target, in units of theta per
+    // unit of dz.
+    float lambda;
+    // IMLE_TARGET_LINEAR (default) or IMLE_TARGET_COMBINATORIAL.
+    uint32_t target;
+    // IMLE_DIFFERENCE_FORWARD (default) or IMLE_DIFFERENCE_CENTRAL.
+    uint32_t difference;
+    // IMLE_SCALE_INVERSE_LAMBDA (default) or IMLE_SCALE_NONE.
+    uint32_t scale;
+    // Reserved, default 10: read by the Sum-of-Gamma noise only, which this version does not have.
+    uint32_t sog_terms;
+    // Reserved, default 0: read by the Sum-of-Gamma noise only, which this version does not have.
+    float sog_kappa;
+} imle_options;
+
+// The sizes of a batch: B rows of N scores, states of K ones, S samples per row. B * S * N floats must fit into the
+// address space.
+typedef struct imle_shape {
+    // B, at least 1.
+    uint32_t rows;
+    // N, at least 1.
+    uint32_t n;
+    // K, 0 to N; 1 for argmax. Where rows differ (k_row), the largest.
+    uint32_t k;
+    // S, 1 to 2^24.
+    uint32_t samples;
+} imle_shape;
+
+// What a call returns: IMLE_OK, or an IMLE_ERR_ code below 0.
+//
+// Argument errors (NULL, SHAPE, STRIDE, WORKSPACE, OPTION, OVERLAP, VERSION): no output was written. Data errors
+// (NONFINITE, INFEASIBLE): the rows before the first bad row are complete, that row and all later ones are untouched,
+// and imle_topk_find_bad_row names it.
+typedef int32_t imle_status;
+
+// Which noise: row b draws eps from a pure function of (seed, step, row0 + b) and of the noise options. Part of a
+// batch, with row0 moved by its first row, gets the noise of the whole; a backward call with the key of the forward
+// call gets its noise.
+typedef struct imle_key {
+    // One per run.
+    uint64_t seed;
+    // One per training iteration.
+    uint64_t step;
+    // The number of the first row; row b is row0 + b modulo 2^64.
+    uint64_t row0;
+} imle_key;
+
+// What a gradient was made of.
+typedef struct imle_diagnostics {
+    // The states compared: rows * samples.
+    uint64_t states;
+    // States with z' = z, which add nothing to the gradient. Near `states`: lambda or tau' is too small to move the
+    // choice.
+    uint64_t unchanged;
+    // The sum over states of the non-zeros of z - z'.
+    uint64_t nonzeros;
+} imle_diagnostics;
+
+// Success.
+#define IMLE_OK 0
+
+// A pointer is NULL where it may not be, no output was asked for, or a pointer is not aligned to its type.
+#define IMLE_ERR_NULL -1
+
+// The sizes do not fit together: rows, n or samples is 0, k > n, k_row[b] > k, k is not 1 for argmax, samples > 2^24,
+// or rows * samples * n floats exceed the address space.
+#define IMLE_ERR_SHAPE -2
+
+// A stride is shorter than a row, or the array that it spans exceeds the address space.
+#define IMLE_ERR_STRIDE -3
+
+// The workspace is shorter than its _workspace_len function says.
+#define IMLE_ERR_WORKSPACE -4
+
+// An option is unknown or out of its range, or two of them exclude each other.
+#define IMLE_ERR_OPTION -5
+
+// NaN or +inf in theta, or NaN, +inf or -inf in another input.
+#define IMLE_ERR_NONFINITE -6
+
+// A row has fewer unmasked entries (theta > -inf) than it has to choose, or an index list is no state of its row.
+#define IMLE_ERR_INFEASIBLE -7
+
+// An output or the workspace overlaps an input or another output.
+#define IMLE_ERR_OVERLAP -8
+
+// struct_size is not the size of the struct: it was not set by its _default function, or header and library differ.
+#define IMLE_ERR_VERSION -9
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+// One sentence in English for a status.
+//
+// status: what a call returned; any other number is called unknown.
+// Returns a string that ends in NUL and lives as long as the program; never NULL.
+// Threads: any. Source: this library.
+const char *imle_status_message(int32_t status);
+
+// The ABI version of the library that was linked; IMLE_ABI_VERSION is that of the header.
+//
+// Threads: any. Source: this library.
+uint32_t imle_abi_version(void);
+
+// The version of the library that was linked, such as "0.1.0"; IMLE_VERSION is that of the header.
+//
+// Returns a string that ends in NUL and lives as long as the program; never NULL.
+// Threads: any. Source: this library.
+const char *imle_version(void);
+
+// The instruction set that this machine runs: "portable". The results do not depend on it.
+//
+// Returns a string that ends in NUL and lives as long as the program; never NULL.
+// Threads: any. Source: this library.
+const char *imle_kernel(void);
+
+// Sets every option to its default and struct_size to the size of the struct.
+//
+// options: out, one struct; NULL (or a misaligned pointer) does nothing.
+// Threads: any, with different structs. Source: this library.
+void imle_options_default(struct imle_options *options);
+
+// The floats of workspace that imle_topk_map, imle_topk_sample and imle_topk_gradient need, whatever rows and samples:
+// 3 N. IMLE_TOPK_WORKSPACE_LEN(n, k) is the same number as a constant.
+//
+// shape: in; samples is ignored.
+// Returns 0 for a shape that every function refuses, NULL included.
+// Threads: any. Source: this library.
+size_t imle_topk_workspace_len(const struct imle_shape *shape);
+
+// The first row whose data imle_topk_sample and imle_topk_gradient would refuse: k_row[b] > k, NaN or +inf in theta,
+// fewer unmasked entries than the row's k, or a value of dz that is not finite.
+//
+// shape: in.
+// k_row: in, [B], the k of each row, or NULL: shape.k for all.
+// theta, ld_theta: in, [B][N], row stride in elements, 0 = contiguous.
+// dz, dz_row_stride, dz_sample_stride: in, as for imle_topk_gradient, or NULL: not checked.
+// row: out, one number: the first bad row, or shape.rows if all are good.
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OVERLAP; bad data is the answer, not an error. O(B S N).
+// Threads: any, with different outputs. Source: this library.
+IMLE_MUST_USE
+imle_status imle_topk_find_bad_row(const struct imle_shape *shape,
+                                   const uint32_t *k_row,
+                                   const float *theta,
+                                   size_t ld_theta,
+                                   const float *dz,
+                                   size_t dz_row_stride,
+                                   size_t dz_sample_stride,
+                                   uint32_t *row);
+
+// z = MAP(theta) = argmax over k-subsets z of <z, theta>: the choice at test time. Exactly k ones: the largest scores,
+// equal scores by lower index, -0 equal to +0. theta = -inf is a mask: never chosen. O(B N).
+//
+// shape: in; samples is ignored.
+// k_row: in, [B], the k of each row, 0 to shape.k, or NULL: shape.k for all.
+// theta, ld_theta: in, [B][N], scores, finite or -inf; row stride in elements, at least N, 0 = contiguous.
+// z: out, [B][N], 0 or 1, or NULL.
+// indices: out, [B][K], the positions of the ones, ascending, 0-based, unused tail UINT32_MAX, or NULL. Not both NULL.
+// work, work_len: workspace, in floats, at least imle_topk_workspace_len(shape); its contents mean nothing.
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OVERLAP; _NONFINITE, _INFEASIBLE.
+// Threads: any, with different outputs and workspaces. Source: Niepert, Minervini, Franceschi 2021 (arXiv 2106.01798),
+// section 2.
+IMLE_MUST_USE
+imle_status imle_topk_map(const struct imle_shape *shape,
+                          const uint32_t *k_row,
+                          const float *theta,
+                          size_t ld_theta,
+                          float *z,
+                          uint32_t *indices,
+                          float *work,
+                          size_t work_len);
+
+// The forward pass: z_s = MAP(theta + tau eps_s), s = 1..S, with the noise eps_s of (key, row, s). The score of a
+// coordinate is theta + (tau * eps), each operation rounded once. Exactly k ones each, as in imle_topk_map. O(B S N).
+//
+// shape: in.
+// k_row: in, [B], the k of each row, 0 to shape.k, or NULL: shape.k for all.
+// options: in; noise and temperature matter here, all are checked.
+// key: in, which noise.
+// theta, ld_theta: in, [B][N], scores, finite or -inf (never chosen); row stride in elements, at least N, 0 =
+// contiguous.
+// z: out, [B][S][N], 0 or 1, or NULL.
+// indices: out, [B][S][K], the positions of the ones, ascending, 0-based, unused tail UINT32_MAX, or NULL.
+// marginals: out, [B][N], the mean of z_s over s, an estimate of E[z], or NULL. One of the three is not NULL.
+// work, work_len: workspace, in floats, at least imle_topk_workspace_len(shape); its contents mean nothing.
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION, _OVERLAP, _VERSION; _NONFINITE, _INFEASIBLE.
+// Threads: any, with different outputs and workspaces. Source: Papandreou, Yuille 2011; Niepert, Minervini, Franceschi
+// 2021 (arXiv 2106.01798), section 3.2.
+IMLE_MUST_USE
+imle_status imle_topk_sample(const struct imle_shape *shape,
+                             const uint32_t *k_row,
+                             const struct imle_options *options,
+                             const struct imle_key *key,
+                             const float *theta,
+                             size_t ld_theta,
+                             float *z,
+                             uint32_t *indices,
+                             float *marginals,
+                             float *work,
+                             size_t work_len);
+
+// The backward pass, an estimate of the gradient of the expected loss L with respect to theta:
+//
+// grad_theta = c (1/S) sum_s (z_s - z'_s), z'_s = MAP(theta'_s + tau' eps_s), theta'_s = alpha theta - lambda dz_s,
+//
+// with the forward pass's noise, made again from the key, and c = 1 / lambda or 1 (options.scale). The target is
+// (alpha * theta) - (lambda * dz), its score theta' + (tau' * eps), each operation rounded once. Central difference
+// and combinatorial target: see IMLE_DIFFERENCE_CENTRAL, IMLE_TARGET_COMBINATORIAL. An entry masked in theta stays
+// masked. O(B S N).
+//
+// shape, k_row, options, key, theta, ld_theta: in, the same as for imle_topk_sample.
+// dz, dz_row_stride, dz_sample_stride: in, [B][S][N], finite, in units of loss: the gradient of row b's own loss with
+// respect to z_(b,s); a mean over the batch stays with the caller, for lambda multiplies dz. Element (b, s, i) is
+// dz[b * dz_row_stride + s * dz_sample_stride + i]. dz_row_stride 0 = rows without gaps; dz_sample_stride 0 = one dz
+// per row, shared by its samples; others at least N.
+// indices: in, [B][S][K], what imle_topk_sample returned for the same key, which spares a selection, or NULL: made
+// again. (The central difference checks but does not use them.)
+// grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta; row stride in elements, at least N, 0 =
+// contiguous. What lies between rows is not touched.
+// diagnostics: out, one struct, written on success only, or NULL.
+// work, work_len: workspace, in floats, at least imle_topk_workspace_len(shape); its contents mean nothing.
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION, _OVERLAP, _VERSION; _NONFINITE, _INFEASIBLE (also for
+// an index list that is no state of its row).
+// Threads: any, with different outputs and workspaces. Source: Niepert, Minervini, Franceschi 2021 (arXiv 2106.01798),
+// Algorithm 1; central difference: Minervini, Franceschi, Niepert 2023 (arXiv 2209.04862).
+IMLE_MUST_USE
+imle_status imle_topk_gradient(const struct imle_shape *shape,
+                               const uint32_t *k_row,
+                               const struct imle_options *options,
+                               const struct imle_key *key,
+                               const float *theta,
+                               size_t ld_theta,
+                               const float *dz,
+                               size_t dz_row_stride,
+                               size_t dz_sample_stride,
+                               const uint32_t *indices,
+                               float *grad_theta,
+                               size_t ld_grad,
+                               struct imle_diagnostics *diagnostics,
+                               float *work,
+                               size_t work_len);
+
+// The floats of workspace that imle_argmax_map, imle_argmax_sample and imle_argmax_gradient need, whatever rows and
+// samples: 3 N. IMLE_ARGMAX_WORKSPACE_LEN(n) is the same number as a constant.
+//
+// shape: in; k = 1; samples is ignored.
+// Returns 0 for a shape that every function refuses, NULL included.
+// Threads: any. Source: this library.
+size_t imle_argmax_workspace_len(const struct imle_shape *shape);
+
+// The first row whose data imle_argmax_sample and imle_argmax_gradient would refuse: NaN or +inf in theta, no unmasked
+// entry, or a value of dz that is not finite.
+//
+// shape: in; k = 1.
+// theta, ld_theta: in, [B][N], row stride in elements, 0 = contiguous.
+// dz, dz_row_stride, dz_sample_stride: in, as for imle_argmax_gradient, or NULL: not checked.
+// row: out, one number: the first bad row, or shape.rows if all are good.
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OVERLAP; bad data is the answer, not an error. O(B S N).
+// Threads: any, with different outputs. Source: this library.
+IMLE_MUST_USE
+imle_status imle_argmax_find_bad_row(const struct imle_shape *shape,
+                                     const float *theta,
+                                     size_t ld_theta,
+                                     const float *dz,
+                                     size_t dz_row_stride,
+                                     size_t dz_sample_stride,
+                                     uint32_t *row);
+
+// z = MAP(theta): 1 at the largest score of the row, the lowest index among equals (-0 equal to +0), 0 elsewhere: the
+// choice at test time. theta = -inf is a mask: never chosen. O(B N).
+//
+// shape: in; k = 1; samples is ignored.
+// theta, ld_theta: in, [B][N], scores, finite or -inf; row stride in elements, at least N, 0 = contiguous.
+// z: out, [B][N], 0 or 1, or NULL.
+// indices: out, [B], the position of the one, 0-based, or NULL. Not both NULL.
+// work, work_len: workspace, in floats, at least imle_argmax_workspace_len(shape); its contents mean nothing.
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OVERLAP; _NONFINITE, _INFEASIBLE.
+// Threads: any, with different outputs and workspaces. Source: Niepert, Minervini, Franceschi 2021 (arXiv 2106.01798),
+// section 2.
+IMLE_MUST_USE
+imle_status imle_argmax_map(const struct imle_shape *shape,
+                            const float *theta,
+                            size_t ld_theta,
+                            float *z,
+                            uint32_t *indices,
+                            float *work,
+                            size_t work_len);
+
+// The forward pass: z_s = MAP(theta + tau eps_s), s = 1..S, with the noise eps_s of (key, row, s). With Gumbel noise
+// these are exact samples of p(z) proportional to exp(<z, theta> / tau), a softmax. The score of a coordinate is
+// theta + (tau * eps), each operation rounded once. O(B S N).
+//
+// shape: in; k = 1.
+// options: in; noise and temperature matter here, all are checked.
+// key: in, which noise.
+// theta, ld_theta: in, [B][N], scores, finite or -inf (never chosen); row stride in elements, at least N, 0 =
+// contiguous.
+// z: out, [B][S][N], 0 or 1, or NULL.
+// indices: out, [B][S], the position of the one, 0-based, or NULL.
+// marginals: out, [B][N], the mean of z_s over s, an estimate of E[z], or NULL. One of the three is not NULL.
+// work, work_len: workspace, in floats, at least imle_argmax_workspace_len(shape); its contents mean nothing.
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION, _OVERLAP, _VERSION; _NONFINITE, _INFEASIBLE.
+// Threads: any, with different outputs and workspaces. Source: Papandreou, Yuille 2011; Niepert, Minervini, Franceschi
+// 2021 (arXiv 2106.01798), section 3.2.
+IMLE_MUST_USE
+imle_status imle_argmax_sample(const struct imle_shape *shape,
+                               const struct imle_options *options,
+                               const struct imle_key *key,
+                               const float *theta,
+                               size_t ld_theta,
+                               float *z,
+                               uint32_t *indices,
+                               float *marginals,
+                               float *work,
+                               size_t work_len);
+
+// The backward pass, an estimate of the gradient of the expected loss L with respect to theta:
+//
+// grad_theta = c (1/S) sum_s (z_s - z'_s), z'_s = MAP(theta'_s + tau' eps_s), theta'_s = alpha theta - lambda dz_s,
+//
+// with the forward pass's noise, made again from the key, and c = 1 / lambda or 1 (options.scale). All as for
+// imle_topk_gradient at k = 1, less k_row. O(B S N).
+//
+// shape, options, key, theta, ld_theta: in, the same as for imle_argmax_sample.
+// dz, dz_row_stride, dz_sample_stride: in, [B][S][N], finite, in units of loss: the gradient of row b's own loss with
+// respect to z_(b,s); a mean over the batch stays with the caller, for lambda multiplies dz. Element (b, s, i) is
+// dz[b * dz_row_stride + s * dz_sample_stride + i]. dz_row_stride 0 = rows without gaps; dz_sample_stride 0 = one dz
+// per row, shared by its samples; others at least N.
+// indices: in, [B][S], what imle_argmax_sample returned for the same key, which spares a selection, or NULL: made
+// again. (The central difference checks but does not use them.)
+// grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta; row stride in elements, at least N, 0 =
+// contiguous. What lies between rows is not touched.
+// diagnostics: out, one struct, written on success only, or NULL.
+// work, work_len: workspace, in floats, at least imle_argmax_workspace_len(shape); its contents mean nothing.
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION, _OVERLAP, _VERSION; _NONFINITE, _INFEASIBLE (also for
+// an index that is masked or not below N).
+// Threads: any, with different outputs and workspaces. Source: Niepert, Minervini, Franceschi 2021 (arXiv 2106.01798),
+// Algorithm 1; central difference: Minervini, Franceschi, Niepert 2023 (arXiv 2209.04862).
+IMLE_MUST_USE
+imle_status imle_argmax_gradient(const struct imle_shape *shape,
+                                 const struct imle_options *options,
+                                 const struct imle_key *key,
+                                 const float *theta,
+                                 size_t ld_theta,
+                                 const float *dz,
+                                 size_t dz_row_stride,
+                                 size_t dz_sample_stride,
+                                 const uint32_t *indices,
+                                 float *grad_theta,
+                                 size_t ld_grad,
+                                 struct imle_diagnostics *diagnostics,
+                                 float *work,
+                                 size_t work_len);
+
+// Step 1 of 3 for a solver of your own: the scores theta + tau eps_s, for which it finds z_s. Each operation is
+// rounded once; the score of a masked entry (theta = -inf) is -inf, no other is. O(B S N).
+//
+// shape: in; k is not used but at most n.
+// options: in; noise and temperature matter here, all are checked.
+// key: in, which noise.
+// theta, ld_theta: in, [B][N], finite or -inf; row stride in elements, at least N, 0 = contiguous.
+// scores: out, [B][S][N].
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OPTION, _OVERLAP, _VERSION; _NONFINITE.
+// Threads: any, with different outputs. Source: Papandreou, Yuille 2011; Niepert, Minervini, Franceschi 2021 (arXiv
+// 2106.01798), section 3.2.
+IMLE_MUST_USE
+imle_status imle_perturb(const struct imle_shape *shape,
+                         const struct imle_options *options,
+                         const struct imle_key *key,
+                         const float *theta,
+                         size_t ld_theta,
+                         float *scores);
+
+// Step 2 of 3 for a solver of your own: the target scores theta'_s + tau' eps_s with the noise of imle_perturb for the
+// same key, for which it finds z'_s. theta'_s = alpha theta - lambda dz_s, or + lambda dz_s on the other side, or the
+// combinatorial target (options.target). Each operation is rounded once; masked entries have -inf. O(B S N).
+//
+// shape, options, key, theta, ld_theta: in, the same as for imle_perturb.
+// side: in, +1: theta' = alpha theta - lambda dz, the target of both differences; -1: alpha theta + lambda dz, what
+// the central difference takes in place of the forward pass's state (IMLE_ERR_OPTION for the combinatorial target).
+// dz, dz_row_stride, dz_sample_stride: in, [B][S][N], finite: the gradient of row b's own loss with respect to
+// z_(b,s). Element (b, s, i) is dz[b * dz_row_stride + s * dz_sample_stride + i]. dz_row_stride 0 = rows without
+// gaps; dz_sample_stride 0 = one dz per row, shared by its samples; others at least N.
+// scores: out, [B][S][N].
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OPTION, _OVERLAP, _VERSION; _NONFINITE.
+// Threads: any, with different outputs. Source: Niepert, Minervini, Franceschi 2021 (arXiv 2106.01798), section 3.1;
+// central difference: Minervini, Franceschi, Niepert 2023 (arXiv 2209.04862).
+IMLE_MUST_USE
+imle_status imle_target(const struct imle_shape *shape,
+                        const struct imle_options *options,
+                        const struct imle_key *key,
+                        int32_t side,
+                        const float *theta,
+                        size_t ld_theta,
+                        const float *dz,
+                        size_t dz_row_stride,
+                        size_t dz_sample_stride,
+                        float *scores);
+
+// Step 3 of 3 for a solver of your own: grad_theta = c (1/S) sum_s (z_s - z'_s), c = 1 / lambda or 1 (options.scale);
+// half of it for the central difference, for which z is the state of side -1. O(B S N).
+//
+// shape: in; k is not used but at most n.
+// options: in; lambda, scale, difference and target matter here, all are checked.
+// z, z_target: in, [B][S][N], the states that your solver found, finite (any numbers, not only 0 and 1).
+// grad_theta, ld_grad: out, [B][N]; row stride in elements, at least N, 0 = contiguous. What lies between rows is not
+// touched.
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OPTION, _OVERLAP, _VERSION; _NONFINITE.
+// Threads: any, with different outputs. Source: Niepert, Minervini, Franceschi 2021 (arXiv 2106.01798), Algorithm 1.
+IMLE_MUST_USE
+imle_status imle_difference(const struct imle_shape *shape,
+                            const struct imle_options *options,
+                            const float *z,
+                            const float *z_target,
+                            float *grad_theta,
+                            size_t ld_grad);
+
+// The noise itself: eps_s for every row and sample, before tau. What every function uses for the same key and the same
+// options.noise, the same bits on every platform. O(B S N).
+//
+// shape: in; k is not used but at most n.
+// options: in; noise matters here, all are checked.
+// key: in, which noise.
+// noise: out, [B][S][N], finite; Gumbel: from -3.13 to 22.88, within 3.2e-7 * max(1, |eps|) of the exact value.
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OPTION, _VERSION.
+// Threads: any, with different outputs. Source: this library; the words are xoshiro128++ (Blackman, Vigna 2021).
+IMLE_MUST_USE
+imle_status imle_noise(const struct imle_shape *shape,
+                       const struct imle_options *options,
+                       const struct imle_key *key,
+                       float *noise);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* IMLE_H */

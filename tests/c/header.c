@@ -1,0 +1,45 @@
+/* The macros of imle.h are what the functions return. With HEADER_ONLY, just that the header compiles. */
+#include "imle.h"
+#include "imle.h"
+
+static float workspace[IMLE_TOPK_WORKSPACE_LEN(5, 2)];
+static float workspace_of_one[IMLE_ARGMAX_WORKSPACE_LEN(5)];
+
+imle_status map(const imle_shape *shape, const float *theta, float *z);
+
+imle_status map(const imle_shape *shape, const float *theta, float *z)
+{
+    if (shape->k == 1) return imle_argmax_map(shape, theta, 0, z, NULL, workspace_of_one, sizeof workspace_of_one / 4);
+    return imle_topk_map(shape, NULL, theta, 0, z, NULL, workspace, sizeof workspace / 4);
+}
+
+#ifndef HEADER_ONLY
+#include "check.h"
+
+#include <string.h>
+
+int main(void)
+{
+    char version[32];
+    uint32_t n, k;
+
+    snprintf(version, sizeof version, "%d.%d.%d", IMLE_VERSION_MAJOR, IMLE_VERSION_MINOR, IMLE_VERSION_PATCH);
+    CHECK(strcmp(version, IMLE_VERSION) == 0);
+    CHECK(strcmp(imle_version(), IMLE_VERSION) == 0);
+    CHECK(imle_abi_version() == IMLE_ABI_VERSION);
+
+    for (n = 1; n < 70; n++) {
+        for (k = 0; k < 75; k++) {
+            const imle_shape shape = {1 + n % 3, n, k, k % 5};
+            CHECK(imle_topk_workspace_len(&shape) == IMLE_TOPK_WORKSPACE_LEN(n, k));
+            CHECK(imle_argmax_workspace_len(&shape) == (k == 1 ? IMLE_ARGMAX_WORKSPACE_LEN(n) : 0));
+        }
+    }
+    {
+        const imle_shape large = {1, 1u << 28, 1u << 20, 1};
+        CHECK(imle_topk_workspace_len(&large) == IMLE_TOPK_WORKSPACE_LEN(1u << 28, 1u << 20));
+    }
+    puts("macros equal functions: version, ABI version, workspaces over a grid of (n, k)");
+    return 0;
+}
+#endif

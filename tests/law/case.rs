@@ -1,0 +1,187 @@
+//! What a law is tried on: one call's inputs as plain data, drawn so that lanes, ties, masks and overflow all occur.
+
+use imle::{Difference, Key, Noise, Options, Scale, Shape, Target};
+use proptest::num::f32::{NEGATIVE, NORMAL, POSITIVE, SUBNORMAL, ZERO};
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use crate::reference;
+
+/// The inputs of `map`, `sample` and `gradient`.
+#[derive(Clone, Debug)]
+pub struct Case {
+    pub sizes: Sizes,
+    /// `[B]`, each at most k.
+    pub k_row: Option<Vec<u32>>,
+    pub options: Options,
+    pub key: Key,
+    /// `[B][N]`
+    pub theta: Vec<f32>,
+    /// `[B][S][N]`, or `[B][N]` if the samples share it.
+    pub dz: Vec<f32>,
+    pub shared: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    pub rows: usize,
+    pub n: usize,
+    pub k: usize,
+    pub samples: usize,
+}
+
+impl Case {
+    pub fn shape(&self) -> Shape {
+        let Sizes { rows, n, k, samples } = self.sizes;
+        Shape::new(rows as u32, n as u32, k as u32, samples as u32).expect("cases have good sizes")
+    }
+
+    pub fn k(&self, b: usize) -> usize {
+        self.k_row.as_ref().map_or(self.sizes.k, |k_row| k_row[b] as usize)
+    }
+
+    pub fn theta(&self, b: usize) -> &[f32] {
+        &self.theta[b * self.sizes.n..][..self.sizes.n]
+    }
+
+    pub fn dz(&self, b: usize, s: usize) -> &[f32] {
+        let block = if self.shared { b } else { b * self.sizes.samples + s };
+        &self.dz[block * self.sizes.n..][..self.sizes.n]
+    }
+
+    /// ε_s of row b for every s.
+    pub fn epsilon(&self, b: usize) -> Vec<Vec<f32>> {
+        let Sizes { n, samples, .. } = self.sizes;
+        let mut epsilon = vec![f32::NAN; samples * n];
+        let shape = Shape::new(1, n as u32, 0, samples as u32).expect("cases have good sizes");
+        let key = Key { row0: self.key.row0.wrapping_add(b as u64), ..self.key };
+        imle::noise(shape, &self.options, key, &mut epsilon).expect("cases are good");
+        epsilon.chunks(n).map(<[f32]>::to_vec).collect()
+    }
+
+    /// Rows `from..from + rows` as a batch of their own.
+    pub fn piece(&self, from: usize, rows: usize) -> Case {
+        let Sizes { n, samples, .. } = self.sizes;
+        let dz_block = if self.shared { n } else { samples * n };
+        Case {
+            sizes: Sizes { rows, ..self.sizes },
+            k_row: self.k_row.as_ref().map(|k_row| k_row[from..][..rows].to_vec()),
+            key: Key { row0: self.key.row0.wrapping_add(from as u64), ..self.key },
+            theta: self.theta[from * n..][..rows * n].to_vec(),
+            dz: self.dz[from * dz_block..][..rows * dz_block].to_vec(),
+            ..self.clone()
+        }
+    }
+
+    /// Every θ and dz rounded to a multiple of 1/8 of moderate size, so that their sums are exact; masks stay.
+    pub fn with_exact_sums(mut self) -> Case {
+        for x in self.theta.iter_mut().chain(&mut self.dz).filter(|x| **x != f32::NEG_INFINITY) {
+            *x = (x.clamp(-50.0, 50.0) * 8.0).round() / 8.0;
+        }
+        self
+    }
+
+    /// Replaces the unmasked θ of every row by their places in its order: distinct, and moderate.
+    pub fn with_distinct_theta(mut self) -> Case {
+        self.theta = self.theta.chunks(self.sizes.n).flat_map(places).collect();
+        self
+    }
+
+    /// The same for dz.
+    pub fn with_distinct_dz(mut self) -> Case {
+        self.dz = self.dz.chunks(self.sizes.n).flat_map(places).collect();
+        self
+    }
+}
+
+/// n for the first of the order, 1 for the last; masks stay.
+fn places(scores: &[f32]) -> Vec<f32> {
+    let mut places = scores.to_vec();
+    for (place, i) in reference::order(scores).into_iter().enumerate() {
+        if scores[i] != f32::NEG_INFINITY {
+            places[i] = (scores.len() - place) as f32;
+        }
+    }
+    places
+}
+
+/// Sizes around the lanes' borders, and one beyond any buffer on the stack.
+pub fn any_sizes() -> BoxedStrategy<Sizes> {
+    let small = prop_oneof![3 => select(&[1, 2, 15, 16, 17, 31, 33][..]), 1 => 1..=40_usize];
+    // A count over S is not the count times 1/S from S = 6 on.
+    let samples = prop_oneof![20 => 1..=7_usize, 1 => Just(47)];
+    let n = prop_oneof![30 => (small, 1..=4_usize, samples), 1 => (Just(4097), 1..=2_usize, 1..=2_usize)];
+    let k = |n| prop_oneof![1 => Just(0), 2 => Just(1), 2 => Just(n), 5 => 0..=n];
+    n.prop_flat_map(move |(n, rows, samples)| k(n).prop_map(move |k| Sizes { rows, n, k, samples })).boxed()
+}
+
+/// Cases of the given sizes, feasible in every row.
+pub fn cases(sizes: BoxedStrategy<Sizes>, per_row_k: bool) -> impl Strategy<Value = Case> {
+    (sizes, any_options(), any_key(), any::<bool>()).prop_flat_map(move |(sizes, options, key, shared)| {
+        let Sizes { rows, n, k, samples } = sizes;
+        let k_row = prop::collection::vec(0..=k as u32, rows).prop_map(move |k_row| per_row_k.then_some(k_row));
+        let gradients = if shared { rows } else { rows * samples };
+        (k_row, scores(rows * n, true), scores(gradients * n, false)).prop_map(move |(k_row, mut theta, dz)| {
+            theta.chunks_mut(n).for_each(|theta| unmask(theta, k));
+            Case { sizes, k_row, options, key, theta, dz, shared }
+        })
+    })
+}
+
+/// Leaves at least k entries unmasked.
+fn unmask(theta: &mut [f32], k: usize) {
+    let unmasked = theta.iter().filter(|&&t| t != f32::NEG_INFINITY).count();
+    let masks = theta.iter_mut().filter(|t| **t == f32::NEG_INFINITY);
+    masks.take(k.saturating_sub(unmasked)).for_each(|t| *t = 0.25);
+}
+
+/// Smooth, tied or extreme values, with masks if asked for.
+fn scores(len: usize, masks: bool) -> impl Strategy<Value = Vec<f32>> {
+    let smooth = (-4.0..4.0_f32).boxed();
+    let tied = select(&[-1.0, -0.0, 0.0, 0.5, 1.0][..]).boxed();
+    let ends = [f32::MAX, f32::MIN, 1e30, f32::MIN_POSITIVE, -f32::MIN_POSITIVE, f32::from_bits(1), -f32::from_bits(1)];
+    let extreme = prop_oneof![POSITIVE | NEGATIVE | NORMAL | SUBNORMAL | ZERO, select(ends.to_vec())].boxed();
+    prop_oneof![3 => Just(smooth), 2 => Just(tied), 1 => Just(extreme)].prop_flat_map(move |value| {
+        let mask_weight = u32::from(masks);
+        prop::collection::vec(prop_oneof![9 => value, mask_weight => Just(f32::NEG_INFINITY)], len)
+    })
+}
+
+fn any_key() -> impl Strategy<Value = Key> {
+    let row0 = prop_oneof![Just(0), any::<u64>(), Just(u64::MAX)];
+    (any::<u64>(), any::<u64>(), row0).prop_map(|(seed, step, row0)| Key { seed, step, row0 })
+}
+
+fn any_options() -> impl Strategy<Value = Options> {
+    const SUBNORMAL: f32 = f32::from_bits(1);
+    let temperature = || {
+        let ends = select(&[f32::MAX, 1e30, 1e-30, SUBNORMAL][..]);
+        prop_oneof![4 => Just(1.0), 2 => Just(0.0), 3 => 0.01..4.0_f32, 1 => ends]
+    };
+    let alpha =
+        prop_oneof![4 => Just(1.0), 3 => -2.0..2.0_f32, 1 => select(&[0.0, -0.0, f32::MAX, f32::MIN, SUBNORMAL][..])];
+    // 1/λ is finite from 3e-39 on.
+    let lambda =
+        prop_oneof![1 => Just(1.0), 5 => 0.1..30.0_f32, 1 => select(&[1000.0, f32::MAX, 3e-39, f32::MIN_POSITIVE][..])];
+    let pair = select(
+        &[
+            (Target::Linear, Difference::Forward),
+            (Target::Linear, Difference::Central),
+            (Target::Combinatorial, Difference::Forward),
+        ][..],
+    );
+    let noise = prop_oneof![3 => Just(Noise::Gumbel), 1 => Just(Noise::None)];
+    let scale = select(&[Scale::InverseLambda, Scale::None][..]);
+    (noise, temperature(), temperature(), alpha, lambda, pair, scale).prop_map(
+        |(noise, temperature, target_temperature, alpha, lambda, (target, difference), scale)| Options {
+            noise,
+            temperature,
+            target_temperature,
+            alpha,
+            lambda,
+            target,
+            difference,
+            scale,
+        },
+    )
+}

@@ -1,0 +1,317 @@
+//! The laws that every implementation obeys, written once. An implementation is a [`Layer`]; `laws!` stamps the laws
+//! on it. Tests of another crate take this folder and `reference` in by `#[path]`.
+//!
+//! Equal means equal bits, of states, scores, marginals and gradients: the definitions fix every rounding. The sums
+//! Σ z_s and Σ (z_s − z'_s) are whole numbers and exact; then marginals divide once by S, and gradients multiply once by
+//! ((half·c)/S), with half = ½ for the central difference and c = 1/λ or 1, itself rounded after each operation.
+
+pub mod case;
+
+use imle::{Diagnostics, Difference, Noise, Scale, Target};
+use proptest::prelude::*;
+use proptest::test_runner::Config;
+
+use crate::reference;
+use case::{Case, Sizes, any_sizes};
+
+/// An implementation of sampling and gradients. Its outputs and workspace come to it filled with junk.
+pub trait Layer {
+    /// Whether it takes one k per row.
+    const PER_ROW_K: bool = false;
+
+    /// The sizes it can be tried on.
+    fn sizes() -> BoxedStrategy<Sizes> {
+        any_sizes()
+    }
+
+    fn sample(case: &Case) -> Sampled;
+
+    /// `replay`: the index lists of `sample`, for those that take them.
+    fn gradient(case: &Case, replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics);
+}
+
+/// A layer with a call for test time.
+pub trait MapLayer: Layer {
+    /// z `[B][N]`
+    fn map(case: &Case) -> Vec<f32>;
+}
+
+/// What `sample` gives; an implementation that has no such output leaves it out.
+#[derive(Debug)]
+pub struct Sampled {
+    /// `[B][S][N]`
+    pub z: Vec<f32>,
+    /// `[B][S][K]`
+    pub indices: Option<Vec<u32>>,
+    /// `[B][N]`
+    pub marginals: Option<Vec<f32>>,
+}
+
+pub fn cases<L: Layer>() -> impl Strategy<Value = Case> {
+    case::cases(L::sizes(), L::PER_ROW_K)
+}
+
+/// Counterexamples are shrunk and printed; a real one becomes a test with a name instead of a line in a seed file.
+pub fn config() -> Config {
+    // Enumeration turns away what is too large for it.
+    Config { failure_persistence: None, max_global_rejects: u32::MAX, ..Config::default() }
+}
+
+pub fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|x| x.to_bits()).collect()
+}
+
+/// z_s = MAP(θ + τ ε_s) by sorting, for the samples of row b.
+fn states(case: &Case, b: usize) -> Vec<Vec<f32>> {
+    let scores = |epsilon: &Vec<f32>| reference::scores(case.theta(b), case.options.temperature, epsilon);
+    case.epsilon(b).iter().map(|epsilon| reference::map(&scores(epsilon), case.k(b))).collect()
+}
+
+/// The two states whose difference is the gradient, for the samples of row b.
+fn pairs(case: &Case, b: usize) -> Vec<(Vec<f32>, Vec<f32>)> {
+    let (theta, k, options) = (case.theta(b), case.k(b), &case.options);
+    let tau = options.target_temperature;
+    let pair = |(s, epsilon): (usize, &Vec<f32>)| {
+        let dz = case.dz(b, s);
+        let linear = |lambda| reference::linear_target(theta, dz, options.alpha, lambda, tau, epsilon);
+        let z = match options.difference {
+            Difference::Forward => reference::scores(theta, options.temperature, epsilon),
+            Difference::Central => linear(-options.lambda),
+        };
+        let target = match options.target {
+            Target::Linear => linear(options.lambda),
+            Target::Combinatorial => reference::combinatorial_target(theta, dz, tau, epsilon),
+        };
+        (reference::map(&z, k), reference::map(&target, k))
+    };
+    case.epsilon(b).iter().enumerate().map(pair).collect()
+}
+
+/// (half·c)/S
+fn factor(case: &Case) -> f32 {
+    let c = match (case.options.target, case.options.scale) {
+        (Target::Combinatorial, _) | (Target::Linear, Scale::None) => 1.0,
+        (Target::Linear, Scale::InverseLambda) => 1.0 / case.options.lambda,
+    };
+    let half = if case.options.difference == Difference::Central { 0.5 } else { 1.0 };
+    (half * c) / case.sizes.samples as f32
+}
+
+/// z, index lists and marginals are those of a full sort of θ + τε.
+pub fn sample_follows_its_definition<L: Layer>(case: &Case) -> Result<(), TestCaseError> {
+    let rows: Vec<_> = (0..case.sizes.rows).map(|b| states(case, b)).collect();
+    let sampled = L::sample(case);
+    prop_assert_eq!(bits(&sampled.z), bits(&rows.concat().concat()));
+    if let Some(indices) = sampled.indices {
+        let list = |z: &Vec<f32>| reference::index_list(z, case.sizes.k);
+        prop_assert_eq!(indices, rows.iter().flatten().flat_map(list).collect::<Vec<_>>());
+    }
+    if let Some(marginals) = sampled.marginals {
+        let expected: Vec<f32> = rows.iter().flat_map(|states| reference::mean(states)).collect();
+        prop_assert_eq!(bits(&marginals), bits(&expected));
+    }
+    Ok(())
+}
+
+/// grad_theta is ((half·c)/S) · Σ_s (z_s − z'_s) of two full sorts, and the diagnostics count what they say.
+pub fn gradient_follows_its_definition<L: Layer>(case: &Case) -> Result<(), TestCaseError> {
+    let rows: Vec<_> = (0..case.sizes.rows).map(|b| pairs(case, b)).collect();
+    let (grad_theta, diagnostics) = L::gradient(case, None);
+    let expected: Vec<f32> = rows.iter().flat_map(|pairs| reference::difference(pairs, factor(case))).collect();
+    prop_assert_eq!(bits(&grad_theta), bits(&expected));
+
+    let pairs = rows.concat();
+    let nonzeros = |(z, target): &(Vec<f32>, Vec<f32>)| z.iter().zip(target).filter(|(z, target)| z != target).count();
+    prop_assert_eq!(diagnostics.states, pairs.len() as u64);
+    prop_assert_eq!(diagnostics.unchanged, pairs.iter().filter(|(z, target)| z == target).count() as u64);
+    prop_assert_eq!(diagnostics.nonzeros, pairs.iter().map(nonzeros).sum::<usize>() as u64);
+    Ok(())
+}
+
+/// Rows alone or in twos, last ones first, give the bits of the whole batch.
+pub fn any_cut_gives_the_same_bits<L: Layer>(case: &Case) -> Result<(), TestCaseError> {
+    let Sizes { rows, n, samples, .. } = case.sizes;
+    let (z, grad_theta) = (L::sample(case).z, L::gradient(case, None).0);
+    for size in [1, 2] {
+        for from in (0..rows).step_by(size).rev() {
+            let piece = case.piece(from, size.min(rows - from));
+            let states = from * samples * n..(from + piece.sizes.rows) * samples * n;
+            prop_assert_eq!(bits(&L::sample(&piece).z), bits(&z[states]));
+            let rows = from * n..(from + piece.sizes.rows) * n;
+            prop_assert_eq!(bits(&L::gradient(&piece, None).0), bits(&grad_theta[rows]));
+        }
+    }
+    Ok(())
+}
+
+/// Every state is 0 or 1, with exactly k ones, none of them masked; no gradient reaches a masked entry, and gradients
+/// sum to 0 as differences of such states do.
+pub fn states_have_k_unmasked_ones<L: Layer>(case: &Case) -> Result<(), TestCaseError> {
+    let mut case = case.clone();
+    // c = 1: the entries are halves of 1/S, and rounding them moves the sum by far less than one such step.
+    case.options.scale = Scale::None;
+    let Sizes { rows, n, samples, .. } = case.sizes;
+    let (sampled, grad_theta) = (L::sample(&case), L::gradient(&case, None).0);
+    for b in 0..rows {
+        let masked = |i: usize| case.theta(b)[i] == f32::NEG_INFINITY;
+        for z in sampled.z[b * samples * n..][..samples * n].chunks(n) {
+            prop_assert!(z.iter().all(|&z| z == 0.0 || z == 1.0));
+            prop_assert_eq!(z.iter().filter(|&&z| z == 1.0).count(), case.k(b));
+            prop_assert!((0..n).all(|i| !(masked(i) && z[i] == 1.0)));
+        }
+        let grad = &grad_theta[b * n..][..n];
+        prop_assert!((0..n).all(|i| !masked(i) || grad[i] == 0.0));
+        let sum: f64 = grad.iter().map(|&g| f64::from(g)).sum();
+        prop_assert!(sum.abs() < 0.25 / samples as f64, "row {} sums to {}", b, sum);
+    }
+    Ok(())
+}
+
+/// ε = 0, c = 1/λ: Vlastelica et al. 2020, "Differentiation of blackbox combinatorial solvers", Algorithm 1, in its own
+/// terms. It minimises costs w, here −θ: ŷ = solver(w), w' = w + λ dL/dy, ∇_w = −(1/λ)(ŷ − solver(w')); ∇_θ = −∇_w.
+pub fn without_noise_it_is_black_box_differentiation<L: Layer>(case: &Case) -> Result<(), TestCaseError> {
+    let mut case = case.clone().with_exact_sums();
+    let lambda = case.options.lambda.clamp(0.1, 1000.0);
+    case.options = imle::Options { noise: Noise::None, lambda, ..imle::Options::default() };
+    let grad_theta = L::gradient(&case, None).0;
+    for b in 0..case.sizes.rows {
+        let cheapest = |costs: &[f32]| {
+            let mut order: Vec<usize> = (0..costs.len()).collect();
+            // a stable sort
+            order.sort_by(|&i, &j| costs[i].partial_cmp(&costs[j]).expect("costs are never NaN"));
+            order.truncate(case.k(b));
+            order
+        };
+        let costs: Vec<f32> = case.theta(b).iter().map(|t| -t).collect();
+        let mut sum = vec![0_i32; case.sizes.n];
+        for s in 0..case.sizes.samples {
+            let target: Vec<f32> = costs.iter().zip(case.dz(b, s)).map(|(w, dz)| w + lambda * dz).collect();
+            cheapest(&costs).into_iter().for_each(|i| sum[i] += 1);
+            cheapest(&target).into_iter().for_each(|i| sum[i] -= 1);
+        }
+        let factor = 1.0 / lambda / case.sizes.samples as f32;
+        let expected: Vec<f32> = sum.iter().map(|&sum| sum as f32 * factor).collect();
+        prop_assert_eq!(bits(&grad_theta[b * case.sizes.n..][..case.sizes.n]), bits(&expected));
+    }
+    Ok(())
+}
+
+/// λ → ∞: the target state is the k unmasked entries with the most negative dz.
+pub fn a_large_lambda_selects_the_most_negative_dz<L: Layer>(case: &Case) -> Result<(), TestCaseError> {
+    let mut case = case.clone().with_exact_sums().with_distinct_dz();
+    // Steps of λ = 1e8 between the targets, θ and ε at most 100: no rounding comes near.
+    case.options =
+        imle::Options { noise: case.options.noise, lambda: 1e8, scale: Scale::None, ..imle::Options::default() };
+    let grad_theta = L::gradient(&case, None).0;
+    for b in 0..case.sizes.rows {
+        let wanted = |s| -> Vec<f32> {
+            let masked = |i: usize| case.theta(b)[i] == f32::NEG_INFINITY;
+            (0..case.sizes.n).map(|i| if masked(i) { f32::NEG_INFINITY } else { -case.dz(b, s)[i] }).collect()
+        };
+        let target = (0..case.sizes.samples).map(|s| reference::map(&wanted(s), case.k(b)));
+        let pairs: Vec<_> = states(&case, b).into_iter().zip(target).collect();
+        let expected = reference::difference(&pairs, 1.0 / case.sizes.samples as f32);
+        prop_assert_eq!(bits(&grad_theta[b * case.sizes.n..][..case.sizes.n]), bits(&expected));
+    }
+    Ok(())
+}
+
+/// The lists that `sample` returned give the gradient that the key alone gives.
+pub fn replay_from_indices_is_replay_from_the_key<L: Layer>(case: &Case) -> Result<(), TestCaseError> {
+    let indices = L::sample(case).indices.expect("only layers with lists replay them");
+    let (from_key, from_indices) = (L::gradient(case, None), L::gradient(case, Some(&indices)));
+    prop_assert_eq!(bits(&from_key.0), bits(&from_indices.0));
+    prop_assert_eq!(from_key.1, from_indices.1);
+    Ok(())
+}
+
+/// MAP(θ) is the first k of a full sort, and what `sample` draws at τ = 0.
+pub fn map_follows_its_definition<L: MapLayer>(case: &Case) -> Result<(), TestCaseError> {
+    let mut case = case.clone();
+    case.options.temperature = 0.0;
+    let z = L::map(&case);
+    let sampled = L::sample(&case).z;
+    for b in 0..case.sizes.rows {
+        let z = &z[b * case.sizes.n..][..case.sizes.n];
+        prop_assert_eq!(bits(z), bits(&reference::map(case.theta(b), case.k(b))));
+        for sample in sampled.chunks(case.sizes.n).skip(b * case.sizes.samples).take(case.sizes.samples) {
+            prop_assert_eq!(bits(sample), bits(z));
+        }
+    }
+    Ok(())
+}
+
+/// No state of C has a larger ⟨z,θ⟩ than MAP(θ): by enumeration, for small n.
+pub fn map_maximises_the_inner_product<L: MapLayer>(case: &Case) -> Result<(), TestCaseError> {
+    use reference::enumeration::{inner_product, k_subsets};
+    let case = case.clone().with_exact_sums();
+    prop_assume!(case.sizes.n <= 17);
+    let (case, theta) = (case.piece(0, 1), case.theta(0));
+    let z = (0..).zip(L::map(&case)).filter(|&(_, z)| z == 1.0).fold(0, |set, (i, _)| set | 1 << i);
+    let best = k_subsets(case.sizes.n, case.k(0)).map(|z| inner_product(z, theta)).fold(f64::NEG_INFINITY, f64::max);
+    prop_assert_eq!(inner_product(z, theta), best);
+    Ok(())
+}
+
+/// Distinct scores: renumbering the coordinates renumbers MAP(θ). The permutation is i → 7i + 3 mod n where that is one,
+/// else the reversal.
+pub fn permuting_theta_permutes_map<L: MapLayer>(case: &Case) -> Result<(), TestCaseError> {
+    let n = case.sizes.n;
+    let case = case.clone().with_distinct_theta();
+    let source = |i: usize| if n.is_multiple_of(7) { n - 1 - i } else { (7 * i + 3) % n };
+    let permute =
+        |rows: &[f32]| -> Vec<f32> { rows.chunks(n).flat_map(|row| (0..n).map(|i| row[source(i)])).collect() };
+    let permuted = Case { theta: permute(&case.theta), ..case.clone() };
+    prop_assert_eq!(L::map(&permuted), permute(&L::map(&case)));
+    Ok(())
+}
+
+/// `laws!(name: Layer, map, replay)` holds a layer to every law, each a test of its own; `map` if it is a
+/// [`MapLayer`], `replay` if it takes index lists.
+#[macro_export]
+macro_rules! laws {
+    ($module:ident: $layer:ty $(, $group:ident)*) => {
+        mod $module {
+            use super::*;
+            $crate::law_group!(every $layer);
+            $($crate::law_group!($group $layer);)*
+        }
+    };
+}
+
+#[macro_export]
+macro_rules! law_group {
+    (every $layer:ty) => {
+        $crate::law_tests! { $layer:
+            sample_follows_its_definition
+            gradient_follows_its_definition
+            any_cut_gives_the_same_bits
+            states_have_k_unmasked_ones
+            without_noise_it_is_black_box_differentiation
+            a_large_lambda_selects_the_most_negative_dz
+        }
+    };
+    (map $layer:ty) => {
+        $crate::law_tests! { $layer:
+            map_follows_its_definition
+            map_maximises_the_inner_product
+            permuting_theta_permutes_map
+        }
+    };
+    (replay $layer:ty) => {
+        $crate::law_tests! { $layer: replay_from_indices_is_replay_from_the_key }
+    };
+}
+
+#[macro_export]
+macro_rules! law_tests {
+    ($layer:ty: $($law:ident)*) => {
+        proptest::proptest! {
+            #![proptest_config($crate::law::config())]
+            $(#[test]
+            fn $law(case in $crate::law::cases::<$layer>()) {
+                $crate::law::$law::<$layer>(&case)?;
+            })*
+        }
+    };
+}
