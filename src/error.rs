@@ -60,7 +60,8 @@ pub enum Error {
         /// The first such row.
         row: u32,
     },
-    /// An index list is not a state of its row: not ascending, out of range, masked, or of the wrong length.
+    /// An index list is not a state of its row (not ascending, out of range, masked, or of the wrong length), or the
+    /// row's states have no list: the solver does not say that they have at most the shape's k ones.
     NotAState {
         /// The first such row.
         row: u32,
@@ -91,7 +92,7 @@ impl fmt::Display for Error {
                 write!(f, "theta: row {row} has fewer unmasked entries than k")
             }
             Error::NotAState { row } => {
-                write!(f, "indices: row {row} is not a state: k ascending unmasked positions below n")
+                write!(f, "indices: row {row} is not a state of k ascending unmasked positions below n")
             }
         }
     }

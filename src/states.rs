@@ -47,18 +47,23 @@ impl<'a> States<'a> {
         self.z.is_none() && self.indices.is_none()
     }
 
-    /// Writes z as state number `state`; false if it has more ones than the shape's k and a list was asked for.
-    pub(crate) fn put(&mut self, shape: Shape, state: usize, z: &[f32]) -> bool {
+    /// Refuses row b, before anything is written, if its states have more ones than a list has room for.
+    pub(crate) fn check_row(&self, shape: Shape, b: usize, ones: Option<usize>) -> Result<(), Error> {
+        let fits = self.indices.is_none() || ones.is_some_and(|ones| ones <= shape.k());
+        if fits { Ok(()) } else { Err(Error::NotAState { row: b as u32 }) }
+    }
+
+    /// Writes z as state number `state`.
+    pub(crate) fn put(&mut self, shape: Shape, state: usize, z: &[f32]) {
         if let Some(out) = &mut self.z {
             copy(z, block_mut(out, state * shape.n(), shape.n()));
         }
-        let Some(out) = &mut self.indices else { return true };
-        let mut list = block_mut(out, state * shape.k(), shape.k()).iter_mut();
-        let mut ones = (0..).zip(z).filter(|&(_, &z)| z != 0.0).map(|(i, _)| i);
-        for slot in &mut list {
-            *slot = ones.next().unwrap_or(u32::MAX);
+        if let Some(out) = &mut self.indices {
+            let mut ones = (0..).zip(z).filter(|&(_, &z)| z != 0.0).map(|(i, _)| i);
+            for slot in block_mut(out, state * shape.k(), shape.k()) {
+                *slot = ones.next().unwrap_or(u32::MAX);
+            }
         }
-        ones.next().is_none()
     }
 }
 
@@ -70,25 +75,25 @@ pub(crate) struct Lists<'a> {
 }
 
 impl<'a> Lists<'a> {
-    /// The ones of state s, without the unused tail.
-    fn get(self, s: usize) -> impl Iterator<Item = usize> + 'a {
-        block(self.lists, s * self.k, self.k).iter().take_while(|&&i| i != u32::MAX).map(|&i| i as usize)
+    fn get(self, s: usize) -> &'a [u32] {
+        block(self.lists, s * self.k, self.k)
     }
 
+    /// As many unmasked positions as a state has ones, ascending, and then nothing.
     pub(crate) fn check(self, samples: usize, b: usize, theta: &[f32], ones: Option<usize>) -> Result<(), Error> {
-        let unmasked = |i| theta.get(i).is_some_and(|&t| t != f32::NEG_INFINITY);
-        let good = (0..samples).all(|s| {
-            ones.is_none_or(|ones| ones == self.get(s).count())
-                && self.get(s).is_sorted_by(|a, b| a < b)
-                && self.get(s).all(unmasked)
-        });
-        if good { Ok(()) } else { Err(Error::NotAState { row: b as u32 }) }
+        let unmasked = |&i: &u32| theta.get(i as usize).is_some_and(|&t| t != f32::NEG_INFINITY);
+        let is_state = |s| {
+            let (positions, tail) = self.get(s).split_at_checked(ones?)?;
+            let ascending = positions.is_sorted_by(|a, b| a < b) && positions.iter().all(unmasked);
+            (ascending && tail.iter().all(|&i| i == u32::MAX)).then_some(())
+        };
+        if (0..samples).all(|s| is_state(s).is_some()) { Ok(()) } else { Err(Error::NotAState { row: b as u32 }) }
     }
 
     pub(crate) fn write(self, s: usize, z: &mut [f32]) {
         z.fill(0.0);
-        for i in self.get(s) {
-            if let Some(z) = z.get_mut(i) {
+        for &i in self.get(s) {
+            if let Some(z) = z.get_mut(i as usize) {
                 *z = 1.0;
             }
         }

@@ -25,10 +25,9 @@ impl<M: MapSolver> Imle<M> {
         for b in 0..shape.rows() {
             let theta = theta.row(b, shape.n());
             check_row(&self.solver, b, theta)?;
+            states.check_row(shape, b, self.solver.ones(b))?;
             self.solver.map(b, theta, work.z);
-            if !states.put(shape, b, work.z) {
-                return Err(Error::NotAState { row: b as u32 });
-            }
+            states.put(shape, b, work.z);
         }
         Ok(())
     }
@@ -37,7 +36,7 @@ impl<M: MapSolver> Imle<M> {
     ///
     /// # Errors
     /// Argument errors before anything is written; [`Error::NonFinite`] and [`Error::Infeasible`] with the first bad
-    /// row; [`Error::NotAState`] if a list was asked for and a solver's state has more than the shape's k ones.
+    /// row; [`Error::NotAState`] if lists were asked for and the solver's states have none.
     pub fn sample(
         &self,
         key: Key,
@@ -59,17 +58,14 @@ impl<M: MapSolver> Imle<M> {
         for b in 0..shape.rows() {
             let theta = theta.row(b, shape.n());
             check_row(&self.solver, b, theta)?;
+            states.check_row(shape, b, self.solver.ones(b))?;
             let mean = marginals.as_deref_mut().map_or(&mut [][..], |m| block_mut(m, b * shape.n(), shape.n()));
             mean.fill(0.0);
-            let mut listed = true;
             self.row(b, theta).sample(&mut Stream::new(key, b), &mut work, |s, z| {
-                listed &= states.put(shape, b * shape.samples() + s, z);
+                states.put(shape, b * shape.samples() + s, z);
                 elementwise::accumulate(z, mean);
             });
             elementwise::divide(mean, shape.samples() as f32);
-            if !listed {
-                return Err(Error::NotAState { row: b as u32 });
-            }
         }
         Ok(())
     }

@@ -149,6 +149,7 @@ impl<D: Distribution> Exact<D> {
         self.check_work(work)?;
         for b in 0..shape.rows() {
             let mut row = self.row(b, theta.row(b, shape.n()), work)?;
+            states.check_row(shape, b, self.distribution.ones(b))?;
             let mut stream = Stream::exact(key, b);
             for s in 0..shape.samples() {
                 states.put(shape, b * shape.samples() + s, row.draw(&mut stream));

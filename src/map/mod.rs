@@ -44,7 +44,7 @@ pub trait MapSolver {
     /// every element must be written; both slices have N elements.
     fn map(&self, row: usize, scores: &[f32], z: &mut [f32]);
 
-    /// The number of ones in every state of the row, if all have the same. Index lists are checked against it.
+    /// The number of ones in every state of the row, if all have the same. Index lists are for such solvers only.
     fn ones(&self, row: usize) -> Option<usize> {
         let _ = row;
         None

@@ -1,0 +1,162 @@
+//! The implementations in the Rust core, as layers that the laws can be stamped on.
+
+pub mod fixed_size;
+pub mod three_steps;
+
+use imle::{Argmax, Diagnostics, Dz, Imle, Key, MapSolver, Rows, RowsMut, States, TopK};
+use proptest::prelude::*;
+
+use crate::law::case::{Case, Sizes, any_sizes};
+use crate::law::{Layer, MapLayer, Sampled};
+use crate::reference;
+
+/// What outputs and workspace hold before a call: NaN, so that whoever reads it shows.
+pub const JUNK: f32 = f32::NAN;
+
+pub fn sample<M: MapSolver>(layer: &Imle<M>, key: Key, theta: Rows<'_>) -> Sampled {
+    let shape = layer.shape();
+    let states = shape.rows() * shape.samples();
+    let (mut z, mut indices) = (vec![JUNK; states * shape.n()], vec![7; states * shape.k()]);
+    let (mut marginals, mut work) = (vec![JUNK; shape.rows() * shape.n()], vec![JUNK; layer.workspace_len()]);
+    let both = States { z: Some(&mut z), indices: Some(&mut indices) };
+    layer.sample(key, theta, both, Some(&mut marginals), &mut work).expect("cases are good");
+    Sampled { z, indices: Some(indices), marginals: Some(marginals) }
+}
+
+pub fn map<M: MapSolver>(layer: &Imle<M>, theta: Rows<'_>) -> Vec<f32> {
+    let shape = layer.shape();
+    let (mut z, mut indices) = (vec![JUNK; shape.rows() * shape.n()], vec![7; shape.rows() * shape.k()]);
+    let both = States { z: Some(&mut z), indices: Some(&mut indices) };
+    layer.map(theta, both, &mut vec![JUNK; layer.workspace_len()]).expect("cases are good");
+    let lists = z.chunks(shape.n()).flat_map(|z| reference::index_list(z, shape.k()));
+    assert_eq!(indices, lists.collect::<Vec<_>>());
+    z
+}
+
+pub fn gradient<M: MapSolver>(layer: &Imle<M>, case: &Case, replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
+    let dz = if case.shared { Dz::shared(&case.dz) } else { Dz::per_sample(&case.dz) };
+    let (mut grad, mut work) = (vec![JUNK; case.theta.len()], vec![JUNK; layer.workspace_len()]);
+    let theta = Rows::contiguous(&case.theta);
+    let diagnostics = layer.gradient(case.key, theta, dz, replay, RowsMut::contiguous(&mut grad), &mut work);
+    (grad, diagnostics.expect("cases are good"))
+}
+
+pub fn top_k(case: &Case) -> Imle<TopK<'_>> {
+    let solver = case.k_row.as_ref().map_or(Ok(TopK::new(case.shape())), |k| TopK::with_k_row(case.shape(), k));
+    Imle::new(case.shape(), solver.expect("cases are good"), case.options).expect("cases are good")
+}
+
+/// `Imle<TopK>` on arrays without gaps.
+pub struct Contiguous;
+
+impl Layer for Contiguous {
+    fn sample(case: &Case) -> Sampled {
+        sample(&top_k(case), case.key, Rows::contiguous(&case.theta))
+    }
+
+    fn gradient(case: &Case, replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
+        gradient(&top_k(case), case, replay)
+    }
+}
+
+impl MapLayer for Contiguous {
+    fn map(case: &Case) -> Vec<f32> {
+        map(&top_k(case), Rows::contiguous(&case.theta))
+    }
+}
+
+/// The same with one k per row.
+pub struct PerRow;
+
+impl Layer for PerRow {
+    const PER_ROW_K: bool = true;
+
+    fn sample(case: &Case) -> Sampled {
+        Contiguous::sample(case)
+    }
+
+    fn gradient(case: &Case, replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
+        Contiguous::gradient(case, replay)
+    }
+}
+
+impl MapLayer for PerRow {
+    fn map(case: &Case) -> Vec<f32> {
+        Contiguous::map(case)
+    }
+}
+
+/// `Imle<TopK>` on arrays with gaps, which are NaN and must stay so; dz with the samples outermost, `[S][B][N]`.
+pub struct Strided;
+
+impl Strided {
+    const GAP: usize = 3;
+
+    /// Rows of n, a gap after each but the last.
+    fn spread(rows: &[f32], n: usize) -> Vec<f32> {
+        let mut spread: Vec<f32> = rows.chunks(n).flat_map(|row| [row, &[JUNK; Self::GAP]].concat()).collect();
+        spread.truncate(spread.len() - Self::GAP);
+        spread
+    }
+}
+
+impl Layer for Strided {
+    fn sample(case: &Case) -> Sampled {
+        let n = case.sizes.n;
+        sample(&top_k(case), case.key, Rows::strided(&Self::spread(&case.theta, n), n + Self::GAP))
+    }
+
+    fn gradient(case: &Case, replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
+        let Sizes { rows, n, samples, .. } = case.sizes;
+        let stride = n + Self::GAP;
+        let theta = Self::spread(&case.theta, n);
+        let blocks = if case.shared { 1 } else { samples };
+        let outermost: Vec<f32> =
+            (0..blocks).flat_map(|s| (0..rows).flat_map(move |b| case.dz(b, s))).copied().collect();
+        let dz = Self::spread(&outermost, n);
+        let dz = Dz::strided(&dz, stride, if case.shared { 0 } else { rows * stride });
+
+        let layer = top_k(case);
+        let mut grad = vec![JUNK; theta.len()];
+        let out = RowsMut::strided(&mut grad, stride);
+        let work = &mut vec![JUNK; layer.workspace_len()];
+        let diagnostics = layer.gradient(case.key, Rows::strided(&theta, stride), dz, replay, out, work);
+        let (rows, gaps): (Vec<_>, Vec<_>) = (0..).zip(grad).partition(|&(i, _)| i % stride < n);
+        assert!(gaps.iter().all(|(_, x)| x.to_bits() == JUNK.to_bits()), "a gap was written");
+        (rows.into_iter().map(|(_, x)| x).collect(), diagnostics.expect("cases are good"))
+    }
+}
+
+impl MapLayer for Strided {
+    fn map(case: &Case) -> Vec<f32> {
+        let n = case.sizes.n;
+        map(&top_k(case), Rows::strided(&Self::spread(&case.theta, n), n + Self::GAP))
+    }
+}
+
+/// `Imle<Argmax>`: k = 1.
+pub struct OneHot;
+
+fn argmax(case: &Case) -> Imle<Argmax> {
+    Imle::new(case.shape(), Argmax, case.options).expect("cases are good")
+}
+
+impl Layer for OneHot {
+    fn sizes() -> BoxedStrategy<Sizes> {
+        any_sizes().prop_map(|sizes| Sizes { k: 1, ..sizes }).boxed()
+    }
+
+    fn sample(case: &Case) -> Sampled {
+        sample(&argmax(case), case.key, Rows::contiguous(&case.theta))
+    }
+
+    fn gradient(case: &Case, replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
+        gradient(&argmax(case), case, replay)
+    }
+}
+
+impl MapLayer for OneHot {
+    fn map(case: &Case) -> Vec<f32> {
+        map(&argmax(case), Rows::contiguous(&case.theta))
+    }
+}

@@ -1,0 +1,52 @@
+//! perturb, target, difference around a solver that the core never sees.
+
+use imle::{Diagnostics, Difference, Dz, Rows, RowsMut, Side};
+
+use super::JUNK;
+use crate::law::case::Case;
+use crate::law::{Layer, Sampled};
+use crate::reference;
+
+/// perturb, target, difference, with a sort outside as the solver.
+pub struct ThreeSteps;
+
+pub fn perturbed(case: &Case) -> Vec<f32> {
+    let mut scores = vec![JUNK; case.sizes.rows * case.sizes.samples * case.sizes.n];
+    imle::perturb(case.shape(), &case.options, case.key, Rows::contiguous(&case.theta), &mut scores)
+        .expect("cases are good");
+    scores
+}
+
+pub fn targets(case: &Case, side: Side) -> Vec<f32> {
+    let mut scores = vec![JUNK; case.sizes.rows * case.sizes.samples * case.sizes.n];
+    let dz = if case.shared { Dz::shared(&case.dz) } else { Dz::per_sample(&case.dz) };
+    imle::target(case.shape(), &case.options, case.key, side, Rows::contiguous(&case.theta), dz, &mut scores)
+        .expect("cases are good");
+    scores
+}
+
+fn solve_outside(case: &Case, scores: &[f32]) -> Vec<f32> {
+    let row = |state| state / case.sizes.samples;
+    let states = scores.chunks(case.sizes.n).enumerate();
+    states.flat_map(|(state, scores)| reference::map(scores, case.k(row(state)))).collect()
+}
+
+impl Layer for ThreeSteps {
+    const PER_ROW_K: bool = true;
+
+    fn sample(case: &Case) -> Sampled {
+        Sampled { z: solve_outside(case, &perturbed(case)), indices: None, marginals: None }
+    }
+
+    fn gradient(case: &Case, _replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
+        let z = match case.options.difference {
+            Difference::Forward => perturbed(case),
+            Difference::Central => targets(case, Side::Plus),
+        };
+        let (z, z_target) = (solve_outside(case, &z), solve_outside(case, &targets(case, Side::Minus)));
+        let mut grad = vec![JUNK; case.theta.len()];
+        let out = RowsMut::contiguous(&mut grad);
+        let diagnostics = imle::difference(case.shape(), &case.options, &z, &z_target, out);
+        (grad, diagnostics.expect("cases are good"))
+    }
+}

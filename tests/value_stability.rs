@@ -1,0 +1,140 @@
+//! Pins of the noise, samples and gradients: changing any of them is *value-breaking*, and the changelog says so.
+//!
+//! These numbers are our own output. They say that the values are what they were, on this platform as on every other;
+//! that they are right is for the other tests to say.
+
+use imle::{Diagnostics, Difference, Dz, Imle, Key, Options, Rows, RowsMut, Shape, States, TopK};
+
+const KEYS: [Key; 4] = [
+    Key { seed: 0, step: 0, row0: 0 },
+    Key { seed: 42, step: 0, row0: 0 },
+    Key { seed: 42, step: 1, row0: 0 },
+    Key { seed: u64::MAX, step: 1 << 40, row0: u64::MAX },
+];
+
+/// Sizes around the lanes' borders.
+const SIZES: [u32; 6] = [1, 15, 16, 17, 33, 4097];
+
+fn noise(shape: Shape, key: Key) -> Vec<u32> {
+    let mut epsilon = vec![f32::NAN; shape.rows() * shape.samples() * shape.n()];
+    imle::noise(shape, &Options::default(), key, &mut epsilon).expect("good arguments");
+    epsilon.iter().map(|x| x.to_bits()).collect()
+}
+
+/// θ and dz in quarters, with ties and masks: no rounding of the test's own.
+fn quarters(len: usize, factor: usize) -> Vec<f32> {
+    (0..len).map(|i| (i * factor % 31) as f32 / 4.0 - 4.0).collect()
+}
+
+fn theta(len: usize) -> Vec<f32> {
+    let mask = |(i, t)| if i % 13 == 5 { f32::NEG_INFINITY } else { t };
+    quarters(len, 7).into_iter().enumerate().map(mask).collect()
+}
+
+fn sample(layer: &Imle<TopK<'_>>, key: Key) -> Vec<u32> {
+    let shape = layer.shape();
+    let mut indices = vec![0; shape.rows() * shape.samples() * shape.k()];
+    let theta = theta(shape.rows() * shape.n());
+    let work = &mut vec![f32::NAN; layer.workspace_len()];
+    layer.sample(key, Rows::contiguous(&theta), States::indices(&mut indices), None, work).expect("good arguments");
+    indices
+}
+
+fn gradient(layer: &Imle<TopK<'_>>, key: Key) -> (Vec<f32>, Diagnostics) {
+    let shape = layer.shape();
+    let theta = theta(shape.rows() * shape.n());
+    let dz = quarters(shape.rows() * shape.samples() * shape.n(), 11);
+    let mut grad = vec![f32::NAN; theta.len()];
+    let (rows, out) = (Rows::contiguous(&theta), RowsMut::contiguous(&mut grad));
+    let work = &mut vec![f32::NAN; layer.workspace_len()];
+    let diagnostics = layer.gradient(key, rows, Dz::per_sample(&dz), None, out, work).expect("good arguments");
+    (grad, diagnostics)
+}
+
+fn layer(rows: u32, n: u32, k: u32, samples: u32, options: Options) -> Imle<TopK<'static>> {
+    let shape = Shape::new(rows, n, k, samples).expect("good sizes");
+    Imle::new(shape, TopK::new(shape), options).expect("good options")
+}
+
+/// FNV-1a, 64 bits, over the words' bytes, low bytes first.
+fn fnv_1a(words: impl IntoIterator<Item = u32>) -> u64 {
+    let bytes = words.into_iter().flat_map(u32::to_le_bytes);
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+}
+
+#[test]
+fn fnv_1a_is_the_published_hash() {
+    assert_eq!(fnv_1a([u32::from_le_bytes(*b"foob")]), 0xdd12_0e79_0c25_12af);
+}
+
+#[test]
+fn first_noise_of_four_keys() {
+    let shape = Shape::new(1, 4, 0, 1).expect("good sizes");
+    let pinned: [[u32; 4]; 4] = [
+        [0xbcef_be59, 0x3fba_d062, 0x401c_9838, 0x3fa5_1437],
+        [0xbe3c_5d18, 0xbea1_e5b8, 0xbed8_a945, 0x3e87_c7f8],
+        [0x3fbf_3a73, 0x4008_33c2, 0x3fa6_74a3, 0xbfca_08bb],
+        [0x3f8b_d367, 0x3f13_4e6f, 0xbe0d_39be, 0x3fc9_2dd9],
+    ];
+    assert_eq!(KEYS.map(|key| noise(shape, key)), pinned);
+}
+
+#[test]
+fn noise_of_every_size() {
+    let hash = |n| fnv_1a(KEYS.into_iter().flat_map(|key| noise(Shape::new(3, n, 0, 2).expect("good sizes"), key)));
+    let pinned = [
+        0x6393_7cf7_2e8b_441a,
+        0x6b25_f390_bd05_6da5,
+        0xcd94_66a8_df13_6eb5,
+        0x657e_fb71_4495_5255,
+        0x8099_ef38_8d8a_c847,
+        0x85bc_4444_c8db_b5e1,
+    ];
+    assert_eq!(SIZES.map(hash), pinned);
+}
+
+#[test]
+fn first_samples() {
+    let layer = layer(2, 17, 4, 2, Options::default());
+    assert_eq!(
+        sample(&layer, KEYS[1]).chunks(4).collect::<Vec<_>>(),
+        [[4, 8, 12, 13], [3, 4, 8, 13], [0, 4, 5, 9], [0, 4, 5, 13]]
+    );
+}
+
+#[test]
+fn first_gradient() {
+    let layer = layer(1, 17, 4, 3, Options { lambda: 2.0, ..Options::default() });
+    let (grad, diagnostics) = gradient(&layer, KEYS[1]);
+    // factor = (1/2)/3
+    let sixths = grad.iter().map(|g| g / (0.5 / 3.0));
+    assert_eq!(
+        sixths.collect::<Vec<_>>(),
+        [0.0, 0.0, 0.0, -2.0, 1.0, 0.0, -2.0, 1.0, 3.0, 0.0, 0.0, 0.0, -2.0, 3.0, -2.0, 0.0, 0.0]
+    );
+    assert_eq!(diagnostics, Diagnostics { states: 3, unchanged: 0, nonzeros: 16 });
+}
+
+#[test]
+fn samples_and_gradients_of_every_size() {
+    let forward = Options { lambda: 3.0, temperature: 0.5, target_temperature: 0.75, alpha: 0.9, ..Options::default() };
+    let central = Options { difference: Difference::Central, ..forward };
+    let hash = |n: u32| {
+        let layers = [forward, central].map(|options| layer(3, n, n.div_ceil(3), 2, options));
+        fnv_1a(KEYS.iter().flat_map(|&key| {
+            layers.iter().flat_map(move |layer| {
+                let grad = gradient(layer, key).0;
+                sample(layer, key).into_iter().chain(grad.into_iter().map(f32::to_bits))
+            })
+        }))
+    };
+    let pinned = [
+        0x66e3_6812_7e9e_89a5,
+        0xb935_b3cd_b114_9e1d,
+        0xcabd_4624_3501_ffa8,
+        0x6e6e_01b0_259d_fdb5,
+        0x5bc6_a068_5117_ef4d,
+        0xcfd1_5ee3_1c6e_246d,
+    ];
+    assert_eq!(SIZES.map(hash), pinned);
+}
