@@ -76,3 +76,8 @@ pub use options::{Difference, Key, Options, Scale, Target};
 pub use rows::{Dz, Rows, RowsMut, dz_span, rows_span};
 pub use shape::{MAX_SAMPLES, Shape};
 pub use states::States;
+
+/// The README's Rust program, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Sets up what the tests need and runs all of them. From a fresh clone: tests/run.sh
+# Sets up what the tests need and runs them. From a fresh clone: tests/run.sh [--all]
+# --all adds what takes long to install: the packagers' cargo-c.
 # Needs Rust (rustup or a package), a Debian-like system for the set-up, and root or sudo where packages are missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -36,10 +37,24 @@ section "Rust tests"
 cargo test --profile checked --workspace --all-targets
 cargo test --profile checked --workspace --doc
 
+section "the main job"
+tests/learning_to_explain.sh
+
 section "no_std: the core for Cortex-M4F"
 rustc_web=$(dpkg -L rustc-web | grep -m1 'bin/rustc$')
 cargo_web=$(dpkg -L cargo-web | grep -m1 'bin/cargo$')
 RUSTC=$rustc_web RUSTC_BOOTSTRAP=1 "$cargo_web" build -p imle --release --no-default-features -Zbuild-std=core \
   --target thumbv7em-none-eabihf --target-dir target/embedded
+
+section "C: header, libraries, proofs"
+tests/c/run.sh
+
+section "C and C++: imle.hpp and the examples"
+tests/readme.sh
+tests/cpp/run.sh
+
+section "C and C++: CMake, pkg-config, FetchContent"
+tests/consumer/run.sh
+if [[ ${1:-} == --all ]]; then tests/consumer/cargo_c.sh; fi
 
 section "all passed"

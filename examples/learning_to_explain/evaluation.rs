@@ -27,9 +27,9 @@ pub struct Explained<'a> {
 
 pub fn explain<'a>(model: &Model, texts: &'a [Example<'a>]) -> Result<Vec<Explained<'a>>, Error> {
     let mut explained = Vec::with_capacity(texts.len());
-    for block in texts.chunks(BLOCK) {
+    for (number, block) in texts.chunks(BLOCK).enumerate() {
         let block: Vec<&Example> = block.iter().collect();
-        let z = model.choose(&block)?;
+        let z = model.choose(&block, number * BLOCK)?;
         for (example, z) in block.iter().zip(z.chunks_exact(z.len() / block.len())) {
             let z = z[..example.words.len()].to_vec();
             let prediction = model.predictor.predict(&example.words, &z, model.k(&example.words) as f32);

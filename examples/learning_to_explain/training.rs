@@ -150,8 +150,9 @@ impl Model {
         texts.iter().map(|text| self.k(&text.words)).collect()
     }
 
-    /// The words chosen at test time, z `[B][N]`: MAP(theta), or k at random.
-    pub fn choose(&self, texts: &[&Example]) -> Result<Vec<f32>, Error> {
+    /// The words chosen at test time, z `[B][N]`: MAP(theta), or k at random, as `row0`, the number of the first text,
+    /// says.
+    pub fn choose(&self, texts: &[&Example], row0: usize) -> Result<Vec<f32>, Error> {
         let theta = self.theta(texts);
         let k_row = self.k_row(texts);
         let layer = self.layer(&k_row, 1)?;
@@ -159,7 +160,7 @@ impl Model {
         let mut work = vec![0.0; layer.workspace_len()];
         let (theta, states) = (Rows::contiguous(&theta), States::z(&mut z));
         if self.method == Method::RandomWords {
-            let key = Key { seed: self.seed, step: 0, row0: 0 }; // training steps count from 1
+            let key = Key { seed: self.seed, step: 0, row0: row0 as u64 }; // training steps count from 1
             layer.sample(key, theta, states, None, &mut work)?;
         } else {
             layer.map(theta, states, &mut work)?;

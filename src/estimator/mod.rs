@@ -20,8 +20,9 @@ pub const fn workspace_len(n: usize) -> usize {
 
 /// A layer that draws z and estimates ∇_θ L: sizes, constraint set and options, no state of its own.
 ///
-/// One layer serves any number of threads; a call writes only what it is given. Every method costs O(B·S·N) time (plus
-/// the solver's) and stores nothing for the next call: the noise is a function of the [`Key`](crate::Key).
+/// Plain data of a few words: where batches differ in size or in `k_row`, build one per batch. It serves any number of
+/// threads; a call writes only what it is given, costs O(B·S·N) time (plus the solver's) and stores nothing for the
+/// next: the noise is a function of the [`Key`](crate::Key).
 #[derive(Clone, Copy, Debug)]
 pub struct Imle<M> {
     shape: Shape,

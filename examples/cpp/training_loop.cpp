@@ -1,0 +1,147 @@
+// Learning to explain, in C++: which k words of a review carry its score?
+//
+// The C++ twin of the Rust example learning_to_explain, with the same data, split, networks and numbers. A scorer gives
+// every word a score, the k best words are chosen, a predictor sees those words alone and predicts what people scored
+// the text. Implicit MLE carries the gradient through the choice, so both learn together.
+//
+//     c++ -std=c++17 -O3 -Iinclude examples/cpp/training_loop.cpp libimle.a -pthread -o training_loop
+//     training_loop [--data FILE] [--epochs E] [--k K] [--seed S] [--threads T]
+//
+// `training.hpp` is the loop with the layer in it, `networks.hpp` the two networks and every number that shapes them.
+// The result is the same for any number of threads, bit for bit: the last line of the output, a fingerprint of all
+// trained weights, shows it.
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <stdexcept>
+#include <string>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "corpus.hpp"
+#include "training.hpp"
+
+using Lexicon = std::unordered_set<std::string>;
+
+struct Cli {
+    std::string data = "examples/data/movie_reviews.tsv"; // valence_lexicon.tsv lies beside it
+    Settings settings{5, 4, 12, 1, 2};
+};
+
+// A whole number of at least `least`.
+static std::uint64_t number(const std::string &name, const std::string &value, std::uint64_t least) {
+    const bool digits = !value.empty() && value.find_first_not_of("0123456789") == std::string::npos;
+    const std::uint64_t number = digits ? std::strtoull(value.c_str(), nullptr, 10) : 0;
+    if (!digits || number < least || number > 0xffff'ffff) {
+        throw std::runtime_error(name + ": expected a whole number from " + std::to_string(least));
+    }
+    return number;
+}
+
+static Cli parse(const std::vector<std::string> &arguments) {
+    Cli cli;
+    for (std::size_t i = 0; i < arguments.size(); i += 2) {
+        const std::string &name = arguments[i];
+        if (i + 1 == arguments.size()) {
+            throw std::runtime_error(name + ": a value is missing");
+        }
+        const std::string &value = arguments[i + 1];
+        if (name == "--data") {
+            cli.data = value;
+        } else if (name == "--epochs") {
+            cli.settings.epochs = static_cast<unsigned>(number(name, value, 1));
+        } else if (name == "--k") {
+            cli.settings.k = static_cast<std::uint32_t>(number(name, value, 1));
+        } else if (name == "--seed") {
+            cli.settings.seed = number(name, value, 0);
+        } else if (name == "--threads") {
+            cli.settings.threads = static_cast<std::size_t>(number(name, value, 1));
+        } else {
+            throw std::runtime_error(name + ": expected --data, --epochs, --k, --seed or --threads");
+        }
+    }
+    return cli;
+}
+
+// What a trained model is worth on texts it has not seen.
+struct Evaluation {
+    double mse;        // in squared units of the scores
+    double r2;         // 1 - error / variance
+    double in_lexicon; // share of the chosen words that the valence lexicon knows
+};
+
+static Evaluation evaluate(const Model &model, const Corpus &corpus, const Lexicon &lexicon) {
+    const Texts texts = pointers(corpus.test);
+    const std::vector<float> z = model.choose(texts);
+    const double error = mean_squared_error(model, texts, z);
+
+    const auto count = static_cast<double>(texts.size());
+    double mean = 0, variance = 0, chosen = 0, known = 0;
+    for (const Example *text : texts) {
+        mean += static_cast<double>(text->target) / count;
+    }
+    for (std::size_t b = 0; b < texts.size(); b++) {
+        const double deviation = static_cast<double>(texts[b]->target) - mean;
+        variance += deviation * deviation / count;
+        for (std::size_t j = 0; j < texts[b]->words.size(); j++) {
+            if (z[b * model.n() + j] == 1.0f) {
+                chosen++;
+                known += static_cast<double>(lexicon.count(texts[b]->text->words[j]));
+            }
+        }
+    }
+    return {error * static_cast<double>(corpus.deviation * corpus.deviation), 1.0 - error / variance, known / chosen};
+}
+
+// FNV-1a over the bits of the weights.
+static std::uint64_t fingerprint(const Model &model, std::uint64_t hash) {
+    model.for_each_weight([&](float weight) {
+        std::uint32_t bits = 0;
+        std::memcpy(&bits, &weight, sizeof bits);
+        hash = (hash ^ bits) * 0x100'0000'01b3;
+    });
+    return hash;
+}
+
+static void run(const Cli &cli) {
+    const std::vector<Text> texts = read_texts(cli.data);
+    const Corpus corpus(texts, cli.settings.seed);
+    const Lexicon lexicon = read_lexicon(cli.data.substr(0, cli.data.find_last_of('/') + 1) + "valence_lexicon.tsv");
+    const std::string words = std::to_string(cli.settings.k);
+    const std::vector<std::pair<Method, std::string>> methods = {
+        {Method::all_words, "all words"},
+        {Method::random_words, words + " random words"},
+        {Method::straight_through, words + " words, straight-through"},
+        {Method::implicit_mle, words + " words, I-MLE"},
+    };
+    std::vector<Evaluation> evaluations;
+    std::uint64_t hash = 0xcbf2'9ce4'8422'2325;
+    for (const auto &[method, name] : methods) {
+        std::fprintf(stderr, "%s: mean squared error, training / validation\n", name.c_str());
+        const Model model = train(method, cli.settings, corpus);
+        evaluations.push_back(evaluate(model, corpus, lexicon));
+        hash = fingerprint(model, hash);
+    }
+
+    std::printf("the predictor sees         test MSE   test R²   words in lexicon   ÷ random\n");
+    for (std::size_t m = 0; m < methods.size(); m++) {
+        const Evaluation &evaluation = evaluations[m];
+        std::printf("%-25s %9.3f %9.3f %16.1f %% %10.2f\n", methods[m].second.c_str(), evaluation.mse, evaluation.r2,
+                    100.0 * evaluation.in_lexicon, evaluation.in_lexicon / evaluations[1].in_lexicon);
+    }
+    std::printf("fingerprint of the weights: %016llx\n", static_cast<unsigned long long>(hash));
+}
+
+int main(int count, char **arguments) {
+    try {
+        run(parse({arguments + 1, arguments + count}));
+        return 0;
+    } catch (const std::exception &error) {
+        std::fprintf(stderr, "%s\n", error.what());
+        return 2;
+    }
+}

@@ -1,0 +1,475 @@
+// imle.hpp: Implicit MLE for C++17 and later, a thin header-only layer over imle.h.
+//
+//     z_s = MAP(theta + tau eps_s)                                             forward pass    sample
+//     theta'_s = alpha theta - lambda dz_s,   dz_s = grad_z loss               target
+//     grad_theta = (1/lambda) (1/S) sum_s [z_s - MAP(theta'_s + tau' eps_s)]   backward pass   gradient
+//
+//     const imle::topk layer(imle::shape().rows(40).n(350).k(10).samples(4), imle::options().lambda(2));
+//     std::vector<float> work(layer.workspace_len());
+//     const auto key = imle::key().seed(42).step(iteration);
+//     or_throw(layer.sample(key, theta, {z}, work));                                         // z [B][S][N]
+//     or_throw(layer.gradient(key, theta, imle::dz::per_sample(dz), {}, grad_theta, work));  // the same noise
+//
+// What this layer adds to the C functions, and all that it adds:
+// - sizes that name themselves: shape, options and key have chainable setters, choices are enums;
+// - memory with its length: every span is checked against the shape, too short is status::shape, nothing is written;
+// - a status that cannot be dropped by mistake ([[nodiscard]]), or exceptions where they are wanted: or_throw(call).
+// It computes nothing, stores nothing but its arguments, and allocates nothing; it needs neither exceptions nor RTTI.
+// imle.h says what each function computes, its ranges and its errors. A call here is const and may run on any number
+// of threads, as long as outputs and workspaces differ.
+//
+// Arrays are row-major float: B = rows, N = n, K = k, S = samples. A span may be longer than needed. An empty span
+// without memory, written {}, stands for C's NULL: an output that is not wanted, an input that is not given.
+
+#ifndef IMLE_HPP
+#define IMLE_HPP
+
+#include "imle.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <type_traits>
+#include <utility>
+
+#if defined(__cpp_exceptions)
+#include <exception>
+#endif
+
+#if __cplusplus >= 202002L && __has_include(<span>)
+#include <span>
+#endif
+
+namespace imle {
+
+// The two kinds of span make two sets of types; these namespaces keep them apart in a program that mixes standards.
+#if defined(__cpp_lib_span)
+inline namespace with_std_span {
+
+template <class T>
+using span = std::span<T>;
+#else
+inline namespace with_own_span {
+
+/// Memory and its length, where std::span is missing. Made from arrays and from what has data() and size().
+template <class T>
+class span {
+public:
+    constexpr span() noexcept = default;
+    constexpr span(T *data, std::size_t size) noexcept : data_(data), size_(size) {}
+
+    template <class Array, class Element = std::remove_pointer_t<decltype(std::data(std::declval<Array &>()))>,
+              class = std::enable_if_t<std::is_convertible_v<Element (*)[], T (*)[]>>>
+    constexpr span(Array &&array) noexcept : data_(std::data(array)), size_(std::size(array)) {}
+
+    constexpr T *data() const noexcept { return data_; }
+    constexpr std::size_t size() const noexcept { return size_; }
+    constexpr T *begin() const noexcept { return data_; }
+    constexpr T *end() const noexcept { return data_ + size_; }
+    constexpr T &operator[](std::size_t i) const noexcept { return data_[i]; }
+
+private:
+    T *data_ = nullptr;
+    std::size_t size_ = 0;
+};
+#endif
+
+// ---- status ----
+
+/// What a call returns; ok is 0. After an argument error no output was written; after a data error (nonfinite,
+/// infeasible) the rows before the first bad one are complete and the others untouched.
+enum class [[nodiscard]] status : imle_status {
+    ok = IMLE_OK,
+    null = IMLE_ERR_NULL,
+    shape = IMLE_ERR_SHAPE, // also: a span too short for the shape
+    stride = IMLE_ERR_STRIDE,
+    workspace = IMLE_ERR_WORKSPACE,
+    option = IMLE_ERR_OPTION,
+    nonfinite = IMLE_ERR_NONFINITE,
+    infeasible = IMLE_ERR_INFEASIBLE,
+    overlap = IMLE_ERR_OVERLAP,
+    version = IMLE_ERR_VERSION,
+};
+
+/// One English sentence.
+inline const char *message(status s) noexcept {
+    return imle_status_message(static_cast<imle_status>(s));
+}
+
+#if defined(__cpp_exceptions)
+class error : public std::exception {
+public:
+    explicit error(status s) noexcept : status_(s) {}
+    const char *what() const noexcept override { return message(status_); }
+    status code() const noexcept { return status_; }
+
+private:
+    status status_;
+};
+
+/// For those who prefer exceptions: or_throw(layer.sample(...)).
+inline void or_throw(status s) {
+    if (s != status::ok) {
+        throw error(s);
+    }
+}
+#endif
+
+// ---- shape, options, key ----
+
+/// How large a call is. Until set: one row, k = 1, one sample; n must be set.
+class shape {
+public:
+    constexpr shape &rows(std::uint32_t b) noexcept { return c_.rows = b, *this; }
+    constexpr shape &n(std::uint32_t n) noexcept { return c_.n = n, *this; }
+    constexpr shape &k(std::uint32_t k) noexcept { return c_.k = k, *this; }
+    constexpr shape &samples(std::uint32_t s) noexcept { return c_.samples = s, *this; }
+    constexpr const imle_shape &c() const noexcept { return c_; }
+
+private:
+    imle_shape c_{1, 0, 1, 1};
+};
+
+enum class noise : std::uint32_t { none = IMLE_NOISE_NONE, gumbel = IMLE_NOISE_GUMBEL };
+
+enum class target : std::uint32_t { linear = IMLE_TARGET_LINEAR, combinatorial = IMLE_TARGET_COMBINATORIAL };
+
+enum class difference : std::uint32_t { forward = IMLE_DIFFERENCE_FORWARD, central = IMLE_DIFFERENCE_CENTRAL };
+
+enum class scale : std::uint32_t { inverse_lambda = IMLE_SCALE_INVERSE_LAMBDA, none = IMLE_SCALE_NONE };
+
+/// How to draw and how to estimate. Until set: imle_options_default.
+class options {
+public:
+    options() noexcept { imle_options_default(&c_); }
+
+    options &noise(imle::noise law) noexcept { return c_.noise = static_cast<std::uint32_t>(law), *this; }
+    options &temperature(float tau) noexcept { return c_.temperature = tau, *this; }
+    options &target_temperature(float tau) noexcept { return c_.target_temperature = tau, *this; }
+    options &alpha(float alpha) noexcept { return c_.alpha = alpha, *this; }
+    options &lambda(float lambda) noexcept { return c_.lambda = lambda, *this; }
+    options &target(imle::target form) noexcept { return c_.target = static_cast<std::uint32_t>(form), *this; }
+    options &difference(imle::difference kind) noexcept {
+        return c_.difference = static_cast<std::uint32_t>(kind), *this;
+    }
+    options &scale(imle::scale c) noexcept { return c_.scale = static_cast<std::uint32_t>(c), *this; }
+    const imle_options &c() const noexcept { return c_; }
+
+private:
+    imle_options c_;
+};
+
+/// Which noise: row b draws from a pure function of (seed, step, row0 + b). Until set: all 0.
+class key {
+public:
+    constexpr key &seed(std::uint64_t run) noexcept { return c_.seed = run, *this; }
+    constexpr key &step(std::uint64_t iteration) noexcept { return c_.step = iteration, *this; }
+    /// The number of the call's first row: a batch that is cut over threads or hosts gets the bits of the uncut one.
+    constexpr key &row0(std::uint64_t row) noexcept { return c_.row0 = row, *this; }
+    constexpr const imle_key &c() const noexcept { return c_; }
+
+private:
+    imle_key c_{0, 0, 0};
+};
+
+// ---- sizes against shapes ----
+
+namespace detail {
+
+// The elements that `count` blocks, `stride` apart, span. (Here and below: what overflows, the C function refuses.)
+constexpr std::size_t extent(std::size_t count, std::size_t stride, std::size_t block) noexcept {
+    return (count - 1) * stride + block;
+}
+
+// B blocks of `each` elements.
+constexpr std::size_t per_row(const shape &s, std::size_t each) noexcept {
+    return s.c().rows * each;
+}
+
+// B times S blocks of `each` elements.
+constexpr std::size_t per_state(const shape &s, std::size_t each) noexcept {
+    return s.c().rows * each * s.c().samples;
+}
+
+// Absent memory fits: whether it may be absent is for the C function to say.
+template <class T>
+constexpr bool fits(span<T> data, std::size_t needed) noexcept {
+    return data.data() == nullptr || data.size() >= needed;
+}
+
+} // namespace detail
+
+// ---- views ----
+
+/// [B][N]: row b starts at b * stride; 0 means that rows follow one another. Made from any array, or {array, stride}.
+template <class T>
+class rows {
+public:
+    constexpr rows(span<T> data, std::size_t stride) noexcept : data_(data), stride_(stride) {}
+
+    template <class Array, class = std::enable_if_t<std::is_convertible_v<Array &&, span<T>>>>
+    constexpr rows(Array &&array) noexcept : data_(array), stride_(0) {}
+
+    constexpr T *data() const noexcept { return data_.data(); }
+    constexpr std::size_t stride() const noexcept { return stride_; }
+    constexpr bool fits(const shape &s) const noexcept {
+        const std::size_t n = s.c().n;
+        return detail::fits(data_, detail::extent(s.c().rows, stride_ == 0 ? n : stride_, n));
+    }
+
+private:
+    span<T> data_;
+    std::size_t stride_;
+};
+
+/// dz = grad_z of row b's own loss (a batch's mean is taken after the layer: lambda multiplies dz).
+class dz {
+public:
+    /// [B][S][N]: one gradient a sample.
+    static constexpr dz per_sample(span<const float> data) noexcept { return dz(data, 0, 0, true); }
+
+    /// [B][N]: one gradient a row, shared by its samples.
+    static constexpr dz shared(span<const float> data) noexcept { return dz(data, 0, 0, false); }
+
+    /// Element (b, s, i) is data[b * row_stride + s * sample_stride + i], 0 as in imle.h.
+    static constexpr dz strided(span<const float> data, std::size_t row_stride, std::size_t sample_stride) noexcept {
+        return dz(data, row_stride, sample_stride, false);
+    }
+
+    constexpr const float *data() const noexcept { return data_.data(); }
+    constexpr std::size_t row_stride() const noexcept { return row_stride_; }
+    constexpr std::size_t sample_stride(const shape &s) const noexcept {
+        return per_sample_ ? s.c().n : sample_stride_;
+    }
+    constexpr bool fits(const shape &s) const noexcept {
+        const std::size_t n = s.c().n;
+        const std::size_t sample = sample_stride(s);
+        const std::size_t row = sample == 0 ? n : detail::extent(s.c().samples, sample, n);
+        const std::size_t contiguous = sample == 0 ? n : s.c().samples * sample;
+        return detail::fits(data_, detail::extent(s.c().rows, row_stride_ == 0 ? contiguous : row_stride_, row));
+    }
+
+private:
+    constexpr dz(span<const float> data, std::size_t row, std::size_t sample, bool per_sample) noexcept
+        : data_(data), row_stride_(row), sample_stride_(sample), per_sample_(per_sample) {}
+
+    span<const float> data_;
+    std::size_t row_stride_;
+    std::size_t sample_stride_;
+    bool per_sample_;
+};
+
+/// Scratch memory for one call at a time, workspace_len() floats of it; what it holds means nothing.
+class workspace {
+public:
+    template <class Array, class = std::enable_if_t<std::is_convertible_v<Array &&, span<float>>>>
+    constexpr workspace(Array &&array) noexcept : data_(array) {}
+
+    constexpr float *data() const noexcept { return data_.data(); }
+    constexpr std::size_t size() const noexcept { return data_.size(); }
+
+private:
+    span<float> data_;
+};
+
+/// What map writes: at least one of z [B][N] and indices [B][K].
+struct states {
+    span<float> z{};
+    span<std::uint32_t> indices{};
+
+    constexpr bool fits(const shape &s) const noexcept {
+        return detail::fits(z, detail::per_row(s, s.c().n)) && detail::fits(indices, detail::per_row(s, s.c().k));
+    }
+};
+
+/// What sample writes: at least one of z [B][S][N], indices [B][S][K] and marginals [B][N].
+struct draws {
+    span<float> z{};
+    span<std::uint32_t> indices{};
+    span<float> marginals{};
+
+    constexpr bool fits(const shape &s) const noexcept {
+        return detail::fits(z, detail::per_state(s, s.c().n)) && detail::fits(indices, detail::per_state(s, s.c().k)) &&
+               detail::fits(marginals, detail::per_row(s, s.c().n));
+    }
+};
+
+using diagnostics = imle_diagnostics;
+
+/// Which side of theta a target lies on: minus is alpha theta - lambda dz, where the loss is lower.
+enum class side : std::int32_t { plus = -1, minus = 1 };
+
+// ---- layers ----
+
+namespace detail {
+
+struct topk_calls {
+    static constexpr bool per_row_k = true;
+    static constexpr auto workspace_len = imle_topk_workspace_len;
+    static constexpr auto find_bad_row = imle_topk_find_bad_row;
+    static constexpr auto map = imle_topk_map;
+    static constexpr auto sample = imle_topk_sample;
+    static constexpr auto gradient = imle_topk_gradient;
+};
+
+struct argmax_calls {
+    static constexpr bool per_row_k = false;
+    static constexpr auto workspace_len = imle_argmax_workspace_len;
+    static constexpr auto find_bad_row = imle_argmax_find_bad_row;
+    static constexpr auto map = imle_argmax_map;
+    static constexpr auto sample = imle_argmax_sample;
+    static constexpr auto gradient = imle_argmax_gradient;
+};
+
+} // namespace detail
+
+/// What topk and argmax share: the C functions of a family, with spans checked.
+template <class Calls>
+class choice {
+public:
+    explicit choice(const imle::shape &shape, const imle::options &options = {}) noexcept
+        : shape_(shape), options_(options) {}
+
+    /// The floats of workspace that every call needs; 0 if the shape is invalid.
+    std::size_t workspace_len() const noexcept { return Calls::workspace_len(&shape_.c()); }
+
+    /// row = the first row that sample (and gradient, unless dz is null) would refuse, B if all are good.
+    status find_bad_row(const rows<const float> &theta, const dz &dz, std::uint32_t &row) const noexcept {
+        return !fit(theta, dz) ? status::shape
+                               : call(Calls::find_bad_row, theta.data(), theta.stride(), dz.data(), dz.row_stride(),
+                                      dz.sample_stride(shape_), &row);
+    }
+
+    /// z = MAP(theta): the choice at test time. The shape's S is ignored.
+    status map(const rows<const float> &theta, const states &out, const workspace &work) const noexcept {
+        return !fit(theta, out) ? status::shape
+                                : call(Calls::map, theta.data(), theta.stride(), out.z.data(), out.indices.data(),
+                                       work.data(), work.size());
+    }
+
+    /// z_s = MAP(theta + tau eps_s), and their mean.
+    status sample(const key &key, const rows<const float> &theta, const draws &out,
+                  const workspace &work) const noexcept {
+        return !fit(theta, out) ? status::shape
+                                : call(Calls::sample, &options_.c(), &key.c(), theta.data(), theta.stride(),
+                                       out.z.data(), out.indices.data(), out.marginals.data(), work.data(),
+                                       work.size());
+    }
+
+    /// grad_theta = c (1/S) sum_s (z_s - z'_s). indices: what sample returned for the same key, or {} to draw again.
+    status gradient(const key &key, const rows<const float> &theta, const dz &dz, span<const std::uint32_t> indices,
+                    const rows<float> &grad_theta, const workspace &work,
+                    diagnostics *counts = nullptr) const noexcept {
+        const bool listed = detail::fits(indices, detail::per_state(shape_, shape_.c().k));
+        return !(listed && fit(theta, dz, grad_theta))
+                   ? status::shape
+                   : call(Calls::gradient, &options_.c(), &key.c(), theta.data(), theta.stride(), dz.data(),
+                          dz.row_stride(), dz.sample_stride(shape_), indices.data(), grad_theta.data(),
+                          grad_theta.stride(), counts, work.data(), work.size());
+    }
+
+protected:
+    span<const std::uint32_t> k_row_;
+
+private:
+    template <class... Views>
+    bool fit(const Views &...views) const noexcept {
+        return detail::fits(k_row_, shape_.c().rows) && (views.fits(shape_) && ...);
+    }
+
+    template <class Function, class... Arguments>
+    status call(Function *function, Arguments... arguments) const noexcept {
+        if constexpr (Calls::per_row_k) {
+            return status{function(&shape_.c(), k_row_.data(), arguments...)};
+        } else {
+            return status{function(&shape_.c(), arguments...)};
+        }
+    }
+
+    imle::shape shape_;
+    imle::options options_;
+};
+
+/// k of n: z = 1 at the k largest scores.
+class topk : public choice<detail::topk_calls> {
+public:
+    using choice::choice;
+
+    /// Row b chooses k_row[b], at most the shape's k. The layer keeps the view, not a copy.
+    topk &k_row(span<const std::uint32_t> ks) noexcept { return k_row_ = ks, *this; }
+};
+
+/// One of n: z = 1 at the largest score. The shape's k must be 1.
+class argmax : public choice<detail::argmax_calls> {
+public:
+    using choice::choice;
+};
+
+/// Any other set of states: the caller's solver finds MAP(scores) for the scores [B][S][N] of perturb and of target.
+class own_solver {
+public:
+    explicit own_solver(const imle::shape &shape, const imle::options &options = {}) noexcept
+        : shape_(shape), options_(options) {}
+
+    /// scores = theta + tau eps_s: solve them for z_s.
+    status perturb(const key &key, const rows<const float> &theta, span<float> scores) const noexcept {
+        return !(theta.fits(shape_) && fits(scores))
+                   ? status::shape
+                   : status{imle_perturb(&shape_.c(), &options_.c(), &key.c(), theta.data(), theta.stride(),
+                                         scores.data())};
+    }
+
+    /// scores = theta' + tau' eps_s with perturb's eps: solve them for z'_s.
+    status target(const key &key, side side, const rows<const float> &theta, const dz &dz,
+                  span<float> scores) const noexcept {
+        return !(theta.fits(shape_) && dz.fits(shape_) && fits(scores))
+                   ? status::shape
+                   : status{imle_target(&shape_.c(), &options_.c(), &key.c(), static_cast<std::int32_t>(side),
+                                        theta.data(), theta.stride(), dz.data(), dz.row_stride(),
+                                        dz.sample_stride(shape_), scores.data())};
+    }
+
+    /// grad_theta = c (1/S) sum_s (z_s - z'_s), of states [B][S][N].
+    status difference(span<const float> z, span<const float> z_target, const rows<float> &grad_theta) const noexcept {
+        return !(fits(z) && fits(z_target) && grad_theta.fits(shape_))
+                   ? status::shape
+                   : status{imle_difference(&shape_.c(), &options_.c(), z.data(), z_target.data(), grad_theta.data(),
+                                            grad_theta.stride())};
+    }
+
+    /// eps_s itself, before tau.
+    status noise(const key &key, span<float> epsilon) const noexcept {
+        return !fits(epsilon) ? status::shape
+                              : status{imle_noise(&shape_.c(), &options_.c(), &key.c(), epsilon.data())};
+    }
+
+private:
+    // [B][S][N]
+    bool fits(span<const float> states) const noexcept {
+        return detail::fits(states, detail::per_state(shape_, shape_.c().n));
+    }
+
+    imle::shape shape_;
+    imle::options options_;
+};
+
+// ---- the library ----
+
+inline std::uint32_t abi_version() noexcept {
+    return imle_abi_version();
+}
+
+/// "0.1.0"
+inline const char *version() noexcept {
+    return imle_version();
+}
+
+/// Which instruction set this machine runs: "portable", "avx2", ...
+inline const char *kernel() noexcept {
+    return imle_kernel();
+}
+
+} // inline namespace
+} // namespace imle
+
+#endif // IMLE_HPP

@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Builds, installs and uses imle from a clean directory, in every way the README names. Prints what it has proved.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+prefix=$tmp/prefix
+
+quietly() { "$@" >"$tmp/log" 2>&1 || { cat "$tmp/log"; echo "failed: $*"; exit 1; }; }
+fails() { ! "$@" >"$tmp/log" 2>&1 || { echo "should have failed: $*"; exit 1; }; }
+proved() { echo "ok: $*"; }
+
+# use NAME OPTION...: configures, builds and runs this consumer.
+use() {
+    quietly cmake -S "$here" -B "$tmp/$1" "${@:2}"
+    quietly cmake --build "$tmp/$1"
+    for program in consumer_c consumer_cpp consumer_shared; do quietly "$tmp/$1/$program"; done
+}
+
+quietly cmake -S "$root/ffi" -B "$tmp/build"
+quietly cmake --build "$tmp/build"
+quietly cmake --install "$tmp/build" --prefix "$tmp/elsewhere"
+mv "$tmp/elsewhere" "$prefix"
+(cd "$prefix" && find . -type f -printf '%P %s bytes\n' | sort)
+proved "CMake builds and installs; the installed tree can be moved"
+
+use package -DCMAKE_PREFIX_PATH="$prefix"
+proved "find_package(imle): C and C++ with imle::imle, C with imle::shared"
+
+for version in 0.2 1 99; do
+    fails cmake -S "$here" -B "$tmp/newer" -DCMAKE_PREFIX_PATH="$prefix" -DIMLE_VERSION=$version
+    grep -q "with requested version \"$version\"" "$tmp/log" || { cat "$tmp/log"; exit 1; }
+done
+proved "find_package(imle) refuses a newer version"
+
+export PKG_CONFIG_PATH
+PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name imle.pc)")
+flags() { pkg-config "$@" imle; }
+# shellcheck disable=SC2046 # flags are words
+{
+    quietly cc -std=c99 "$here/consumer.c" $(flags --cflags --libs) -o "$tmp/c"
+    quietly c++ -std=c++17 "$here/consumer.cpp" $(flags --cflags --libs) -o "$tmp/cpp"
+}
+for program in c cpp; do quietly env LD_LIBRARY_PATH="$(flags --variable=libdir)" "$tmp/$program"; done
+fails pkg-config --atleast-version=0.2 imle
+fails pkg-config --exists 'imle >= 99'
+proved "pkg-config: C and C++ with libimle.so; a newer version is refused"
+
+library=$(flags --variable=libdir)
+quietly cc -std=c99 -I"$prefix/include" "$here/consumer.c" "$library/libimle.a" -o "$tmp/bare"
+quietly "$tmp/bare"
+quietly c++ -std=c++20 -fno-rtti -I"$prefix/include" "$here/consumer.cpp" "$library/libimle.a" -o "$tmp/bare"
+quietly "$tmp/bare"
+proved "one compiler line with libimle.a and nothing after it"
+
+use subdirectory -DIMLE_FROM=subdirectory
+proved "add_subdirectory"
+
+(cd "$root" && git ls-files -z --cached --others --exclude-standard | xargs -0 ls -d 2>/dev/null |
+    tar -czf "$tmp/imle.tar.gz" --transform 's,^,imle/,' -T -)
+use fetch -DIMLE_FROM=fetch -DIMLE_ARCHIVE="$tmp/imle.tar.gz"
+proved "FetchContent"
+
+quietly cmake -S "$root/ffi" -B "$tmp/generic" -DCMAKE_SYSTEM_NAME=Generic
+quietly cmake --build "$tmp/generic"
+quietly cc -std=c99 -I"$root/include" "$here/consumer.c" "$tmp/generic/libimle.a" -o "$tmp/bare"
+quietly "$tmp/bare"
+proved "systems other than Linux: cargo's own archive"

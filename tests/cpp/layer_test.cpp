@@ -1,0 +1,366 @@
+// imle.hpp against imle.h: the same bits, and the checks that C cannot make. Compiled as C++17 and C++20, with and
+// without exceptions, by run.sh.
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <limits>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "imle.hpp"
+
+namespace {
+
+using Floats = std::vector<float>;
+using Indices = std::vector<std::uint32_t>;
+
+int failures = 0;
+
+void check(bool good, const char *what, int line) {
+    if (!good) {
+        std::printf("layer_test.cpp:%d: %s\n", line, what);
+        failures++;
+    }
+}
+
+#define CHECK(condition) check((condition), #condition, __LINE__)
+
+imle::status of(imle_status status) {
+    return imle::status{status};
+}
+
+bool same(const Floats &a, const Floats &b) {
+    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+// Outputs start as something that no call writes.
+constexpr float UNTOUCHED = 77.0f;
+
+bool untouched(const Floats &values) {
+    for (const float value : values) {
+        if (value != UNTOUCHED) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// B, N, K, S with rows LD apart, scores with ties and masks, and a dz for every state.
+constexpr std::uint32_t B = 5, N = 19, K = 4, S = 3;
+constexpr std::size_t LD = 23, ROWS = (B - 1) * LD + N;
+
+imle::shape the_shape(std::uint32_t k = K) {
+    return imle::shape().rows(B).n(N).k(k).samples(S);
+}
+
+imle::options the_options() {
+    return imle::options().lambda(3.0f).temperature(0.5f).target_temperature(0.25f).alpha(0.75f);
+}
+
+const imle::key KEY = imle::key().seed(11).step(7).row0(1'000'000'000'000);
+
+Floats numbers(std::size_t count, unsigned seed) {
+    Floats values(count);
+    for (float &value : values) {
+        seed = seed * 1664525u + 1013904223u;
+        value = static_cast<float>(seed >> 24) / 64.0f - 2.0f;
+    }
+    return values;
+}
+
+Floats the_theta() {
+    Floats theta = numbers(ROWS, 1);
+    for (std::size_t i = 0; i < theta.size(); i += 7) {
+        theta[i] = -std::numeric_limits<float>::infinity();
+    }
+    return theta;
+}
+
+// What a family of calls writes, everything at once.
+struct Outputs {
+    Floats map_z, z, marginals, grad_per_sample, grad_shared, grad_strided;
+    Indices map_indices, indices;
+    imle_diagnostics counts{};
+
+    explicit Outputs(std::uint32_t k)
+        : map_z(B * N, UNTOUCHED), z(B * S * N, UNTOUCHED), marginals(B * N, UNTOUCHED),
+          grad_per_sample(B * N, UNTOUCHED), grad_shared(B * N, UNTOUCHED), grad_strided(ROWS, UNTOUCHED),
+          map_indices(B * k), indices(B * S * k) {}
+
+    bool operator==(const Outputs &o) const {
+        return same(map_z, o.map_z) && same(z, o.z) && same(marginals, o.marginals) &&
+               same(grad_per_sample, o.grad_per_sample) && same(grad_shared, o.grad_shared) &&
+               same(grad_strided, o.grad_strided) && map_indices == o.map_indices && indices == o.indices &&
+               counts.states == o.counts.states && counts.unchanged == o.counts.unchanged &&
+               counts.nonzeros == o.counts.nonzeros;
+    }
+};
+
+// All calls of a layer. dz has room between its samples and between its rows.
+template <class Layer>
+Outputs through_cpp(const Layer &layer, std::uint32_t k) {
+    const Floats theta = the_theta(), dz = numbers(B * S * LD, 2);
+    const imle::rows<const float> rows(theta, LD);
+    Outputs out(k);
+    Floats work(layer.workspace_len());
+    CHECK(layer.map(rows, {out.map_z, out.map_indices}, work) == imle::status::ok);
+    CHECK(layer.sample(KEY, rows, {out.z, out.indices, out.marginals}, work) == imle::status::ok);
+    CHECK(layer.gradient(KEY, rows, imle::dz::per_sample(dz), {}, out.grad_per_sample, work) == imle::status::ok);
+    CHECK(layer.gradient(KEY, rows, imle::dz::shared(dz), out.indices, out.grad_shared, work) == imle::status::ok);
+    CHECK(layer.gradient(KEY, rows, imle::dz::strided(dz, S * LD, LD), {}, {out.grad_strided, LD}, work,
+                         &out.counts) == imle::status::ok);
+    return out;
+}
+
+// The same calls by hand, through a family's three C functions.
+template <class Map, class Sample, class Gradient>
+Outputs through_c(std::uint32_t k, const Map &map, const Sample &sample, const Gradient &gradient) {
+    const Floats theta = the_theta(), dz = numbers(B * S * LD, 2);
+    const imle::shape shape = the_shape(k);
+    const imle::options options = the_options();
+    Outputs out(k);
+    Floats work(3 * N);
+    CHECK(map(&shape.c(), theta.data(), out.map_z.data(), out.map_indices.data(), work) == IMLE_OK);
+    CHECK(sample(&shape.c(), &options.c(), theta.data(), out, work) == IMLE_OK);
+    const auto grad = [&](std::size_t row, std::size_t s, const std::uint32_t *indices, float *to, std::size_t ld,
+                          imle_diagnostics *counts) {
+        return gradient(&shape.c(), &options.c(), theta.data(), dz.data(), row, s, indices, to, ld, counts, work);
+    };
+    CHECK(grad(0, N, nullptr, out.grad_per_sample.data(), 0, nullptr) == IMLE_OK);
+    CHECK(grad(0, 0, out.indices.data(), out.grad_shared.data(), 0, nullptr) == IMLE_OK);
+    CHECK(grad(S * LD, LD, nullptr, out.grad_strided.data(), LD, &out.counts) == IMLE_OK);
+    return out;
+}
+
+Outputs topk_through_c(const std::uint32_t *k_row) {
+    return through_c(
+        K,
+        [=](auto *shape, auto *theta, auto *z, auto *indices, Floats &work) {
+            return imle_topk_map(shape, k_row, theta, LD, z, indices, work.data(), work.size());
+        },
+        [=](auto *shape, auto *options, auto *theta, Outputs &out, Floats &work) {
+            return imle_topk_sample(shape, k_row, options, &KEY.c(), theta, LD, out.z.data(), out.indices.data(),
+                                    out.marginals.data(), work.data(), work.size());
+        },
+        [=](auto *shape, auto *options, auto *theta, auto *dz, auto row, auto s, auto *indices, auto *to, auto ld,
+            auto *counts, Floats &work) {
+            return imle_topk_gradient(shape, k_row, options, &KEY.c(), theta, LD, dz, row, s, indices, to, ld, counts,
+                                      work.data(), work.size());
+        });
+}
+
+Outputs argmax_through_c() {
+    return through_c(
+        1,
+        [](auto *shape, auto *theta, auto *z, auto *indices, Floats &work) {
+            return imle_argmax_map(shape, theta, LD, z, indices, work.data(), work.size());
+        },
+        [](auto *shape, auto *options, auto *theta, Outputs &out, Floats &work) {
+            return imle_argmax_sample(shape, options, &KEY.c(), theta, LD, out.z.data(), out.indices.data(),
+                                      out.marginals.data(), work.data(), work.size());
+        },
+        [](auto *shape, auto *options, auto *theta, auto *dz, auto row, auto s, auto *indices, auto *to, auto ld,
+           auto *counts, Floats &work) {
+            return imle_argmax_gradient(shape, options, &KEY.c(), theta, LD, dz, row, s, indices, to, ld, counts,
+                                        work.data(), work.size());
+        });
+}
+
+void choices_give_the_bits_of_c() {
+    CHECK(through_cpp(imle::topk(the_shape(), the_options()), K) == topk_through_c(nullptr));
+    const Indices k_row = {4, 0, 1, 3, 2};
+    CHECK(through_cpp(imle::topk(the_shape(), the_options()).k_row(k_row), K) == topk_through_c(k_row.data()));
+    CHECK(through_cpp(imle::argmax(the_shape(1), the_options()), 1) == argmax_through_c());
+}
+
+void an_own_solver_gives_the_bits_of_c() {
+    const imle::own_solver layer(the_shape(), the_options());
+    const imle::shape shape = the_shape();
+    const imle::options options = the_options();
+    const Floats theta = the_theta(), dz = numbers(B * S * N, 3), z = numbers(B * S * N, 4);
+    const imle::rows<const float> rows(theta, LD);
+    Floats ours(B * S * N, UNTOUCHED), theirs(B * S * N, UNTOUCHED);
+
+    CHECK(layer.noise(KEY, ours) == of(imle_noise(&shape.c(), &options.c(), &KEY.c(), theirs.data())));
+    CHECK(same(ours, theirs) && !untouched(ours));
+    CHECK(layer.perturb(KEY, rows, ours) ==
+          of(imle_perturb(&shape.c(), &options.c(), &KEY.c(), theta.data(), LD, theirs.data())));
+    CHECK(same(ours, theirs));
+    for (const auto &[side, sign] : {std::pair(imle::side::minus, 1), std::pair(imle::side::plus, -1)}) {
+        CHECK(layer.target(KEY, side, rows, imle::dz::per_sample(dz), ours) ==
+              of(imle_target(&shape.c(), &options.c(), &KEY.c(), sign, theta.data(), LD, dz.data(), 0, N,
+                             theirs.data())));
+        CHECK(same(ours, theirs));
+    }
+    Floats grad(ROWS, UNTOUCHED), grad_c(ROWS, UNTOUCHED);
+    CHECK(layer.difference(z, dz, {grad, LD}) ==
+          of(imle_difference(&shape.c(), &options.c(), z.data(), dz.data(), grad_c.data(), LD)));
+    CHECK(same(grad, grad_c) && !untouched(grad));
+}
+
+void bad_rows_are_found() {
+    Floats theta = the_theta();
+    const Floats dz = numbers(B * S * N, 5);
+    const Indices k_row = {1, 1, 5, 1, 1}; // row 2 asks for more than K
+    std::uint32_t row = 99;
+    const imle::rows<const float> rows(theta, LD);
+    const auto none = imle::dz::shared({});
+    CHECK(imle::topk(the_shape()).find_bad_row(rows, imle::dz::per_sample(dz), row) == imle::status::ok && row == B);
+    CHECK(imle::topk(the_shape()).k_row(k_row).find_bad_row(rows, none, row) == imle::status::ok && row == 2);
+    theta[1 * LD + 3] = std::nanf("");
+    CHECK(imle::topk(the_shape()).find_bad_row(rows, none, row) == imle::status::ok && row == 1);
+    CHECK(imle::argmax(the_shape(1)).find_bad_row(rows, none, row) == imle::status::ok && row == 1);
+}
+
+// A float array of exactly `size`, which a call needs at least; one less must be refused and nothing written.
+template <class Call>
+void needs(std::size_t size, const Call &call, int line) {
+    Floats enough(size, 0.0f), longer(size + 1, 0.0f), one_short(size - 1, 0.0f);
+    check(call(imle::span<float>(enough)) == imle::status::ok, "enough", line);
+    check(call(imle::span<float>(longer)) == imle::status::ok, "more than enough", line);
+    check(call(imle::span<float>(one_short)) == imle::status::shape, "one short", line);
+}
+
+#define NEEDS(size, ...) needs((size), [&](imle::span<float> it) { return __VA_ARGS__; }, __LINE__)
+
+void spans_must_hold_the_shape() {
+    const imle::topk layer(the_shape(), the_options());
+    const imle::own_solver own(the_shape(), the_options());
+    const Floats in(B * S * N, 0.25f);
+    Floats out(B * S * N), work(layer.workspace_len());
+    Indices indices(B * S * K), few(B * S * K - 1);
+    const auto dz = imle::dz::per_sample(in);
+
+    NEEDS(B * N, layer.map(it, {out}, work));
+    NEEDS(ROWS, layer.map({it, LD}, {out}, work));
+    NEEDS(B * N, layer.map(in, {it}, work));
+    NEEDS(B * S * N, layer.sample(KEY, in, {it}, work));
+    NEEDS(B * N, layer.sample(KEY, in, {{}, {}, it}, work));
+    NEEDS(B * S * N, layer.gradient(KEY, in, imle::dz::per_sample(it), {}, out, work));
+    NEEDS(B * N, layer.gradient(KEY, in, imle::dz::shared(it), {}, out, work));
+    NEEDS(B * S * LD - LD + N, layer.gradient(KEY, in, imle::dz::strided(it, 0, LD), {}, out, work));
+    NEEDS((B - 1) * 99 + 2 * LD + N, layer.gradient(KEY, in, imle::dz::strided(it, 99, LD), {}, out, work));
+    NEEDS(B * N, layer.gradient(KEY, in, dz, {}, it, work));
+    NEEDS(ROWS, layer.gradient(KEY, in, dz, {}, {it, LD}, work));
+    NEEDS(B * N, own.perturb(KEY, it, out));
+    NEEDS(B * S * N, own.perturb(KEY, in, it));
+    NEEDS(B * S * N, own.target(KEY, imle::side::minus, in, imle::dz::per_sample(it), out));
+    NEEDS(B * S * N, own.target(KEY, imle::side::minus, in, dz, it));
+    NEEDS(B * S * N, own.difference(it, in, out));
+    NEEDS(B * S * N, own.difference(in, it, out));
+    NEEDS(B * N, own.difference(in, in, it));
+    NEEDS(B * S * N, own.noise(KEY, it));
+
+    std::fill(out.begin(), out.end(), UNTOUCHED);
+    CHECK(layer.map(in, {out, imle::span<std::uint32_t>(few.data(), B * K - 1)}, work) == imle::status::shape);
+    CHECK(layer.sample(KEY, in, {out, few}, work) == imle::status::shape);
+    CHECK(layer.gradient(KEY, in, dz, few, out, work) == imle::status::shape);
+    CHECK(imle::topk(the_shape()).k_row(imle::span<const std::uint32_t>(few.data(), B - 1)).map(in, {out}, work) ==
+          imle::status::shape);
+    CHECK(untouched(out));
+    CHECK(layer.sample(KEY, in, {{}, indices}, work) == imle::status::ok);
+}
+
+void what_c_refuses_is_refused() {
+    const imle::topk layer(the_shape());
+    const Floats theta(B * N, 0.0f);
+    Floats z(B * S * N, UNTOUCHED), work(layer.workspace_len());
+    CHECK(layer.map(theta, {}, work) == imle::status::null);
+    CHECK(layer.map(imle::span<const float>(), {z}, work) == imle::status::null);
+    CHECK(layer.map({theta, N - 1}, {z}, work) == imle::status::stride);
+    CHECK(layer.map(theta, {z}, imle::span<float>(work.data(), work.size() - 1)) == imle::status::workspace);
+    CHECK(layer.map(theta, {z}, z) == imle::status::overlap);
+    CHECK(imle::topk(the_shape().k(N + 1)).map(theta, {z}, work) == imle::status::shape);
+    CHECK(imle::topk(imle::shape()).map(theta, {z}, work) == imle::status::shape); // n was not set
+    CHECK(imle::topk(the_shape().rows(0)).map(theta, {z}, work) == imle::status::shape);
+    CHECK(imle::topk(the_shape(), imle::options().lambda(0.0f)).sample(KEY, theta, {z}, work) == imle::status::option);
+    CHECK(untouched(z));
+
+    const std::uint32_t huge = 0xffff'ffff; // sizes whose products overflow
+    CHECK(imle::topk(the_shape().rows(huge).n(huge).samples(huge)).sample(KEY, theta, {z}, work) ==
+          imle::status::shape);
+    CHECK(imle::topk(the_shape()).map({theta, std::numeric_limits<std::size_t>::max()}, {z}, work) ==
+          imle::status::stride);
+    CHECK(imle::topk(the_shape().k(N + 1)).workspace_len() == 0);
+    CHECK(imle::argmax(the_shape()).workspace_len() == 0); // k is not 1
+}
+
+void setters_set() {
+    const imle::options set = imle::options()
+                                  .noise(imle::noise::none)
+                                  .temperature(2.0f)
+                                  .target_temperature(3.0f)
+                                  .alpha(4.0f)
+                                  .lambda(5.0f)
+                                  .target(imle::target::combinatorial)
+                                  .difference(imle::difference::central)
+                                  .scale(imle::scale::none);
+    const imle_options &c = set.c();
+    CHECK(c.struct_size == sizeof c && c.noise == IMLE_NOISE_NONE && c.temperature == 2.0f);
+    CHECK(c.target_temperature == 3.0f && c.alpha == 4.0f && c.lambda == 5.0f);
+    CHECK(c.target == IMLE_TARGET_COMBINATORIAL && c.difference == IMLE_DIFFERENCE_CENTRAL);
+    CHECK(c.scale == IMLE_SCALE_NONE);
+
+    imle_options defaults;
+    imle_options_default(&defaults);
+    CHECK(imle::options().c().noise == defaults.noise && imle::options().c().lambda == defaults.lambda);
+
+    const imle_shape shape = imle::shape().rows(2).n(3).k(1).samples(4).c();
+    CHECK(shape.rows == 2 && shape.n == 3 && shape.k == 1 && shape.samples == 4);
+    CHECK(KEY.c().seed == 11 && KEY.c().step == 7 && KEY.c().row0 == 1'000'000'000'000);
+}
+
+void arrays_of_every_kind_are_spans() {
+    const imle::topk layer(imle::shape().n(3));
+    const float c_array[3] = {1.0f, 2.0f, 0.0f};
+    const std::array<float, 3> array = {1.0f, 2.0f, 0.0f};
+    float z[3], work[IMLE_TOPK_WORKSPACE_LEN(3, 1)];
+    CHECK(layer.map(c_array, {z}, work) == imle::status::ok && z[1] == 1.0f);
+    CHECK(layer.map(array, {z}, work) == imle::status::ok && z[1] == 1.0f);
+    CHECK(layer.map(imle::span<const float>(c_array, 3), {z}, work) == imle::status::ok && z[1] == 1.0f);
+    static_assert(!std::is_convertible_v<const std::array<float, 3> &, imle::span<float>>, "const stays const");
+    static_assert(!std::is_convertible_v<std::vector<double> &, imle::span<const float>>, "no other element");
+#if defined(__cpp_lib_span)
+    static_assert(std::is_same_v<imle::span<float>, std::span<float>>);
+#endif
+}
+
+void the_library_tells_what_it_is() {
+    CHECK(imle::abi_version() == IMLE_ABI_VERSION);
+    CHECK(std::strcmp(imle::version(), IMLE_VERSION) == 0);
+    CHECK(std::strcmp(imle::kernel(), imle_kernel()) == 0);
+    CHECK(std::strcmp(imle::message(imle::status::overlap), imle_status_message(IMLE_ERR_OVERLAP)) == 0);
+}
+
+void exceptions_are_there_for_those_who_ask() {
+#if defined(__cpp_exceptions)
+    imle::or_throw(imle::status::ok);
+    bool thrown = false;
+    try {
+        imle::or_throw(imle::status::infeasible);
+    } catch (const imle::error &error) {
+        thrown = error.code() == imle::status::infeasible &&
+                 std::strcmp(error.what(), imle_status_message(IMLE_ERR_INFEASIBLE)) == 0;
+    }
+    CHECK(thrown);
+#endif
+}
+
+} // namespace
+
+int main() {
+    choices_give_the_bits_of_c();
+    an_own_solver_gives_the_bits_of_c();
+    bad_rows_are_found();
+    spans_must_hold_the_shape();
+    what_c_refuses_is_refused();
+    setters_set();
+    arrays_of_every_kind_are_spans();
+    the_library_tells_what_it_is();
+    exceptions_are_there_for_those_who_ask();
+    return failures == 0 ? 0 : 1;
+}

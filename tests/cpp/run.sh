@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# Compiles and runs the tests of imle.hpp and the C and C++ examples with gcc and, where installed, clang. Prints what
+# it has proved.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+strict=(-Wall -Wextra -Wpedantic -Wconversion -Wdouble-promotion -Werror -ffp-contract=off -I"$root/include")
+library=$tmp/libimle.a
+proved() { echo "ok: $*"; }
+
+# c CC SOURCE OPTION..., cpp CXX STANDARD SOURCE OPTION...: compiles to $tmp/program.
+c() { "$1" -std=c99 "${strict[@]}" -O2 "${@:3}" "$root/examples/c/$2" "$library" -o "$tmp/program"; }
+cpp() { "$1" "-std=c++$2" "${strict[@]}" "${@:4}" "$3" "$library" -o "$tmp/program"; }
+
+# prints EXPECTED_FILE: the program says what it should.
+prints() { "$tmp/program" >"$tmp/out" && diff "$here/expected/$1" "$tmp/out"; }
+
+compilers=(gcc)
+if command -v clang >/dev/null; then compilers+=(clang); fi
+
+"$root/ffi/archive.sh" "$tmp"
+
+for name in $(grep -oE '\bimle_[a-z_]+\(' "$root/include/imle.h" | tr -d '(' | sort -u); do
+    grep -q "$name\b" "$root/include/imle.hpp" || { echo "imle.hpp does not reach $name"; exit 1; }
+done
+proved "imle.hpp reaches every function of imle.h"
+
+for cc in "${compilers[@]}"; do
+    case $cc in gcc) cxx=g++ ;; *) cxx=clang++ ;; esac
+    for standard in 17 20; do
+        for with in "" "-fno-exceptions -fno-rtti"; do
+            # shellcheck disable=SC2086 # options are words
+            cpp "$cxx" $standard "$here/layer_test.cpp" -O1 $with
+            "$tmp/program"
+        done
+        if "$cxx" -std=c++$standard "${strict[@]}" -c "$here/discarded_status.cpp" -o "$tmp/o" 2>"$tmp/log"; then
+            echo "a dropped status went unnoticed"
+            exit 1
+        fi
+        grep -qE 'nodiscard|unused-(result|value)' "$tmp/log"
+    done
+    proved "$cxx: imle.hpp as C++17 and C++20, with and without exceptions; a dropped status does not compile"
+
+    for example in forward_backward own_solver; do
+        c "$cc" $example.c
+        prints $example.txt
+    done
+    cpp "$cxx" 17 "$root/examples/cpp/forward_backward.cpp"
+    prints forward_backward.txt
+    proved "$cc: the C examples, as C99, and their C++ twin print what is expected"
+done
+
+for example in forward_backward own_solver; do
+    c gcc $example.c -g -fsanitize=address,undefined -fno-sanitize-recover
+    prints $example.txt
+done
+cpp g++ 17 "$here/layer_test.cpp" -g -fsanitize=address,undefined -fno-sanitize-recover
+"$tmp/program"
+proved "the C examples and the tests of imle.hpp under gcc's sanitizers"
+
+# train OPTION...: the table and the fingerprint of the main job.
+train() { "$tmp/program" --data "$root/examples/data/movie_reviews.tsv" --epochs 2 "$@" 2>/dev/null; }
+
+for compiler in "${compilers[@]}"; do
+    case $compiler in gcc) cxx=g++ standard=17 ;; *) cxx=clang++ standard=20 ;; esac
+    cpp $cxx $standard "$root/examples/cpp/training_loop.cpp" -O3 -fno-math-errno -pthread
+    train --threads 1 >"$tmp/one"
+    for threads in 2 3; do
+        train --threads $threads | diff "$tmp/one" -
+    done
+    proved "$cxx: the main job has the same weights with 1, 2 and 3 threads, bit for bit"
+done
+
+# After two epochs the order of the methods is already that of the full run.
+r2() { awk -v method="$1" 'index($0, method) == 1 { print $(NF - 3) }' "$tmp/one"; }
+awk -v all="$(r2 'all words')" -v random="$(r2 '5 random')" -v through="$(r2 '5 words, s')" -v imle="$(r2 '5 words, I')" \
+    'BEGIN { exit !(all > imle && imle > through && through > random) }' || { cat "$tmp/one"; exit 1; }
+cat "$tmp/one"
+proved "all words > I-MLE > straight-through > random words, in R²"
+
+if "$tmp/program" --data no/such/file 2>"$tmp/log"; then exit 1; fi
+grep -q '^no/such/file: ' "$tmp/log"
+proved "the main job refuses a missing file"

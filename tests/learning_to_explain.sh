@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# The main job reaches what the README says, writes its page, and refuses bad input with one line and exit code 2.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+cargo build --quiet --release --example learning_to_explain
+explain() { "${CARGO_TARGET_DIR:-target}/release/examples/learning_to_explain" "$@"; }
+
+explain --seeds 3 --out "$tmp/page.html" 2>/dev/null | tee "$tmp/table"
+# The first number of column COLUMN in the row of METHOD.
+mean() { awk -F '  +' -v method="$1" -v column="$2" 'index($0, method) { split($column, n, " "); print n[1] }' "$tmp/table"; }
+r2=$(mean '5 words, I-MLE' 3) random=$(mean '5 random words' 3) ratio=$(mean '5 words, I-MLE' 5)
+awk -v r2="$r2" -v random="$random" -v ratio="$ratio" \
+  'BEGIN { exit !(r2 >= 0.38 && random > 0 && r2 > random && ratio >= 1.7) }'
+grep -q '</html>' "$tmp/page.html"
+if grep -qE '(src|href)="?http' "$tmp/page.html"; then echo "the page loads something" && exit 1; fi
+echo "ok: test R² $r2 (5 random words: $random), lexicon share $ratio times random, one self-contained page"
+
+# refuses MESSAGE OPTION...
+refuses() {
+  local status=0
+  explain --out "$tmp/none.html" "${@:2}" >"$tmp/out" 2>"$tmp/err" || status=$?
+  [[ $status == 2 && ! -s $tmp/out ]] && grep -q "$1" "$tmp/err" || { cat "$tmp/err"; echo "exit $status: $*"; exit 1; }
+}
+for i in {1..120}; do printf '%d\t%d\tword%d and more\n' "$i" $((i % 7 - 3)) "$i"; done >"$tmp/good.tsv"
+sed '50s/.*/50\tno score here/' "$tmp/good.tsv" >"$tmp/score.tsv"
+sed '60s/word60/\xe9/' "$tmp/good.tsv" >"$tmp/latin1.tsv"
+refuses 'missing.tsv: ' --data "$tmp/missing.tsv"
+refuses 'score.tsv:50: ' --data "$tmp/score.tsv"
+refuses 'latin1.tsv:60: not UTF-8' --data "$tmp/latin1.tsv"
+refuses 'more than the 3 words' --data "$tmp/good.tsv" --k 4
+refuses "'0'" --k 0
+refuses 'lambda must be' --lambda=-1
+echo "ok: bad input is refused with file and line, exit code 2"
