@@ -59,7 +59,7 @@ pub struct Exact<D> {
 /// What [`Exact::marginals`] writes; leave out what is not wanted.
 #[derive(Debug, Default)]
 pub struct Moments<'a> {
-    /// μ = E_p[z], `[B][N]`.
+    /// The marginals μ = `E_p[z]`, `[B][N]`.
     pub marginals: Option<&'a mut [f32]>,
     /// A = ln Σ_{z ∈ C} exp(⟨z, θ⟩/T), `[B]`.
     pub log_partition: Option<&'a mut [f32]>,
