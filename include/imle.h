@@ -12,14 +12,16 @@
  *                                                               backward pass    imle_topk_gradient
  *
  * C: k of n (imle_topk_), one of n (imle_argmax_), or your own solver between imle_perturb, imle_target and
- * imle_difference.
+ * imle_difference. For the first two p(z) also comes in closed form: marginals and their gradient, exact samples,
+ * log-probabilities, entropy, divergence (imle_topk_marginals and what follows it, imle_argmax_marginals likewise).
  *
  * Rules for every function
- *  - Arguments come in this order: shape, k_row, options, key, inputs (pointer, then its strides), outputs, workspace
- *    (pointer, length).
+ *  - Arguments come in this order: shape, k_row, options or temperature, key, inputs (pointer, then its strides),
+ *    outputs, workspace (pointer, length).
  *  - Returns an imle_status, IMLE_OK or an error. After an argument error no output has been written. After a data
  *    error (IMLE_ERR_NONFINITE, IMLE_ERR_INFEASIBLE) rows before the first bad row are complete, that row and all later
- *    ones are untouched, and imle_topk_find_bad_row names it. The workspace may change in any case.
+ *    ones are untouched, and imle_topk_find_bad_row names it, where theta, dz or k_row is bad (it is not given index
+ *    lists or states). The workspace may change in any case.
  *  - You own all memory. No allocation, no global or thread-local state, no callbacks, no I/O; of libc only memcpy,
  *    memmove, memset and memcmp. Safe from any number of threads as long as outputs and workspaces differ.
  *  - Arrays are row-major float: B = shape.rows, S = shape.samples, N = shape.n, K = shape.k. Strides count elements.
@@ -30,7 +32,8 @@
  *  - theta is finite or -inf, the mask: such an entry is never chosen. -0 equals +0, equal scores go by lower index.
  *  - The noise of row b is a pure function of (seed, step, row0 + b) and options.noise. A batch equals its rows called
  *    one by one, in any cut and order, and the backward pass makes the forward pass's noise again. The same bits on
- *    every platform.
+ *    every platform in the default floating-point environment: round to nearest, subnormals kept (a program linked
+ *    with -ffast-math may flush them).
  *  - A score that overflows downwards, or has no value (inf - inf), counts as -FLT_MAX: only masked entries have -inf.
  *
  * Written by cbindgen from the Rust sources in ffi/; do not edit.
@@ -53,6 +56,13 @@
 #define IMLE_TOPK_WORKSPACE_LEN(n, k) ((size_t)(k) < (size_t)(n) + 1 ? (size_t)3 * (size_t)(n) : (size_t)0)
 // imle_argmax_workspace_len as a constant, for static arrays.
 #define IMLE_ARGMAX_WORKSPACE_LEN(n) ((size_t)3 * (size_t)(n))
+// imle_topk_exact_workspace_len as a constant, for static arrays; 0 where k > n or n = 0.
+#define IMLE_TOPK_EXACT_WORKSPACE_LEN(n, k) \
+    ((size_t)(n) > 0 && (size_t)(k) < (size_t)(n) + 1 \
+         ? ((size_t)(n) + 2) * ((size_t)(k) + 1) + (size_t)4 * (size_t)(n) \
+         : (size_t)0)
+// imle_argmax_exact_workspace_len as a constant, for static arrays.
+#define IMLE_ARGMAX_EXACT_WORKSPACE_LEN(n) ((size_t)(n))
 
 // On every function whose status should not be ignored; define it as nothing if you would rather.
 #ifndef IMLE_MUST_USE
@@ -74,6 +84,13 @@
 // imle_options.noise, default: Gumbel(0, 1), eps = -ln(-ln U), mean 0.5772, variance pi^2/6. With argmax this samples
 // p(z) proportional to exp(<z, theta> / tau) exactly; with top-k it draws the first k of a Plackett-Luce order.
 #define IMLE_NOISE_GUMBEL 1
+
+// imle_options.noise: Logistic(0, 1), eps = ln U - ln(1 - U), mean 0, variance pi^2/3. For k near n/2 its marginals
+// come closest to those of p.
+#define IMLE_NOISE_LOGISTIC 2
+
+// imle_options.noise: Normal(0, 1), for perturbed optimisers (Berthet et al. 2020).
+#define IMLE_NOISE_NORMAL 3
 
 // imle_options.target, default: theta' = alpha theta - lambda dz.
 #define IMLE_TARGET_LINEAR 0
@@ -98,7 +115,7 @@
 typedef struct imle_options {
     // sizeof(imle_options), else IMLE_ERR_VERSION.
     uint32_t struct_size;
-    // The law of the noise eps: IMLE_NOISE_GUMBEL (default) or IMLE_NOISE_NONE.
+    // The law of the noise eps: IMLE_NOISE_NONE, _GUMBEL (default), _LOGISTIC or _NORMAL.
     uint32_t noise;
     // tau, finite, at least 0, default 1: the noise factor of the forward pass. 0 is MAP(theta).
     float temperature;
@@ -138,7 +155,7 @@ typedef struct imle_shape {
 //
 // Argument errors (NULL, SHAPE, STRIDE, WORKSPACE, OPTION, OVERLAP, VERSION): no output was written. Data errors
 // (NONFINITE, INFEASIBLE): the rows before the first bad row are complete, that row and all later ones are untouched,
-// and imle_topk_find_bad_row names it.
+// and imle_topk_find_bad_row names it, where theta, dz or k_row is bad (it is not given index lists or states).
 typedef int32_t imle_status;
 
 // Which noise: row b draws eps from a pure function of (seed, step, row0 + b) and of the noise options. Part of a
@@ -315,7 +332,8 @@ imle_status imle_topk_sample(const struct imle_shape *shape,
 // with the forward pass's noise, made again from the key, and c = 1 / lambda or 1 (options.scale). The target is
 // (alpha * theta) - (lambda * dz), its score theta' + (tau' * eps), each operation rounded once. Central difference
 // and combinatorial target: see IMLE_DIFFERENCE_CENTRAL, IMLE_TARGET_COMBINATORIAL. An entry masked in theta stays
-// masked. O(B S N).
+// masked. The sum is exact, then multiplied by the float ((h * c) / S), h = 1 or 1/2 for the central difference.
+// O(B S N).
 //
 // shape, k_row, options, key, theta, ld_theta: in, the same as for imle_topk_sample.
 // dz, dz_row_stride, dz_sample_stride: in, [B][S][N], finite, in units of loss: the gradient of row b's own loss with
@@ -348,6 +366,145 @@ imle_status imle_topk_gradient(const struct imle_shape *shape,
                                struct imle_diagnostics *diagnostics,
                                float *work,
                                size_t work_len);
+
+// The floats of workspace that the exact functions of k-subsets need, whatever rows and samples: (N + 2)(K + 1) + 4 N.
+// IMLE_TOPK_EXACT_WORKSPACE_LEN(n, k) is the same number as a constant.
+//
+// shape: in; samples is ignored.
+// Returns 0 for a shape that every exact function refuses, NULL included, and where the workspace is not addressable.
+// Threads: any. Source: this library.
+size_t imle_topk_exact_workspace_len(const struct imle_shape *shape);
+
+// Exact marginals, log-partition and entropy of p(z) = exp(<z, theta> / T - A) on k-subsets, T = temperature:
+//
+// marginals mu = E[z], log_partition A = ln sum over z of exp(<z, theta> / T), entropy H = A - <mu, theta> / T.
+//
+// mu is within 2e-6 of the exact value and A within 2e-6 * max(1, |A|), for theta in -80 to 80 and N to 4096 at
+// least. While |theta|, |theta / T| and (imle_topk_marginals_vjp) |v| are at most 1e30, no output of this and the
+// other exact functions is NaN. O(B N K).
+//
+// shape: in; samples is ignored.
+// k_row: in, [B], the k of each row, 0 to shape.k, or NULL: shape.k for all.
+// temperature: in, T, in units of theta, finite, above 0 (1 / T finite too).
+// theta, ld_theta: in, [B][N], scores, finite or -inf; row stride in elements, at least N, 0 = contiguous.
+// marginals: out, [B][N], 0 to 1, their sum is the row's k to rounding, exactly 0 where theta is -inf; or NULL.
+// log_partition: out, [B], in nats, or NULL.
+// entropy: out, [B], at least 0, in nats, or NULL. One of the three is not NULL.
+// work, work_len: workspace, in floats, at least imle_topk_exact_workspace_len(shape); its contents mean nothing.
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE.
+// Threads: any, with different outputs and workspaces. Source: Ahmed, Zeng, Niepert, Van den Broeck 2023 (arXiv
+// 2210.01941).
+IMLE_MUST_USE
+imle_status imle_topk_marginals(const struct imle_shape *shape,
+                                const uint32_t *k_row,
+                                float temperature,
+                                const float *theta,
+                                size_t ld_theta,
+                                float *marginals,
+                                float *log_partition,
+                                float *entropy,
+                                float *work,
+                                size_t work_len);
+
+// The exact gradient of <v, mu(theta)> with respect to theta, a product with the covariance of p:
+//
+// out = (1 / T) Cov(z) v = (1 / T) (E[z <v, z>] - mu <v, mu>), T = temperature.
+//
+// With v = the gradient of the loss at an exact sample this is the backward pass of the SIMPLE estimator; with v = the
+// gradient of the loss at mu, that of a layer whose output is mu. O(B N K).
+//
+// shape: in; samples is ignored.
+// k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
+// v, ld_v: in, [B][N], finite, in units of loss; row stride in elements, at least N, 0 = contiguous.
+// out: out, [B][N], in units of loss per unit of theta; its sum over a row is 0 to rounding.
+// work, work_len: workspace, in floats, at least imle_topk_exact_workspace_len(shape); its contents mean nothing.
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE (of theta or v),
+// _INFEASIBLE. imle_topk_find_bad_row names the row, with v for dz and dz_sample_stride 0.
+// Threads: any, with different outputs and workspaces. Source: Ahmed, Zeng, Niepert, Van den Broeck 2023 (arXiv
+// 2210.01941).
+IMLE_MUST_USE
+imle_status imle_topk_marginals_vjp(const struct imle_shape *shape,
+                                    const uint32_t *k_row,
+                                    float temperature,
+                                    const float *theta,
+                                    size_t ld_theta,
+                                    const float *v,
+                                    size_t ld_v,
+                                    float *out,
+                                    float *work,
+                                    size_t work_len);
+
+// Exact samples, independent of one another: z_s drawn from p(z) proportional to exp(<z, theta> / T), s = 1..S,
+// T = temperature. (imle_topk_sample draws from a distribution that is close.) Row b draws from a pure function of
+// (seed, step, row0 + b), with other words than the noise of the same key. O(B N (K + S)).
+//
+// shape: in.
+// k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
+// key: in, which samples.
+// z: out, [B][S][N], 0 or 1, or NULL.
+// indices: out, [B][S][K], the positions of the ones, ascending, 0-based, unused tail UINT32_MAX, or NULL. Not both
+// NULL.
+// work, work_len: workspace, in floats, at least imle_topk_exact_workspace_len(shape); its contents mean nothing.
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE.
+// Threads: any, with different outputs and workspaces. Source: Ahmed, Zeng, Niepert, Van den Broeck 2023 (arXiv
+// 2210.01941).
+IMLE_MUST_USE
+imle_status imle_topk_sample_exact(const struct imle_shape *shape,
+                                   const uint32_t *k_row,
+                                   float temperature,
+                                   const struct imle_key *key,
+                                   const float *theta,
+                                   size_t ld_theta,
+                                   float *z,
+                                   uint32_t *indices,
+                                   float *work,
+                                   size_t work_len);
+
+// The log-probability of states: log_prob = ln p(z_s) = <z_s, theta> / T - A, T = temperature. O(B N (K + S)).
+//
+// shape: in.
+// k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
+// indices: in, [B][S][K], the positions of the ones, as the functions that draw return them.
+// log_prob: out, [B][S], at most 0, in nats.
+// work, work_len: workspace, in floats, at least imle_topk_exact_workspace_len(shape); its contents mean nothing.
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE (also
+// for an index list that is no state of its row: not ascending, not below N, masked, or not followed by UINT32_MAX).
+// Threads: any, with different outputs and workspaces. Source: Ahmed, Zeng, Niepert, Van den Broeck 2023 (arXiv
+// 2210.01941).
+IMLE_MUST_USE
+imle_status imle_topk_log_prob(const struct imle_shape *shape,
+                               const uint32_t *k_row,
+                               float temperature,
+                               const float *theta,
+                               size_t ld_theta,
+                               const uint32_t *indices,
+                               float *log_prob,
+                               float *work,
+                               size_t work_len);
+
+// The Kullback-Leibler divergence from p, of theta, to q, of theta_other, at the same temperature and k:
+// kl = KL(p || q) = sum over z of p(z) ln(p(z) / q(z)). O(B N K).
+//
+// shape: in; samples is ignored.
+// k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
+// theta_other, ld_other: in, [B][N], scores, finite or -inf; row stride in elements, at least N, 0 = contiguous.
+// kl: out, [B], at least 0, in nats; +inf where theta_other masks what p chooses.
+// work, work_len: workspace, in floats, at least imle_topk_exact_workspace_len(shape); its contents mean nothing.
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE, for
+// either set of scores. imle_topk_find_bad_row names the first bad row of each.
+// Threads: any, with different outputs and workspaces. Source: Ahmed, Zeng, Niepert, Van den Broeck 2023 (arXiv
+// 2210.01941).
+IMLE_MUST_USE
+imle_status imle_topk_kl(const struct imle_shape *shape,
+                         const uint32_t *k_row,
+                         float temperature,
+                         const float *theta,
+                         size_t ld_theta,
+                         const float *theta_other,
+                         size_t ld_other,
+                         float *kl,
+                         float *work,
+                         size_t work_len);
 
 // The floats of workspace that imle_argmax_map, imle_argmax_sample and imle_argmax_gradient need, whatever rows and
 // samples: 3 N. IMLE_ARGMAX_WORKSPACE_LEN(n) is the same number as a constant.
@@ -461,6 +618,132 @@ imle_status imle_argmax_gradient(const struct imle_shape *shape,
                                  float *work,
                                  size_t work_len);
 
+// The floats of workspace that the exact functions of one-hot states need, whatever rows and samples: N.
+// IMLE_ARGMAX_EXACT_WORKSPACE_LEN(n) is the same number as a constant.
+//
+// shape: in; k = 1; samples is ignored.
+// Returns 0 for a shape that every exact function refuses, NULL included.
+// Threads: any. Source: this library.
+size_t imle_argmax_exact_workspace_len(const struct imle_shape *shape);
+
+// Exact marginals, log-partition and entropy of p(i) = exp(theta_i / T - A), T = temperature:
+//
+// marginals mu_i = p(i), the softmax, log_partition A = ln sum_i exp(theta_i / T), entropy H = A - <mu, theta> / T.
+//
+// mu is within 1e-6 of the exact value and A within 2e-6 * max(1, |A|), for theta in -80 to 80 and N to 4096 at
+// least. While |theta|, |theta / T| and (imle_argmax_marginals_vjp) |v| are at most 1e30, no output of this and the
+// other exact functions is NaN. O(B N).
+//
+// shape: in; k = 1; samples is ignored.
+// temperature: in, T, in units of theta, finite, above 0 (1 / T finite too).
+// theta, ld_theta: in, [B][N], scores, finite or -inf; row stride in elements, at least N, 0 = contiguous.
+// marginals: out, [B][N], 0 to 1, their sum is 1 to rounding, exactly 0 where theta is -inf; or NULL.
+// log_partition: out, [B], in nats, or NULL.
+// entropy: out, [B], at least 0, in nats, or NULL. One of the three is not NULL.
+// work, work_len: workspace, in floats, at least imle_argmax_exact_workspace_len(shape); its contents mean nothing.
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE.
+// Threads: any, with different outputs and workspaces. Source: this library; the softmax.
+IMLE_MUST_USE
+imle_status imle_argmax_marginals(const struct imle_shape *shape,
+                                  float temperature,
+                                  const float *theta,
+                                  size_t ld_theta,
+                                  float *marginals,
+                                  float *log_partition,
+                                  float *entropy,
+                                  float *work,
+                                  size_t work_len);
+
+// The exact gradient of <v, mu(theta)> with respect to theta, the backward pass of the softmax:
+//
+// out_i = (1 / T) mu_i (v_i - <mu, v>), T = temperature.
+//
+// All as for imle_topk_marginals_vjp at k = 1, less k_row. O(B N).
+//
+// shape: in; k = 1; samples is ignored.
+// temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
+// v, ld_v: in, [B][N], finite, in units of loss; row stride in elements, at least N, 0 = contiguous.
+// out: out, [B][N], in units of loss per unit of theta; its sum over a row is 0 to rounding.
+// work, work_len: workspace, in floats, at least imle_argmax_exact_workspace_len(shape); its contents mean nothing.
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE (of theta or v),
+// _INFEASIBLE. imle_argmax_find_bad_row names the row, with v for dz and dz_sample_stride 0.
+// Threads: any, with different outputs and workspaces. Source: this library; the softmax.
+IMLE_MUST_USE
+imle_status imle_argmax_marginals_vjp(const struct imle_shape *shape,
+                                      float temperature,
+                                      const float *theta,
+                                      size_t ld_theta,
+                                      const float *v,
+                                      size_t ld_v,
+                                      float *out,
+                                      float *work,
+                                      size_t work_len);
+
+// Exact samples, independent of one another: z_s one-hot at i with probability p(i), s = 1..S: the distribution of
+// imle_argmax_sample with Gumbel noise and tau = temperature. Row b draws from a pure function of (seed, step, row0 +
+// b), with other words than the noise of the same key. O(B S N).
+//
+// shape: in; k = 1.
+// temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
+// key: in, which samples.
+// z: out, [B][S][N], 0 or 1, or NULL.
+// indices: out, [B][S], the position of the one, 0-based, or NULL. Not both NULL.
+// work, work_len: workspace, in floats, at least imle_argmax_exact_workspace_len(shape); its contents mean nothing.
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE.
+// Threads: any, with different outputs and workspaces. Source: this library; the softmax.
+IMLE_MUST_USE
+imle_status imle_argmax_sample_exact(const struct imle_shape *shape,
+                                     float temperature,
+                                     const struct imle_key *key,
+                                     const float *theta,
+                                     size_t ld_theta,
+                                     float *z,
+                                     uint32_t *indices,
+                                     float *work,
+                                     size_t work_len);
+
+// The log-probability of choices: log_prob = ln p(i_s) = theta_(i_s) / T - A, T = temperature. O(B S N).
+//
+// shape: in; k = 1.
+// temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
+// indices: in, [B][S], the position of the one, as the functions that draw return it.
+// log_prob: out, [B][S], at most 0, in nats.
+// work, work_len: workspace, in floats, at least imle_argmax_exact_workspace_len(shape); its contents mean nothing.
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE (also
+// for an index that is masked or not below N).
+// Threads: any, with different outputs and workspaces. Source: this library; the softmax.
+IMLE_MUST_USE
+imle_status imle_argmax_log_prob(const struct imle_shape *shape,
+                                 float temperature,
+                                 const float *theta,
+                                 size_t ld_theta,
+                                 const uint32_t *indices,
+                                 float *log_prob,
+                                 float *work,
+                                 size_t work_len);
+
+// The Kullback-Leibler divergence from p, of theta, to q, of theta_other, at the same temperature:
+// kl = KL(p || q) = sum_i p(i) ln(p(i) / q(i)). O(B N).
+//
+// shape: in; k = 1; samples is ignored.
+// temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
+// theta_other, ld_other: in, [B][N], scores, finite or -inf; row stride in elements, at least N, 0 = contiguous.
+// kl: out, [B], at least 0, in nats; +inf where theta_other masks what p chooses.
+// work, work_len: workspace, in floats, at least imle_argmax_exact_workspace_len(shape); its contents mean nothing.
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE, for
+// either set of scores. imle_argmax_find_bad_row names the first bad row of each.
+// Threads: any, with different outputs and workspaces. Source: this library; the softmax.
+IMLE_MUST_USE
+imle_status imle_argmax_kl(const struct imle_shape *shape,
+                           float temperature,
+                           const float *theta,
+                           size_t ld_theta,
+                           const float *theta_other,
+                           size_t ld_other,
+                           float *kl,
+                           float *work,
+                           size_t work_len);
+
 // Step 1 of 3 for a solver of your own: the scores theta + tau eps_s, for which it finds z_s. Each operation is
 // rounded once; the score of a masked entry (theta = -inf) is -inf, no other is. O(B S N).
 //
@@ -507,11 +790,13 @@ imle_status imle_target(const struct imle_shape *shape,
                         float *scores);
 
 // Step 3 of 3 for a solver of your own: grad_theta = c (1/S) sum_s (z_s - z'_s), c = 1 / lambda or 1 (options.scale);
-// half of it for the central difference, for which z is the state of side -1. O(B S N).
+// half of it for the central difference, for which z is the state of side -1. Rounded as in imle_topk_gradient.
+// O(B S N).
 //
 // shape: in; k is not used but at most n.
 // options: in; lambda, scale, difference and target matter here, all are checked.
-// z, z_target: in, [B][S][N], the states that your solver found, finite (any numbers, not only 0 and 1).
+// z, z_target: in, [B][S][N], the states that your solver found, finite (any numbers, not only 0 and 1;
+// those near FLT_MAX may overflow the sum).
 // grad_theta, ld_grad: out, [B][N]; row stride in elements, at least N, 0 = contiguous. What lies between rows is not
 // touched.
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OPTION, _OVERLAP, _VERSION; _NONFINITE.

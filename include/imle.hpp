@@ -10,6 +10,8 @@
 //     or_throw(layer.sample(key, theta, {z}, work));                                         // z [B][S][N]
 //     or_throw(layer.gradient(key, theta, imle::dz::per_sample(dz), {}, grad_theta, work));  // the same noise
 //
+// argmax chooses one, own_solver leaves the choice to you; exact_topk and exact_argmax are p(z) itself, in closed form.
+//
 // What this layer adds to the C functions, and all that it adds:
 // - sizes that name themselves: shape, options and key have chainable setters, choices are enums;
 // - memory with its length: every span is checked against the shape, too short is status::shape, nothing is written;
@@ -130,7 +132,12 @@ private:
     imle_shape c_{1, 0, 1, 1};
 };
 
-enum class noise : std::uint32_t { none = IMLE_NOISE_NONE, gumbel = IMLE_NOISE_GUMBEL };
+enum class noise : std::uint32_t {
+    none = IMLE_NOISE_NONE,
+    gumbel = IMLE_NOISE_GUMBEL,
+    logistic = IMLE_NOISE_LOGISTIC,
+    normal = IMLE_NOISE_NORMAL,
+};
 
 enum class target : std::uint32_t { linear = IMLE_TARGET_LINEAR, combinatorial = IMLE_TARGET_COMBINATORIAL };
 
@@ -294,6 +301,26 @@ struct draws {
     }
 };
 
+/// What exact sample writes: at least one of z [B][S][N] and indices [B][S][K].
+struct exact_draws {
+    span<float> z{};
+    span<std::uint32_t> indices{};
+
+    constexpr bool fits(const shape &s) const noexcept { return draws{z, indices, {}}.fits(s); }
+};
+
+/// What exact marginals writes: at least one of marginals [B][N], log_partition [B] and entropy [B].
+struct moments {
+    span<float> marginals{};
+    span<float> log_partition{};
+    span<float> entropy{};
+
+    constexpr bool fits(const shape &s) const noexcept {
+        return detail::fits(marginals, detail::per_row(s, s.c().n)) && detail::fits(log_partition, s.c().rows) &&
+               detail::fits(entropy, s.c().rows);
+    }
+};
+
 using diagnostics = imle_diagnostics;
 
 /// Which side of theta a target lies on: minus is alpha theta - lambda dz, where the loss is lower.
@@ -321,17 +348,62 @@ struct argmax_calls {
     static constexpr auto gradient = imle_argmax_gradient;
 };
 
+struct exact_topk_calls {
+    static constexpr bool per_row_k = true;
+    static constexpr auto workspace_len = imle_topk_exact_workspace_len;
+    static constexpr auto marginals = imle_topk_marginals;
+    static constexpr auto marginals_vjp = imle_topk_marginals_vjp;
+    static constexpr auto sample = imle_topk_sample_exact;
+    static constexpr auto log_prob = imle_topk_log_prob;
+    static constexpr auto kl = imle_topk_kl;
+};
+
+struct exact_argmax_calls {
+    static constexpr bool per_row_k = false;
+    static constexpr auto workspace_len = imle_argmax_exact_workspace_len;
+    static constexpr auto marginals = imle_argmax_marginals;
+    static constexpr auto marginals_vjp = imle_argmax_marginals_vjp;
+    static constexpr auto sample = imle_argmax_sample_exact;
+    static constexpr auto log_prob = imle_argmax_log_prob;
+    static constexpr auto kl = imle_argmax_kl;
+};
+
+// The C functions of a family, called with a shape and, where they take one, a k per row.
+template <class Calls>
+class family {
+public:
+    /// The floats of workspace that every call needs; 0 if the shape is invalid.
+    std::size_t workspace_len() const noexcept { return Calls::workspace_len(&shape_.c()); }
+
+protected:
+    explicit family(const imle::shape &shape) noexcept : shape_(shape) {}
+
+    template <class... Views>
+    bool fit(const Views &...views) const noexcept {
+        return fits(k_row_, shape_.c().rows) && (views.fits(shape_) && ...);
+    }
+
+    template <class Function, class... Arguments>
+    status call(Function *function, Arguments... arguments) const noexcept {
+        if constexpr (Calls::per_row_k) {
+            return status{function(&shape_.c(), k_row_.data(), arguments...)};
+        } else {
+            return status{function(&shape_.c(), arguments...)};
+        }
+    }
+
+    imle::shape shape_;
+    span<const std::uint32_t> k_row_;
+};
+
 } // namespace detail
 
 /// What topk and argmax share: the C functions of a family, with spans checked.
 template <class Calls>
-class choice {
+class choice : public detail::family<Calls> {
 public:
     explicit choice(const imle::shape &shape, const imle::options &options = {}) noexcept
-        : shape_(shape), options_(options) {}
-
-    /// The floats of workspace that every call needs; 0 if the shape is invalid.
-    std::size_t workspace_len() const noexcept { return Calls::workspace_len(&shape_.c()); }
+        : detail::family<Calls>(shape), options_(options) {}
 
     /// row = the first row that sample (and gradient, unless dz is null) would refuse, B if all are good.
     status find_bad_row(const rows<const float> &theta, const dz &dz, std::uint32_t &row) const noexcept {
@@ -368,25 +440,9 @@ public:
                           grad_theta.stride(), counts, work.data(), work.size());
     }
 
-protected:
-    span<const std::uint32_t> k_row_;
-
 private:
-    template <class... Views>
-    bool fit(const Views &...views) const noexcept {
-        return detail::fits(k_row_, shape_.c().rows) && (views.fits(shape_) && ...);
-    }
+    using detail::family<Calls>::call, detail::family<Calls>::fit, detail::family<Calls>::shape_;
 
-    template <class Function, class... Arguments>
-    status call(Function *function, Arguments... arguments) const noexcept {
-        if constexpr (Calls::per_row_k) {
-            return status{function(&shape_.c(), k_row_.data(), arguments...)};
-        } else {
-            return status{function(&shape_.c(), arguments...)};
-        }
-    }
-
-    imle::shape shape_;
     imle::options options_;
 };
 
@@ -403,6 +459,78 @@ public:
 class argmax : public choice<detail::argmax_calls> {
 public:
     using choice::choice;
+};
+
+/// What exact_topk and exact_argmax share: p(z) proportional to exp(<z, theta> / temperature) itself.
+template <class Calls>
+class exact : public detail::family<Calls> {
+public:
+    explicit exact(const imle::shape &shape, float temperature = 1.0f) noexcept
+        : detail::family<Calls>(shape), temperature_(temperature) {}
+
+    /// E[z], ln sum over z of exp(<z, theta> / temperature), and the entropy. The shape's S is ignored.
+    status marginals(const rows<const float> &theta, const moments &out, const workspace &work) const noexcept {
+        return !fit(theta, out) ? status::shape
+                                : call(Calls::marginals, temperature_, theta.data(), theta.stride(),
+                                       out.marginals.data(), out.log_partition.data(), out.entropy.data(), work.data(),
+                                       work.size());
+    }
+
+    /// out [B][N] = the gradient of <v, E[z]> with respect to theta. The shape's S is ignored.
+    status marginals_vjp(const rows<const float> &theta, const rows<const float> &v, span<float> out,
+                         const workspace &work) const noexcept {
+        return !(fit(theta, v) && detail::fits(out, detail::per_row(shape_, shape_.c().n)))
+                   ? status::shape
+                   : call(Calls::marginals_vjp, temperature_, theta.data(), theta.stride(), v.data(), v.stride(),
+                          out.data(), work.data(), work.size());
+    }
+
+    /// z_s drawn from p.
+    status sample(const key &key, const rows<const float> &theta, const exact_draws &out,
+                  const workspace &work) const noexcept {
+        return !fit(theta, out) ? status::shape
+                                : call(Calls::sample, temperature_, &key.c(), theta.data(), theta.stride(),
+                                       out.z.data(), out.indices.data(), work.data(), work.size());
+    }
+
+    /// log_prob [B][S] = ln p(z_s), of states as indices [B][S][K].
+    status log_prob(const rows<const float> &theta, span<const std::uint32_t> indices, span<float> log_prob,
+                    const workspace &work) const noexcept {
+        const bool listed = detail::fits(indices, detail::per_state(shape_, shape_.c().k));
+        return !(listed && fit(theta) && detail::fits(log_prob, detail::per_state(shape_, 1)))
+                   ? status::shape
+                   : call(Calls::log_prob, temperature_, theta.data(), theta.stride(), indices.data(), log_prob.data(),
+                          work.data(), work.size());
+    }
+
+    /// kl [B] = the divergence from p to the distribution of theta_other. The shape's S is ignored.
+    status kl(const rows<const float> &theta, const rows<const float> &theta_other, span<float> kl,
+              const workspace &work) const noexcept {
+        return !(fit(theta, theta_other) && detail::fits(kl, shape_.c().rows))
+                   ? status::shape
+                   : call(Calls::kl, temperature_, theta.data(), theta.stride(), theta_other.data(),
+                          theta_other.stride(), kl.data(), work.data(), work.size());
+    }
+
+private:
+    using detail::family<Calls>::call, detail::family<Calls>::fit, detail::family<Calls>::shape_;
+
+    float temperature_;
+};
+
+/// The distribution on k-subsets.
+class exact_topk : public exact<detail::exact_topk_calls> {
+public:
+    using exact::exact;
+
+    /// Row b chooses k_row[b], at most the shape's k. The layer keeps the view, not a copy.
+    exact_topk &k_row(span<const std::uint32_t> ks) noexcept { return k_row_ = ks, *this; }
+};
+
+/// The distribution on one-hot states, the softmax. The shape's k must be 1.
+class exact_argmax : public exact<detail::exact_argmax_calls> {
+public:
+    using exact::exact;
 };
 
 /// Any other set of states: the caller's solver finds MAP(scores) for the scores [B][S][N] of perturb and of target.
@@ -464,7 +592,7 @@ inline const char *version() noexcept {
     return imle_version();
 }
 
-/// Which instruction set this machine runs: "portable", "avx2", ...
+/// Which instruction set this machine runs: "portable".
 inline const char *kernel() noexcept {
     return imle_kernel();
 }

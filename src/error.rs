@@ -60,8 +60,9 @@ pub enum Error {
         /// The first such row.
         row: u32,
     },
-    /// An index list is not a state of its row (not ascending, out of range, masked, or of the wrong length), or the
-    /// row's states have no list: the solver does not say that they have at most the shape's k ones.
+    /// Index lists of states whose number of ones the solver does not tell ([`MapSolver::ones`](crate::MapSolver::ones)).
+    NoLists,
+    /// An index list is not a state of its row: not ascending, out of range, masked, or of the wrong length.
     NotAState {
         /// The first such row.
         row: u32,
@@ -91,6 +92,7 @@ impl fmt::Display for Error {
             Error::Infeasible { row } => {
                 write!(f, "theta: row {row} has fewer unmasked entries than k")
             }
+            Error::NoLists => f.write_str("indices: the solver does not tell how many ones its states have"),
             Error::NotAState { row } => {
                 write!(f, "indices: row {row} is not a state of k ascending unmasked positions below n")
             }

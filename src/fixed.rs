@@ -27,6 +27,18 @@
 //! ```compile_fail
 //! let layer = imle::fixed::TopK::<3, 4>::new(imle::Options::default());
 //! ```
+//!
+//! Nor do no scores at all, or no samples:
+//!
+//! ```compile_fail
+//! let layer = imle::fixed::TopK::<0, 0>::new(imle::Options::default());
+//! ```
+//!
+//! ```compile_fail
+//! let layer = imle::fixed::TopK::<3, 1>::new(imle::Options::default())?;
+//! layer.sample::<0>(imle::Key::default(), &[0.0; 3])?;
+//! # Ok::<(), imle::Error>(())
+//! ```
 
 use crate::estimator::{Row, Work};
 use crate::map::check_row;
@@ -47,7 +59,7 @@ pub struct TopK<const N: usize, const K: usize> {
 impl<const N: usize, const K: usize> TopK<N, K> {
     /// 1 ≤ N, K ≤ N, and N fits the 32 bits of an index.
     const SHAPE: Shape = match Shape::new(1, N as u32, K as u32, 1) {
-        Ok(shape) if N <= u32::MAX as usize => shape,
+        Ok(shape) if N <= u32::MAX as usize && K <= N => shape,
         _ => panic!("N must be at least 1 and K at most N"),
     };
 

@@ -90,7 +90,8 @@ impl Sum {
 
     #[inline(always)]
     pub(crate) fn value(self) -> f32 {
-        self.high + self.low
+        // An overflow is ±inf; its error term would be NaN.
+        if self.high.is_finite() { self.high + self.low } else { self.high }
     }
 }
 

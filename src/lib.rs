@@ -40,13 +40,14 @@
 //! - No allocation, no panic, no unsafe code, no global state. The caller owns all memory.
 //! - The noise of row b is a pure function of (seed, step, row0 + b) and the law: any cut of a batch over threads or
 //!   hosts gives the same bits, and the backward pass replays the forward pass's noise without storing it.
-//! - The same bits on every platform. What changes them is called value-breaking in the changelog.
+//! - The same bits on every platform, in the default floating-point environment: round to nearest, subnormals kept (on
+//!   x86 a program linked with `-ffast-math` flushes them). What changes bits is called value-breaking in the changelog.
 //! - Exactly k ones; ties to the lowest index; −0 equal to +0; θ = −inf is a mask.
 //!
 //! # Where to read
 //! [`Shape`], [`Rows`] and [`Options`] say what a call is given; `map` has one constraint set a file, `noise` one law a
 //! file; `estimator` has the forward pass (`perturb`), θ' (`target`) and the gradient (`implicit`); `kernel` has the
-//! loops and knows no θ; `float` the arithmetic.
+//! loops over coordinates; `float` the arithmetic. `exact` has the distribution itself.
 
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]

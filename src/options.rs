@@ -103,7 +103,7 @@ impl Options {
         } else if !self.alpha.is_finite() {
             "alpha must be finite"
         } else if !(at_least_zero(self.lambda) && (1.0 / self.lambda).is_finite()) {
-            "lambda must be finite and greater than 0"
+            "lambda must be finite and greater than 0, and 1/lambda finite"
         } else if (self.target, self.difference) == (Target::Combinatorial, Difference::Central) {
             "the combinatorial target has no central difference"
         } else {

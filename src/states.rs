@@ -2,7 +2,7 @@
 
 use crate::kernel::elementwise::copy;
 use crate::rows::{block, block_mut, check_length};
-use crate::{Error, Shape};
+use crate::{Error, MapSolver, Shape};
 
 /// Where states go: 0/1 floats, index lists, or both.
 #[derive(Debug, Default)]
@@ -32,25 +32,20 @@ impl<'a> States<'a> {
         States { z: Some(z), indices: Some(indices) }
     }
 
-    pub(crate) fn check(&self, shape: Shape) -> Result<(), Error> {
+    pub(crate) fn check(&self, shape: Shape, solver: &impl MapSolver) -> Result<(), Error> {
         let states = shape.rows() * shape.samples();
         if let Some(z) = &self.z {
             check_length("z", z, states * shape.n())?;
         }
         if let Some(indices) = &self.indices {
             check_length("indices", indices, states * shape.k())?;
+            check_lists(shape, solver)?;
         }
         Ok(())
     }
 
     pub(crate) fn is_none(&self) -> bool {
         self.z.is_none() && self.indices.is_none()
-    }
-
-    /// Refuses row b, before anything is written, if its states have more ones than a list has room for.
-    pub(crate) fn check_row(&self, shape: Shape, b: usize, ones: Option<usize>) -> Result<(), Error> {
-        let fits = self.indices.is_none() || ones.is_some_and(|ones| ones <= shape.k());
-        if fits { Ok(()) } else { Err(Error::NotAState { row: b as u32 }) }
     }
 
     /// Writes z as state number `state`.
@@ -65,6 +60,11 @@ impl<'a> States<'a> {
             }
         }
     }
+}
+
+/// States have lists if it is known how many ones they have.
+pub(crate) fn check_lists(shape: Shape, solver: &impl MapSolver) -> Result<(), Error> {
+    if (0..shape.rows()).any(|b| solver.ones(b).is_none()) { Err(Error::NoLists) } else { Ok(()) }
 }
 
 /// A row's states as index lists of k entries.

@@ -6,7 +6,7 @@ mod call;
 
 use call::faults::{Fault, bad_floats, bad_lists, bad_options, infeasible_row};
 use call::{B, Call, F, FUNCTIONS, K, N, Outputs, S, assert_display_names_what_is_wrong, functions_and_arguments};
-use imle::{Dz, Error, Imle, Key, MapSolver, Options, Rows, Shape, Side, States, Target, TopK, fixed};
+use imle::{Dz, Error, Exact, Imle, Key, MapSolver, Options, Rows, Shape, Side, States, Target, TopK, fixed};
 
 #[test]
 fn good_inputs_pass() {
@@ -206,43 +206,56 @@ fn the_fixed_sizes_name_row_0() {
     }
 }
 
-/// A solver of one's own whose states in row `bad` have `ones` ones: more than a list has room for, or who knows.
-struct NoList {
-    bad: usize,
+/// A solver of one's own whose states have `ones` ones in row `row`, and K elsewhere.
+#[derive(Clone, Copy)]
+struct Own {
+    row: usize,
     ones: Option<usize>,
 }
 
-impl MapSolver for NoList {
+impl MapSolver for Own {
     fn map(&self, row: usize, _scores: &[f32], z: &mut [f32]) {
         z.fill(0.0);
-        z[..self.ones(row).unwrap_or(0)].fill(1.0);
+        z[..self.ones(row).unwrap_or(K)].fill(1.0);
     }
 
     fn ones(&self, row: usize) -> Option<usize> {
-        if row == self.bad { self.ones } else { Some(K) }
+        if row == self.row { self.ones } else { Some(K) }
     }
 }
 
+/// A solver that was made for another shape is refused by the layer.
 #[test]
-fn states_that_do_not_fit_their_list() {
+fn a_solver_for_another_shape() {
+    let shape = |rows, k| Shape::new(rows, N as u32, k, S as u32).expect("good sizes");
+    let (here, wider, shorter) = (shape(B as u32, K as u32), shape(B as u32, K as u32 + 1), shape(1, K as u32));
+    let refused = |result: Result<(), Error>| assert!(matches!(result, Err(Error::Shape { .. })), "{result:?}");
+    for row in 0..B {
+        let own = Own { row, ones: Some(K + 1) };
+        refused(Imle::new(here, own, Options::default()).map(drop));
+        assert!(Imle::new(wider, own, Options::default()).is_ok());
+    }
+    let per_row = TopK::with_k_row(shorter, &[K as u32]).expect("good sizes");
+    for solver in [TopK::new(wider), per_row] {
+        refused(Imle::new(here, solver, Options::default()).map(drop));
+        refused(Exact::new(here, solver, 1.0).map(drop));
+    }
+}
+
+/// Lists of states whose number of ones is not known are refused before anything is written.
+#[test]
+fn states_without_lists() {
     let shape = Shape::new(B as u32, N as u32, K as u32, S as u32).expect("good sizes");
-    for (function, ones) in [F::Map, F::Sample].into_iter().flat_map(|f| [(f, Some(K + 1)), (f, None)]) {
-        let call = Call::new(function);
-        let run = |bad, out: &mut Outputs| {
-            let layer = Imle::new(shape, NoList { bad, ones }, call.options)?;
-            let (theta, work) = (Rows::contiguous(&call.theta), &mut vec![0.0; layer.workspace_len()]);
-            let states = States { z: Some(&mut out.z), indices: Some(&mut out.indices) };
-            match function {
-                F::Map => layer.map(theta, states, work),
-                _ => layer.sample(Key::default(), theta, states, Some(&mut out.marginals), work),
-            }
-        };
-        let mut complete = Outputs::untouched(&call);
-        run(B, &mut complete).expect("every state fits");
-        for bad in 0..B {
-            let mut out = Outputs::untouched(&call);
-            assert_eq!(run(bad, &mut out), Err(Error::NotAState { row: bad as u32 }));
-            assert_eq!(out, Outputs::complete_before(bad, &complete), "{function:?}, row {bad}");
-        }
+    for row in 0..B {
+        let call = Call::new(F::Sample);
+        let layer = Imle::new(shape, Own { row, ones: None }, call.options).expect("good options");
+        let (theta, work) = (Rows::contiguous(&call.theta), &mut vec![0.0; layer.workspace_len()]);
+        let mut out = Outputs::untouched(&call);
+        let states = States::both(&mut out.z, &mut out.indices);
+        assert_eq!(layer.map(theta, states, work), Err(Error::NoLists));
+        let states = States::both(&mut out.z, &mut out.indices);
+        assert_eq!(layer.sample(Key::default(), theta, states, Some(&mut out.marginals), work), Err(Error::NoLists));
+        assert_eq!(out, Outputs::untouched(&call), "row {row}");
+        assert_eq!(layer.map(theta, States::z(&mut out.z), work), Ok(()), "without lists all is well");
     }
 }

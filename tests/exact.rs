@@ -5,6 +5,7 @@ mod reference;
 use imle::{Argmax, Distribution, Exact, Key, Moments, Rows, Shape, States, TopK};
 use reference::enumeration::{Enumeration, inner_product};
 use reference::log_space::LogSpace;
+use statrs::distribution::{DiscreteCDF, Poisson};
 
 struct Answer {
     mu: Vec<f32>,
@@ -192,7 +193,8 @@ fn the_vjp_is_the_derivative_of_the_marginals() {
     }
 }
 
-/// theory: n = 10, k = 5, the paper's synthetic experiment.
+/// The synthetic experiment of Niepert, Minervini, Franceschi 2021: n = 10, k = 5, θ = randn(10) of NumPy's RandomState(0),
+/// b the absolute values of the next ten; A, H, μ and the gradient from an enumeration in f64.
 #[test]
 fn the_synthetic_experiment_has_its_check_values() {
     let theta = [1.764052, 0.400157, 0.978738, 2.240893, 1.867558, -0.977278, 0.950088, -0.151357, -0.103219, 0.410599];
@@ -278,5 +280,46 @@ fn samples_follow_p() {
         let score = ((chi2 / df).cbrt() - (1.0 - 2.0 / (9.0 * df))) / (2.0 / (9.0 * df)).sqrt();
         assert!(score < 4.753, "k {k}, T {temperature}: chi-square {chi2} with {df} degrees of freedom");
         assert_eq!(counts.iter().sum::<u32>(), p.states.iter().map(|&z| counts[z as usize]).sum(), "exactly k");
+    }
+}
+
+/// Improbable states come as seldom as they should, and certain ones always: 2²⁴ draws over two entries a gap apart.
+/// The count is Poisson; false-alarm rate 1e-7 a case, were the seeds drawn anew.
+#[test]
+fn improbable_states_have_their_probability() {
+    const DRAWS: u32 = 1 << 24;
+    let counts = |k: u32, theta: [f32; 2]| {
+        let shape = Shape::new(1, 2, k, DRAWS).unwrap();
+        let (mut list, mut work) = (vec![u32::MAX; DRAWS as usize], [0.0; 64]);
+        let (key, rows) = (Key { seed: 12, ..Key::default() }, Rows::contiguous(&theta));
+        let low = if theta[0] < theta[1] { 0 } else { 1 };
+        let mut seldom = |exact: &dyn Fn(States, &mut [f32])| {
+            exact(States::indices(&mut list), &mut work);
+            list.iter().filter(|&&i| i == low).count()
+        };
+        let (one_hot, top_k) =
+            (Exact::new(shape, Argmax, 1.0).unwrap(), Exact::new(shape, TopK::new(shape), 1.0).unwrap());
+        [
+            seldom(&|states, work| one_hot.sample(key, rows, states, work).unwrap()),
+            seldom(&|states, work| top_k.sample(key, rows, states, work).unwrap()),
+        ]
+    };
+    for gap in [9.0, 12.0, 14.0, 17.0, 25.0, 80.0] {
+        for theta in [[-gap, 0.0], [0.0, -gap]] {
+            let poisson = Poisson::new(f64::from(DRAWS) * (-f64::from(gap)).exp()).unwrap();
+            for count in counts(1, theta) {
+                let at_most = poisson.cdf(count as u64);
+                let at_least = if count == 0 { 1.0 } else { poisson.sf(count as u64 - 1) };
+                assert!(2.0 * at_most.min(at_least) >= 1e-7, "{theta:?}: {count} draws");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_log_partition_that_overflows_is_infinite() {
+    for (theta, expected) in [(-2.8e38, f32::NEG_INFINITY), (2.8e38, f32::INFINITY)] {
+        let got = answer(&[theta], 1, 0.01);
+        assert_eq!((got.log_partition, got.mu[0], got.entropy), (expected, 1.0, 0.0));
     }
 }

@@ -11,7 +11,6 @@ section() { printf '\n== %s\n' "$*"; }
 section "set-up"
 declare -A package=(
   [gcc]=gcc [g++]=g++ [clang]=clang [cmake]=cmake [make]=make [pkg-config]=pkg-config [valgrind]=valgrind
-  [python3]=python3
 )
 missing=()
 for program in "${!package[@]}"; do
@@ -36,6 +35,9 @@ RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 section "Rust tests"
 cargo test --profile checked --workspace --all-targets
 cargo test --profile checked --workspace --doc
+
+section "the same bits in the profile that ships"
+cargo test --release --test value_stability --test laws
 
 section "the main job"
 tests/learning_to_explain.sh

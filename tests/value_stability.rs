@@ -3,7 +3,7 @@
 //! These numbers are our own output. They say that the values are what they were, on this platform as on every other;
 //! that they are right is for the other tests to say.
 
-use imle::{Diagnostics, Difference, Dz, Imle, Key, Options, Rows, RowsMut, Shape, States, TopK};
+use imle::{Diagnostics, Difference, Dz, Imle, Key, Noise, Options, Rows, RowsMut, Shape, States, TopK};
 
 const KEYS: [Key; 4] = [
     Key { seed: 0, step: 0, row0: 0 },
@@ -91,6 +91,19 @@ fn noise_of_every_size() {
         0x85bc_4444_c8db_b5e1,
     ];
     assert_eq!(SIZES.map(hash), pinned);
+}
+
+#[test]
+fn noise_of_every_law() {
+    let hash = |noise| {
+        let mut epsilon = vec![f32::NAN; 4097];
+        let options = Options { noise, ..Options::default() };
+        imle::noise(Shape::new(1, 4097, 0, 1).expect("good sizes"), &options, KEYS[1], &mut epsilon)
+            .expect("good sizes");
+        fnv_1a(epsilon.into_iter().map(f32::to_bits))
+    };
+    let pinned = [0xaa35_ac18_da68_79cd, 0x6c9a_1467_b85a_4eb3, 0x70a8_0ea8_5f6b_1f20];
+    assert_eq!([Noise::Gumbel, Noise::Logistic, Noise::Normal].map(hash), pinned);
 }
 
 #[test]

@@ -63,6 +63,8 @@ Input that cannot be used:
 #[derive(Clone, Copy, ValueEnum)]
 pub enum Noise {
     Gumbel,
+    Logistic,
+    Normal,
     None,
 }
 
@@ -70,6 +72,8 @@ impl Noise {
     pub fn law(self) -> imle::Noise {
         match self {
             Noise::Gumbel => imle::Noise::Gumbel,
+            Noise::Logistic => imle::Noise::Logistic,
+            Noise::Normal => imle::Noise::Normal,
             Noise::None => imle::Noise::None,
         }
     }
@@ -77,6 +81,8 @@ impl Noise {
     pub fn name(self) -> &'static str {
         match self {
             Noise::Gumbel => "Gumbel",
+            Noise::Logistic => "logistic",
+            Noise::Normal => "normal",
             Noise::None => "none",
         }
     }

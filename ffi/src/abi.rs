@@ -15,6 +15,11 @@ pub const IMLE_NOISE_NONE: u32 = 0;
 /// imle_options.noise, default: Gumbel(0, 1), eps = -ln(-ln U), mean 0.5772, variance pi^2/6. With argmax this samples
 /// p(z) proportional to exp(<z, theta> / tau) exactly; with top-k it draws the first k of a Plackett-Luce order.
 pub const IMLE_NOISE_GUMBEL: u32 = 1;
+/// imle_options.noise: Logistic(0, 1), eps = ln U - ln(1 - U), mean 0, variance pi^2/3. For k near n/2 its marginals
+/// come closest to those of p.
+pub const IMLE_NOISE_LOGISTIC: u32 = 2;
+/// imle_options.noise: Normal(0, 1), for perturbed optimisers (Berthet et al. 2020).
+pub const IMLE_NOISE_NORMAL: u32 = 3;
 
 /// imle_options.target, default: theta' = alpha theta - lambda dz.
 pub const IMLE_TARGET_LINEAR: u32 = 0;
@@ -67,7 +72,7 @@ pub struct imle_key {
 pub struct imle_options {
     /// sizeof(imle_options), else IMLE_ERR_VERSION.
     pub struct_size: u32,
-    /// The law of the noise eps: IMLE_NOISE_GUMBEL (default) or IMLE_NOISE_NONE.
+    /// The law of the noise eps: IMLE_NOISE_NONE, _GUMBEL (default), _LOGISTIC or _NORMAL.
     pub noise: u32,
     /// tau, finite, at least 0, default 1: the noise factor of the forward pass. 0 is MAP(theta).
     pub temperature: f32,
@@ -125,6 +130,8 @@ impl imle_options {
             noise: match self.noise {
                 IMLE_NOISE_NONE => Noise::None,
                 IMLE_NOISE_GUMBEL => Noise::Gumbel,
+                IMLE_NOISE_LOGISTIC => Noise::Logistic,
+                IMLE_NOISE_NORMAL => Noise::Normal,
                 _ => return unknown,
             },
             temperature: self.temperature,

@@ -9,7 +9,7 @@ use crate::abi::{imle_diagnostics, imle_key, imle_options, imle_shape};
 use crate::args::{self, Backward, Forward, Inputs};
 use crate::status::{bad_row, imle_status, status};
 
-fn solver(shape: Shape) -> Result<Argmax, Error> {
+pub(crate) fn solver(shape: Shape) -> Result<Argmax, Error> {
     if shape.k() == 1 { Ok(Argmax) } else { Err(Error::Shape { rule: "argmax chooses 1: k must be 1" }) }
 }
 
@@ -81,8 +81,8 @@ pub unsafe extern "C" fn imle_argmax_map(
 ) -> imle_status {
     status(|| {
         let shape = args::shape_of_map(shape)?;
-        let (states, work) = ((z, indices), (work, work_len));
-        let c = Forward::check(shape, ptr::null(), (theta, ld_theta), states, ptr::null_mut(), work)?;
+        let work = args::workspace(imle::workspace_len(shape.n()), work, work_len)?;
+        let c = Forward::check(shape, ptr::null(), (theta, ld_theta), (z, indices), ptr::null_mut(), work)?;
         Ok(Imle::new(shape, solver(shape)?, Options::default())?.map(c.theta, c.states, c.work)?)
     })
 }
@@ -119,7 +119,8 @@ pub unsafe extern "C" fn imle_argmax_sample(
 ) -> imle_status {
     status(|| {
         let (shape, options, key) = (args::shape(shape)?, args::options(options)?, args::key(key)?);
-        let c = Forward::check(shape, ptr::null(), (theta, ld_theta), (z, indices), marginals, (work, work_len))?;
+        let work = args::workspace(imle::workspace_len(shape.n()), work, work_len)?;
+        let c = Forward::check(shape, ptr::null(), (theta, ld_theta), (z, indices), marginals, work)?;
         Ok(Imle::new(shape, solver(shape)?, options)?.sample(key, c.theta, c.states, c.marginals, c.work)?)
     })
 }
@@ -166,8 +167,8 @@ pub unsafe extern "C" fn imle_argmax_gradient(
 ) -> imle_status {
     status(|| {
         let (shape, options, key) = (args::shape(shape)?, args::options(options)?, args::key(key)?);
-        let dz = (dz, dz_row_stride, dz_sample_stride);
-        let (grad, work) = ((grad_theta, ld_grad), (work, work_len));
+        let work = args::workspace(imle::workspace_len(shape.n()), work, work_len)?;
+        let (dz, grad) = ((dz, dz_row_stride, dz_sample_stride), (grad_theta, ld_grad));
         let c = Backward::check(shape, ptr::null(), (theta, ld_theta), dz, indices, grad, diagnostics, work)?;
         let layer = Imle::new(shape, solver(shape)?, options)?;
         c.diagnostics.fill(layer.gradient(key, c.theta, c.dz, c.indices, c.grad_theta, c.work)?.into());

@@ -9,7 +9,7 @@
 
 use core::ptr;
 
-use imle::{Dz, Key, Options, Rows, RowsMut, Shape, States, dz_span, rows_span, workspace_len};
+use imle::{Dz, Key, Moments, Options, Rows, RowsMut, Shape, States, dz_span, rows_span};
 
 use crate::abi::{imle_diagnostics, imle_key, imle_options, imle_shape};
 use crate::status::*;
@@ -143,8 +143,7 @@ impl<T> Array<T> {
 }
 
 /// The part of the workspace that is used.
-fn workspace(shape: Shape, work: *mut f32, work_len: usize) -> Result<Array<f32>, Refused> {
-    let needed = workspace_len(shape.n());
+pub(crate) fn workspace(needed: usize, work: *mut f32, work_len: usize) -> Result<Array<f32>, Refused> {
     usable(work.cast_const())?;
     if work_len < needed { Err(Refused(IMLE_ERR_WORKSPACE)) } else { Array::required(work, needed) }
 }
@@ -165,7 +164,7 @@ impl Forward<'_> {
         (theta, ld_theta): (*const f32, usize),
         (z, indices): (*mut f32, *mut u32),
         marginals: *mut f32,
-        (work, work_len): (*mut f32, usize),
+        work: Array<f32>,
     ) -> Result<Self, Refused> {
         let states = shape.rows() * shape.samples();
         let k_row = Array::optional(k_row, shape.rows())?;
@@ -173,7 +172,6 @@ impl Forward<'_> {
         let z = Array::optional(z, states * shape.n())?;
         let indices = Array::optional(indices, states * shape.k())?;
         let marginals = Array::optional(marginals, shape.rows() * shape.n())?;
-        let work = workspace(shape, work, work_len)?;
         disjoint(&[z.span(), indices.span(), marginals.span(), work.span()], &[k_row.span(), theta.span()])?;
         Ok(Forward {
             k_row: k_row.view_if_any(),
@@ -205,7 +203,7 @@ impl Backward<'_> {
         indices: *const u32,
         (grad_theta, ld_grad): (*mut f32, usize),
         diagnostics: *mut imle_diagnostics,
-        (work, work_len): (*mut f32, usize),
+        work: Array<f32>,
     ) -> Result<Self, Refused> {
         let k_row = Array::optional(k_row, shape.rows())?;
         let theta = Array::required(theta, rows_span("theta", shape, ld_theta)?)?;
@@ -213,7 +211,6 @@ impl Backward<'_> {
         let indices = Array::optional(indices, shape.rows() * shape.samples() * shape.k())?;
         let grad_theta = Array::required(grad_theta, rows_span("grad_theta", shape, ld_grad)?)?;
         let diagnostics = Array::optional(diagnostics, 1)?;
-        let work = workspace(shape, work, work_len)?;
         disjoint(
             &[grad_theta.span(), diagnostics.span(), work.span()],
             &[k_row.span(), theta.span(), dz.span(), indices.span()],
@@ -258,6 +255,109 @@ impl Inputs<'_> {
             theta: Rows::strided(theta.view(), ld_theta),
             dz: dz.view_if_any().map(|dz| Dz::strided(dz, dz_row_stride, dz_sample_stride)),
             row: row.view_mut(),
+        })
+    }
+}
+
+/// What the marginals are given.
+pub(crate) struct Expected<'a> {
+    pub k_row: Option<&'a [u32]>,
+    pub theta: Rows<'a>,
+    pub moments: Moments<'a>,
+    pub work: &'a mut [f32],
+}
+
+impl Expected<'_> {
+    pub(crate) fn check(
+        shape: Shape,
+        k_row: *const u32,
+        (theta, ld_theta): (*const f32, usize),
+        (marginals, log_partition, entropy): (*mut f32, *mut f32, *mut f32),
+        work: Array<f32>,
+    ) -> Result<Self, Refused> {
+        let k_row = Array::optional(k_row, shape.rows())?;
+        let theta = Array::required(theta, rows_span("theta", shape, ld_theta)?)?;
+        let marginals = Array::optional(marginals, shape.rows() * shape.n())?;
+        let log_partition = Array::optional(log_partition, shape.rows())?;
+        let entropy = Array::optional(entropy, shape.rows())?;
+        let outputs = [marginals.span(), log_partition.span(), entropy.span(), work.span()];
+        disjoint(&outputs, &[k_row.span(), theta.span()])?;
+        Ok(Expected {
+            k_row: k_row.view_if_any(),
+            theta: Rows::strided(theta.view(), ld_theta),
+            moments: Moments {
+                marginals: marginals.view_mut_if_any(),
+                log_partition: log_partition.view_mut_if_any(),
+                entropy: entropy.view_mut_if_any(),
+            },
+            work: work.view_mut(),
+        })
+    }
+}
+
+/// What a function of two arrays of rows is given: theta, and v or the scores of another distribution.
+pub(crate) struct Pair<'a> {
+    pub k_row: Option<&'a [u32]>,
+    pub theta: Rows<'a>,
+    pub other: Rows<'a>,
+    pub out: &'a mut [f32],
+    pub work: &'a mut [f32],
+}
+
+impl Pair<'_> {
+    pub(crate) fn check(
+        shape: Shape,
+        k_row: *const u32,
+        (theta, ld_theta): (*const f32, usize),
+        (other, ld_other): (*const f32, usize),
+        (out, out_len): (*mut f32, usize),
+        work: Array<f32>,
+    ) -> Result<Self, Refused> {
+        let k_row = Array::optional(k_row, shape.rows())?;
+        let theta = Array::required(theta, rows_span("theta", shape, ld_theta)?)?;
+        let other = Array::required(other, rows_span("other", shape, ld_other)?)?;
+        let out = Array::required(out, out_len)?;
+        disjoint(&[out.span(), work.span()], &[k_row.span(), theta.span(), other.span()])?;
+        Ok(Pair {
+            k_row: k_row.view_if_any(),
+            theta: Rows::strided(theta.view(), ld_theta),
+            other: Rows::strided(other.view(), ld_other),
+            out: out.view_mut(),
+            work: work.view_mut(),
+        })
+    }
+}
+
+/// What the log-probabilities of states are given.
+pub(crate) struct Listed<'a> {
+    pub k_row: Option<&'a [u32]>,
+    pub theta: Rows<'a>,
+    pub indices: &'a [u32],
+    pub log_prob: &'a mut [f32],
+    pub work: &'a mut [f32],
+}
+
+impl Listed<'_> {
+    pub(crate) fn check(
+        shape: Shape,
+        k_row: *const u32,
+        (theta, ld_theta): (*const f32, usize),
+        indices: *const u32,
+        log_prob: *mut f32,
+        work: Array<f32>,
+    ) -> Result<Self, Refused> {
+        let states = shape.rows() * shape.samples();
+        let k_row = Array::optional(k_row, shape.rows())?;
+        let theta = Array::required(theta, rows_span("theta", shape, ld_theta)?)?;
+        let indices = Array::required(indices, states * shape.k())?;
+        let log_prob = Array::required(log_prob, states)?;
+        disjoint(&[log_prob.span(), work.span()], &[k_row.span(), theta.span(), indices.span()])?;
+        Ok(Listed {
+            k_row: k_row.view_if_any(),
+            theta: Rows::strided(theta.view(), ld_theta),
+            indices: indices.view(),
+            log_prob: log_prob.view_mut(),
+            work: work.view_mut(),
         })
     }
 }

@@ -1,8 +1,9 @@
 //! The C ABI of `imle`: `include/imle.h` is generated from this crate and is its manual.
 //!
 //! [`abi`] has the types and defaults, [`status`] what a call returns, [`topk`] and [`argmax`] a family of functions
-//! each, [`solver`] the three steps for a solver that lives in the caller. Every function turns its arguments into
-//! checked views (`args`, the only file that dereferences a pointer), calls the core and returns a status.
+//! each, [`topk_exact`] and [`argmax_exact`] the closed forms of each, [`solver`] the three steps for a solver that
+//! lives in the caller. Every function turns its arguments into checked views (`args`, the only file that dereferences
+//! a pointer), calls the core and returns a status.
 //!
 //! This is an rlib; the libraries for C are made from it:
 //!
@@ -40,12 +41,18 @@ pub mod abi;
 
 pub mod topk;
 
+pub mod topk_exact;
+
 pub mod argmax;
+
+pub mod argmax_exact;
 
 pub mod solver;
 
 pub use abi::*;
 pub use argmax::*;
+pub use argmax_exact::*;
 pub use solver::*;
 pub use status::*;
 pub use topk::*;
+pub use topk_exact::*;

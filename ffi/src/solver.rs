@@ -82,11 +82,13 @@ pub unsafe extern "C" fn imle_target(
 }
 
 /// Step 3 of 3 for a solver of your own: grad_theta = c (1/S) sum_s (z_s - z'_s), c = 1 / lambda or 1 (options.scale);
-/// half of it for the central difference, for which z is the state of side -1. O(B S N).
+/// half of it for the central difference, for which z is the state of side -1. Rounded as in imle_topk_gradient.
+/// O(B S N).
 ///
 /// shape: in; k is not used but at most n.
 /// options: in; lambda, scale, difference and target matter here, all are checked.
-/// z, z_target: in, [B][S][N], the states that your solver found, finite (any numbers, not only 0 and 1).
+/// z, z_target: in, [B][S][N], the states that your solver found, finite (any numbers, not only 0 and 1;
+/// those near FLT_MAX may overflow the sum).
 /// grad_theta, ld_grad: out, [B][N]; row stride in elements, at least N, 0 = contiguous. What lies between rows is not
 /// touched.
 /// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OPTION, _OVERLAP, _VERSION; _NONFINITE.

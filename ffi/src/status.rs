@@ -8,7 +8,7 @@ use imle::Error;
 ///
 /// Argument errors (NULL, SHAPE, STRIDE, WORKSPACE, OPTION, OVERLAP, VERSION): no output was written. Data errors
 /// (NONFINITE, INFEASIBLE): the rows before the first bad row are complete, that row and all later ones are untouched,
-/// and imle_topk_find_bad_row names it.
+/// and imle_topk_find_bad_row names it, where theta, dz or k_row is bad (it is not given index lists or states).
 pub type imle_status = i32;
 
 /// Success.

@@ -8,7 +8,7 @@ use crate::abi::{imle_diagnostics, imle_key, imle_options, imle_shape};
 use crate::args::{self, Backward, Forward, Inputs};
 use crate::status::{Refused, bad_row, imle_status, status};
 
-fn solver(shape: Shape, k_row: Option<&[u32]>) -> Result<TopK<'_>, Error> {
+pub(crate) fn solver(shape: Shape, k_row: Option<&[u32]>) -> Result<TopK<'_>, Error> {
     k_row.map_or(Ok(TopK::new(shape)), |k_row| TopK::with_k_row(shape, k_row))
 }
 
@@ -90,7 +90,8 @@ pub unsafe extern "C" fn imle_topk_map(
 ) -> imle_status {
     status(|| {
         let shape = args::shape_of_map(shape)?;
-        let c = Forward::check(shape, k_row, (theta, ld_theta), (z, indices), ptr::null_mut(), (work, work_len))?;
+        let work = args::workspace(imle::workspace_len(shape.n()), work, work_len)?;
+        let c = Forward::check(shape, k_row, (theta, ld_theta), (z, indices), ptr::null_mut(), work)?;
         Ok(Imle::new(shape, solver(shape, c.k_row)?, Options::default())?.map(c.theta, c.states, c.work)?)
     })
 }
@@ -128,7 +129,8 @@ pub unsafe extern "C" fn imle_topk_sample(
 ) -> imle_status {
     status(|| {
         let (shape, options, key) = (args::shape(shape)?, args::options(options)?, args::key(key)?);
-        let c = Forward::check(shape, k_row, (theta, ld_theta), (z, indices), marginals, (work, work_len))?;
+        let work = args::workspace(imle::workspace_len(shape.n()), work, work_len)?;
+        let c = Forward::check(shape, k_row, (theta, ld_theta), (z, indices), marginals, work)?;
         let layer = Imle::new(shape, solver(shape, c.k_row)?, options)?;
         Ok(layer.sample(key, c.theta, c.states, c.marginals, c.work)?)
     })
@@ -141,7 +143,8 @@ pub unsafe extern "C" fn imle_topk_sample(
 /// with the forward pass's noise, made again from the key, and c = 1 / lambda or 1 (options.scale). The target is
 /// (alpha * theta) - (lambda * dz), its score theta' + (tau' * eps), each operation rounded once. Central difference
 /// and combinatorial target: see IMLE_DIFFERENCE_CENTRAL, IMLE_TARGET_COMBINATORIAL. An entry masked in theta stays
-/// masked. O(B S N).
+/// masked. The sum is exact, then multiplied by the float ((h * c) / S), h = 1 or 1/2 for the central difference.
+/// O(B S N).
 ///
 /// shape, k_row, options, key, theta, ld_theta: in, the same as for imle_topk_sample.
 /// dz, dz_row_stride, dz_sample_stride: in, [B][S][N], finite, in units of loss: the gradient of row b's own loss with
@@ -179,8 +182,8 @@ pub unsafe extern "C" fn imle_topk_gradient(
 ) -> imle_status {
     status(|| {
         let (shape, options, key) = (args::shape(shape)?, args::options(options)?, args::key(key)?);
-        let dz = (dz, dz_row_stride, dz_sample_stride);
-        let (grad, work) = ((grad_theta, ld_grad), (work, work_len));
+        let work = args::workspace(imle::workspace_len(shape.n()), work, work_len)?;
+        let (dz, grad) = ((dz, dz_row_stride, dz_sample_stride), (grad_theta, ld_grad));
         let c = Backward::check(shape, k_row, (theta, ld_theta), dz, indices, grad, diagnostics, work)?;
         let layer = Imle::new(shape, solver(shape, c.k_row)?, options)?;
         c.diagnostics.fill(layer.gradient(key, c.theta, c.dz, c.indices, c.grad_theta, c.work)?.into());

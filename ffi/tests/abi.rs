@@ -4,7 +4,7 @@
 
 mod call;
 
-use call::{ARGUMENTS, Call, FUNCTIONS, Function, K, Kind, N, ROWS, SAMPLES};
+use call::{ANY_OF, ARGUMENTS, Call, FUNCTIONS, Function, K, Kind, N, ROWS, SAMPLES};
 use imle_ffi::*;
 
 /// Calls and expects a status; after an error every output is what it was.
@@ -41,14 +41,12 @@ fn good_input_is_accepted() {
 fn null_is_refused_where_it_is_not_allowed() {
     for function in FUNCTIONS {
         for name in pointers(function) {
-            let may_be_null = matches!(name, "k_row" | "lists" | "diagnostics" | "dz_or_null")
-                || matches!((function.outputs_may_be_null(), name), (true, "z" | "indices" | "marginals"));
-            let status = if may_be_null { IMLE_OK } else { IMLE_ERR_NULL };
+            let status = if function.may_be_null(name) { IMLE_OK } else { IMLE_ERR_NULL };
             expect(function, &format!("{name} NULL"), status, |call| call.set_null(name));
         }
-        if function.outputs_may_be_null() {
+        if function.arguments.iter().any(|name| ANY_OF.contains(name)) {
             expect(function, "no output", IMLE_ERR_NULL, |call| {
-                ["z", "indices", "marginals"].into_iter().for_each(|name| call.set_null(name));
+                ANY_OF.into_iter().for_each(|name| call.set_null(name))
             });
         }
     }
@@ -117,8 +115,7 @@ fn sizes_out_of_range_are_refused() {
             expect(function, &format!("{bad:?}"), IMLE_ERR_SHAPE, |call| *call.shape() = bad);
         }
         for samples in [0, (1 << 24) + 1, max] {
-            let ignored = function.name.ends_with("_map");
-            let status = if ignored { IMLE_OK } else { IMLE_ERR_SHAPE };
+            let status = if function.ignores_samples() { IMLE_OK } else { IMLE_ERR_SHAPE };
             expect(function, &format!("{samples} samples"), status, |call| call.shape().samples = samples);
         }
         for k in [0, 2] {
@@ -126,7 +123,6 @@ fn sizes_out_of_range_are_refused() {
             expect(function, &format!("k = {k}"), status, |call| {
                 call.shape().k = k;
                 call.set_null("k_row");
-                call.set_null("lists");
             });
         }
     }
@@ -143,7 +139,7 @@ fn strides_out_of_range_are_refused() {
     let n = N as usize;
     // Short, beyond usize, and beyond isize::MAX bytes.
     let bad = [1, n - 1, usize::MAX, usize::MAX / 2, isize::MAX as usize / 4, isize::MAX as usize / 8 + 1];
-    for name in ["ld_theta", "ld_grad", "dz_row_stride", "dz_sample_stride"] {
+    for name in ["ld_theta", "ld_grad", "ld_v", "ld_other", "dz_row_stride", "dz_sample_stride"] {
         for function in having(name) {
             for stride in bad {
                 expect(function, &format!("{name} {stride}"), IMLE_ERR_STRIDE, |call| call.set(name, stride));
@@ -168,9 +164,7 @@ fn a_short_workspace_is_refused() {
 fn options_out_of_range_are_refused() {
     const COMBINATORIAL: u32 = IMLE_TARGET_COMBINATORIAL;
     type Change = fn(&mut imle_options);
-    let unknown: [Change; 9] = [
-        |o| o.noise = 2,
-        |o| o.noise = 3,
+    let unknown: [Change; 7] = [
         |o| o.noise = 4,
         |o| o.noise = u32::MAX,
         |o| o.target = 2,
@@ -219,6 +213,21 @@ fn options_out_of_range_are_refused() {
     }
 }
 
+#[test]
+fn a_temperature_out_of_range_is_refused() {
+    // The inverse of the last is not finite.
+    let bad = [0.0, -0.0, -1.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 2.9e-39];
+    for function in having("temperature") {
+        for temperature in bad {
+            let what = format!("temperature {temperature}");
+            expect(function, &what, IMLE_ERR_OPTION, |call| call.temperature = temperature);
+        }
+        for temperature in [3e-39, f32::MAX] {
+            expect(function, &format!("temperature {temperature}"), IMLE_OK, |call| call.temperature = temperature);
+        }
+    }
+}
+
 /// Bad data in row 1: row 0 is what it is without, the rest is untouched.
 #[test]
 fn bad_data_stops_at_its_row() {
@@ -230,6 +239,11 @@ fn bad_data_stops_at_its_row() {
         ("theta", n + 2, row(1, NAN), IMLE_ERR_NONFINITE),
         ("theta", n, row(1, INF), IMLE_ERR_NONFINITE),
         ("theta", n, row(n, -INF), IMLE_ERR_INFEASIBLE),
+        ("theta_other", n + 2, row(1, NAN), IMLE_ERR_NONFINITE),
+        ("theta_other", n, row(1, INF), IMLE_ERR_NONFINITE),
+        ("theta_other", n, row(n, -INF), IMLE_ERR_INFEASIBLE),
+        ("v", 2 * n - 1, row(1, NAN), IMLE_ERR_NONFINITE),
+        ("v", n, row(1, -INF), IMLE_ERR_NONFINITE),
         ("dz", n * SAMPLES as usize, row(1, NAN), IMLE_ERR_NONFINITE),
         ("dz", 2 * n * SAMPLES as usize - 1, row(1, -INF), IMLE_ERR_NONFINITE),
         ("z_in", n * SAMPLES as usize, row(1, INF), IMLE_ERR_NONFINITE),
@@ -339,24 +353,33 @@ fn functions_without_a_status_survive_null() {
         imle_options_default(std::ptr::null_mut());
         assert_eq!(imle_topk_workspace_len(std::ptr::null()), 0);
         assert_eq!(imle_argmax_workspace_len(std::ptr::null()), 0);
+        assert_eq!(imle_topk_exact_workspace_len(std::ptr::null()), 0);
+        assert_eq!(imle_argmax_exact_workspace_len(std::ptr::null()), 0);
     }
 }
 
 #[test]
 fn workspaces_are_measured() {
     let shape = |rows, n, k, samples| imle_shape { rows, n, k, samples };
-    for (shape, topk, argmax) in [
-        (shape(1, 5, 2, 1), 15, 0),
-        (shape(900, 5, 1, 1 << 24), 15, 15),
-        (shape(1, 5, 5, 0), 15, 0),
-        (shape(1, 5, 6, 1), 0, 0),
-        (shape(1, 0, 0, 1), 0, 0),
-        (shape(0, 5, 1, 1), 0, 0),
-        (shape(u32::MAX, u32::MAX, 1, 1), 0, 0),
+    // (n + 2)(k + 1) + 4n and n for the exact functions
+    for (shape, topk, argmax, topk_exact, argmax_exact) in [
+        (shape(1, 5, 2, 1), 15, 0, 41, 0),
+        (shape(900, 5, 1, 1 << 24), 15, 15, 34, 5),
+        (shape(1, 5, 5, 0), 15, 0, 62, 0),
+        (shape(1, 5, 0, 1), 15, 0, 27, 0),
+        (shape(1, 5, 6, 1), 0, 0, 0, 0),
+        (shape(1, 0, 0, 1), 0, 0, 0, 0),
+        (shape(0, 5, 1, 1), 0, 0, 0, 0),
+        (shape(u32::MAX, u32::MAX, 1, 1), 0, 0, 0, 0),
     ] {
         assert_eq!(unsafe { imle_topk_workspace_len(&shape) }, topk, "{shape:?}");
         assert_eq!(unsafe { imle_argmax_workspace_len(&shape) }, argmax, "{shape:?}");
+        assert_eq!(unsafe { imle_topk_exact_workspace_len(&shape) }, topk_exact, "{shape:?}");
+        assert_eq!(unsafe { imle_argmax_exact_workspace_len(&shape) }, argmax_exact, "{shape:?}");
     }
+    // A batch that can be addressed, with a table that cannot.
+    let large = shape(1, u32::MAX, u32::MAX, 1);
+    assert_eq!(unsafe { imle_topk_exact_workspace_len(&large) }, 0);
 }
 
 #[test]

@@ -24,6 +24,13 @@ fn macros() -> String {
 #define IMLE_TOPK_WORKSPACE_LEN(n, k) ((size_t)(k) < (size_t)(n) + 1 ? (size_t)3 * (size_t)(n) : (size_t)0)
 // imle_argmax_workspace_len as a constant, for static arrays.
 #define IMLE_ARGMAX_WORKSPACE_LEN(n) ((size_t)3 * (size_t)(n))
+// imle_topk_exact_workspace_len as a constant, for static arrays; 0 where k > n or n = 0.
+#define IMLE_TOPK_EXACT_WORKSPACE_LEN(n, k) \
+    ((size_t)(n) > 0 && (size_t)(k) < (size_t)(n) + 1 \
+         ? ((size_t)(n) + 2) * ((size_t)(k) + 1) + (size_t)4 * (size_t)(n) \
+         : (size_t)0)
+// imle_argmax_exact_workspace_len as a constant, for static arrays.
+#define IMLE_ARGMAX_EXACT_WORKSPACE_LEN(n) ((size_t)(n))
 
 // On every function whose status should not be ignored; define it as nothing if you would rather.
 #ifndef IMLE_MUST_USE

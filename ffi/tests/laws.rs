@@ -84,6 +84,8 @@ fn options(options: &Options) -> imle_options {
         noise: match noise {
             Noise::None => IMLE_NOISE_NONE,
             Noise::Gumbel => IMLE_NOISE_GUMBEL,
+            Noise::Logistic => IMLE_NOISE_LOGISTIC,
+            Noise::Normal => IMLE_NOISE_NORMAL,
             _ => unreachable!("no case has another law"),
         },
         temperature,

@@ -6,7 +6,7 @@ use crate::kernel::elementwise;
 use crate::map::check_row;
 use crate::noise::Stream;
 use crate::rows::{block, check_dz_row, check_length, check_values};
-use crate::states::Lists;
+use crate::states::{Lists, check_lists};
 use crate::{Difference, Dz, Error, Key, MapSolver, Options, Rows, RowsMut, Shape};
 
 /// What a gradient was made of.
@@ -53,6 +53,7 @@ impl<M: MapSolver> Imle<M> {
         let dz = dz.check(shape)?;
         if let Some(indices) = indices {
             check_length("indices", indices, shape.rows() * states)?;
+            check_lists(shape, &self.solver)?;
         }
         let mut grad_theta = grad_theta.check("grad_theta", shape)?;
         let mut work = Work::new(work, n)?;

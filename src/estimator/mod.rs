@@ -8,7 +8,7 @@ pub use implicit::{Diagnostics, difference};
 pub use perturb::{noise, perturb};
 pub use target::{Side, target};
 
-use crate::map::check_row;
+use crate::map::{check_row, check_solver};
 use crate::rows::check_dz_row;
 use crate::{Dz, Error, MapSolver, Options, Rows, Shape};
 
@@ -31,12 +31,13 @@ pub struct Imle<M> {
 }
 
 impl<M: MapSolver> Imle<M> {
-    /// Checks the options.
+    /// Checks the options, and that the solver's states fit the shape.
     ///
     /// # Errors
-    /// [`Error::Option`].
+    /// [`Error::Option`], [`Error::Shape`].
     pub fn new(shape: Shape, solver: M, options: Options) -> Result<Self, Error> {
         options.check()?;
+        check_solver(&solver, shape)?;
         Ok(Imle { shape, solver, options })
     }
 

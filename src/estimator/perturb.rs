@@ -17,7 +17,7 @@ impl<M: MapSolver> Imle<M> {
     pub fn map(&self, theta: Rows<'_>, mut states: States<'_>, work: &mut [f32]) -> Result<(), Error> {
         let shape = self.shape.one_sample();
         let theta = theta.check("theta", shape)?;
-        states.check(shape)?;
+        states.check(shape, &self.solver)?;
         let work = Work::new(work, shape.n())?;
         if states.is_none() {
             return Err(Error::NoOutput);
@@ -25,7 +25,6 @@ impl<M: MapSolver> Imle<M> {
         for b in 0..shape.rows() {
             let theta = theta.row(b, shape.n());
             check_row(&self.solver, b, theta)?;
-            states.check_row(shape, b, self.solver.ones(b))?;
             self.solver.map(b, theta, work.z);
             states.put(shape, b, work.z);
         }
@@ -36,7 +35,7 @@ impl<M: MapSolver> Imle<M> {
     ///
     /// # Errors
     /// Argument errors before anything is written; [`Error::NonFinite`] and [`Error::Infeasible`] with the first bad
-    /// row; [`Error::NotAState`] if lists were asked for and the solver's states have none.
+    /// row.
     pub fn sample(
         &self,
         key: Key,
@@ -47,7 +46,7 @@ impl<M: MapSolver> Imle<M> {
     ) -> Result<(), Error> {
         let shape = self.shape;
         let theta = theta.check("theta", shape)?;
-        states.check(shape)?;
+        states.check(shape, &self.solver)?;
         if let Some(marginals) = &marginals {
             check_length("marginals", marginals, shape.rows() * shape.n())?;
         } else if states.is_none() {
@@ -58,7 +57,6 @@ impl<M: MapSolver> Imle<M> {
         for b in 0..shape.rows() {
             let theta = theta.row(b, shape.n());
             check_row(&self.solver, b, theta)?;
-            states.check_row(shape, b, self.solver.ones(b))?;
             let mean = marginals.as_deref_mut().map_or(&mut [][..], |m| block_mut(m, b * shape.n(), shape.n()));
             mean.fill(0.0);
             self.row(b, theta).sample(&mut Stream::new(key, b), &mut work, |s, z| {

@@ -9,8 +9,8 @@ use super::{Distribution, RowDistribution};
 use crate::float::{Sum, exp_negative, ln};
 use crate::kernel::argmax::argmax;
 use crate::kernel::elementwise::{copy, divide};
-use crate::noise::{Stream, uniform};
-use crate::{Argmax, Shape};
+use crate::noise::Stream;
+use crate::{Argmax, Noise, Shape};
 
 /// The softmax of one row.
 pub struct Softmax<'a> {
@@ -83,20 +83,13 @@ impl<'a> RowDistribution<'a> for Softmax<'a> {
         }
     }
 
-    /// The first index whose cumulated weight exceeds u·Z.
+    /// The Gumbel-max trick: argmax(y + ε) ~ p, with both of the noise's tails.
     fn draw(&mut self, stream: &mut Stream) -> &[f32] {
-        // One word decides; the stream moves on by a block a sample.
-        let mut word = [0.0];
-        stream.fill(&mut word, uniform);
-        let [u] = word;
-        let threshold = u * self.total;
-        let mut cumulated = Sum::default();
-        let mut exceeds = |&theta: &f32| {
-            cumulated.add(exp_negative(self.y(theta)));
-            cumulated.value() > threshold
-        };
-        // Rounding may leave the threshold at the last sum: then the likeliest is as good as any.
-        let chosen = self.theta.iter().position(&mut exceeds).unwrap_or_else(|| argmax(self.theta));
+        Noise::Gumbel.fill(stream, self.values);
+        for (score, &theta) in self.values.iter_mut().zip(self.theta) {
+            *score += (theta - self.max) / self.temperature;
+        }
+        let chosen = argmax(self.values);
         self.values.fill(0.0);
         if let Some(z) = self.values.get_mut(chosen) {
             *z = 1.0;

@@ -1,12 +1,12 @@
 //! p(z; θ) ∝ exp(⟨z, θ⟩/T) itself: log-partition, marginals, entropy, log-probability, KL divergence, samples and the
-//! product with the covariance, in closed form (section 6 of the theory: Niepert et al. 2021; Ahmed et al. 2023 for
-//! k-subsets).
+//! product with the covariance, in closed form (one-hot: softmax; k-subsets: Ahmed, Zeng, Niepert, Van den
+//! Broeck 2023).
 
 mod argmax;
 mod top_k;
 
 use crate::kernel::elementwise::{copy, divide};
-use crate::map::check_row;
+use crate::map::{check_row, check_solver};
 use crate::noise::Stream;
 use crate::rows::{block, block_mut, check_length, check_values};
 use crate::states::Lists;
@@ -71,12 +71,13 @@ impl<D: Distribution> Exact<D> {
     /// Checks the temperature.
     ///
     /// # Errors
-    /// [`Error::Option`] unless T is finite, greater than 0, and 1/T finite; [`Error::Shape`] if the workspace is not
-    /// addressable.
+    /// [`Error::Option`] unless T is finite, greater than 0, and 1/T finite; [`Error::Shape`] if the constraint set was
+    /// made for another shape or the workspace is not addressable.
     pub fn new(shape: Shape, distribution: D, temperature: f32) -> Result<Self, Error> {
         if !(temperature > 0.0 && temperature.is_finite() && (1.0 / temperature).is_finite()) {
             return Err(Error::Option { rule: "temperature must be finite and greater than 0" });
         }
+        check_solver(&distribution, shape)?;
         if D::workspace_len(shape).is_none_or(|len| len > isize::MAX as usize / size_of::<f32>()) {
             return Err(Error::Shape { rule: "n * (k + 1) floats of workspace must be addressable" });
         }
@@ -136,20 +137,19 @@ impl<D: Distribution> Exact<D> {
     }
 
     /// z_s ~ p(·; θ), s = 1..S: exact samples, where perturb-and-MAP of k-subsets is close. Row b uses the words of
-    /// (seed, step, row0 + b), in a domain of their own: independent of the noise of the same key.
+    /// (seed, step, row0 + b), hashed with constants of their own: independent of the noise of any key.
     ///
     /// # Errors
     /// As [`marginals`](Exact::marginals).
     pub fn sample(&self, key: Key, theta: Rows<'_>, mut states: States<'_>, work: &mut [f32]) -> Result<(), Error> {
         let (shape, theta) = (self.shape, theta.check("theta", self.shape)?);
-        states.check(shape)?;
+        states.check(shape, &self.distribution)?;
         if states.is_none() {
             return Err(Error::NoOutput);
         }
         self.check_work(work)?;
         for b in 0..shape.rows() {
             let mut row = self.row(b, theta.row(b, shape.n()), work)?;
-            states.check_row(shape, b, self.distribution.ones(b))?;
             let mut stream = Stream::exact(key, b);
             for s in 0..shape.samples() {
                 states.put(shape, b * shape.samples() + s, row.draw(&mut stream));

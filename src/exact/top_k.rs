@@ -21,7 +21,7 @@ use core::cell::Cell;
 use super::{Distribution, RowDistribution};
 use crate::float::{Sum, exp_negative, ln};
 use crate::kernel::{elementwise, select};
-use crate::noise::{Stream, uniform};
+use crate::noise::{self, Stream};
 use crate::rows::block;
 use crate::{Shape, TopK};
 
@@ -315,16 +315,16 @@ impl<'a> RowDistribution<'a> for Coins<'a> {
     /// z ~ p, valid until the next call: walks the table from the last coin back. With j heads left among the coins
     /// 0..=i, coin i shows heads with probability p_i F_i(j−1) / (q_i F_i(j) + p_i F_i(j−1)).
     fn draw(&mut self, stream: &mut Stream) -> &[f32] {
-        let Work { table, p, q, mu: words, nu: z, .. } = &mut self.work;
-        stream.fill(words, uniform);
+        let Work { table, p, q, mu: odds, nu: z, .. } = &mut self.work;
+        stream.fill(odds, noise::odds);
         let mut left = self.k;
-        for (i, ((z, &u), (&p, &q))) in z.iter_mut().zip(words.iter()).zip(p.iter().zip(q.iter())).enumerate().rev() {
+        for (i, ((z, &odds), (&p, &q))) in z.iter_mut().zip(odds.iter()).zip(p.iter().zip(q.iter())).enumerate().rev() {
             let (tails, heads) = match block(table, i * (self.k + 1), left + 1) {
                 [.., one_less, here] => (q * here, p * one_less),
                 _ => (1.0, 0.0),
             };
-            // u < 1, and a coin that must show heads has tails = 0: exactly k are drawn.
-            let chosen = u * (heads + tails) < heads;
+            // u < heads/(heads + tails), in odds; what is left must fit into the coins that are left.
+            let chosen = tails < heads * odds || left > i;
             *z = if chosen { 1.0 } else { 0.0 };
             left -= usize::from(chosen);
         }

@@ -1,4 +1,4 @@
-//! Loops over slices: no policy, no errors.
+//! Loops over slices: no options, no errors.
 
 pub(crate) mod argmax;
 pub(crate) mod elementwise;

@@ -6,8 +6,8 @@ mod top_k;
 pub use argmax::Argmax;
 pub use top_k::TopK;
 
-use crate::Error;
 use crate::rows::check_theta_row;
+use crate::{Error, Shape};
 
 /// A constraint set C and its solver: the only thing the estimators know about the structure z.
 ///
@@ -20,6 +20,14 @@ use crate::rows::check_theta_row;
 /// struct OnePerHalf;
 ///
 /// impl MapSolver for OnePerHalf {
+///     fn ones(&self, _row: usize) -> Option<usize> {
+///         Some(2)
+///     }
+///
+///     fn feasible(&self, _row: usize, theta: &[f32]) -> bool {
+///         theta.chunks(theta.len() / 2).all(|half| half.iter().any(|&t| t != f32::NEG_INFINITY))
+///     }
+///
 ///     fn map(&self, _row: usize, scores: &[f32], z: &mut [f32]) {
 ///         let half = scores.len() / 2;
 ///         z.fill(0.0);
@@ -58,6 +66,14 @@ pub trait MapSolver {
             None => true,
         }
     }
+}
+
+/// No row's states have more ones than the shape's k: a solver made for this shape.
+pub(crate) fn check_solver(solver: &impl MapSolver, shape: Shape) -> Result<(), Error> {
+    if (0..shape.rows()).any(|b| solver.ones(b).is_some_and(|ones| ones > shape.k())) {
+        return Err(Error::Shape { rule: "the solver's states must have at most k ones in every row" });
+    }
+    Ok(())
 }
 
 /// θ of row b is good and the row has a state.

@@ -28,12 +28,13 @@ impl<'a> TopK<'a> {
         check_length("k_row", k_row, shape.rows())?;
         match (0..).zip(k_row).take(shape.rows()).find(|&(_, &k)| k as usize > shape.k()) {
             Some((row, _)) => Err(Error::RowK { row }),
-            None => Ok(TopK { k: shape.k(), k_row: Some(k_row) }),
+            None => Ok(TopK { k: shape.k(), k_row: k_row.get(..shape.rows()) }),
         }
     }
 
     pub(crate) fn k(&self, row: usize) -> usize {
-        self.k_row.and_then(|k_row| k_row.get(row)).map_or(self.k, |&k| k as usize)
+        // A row that k_row does not reach has no k: a layer for such a shape is refused.
+        self.k_row.map_or(self.k, |k_row| k_row.get(row).map_or(usize::MAX, |&k| k as usize))
     }
 }
 

@@ -8,9 +8,15 @@ use crate::float::{ln, ln_split, split};
 /// 2⁻³²
 const UNIT: f32 = 1.0 / 4_294_967_296.0;
 
+/// u = (w + ½)·2⁻³², rounded to the nearest float.
+#[inline(always)]
+pub(super) fn unit(word: u32) -> f32 {
+    (word as f32 + 0.5) * UNIT
+}
+
 /// −ln u: Exponential(1), decreasing in the word, from 22.9 down to 2⁻³³.
 #[inline(always)]
-fn exponential(word: u32) -> f32 {
+pub(super) fn exponential(word: u32) -> f32 {
     // The distance to the nearer end, ½ at most, and exact where it is small.
     let p = (word.min(!word) as i32 as f32 + 0.5) * UNIT;
     let upper = word > !word;
@@ -29,24 +35,15 @@ pub(crate) fn gumbel(word: u32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn exact(word: u32) -> f64 {
-        let u = (f64::from(word) + 0.5) / 2f64.powi(32);
-        let upper = (f64::from(!word) + 0.5) / 2f64.powi(32);
-        let exponential = if u < 0.5 { -u.ln() } else { -(-upper).ln_1p() };
-        -exponential.ln()
-    }
-
-    /// Both ends word by word, where the tails are, and every 977th word between.
-    fn words() -> impl Iterator<Item = u32> {
-        (0..1 << 16).chain((0..u32::MAX).step_by(977)).chain(u32::MAX - (1 << 16)..=u32::MAX)
-    }
+    use crate::noise::tests::{assert_error, probability};
 
     #[test]
     fn gumbel_is_within_its_stated_error() {
-        let worst =
-            words().map(|w| (f64::from(gumbel(w)) - exact(w)).abs() / exact(w).abs().max(1.0)).fold(0.0, f64::max);
-        assert!(worst <= 3.2e-7, "{worst:e}");
+        let exact = |w: u32| {
+            let exponential = if w < !w { -probability(w).ln() } else { -(-probability(!w)).ln_1p() };
+            -exponential.ln()
+        };
+        assert_error(gumbel, exact, 3.2e-7);
     }
 
     #[test]

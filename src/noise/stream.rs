@@ -18,19 +18,22 @@ pub struct Stream {
 impl Stream {
     /// The row's words from the beginning.
     pub(crate) fn new(key: Key, row: usize) -> Stream {
-        let chains = absorb(key, key.row0.wrapping_add(row as u64));
-        let mut state = chains.map(expand);
+        Stream::seeded(CHAINS, key, row)
+    }
+
+    /// The words of the row's exact samples: hashed with other constants, so independent of its noise.
+    pub(crate) fn exact(key: Key, row: usize) -> Stream {
+        Stream::seeded(EXACT_CHAINS, key, row)
+    }
+
+    fn seeded(chains: [u32; 4], key: Key, row: usize) -> Stream {
+        let mut state = absorb(chains, key, key.row0.wrapping_add(row as u64)).map(expand);
         let [s0, s1, s2, s3] = &mut state;
         for (((s0, s1), s2), s3) in s0.iter_mut().zip(s1).zip(s2).zip(s3) {
             // The one state that xoshiro cannot leave.
             *s0 |= u32::from(*s0 | *s1 | *s2 | *s3 == 0);
         }
         Stream { state }
-    }
-
-    /// The words of exact samples: another domain, so that they are independent of the row's noise.
-    pub(crate) fn exact(key: Key, row: usize) -> Stream {
-        Stream::new(Key { seed: !key.seed, ..key }, row)
     }
 
     /// The next word of every lane.
@@ -64,15 +67,16 @@ impl Stream {
 
 /// The first digits of π after the point, as rand's other generators use them: constants with nothing up the sleeve.
 const CHAINS: [u32; 4] = [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344];
+const EXACT_CHAINS: [u32; 4] = [0xa409_3822, 0x299f_31d0, 0x082e_fa98, 0xec4e_6c89];
 /// 2³² divided by the golden ratio.
 const GOLDEN: u32 = 0x9e37_79b9;
 
 /// Hashes the key into four words, each of which depends on every bit of it. For a given seed and step different rows
 /// (below 2³²) have different words, all four of them.
-fn absorb(key: Key, row: u64) -> [u32; 4] {
+fn absorb(chains: [u32; 4], key: Key, row: u64) -> [u32; 4] {
     // high words first: the last step of each chain is a bijection of the row's low word
     let halves = |x: u64| [(x >> 32) as u32, x as u32];
-    CHAINS.map(|chain| {
+    chains.map(|chain| {
         let words = [halves(key.seed), halves(key.step), halves(row)];
         words.as_flattened().iter().fold(0, |hash, word| mix((hash ^ word).wrapping_add(chain)))
     })

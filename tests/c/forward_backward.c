@@ -118,12 +118,25 @@ static void own_solver_equals_argmax(const imle_options *options)
     free(theta), free(dz), free(work), free(scores), free(z), free(z_target), free(grad), free(own);
 }
 
+/* The pin of tests/value_stability.rs, held by the libraries that ship. */
+static void noise_is_pinned(const imle_options *options)
+{
+    static const uint32_t pinned[4] = {0xbcefbe59, 0x3fbad062, 0x401c9838, 0x3fa51437};
+    const imle_shape shape = {1, 4, 0, 1};
+    const imle_key key = {0, 0, 0};
+    float noise[4];
+
+    CHECK(imle_noise(&shape, options, &key, noise) == IMLE_OK);
+    CHECK(memcmp(noise, pinned, sizeof pinned) == 0);
+}
+
 int main(void)
 {
     imle_options options;
     uint32_t difference;
 
     imle_options_default(&options);
+    noise_is_pinned(&options);
     options.lambda = 4.0f;
     for (difference = IMLE_DIFFERENCE_FORWARD; difference <= IMLE_DIFFERENCE_CENTRAL; difference++) {
         options.difference = difference;

@@ -4,13 +4,24 @@
 
 static float workspace[IMLE_TOPK_WORKSPACE_LEN(5, 2)];
 static float workspace_of_one[IMLE_ARGMAX_WORKSPACE_LEN(5)];
+static float exact_workspace[IMLE_TOPK_EXACT_WORKSPACE_LEN(5, 2)];
+static float exact_workspace_of_one[IMLE_ARGMAX_EXACT_WORKSPACE_LEN(5)];
 
 imle_status map(const imle_shape *shape, const float *theta, float *z);
+imle_status entropy(const imle_shape *shape, const float *theta, float *h);
 
 imle_status map(const imle_shape *shape, const float *theta, float *z)
 {
     if (shape->k == 1) return imle_argmax_map(shape, theta, 0, z, NULL, workspace_of_one, sizeof workspace_of_one / 4);
     return imle_topk_map(shape, NULL, theta, 0, z, NULL, workspace, sizeof workspace / 4);
+}
+
+imle_status entropy(const imle_shape *shape, const float *theta, float *h)
+{
+    const size_t len = sizeof exact_workspace / 4, len_of_one = sizeof exact_workspace_of_one / 4;
+    if (shape->k == 1)
+        return imle_argmax_marginals(shape, 1.0f, theta, 0, NULL, NULL, h, exact_workspace_of_one, len_of_one);
+    return imle_topk_marginals(shape, NULL, 1.0f, theta, 0, NULL, NULL, h, exact_workspace, len);
 }
 
 #ifndef HEADER_ONLY
@@ -28,16 +39,19 @@ int main(void)
     CHECK(strcmp(imle_version(), IMLE_VERSION) == 0);
     CHECK(imle_abi_version() == IMLE_ABI_VERSION);
 
-    for (n = 1; n < 70; n++) {
+    for (n = 0; n < 70; n++) {
         for (k = 0; k < 75; k++) {
             const imle_shape shape = {1 + n % 3, n, k, k % 5};
             CHECK(imle_topk_workspace_len(&shape) == IMLE_TOPK_WORKSPACE_LEN(n, k));
             CHECK(imle_argmax_workspace_len(&shape) == (k == 1 ? IMLE_ARGMAX_WORKSPACE_LEN(n) : 0));
+            CHECK(imle_topk_exact_workspace_len(&shape) == IMLE_TOPK_EXACT_WORKSPACE_LEN(n, k));
+            CHECK(imle_argmax_exact_workspace_len(&shape) == (k == 1 ? IMLE_ARGMAX_EXACT_WORKSPACE_LEN(n) : 0));
         }
     }
     {
         const imle_shape large = {1, 1u << 28, 1u << 20, 1};
         CHECK(imle_topk_workspace_len(&large) == IMLE_TOPK_WORKSPACE_LEN(1u << 28, 1u << 20));
+        CHECK(imle_topk_exact_workspace_len(&large) == IMLE_TOPK_EXACT_WORKSPACE_LEN(1u << 28, 1u << 20));
     }
     puts("macros equal functions: version, ABI version, workspaces over a grid of (n, k)");
     return 0;

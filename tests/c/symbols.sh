@@ -12,6 +12,11 @@ same() { # what, symbols
 same libimle.a "$(nm --extern-only --defined-only --format=posix "$out/libimle.a" | awk 'NF > 1 { print $1 }' | sort)"
 same libimle.so "$(nm --dynamic --defined-only --format=posix "$out/libimle.so" | awk '{ print $1 }' | sort)"
 
+# The table of bad input knows every function that returns a status.
+table=$(grep -oE '^ +imle_[a-z_0-9]+:' "$(dirname "$0")/../../ffi/tests/call/mod.rs" | tr -d ' :' | sort)
+statuses=$(gcc -E -P "$header" | tr '\n;' ' \n' | grep -E '\bimle_status +imle_' | grep -oE 'imle_[a-z_0-9]+\(' | tr -d '(' | sort)
+diff <(echo "$statuses") <(echo "$table") || { echo "FAIL: FUNCTIONS (>) of ffi/tests/call differs from imle.h (<)"; exit 1; }
+
 # Weak ones are the C runtime's own hooks in every shared object.
 needed=$({ nm --undefined-only --format=posix "$out/libimle.a"; nm --dynamic --format=posix "$out/libimle.so"; } |
   awk '$2 == "U" { print $1 }' | sort -u | grep -vxE 'memcpy|memmove|memset|memcmp' || true)

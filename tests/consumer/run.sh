@@ -39,10 +39,11 @@ PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name imle.pc)")
 flags() { pkg-config "$@" imle; }
 # shellcheck disable=SC2046 # flags are words
 {
-    quietly cc -std=c99 "$here/consumer.c" $(flags --cflags --libs) -o "$tmp/c"
-    quietly c++ -std=c++17 "$here/consumer.cpp" $(flags --cflags --libs) -o "$tmp/cpp"
+    rpath=-Wl,-rpath,$(flags --variable=libdir)
+    quietly cc -std=c99 "$here/consumer.c" $(flags --cflags --libs) "$rpath" -o "$tmp/c"
+    quietly c++ -std=c++17 "$here/consumer.cpp" $(flags --cflags --libs) "$rpath" -o "$tmp/cpp"
 }
-for program in c cpp; do quietly env LD_LIBRARY_PATH="$(flags --variable=libdir)" "$tmp/$program"; done
+for program in c cpp; do quietly "$tmp/$program"; done
 fails pkg-config --atleast-version=0.2 imle
 fails pkg-config --exists 'imle >= 99'
 proved "pkg-config: C and C++ with libimle.so; a newer version is refused"

@@ -202,6 +202,83 @@ void an_own_solver_gives_the_bits_of_c() {
     CHECK(same(grad, grad_c) && !untouched(grad));
 }
 
+constexpr float TEMPERATURE = 0.75f;
+
+// What an exact family writes, everything at once.
+struct ExactOutputs {
+    Floats marginals, log_partition, entropy, vjp, z, log_prob, kl;
+    Indices indices;
+
+    explicit ExactOutputs(std::uint32_t k)
+        : marginals(B * N, UNTOUCHED), log_partition(B, UNTOUCHED), entropy(B, UNTOUCHED), vjp(B * N, UNTOUCHED),
+          z(B * S * N, UNTOUCHED), log_prob(B * S, UNTOUCHED), kl(B, UNTOUCHED), indices(B * S * k) {}
+
+    bool operator==(const ExactOutputs &o) const {
+        return same(marginals, o.marginals) && same(log_partition, o.log_partition) && same(entropy, o.entropy) &&
+               same(vjp, o.vjp) && same(z, o.z) && same(log_prob, o.log_prob) && same(kl, o.kl) &&
+               indices == o.indices && !untouched(marginals) && !untouched(kl);
+    }
+};
+
+template <class Layer>
+ExactOutputs exact_through_cpp(const Layer &layer, std::uint32_t k) {
+    const Floats theta = the_theta(), v = numbers(B * N, 6), other = numbers(ROWS, 7);
+    const imle::rows<const float> rows(theta, LD);
+    ExactOutputs out(k);
+    Floats work(layer.workspace_len());
+    CHECK(layer.marginals(rows, {out.marginals, out.log_partition, out.entropy}, work) == imle::status::ok);
+    CHECK(layer.marginals_vjp(rows, v, out.vjp, work) == imle::status::ok);
+    CHECK(layer.sample(KEY, rows, {out.z, out.indices}, work) == imle::status::ok);
+    CHECK(layer.log_prob(rows, out.indices, out.log_prob, work) == imle::status::ok);
+    CHECK(layer.kl(rows, {other, LD}, out.kl, work) == imle::status::ok);
+    return out;
+}
+
+ExactOutputs exact_topk_through_c(const std::uint32_t *k_row) {
+    const Floats theta = the_theta(), v = numbers(B * N, 6), other = numbers(ROWS, 7);
+    const imle_shape s = the_shape().c();
+    const float *th = theta.data();
+    ExactOutputs out(K);
+    Floats work(IMLE_TOPK_EXACT_WORKSPACE_LEN(N, K));
+    float *w = work.data();
+    const std::size_t len = work.size();
+    CHECK(imle_topk_marginals(&s, k_row, TEMPERATURE, th, LD, out.marginals.data(), out.log_partition.data(),
+                              out.entropy.data(), w, len) == IMLE_OK);
+    CHECK(imle_topk_marginals_vjp(&s, k_row, TEMPERATURE, th, LD, v.data(), 0, out.vjp.data(), w, len) == IMLE_OK);
+    CHECK(imle_topk_sample_exact(&s, k_row, TEMPERATURE, &KEY.c(), th, LD, out.z.data(), out.indices.data(), w,
+                                 len) == IMLE_OK);
+    CHECK(imle_topk_log_prob(&s, k_row, TEMPERATURE, th, LD, out.indices.data(), out.log_prob.data(), w, len) ==
+          IMLE_OK);
+    CHECK(imle_topk_kl(&s, k_row, TEMPERATURE, th, LD, other.data(), LD, out.kl.data(), w, len) == IMLE_OK);
+    return out;
+}
+
+ExactOutputs exact_argmax_through_c() {
+    const Floats theta = the_theta(), v = numbers(B * N, 6), other = numbers(ROWS, 7);
+    const imle_shape s = the_shape(1).c();
+    const float *th = theta.data();
+    ExactOutputs out(1);
+    Floats work(IMLE_ARGMAX_EXACT_WORKSPACE_LEN(N));
+    float *w = work.data();
+    const std::size_t len = work.size();
+    CHECK(imle_argmax_marginals(&s, TEMPERATURE, th, LD, out.marginals.data(), out.log_partition.data(),
+                                out.entropy.data(), w, len) == IMLE_OK);
+    CHECK(imle_argmax_marginals_vjp(&s, TEMPERATURE, th, LD, v.data(), 0, out.vjp.data(), w, len) == IMLE_OK);
+    CHECK(imle_argmax_sample_exact(&s, TEMPERATURE, &KEY.c(), th, LD, out.z.data(), out.indices.data(), w, len) ==
+          IMLE_OK);
+    CHECK(imle_argmax_log_prob(&s, TEMPERATURE, th, LD, out.indices.data(), out.log_prob.data(), w, len) == IMLE_OK);
+    CHECK(imle_argmax_kl(&s, TEMPERATURE, th, LD, other.data(), LD, out.kl.data(), w, len) == IMLE_OK);
+    return out;
+}
+
+void exact_distributions_give_the_bits_of_c() {
+    const Indices k_row = {K, 0, 3, 1, 2};
+    CHECK(exact_through_cpp(imle::exact_topk(the_shape(), TEMPERATURE), K) == exact_topk_through_c(nullptr));
+    CHECK(exact_through_cpp(imle::exact_topk(the_shape(), TEMPERATURE).k_row(k_row), K) ==
+          exact_topk_through_c(k_row.data()));
+    CHECK(exact_through_cpp(imle::exact_argmax(the_shape(1), TEMPERATURE), 1) == exact_argmax_through_c());
+}
+
 void bad_rows_are_found() {
     Floats theta = the_theta();
     const Floats dz = numbers(B * S * N, 5);
@@ -263,6 +340,34 @@ void spans_must_hold_the_shape() {
           imle::status::shape);
     CHECK(untouched(out));
     CHECK(layer.sample(KEY, in, {{}, indices}, work) == imle::status::ok);
+}
+
+void spans_of_exact_calls_must_hold_the_shape() {
+    const imle::exact_topk layer(the_shape());
+    const Floats in(B * N, 0.25f);
+    Floats out(B * S * N, UNTOUCHED), work(layer.workspace_len());
+    Indices indices(B * S * K), few(B * S * K - 1);
+    CHECK(layer.sample(KEY, in, {{}, indices}, work) == imle::status::ok);
+
+    NEEDS(B * N, layer.marginals(it, {out}, work));
+    NEEDS(B * N, layer.marginals(in, {it}, work));
+    NEEDS(B, layer.marginals(in, {{}, it}, work));
+    NEEDS(B, layer.marginals(in, {{}, {}, it}, work));
+    NEEDS(B * N, layer.marginals_vjp(in, it, out, work));
+    NEEDS(ROWS, layer.marginals_vjp(in, {it, LD}, out, work));
+    NEEDS(B * N, layer.marginals_vjp(in, in, it, work));
+    NEEDS(B * S * N, layer.sample(KEY, in, {it}, work));
+    NEEDS(B * S, layer.log_prob(in, indices, it, work));
+    NEEDS(B * N, layer.kl(in, it, out, work));
+    NEEDS(B, layer.kl(in, in, it, work));
+
+    std::fill(out.begin(), out.end(), UNTOUCHED);
+    CHECK(layer.sample(KEY, in, {out, few}, work) == imle::status::shape);
+    CHECK(layer.log_prob(in, few, out, work) == imle::status::shape);
+    CHECK(imle::exact_topk(the_shape(), 0.0f).sample(KEY, in, {out}, work) == imle::status::option);
+    CHECK(imle::exact_argmax(the_shape()).sample(KEY, in, {out}, work) == imle::status::shape); // k is not 1
+    CHECK(layer.marginals(in, {}, work) == imle::status::null);
+    CHECK(untouched(out));
 }
 
 void what_c_refuses_is_refused() {
@@ -355,8 +460,10 @@ void exceptions_are_there_for_those_who_ask() {
 int main() {
     choices_give_the_bits_of_c();
     an_own_solver_gives_the_bits_of_c();
+    exact_distributions_give_the_bits_of_c();
     bad_rows_are_found();
     spans_must_hold_the_shape();
+    spans_of_exact_calls_must_hold_the_shape();
     what_c_refuses_is_refused();
     setters_set();
     arrays_of_every_kind_are_spans();

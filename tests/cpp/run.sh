@@ -44,7 +44,7 @@ for cc in "${compilers[@]}"; do
     done
     proved "$cxx: imle.hpp as C++17 and C++20, with and without exceptions; a dropped status does not compile"
 
-    for example in forward_backward own_solver; do
+    for example in forward_backward exact own_solver; do
         c "$cc" $example.c
         prints $example.txt
     done
@@ -53,7 +53,7 @@ for cc in "${compilers[@]}"; do
     proved "$cc: the C examples, as C99, and their C++ twin print what is expected"
 done
 
-for example in forward_backward own_solver; do
+for example in forward_backward exact own_solver; do
     c gcc $example.c -g -fsanitize=address,undefined -fno-sanitize-recover
     prints $example.txt
 done

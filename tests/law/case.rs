@@ -170,7 +170,12 @@ fn any_options() -> impl Strategy<Value = Options> {
             (Target::Combinatorial, Difference::Forward),
         ][..],
     );
-    let noise = prop_oneof![3 => Just(Noise::Gumbel), 1 => Just(Noise::None)];
+    let noise = prop_oneof![
+        3 => Just(Noise::Gumbel),
+        1 => Just(Noise::Logistic),
+        1 => Just(Noise::Normal),
+        1 => Just(Noise::None),
+    ];
     let scale = select(&[Scale::InverseLambda, Scale::None][..]);
     (noise, temperature(), temperature(), alpha, lambda, pair, scale).prop_map(
         |(noise, temperature, target_temperature, alpha, lambda, (target, difference), scale)| Options {

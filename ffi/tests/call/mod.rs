@@ -34,9 +34,16 @@ pub const ARGUMENTS: &[(&str, Kind)] = &[
     ("lists", Kind::Input(4)),
     ("z_in", Kind::Input(4)),
     ("z_target", Kind::Input(4)),
+    ("v", Kind::Input(4)),
+    ("theta_other", Kind::Input(4)),
     ("z", Kind::Output(4)),
     ("indices", Kind::Output(4)),
     ("marginals", Kind::Output(4)),
+    ("log_partition", Kind::Output(4)),
+    ("entropy", Kind::Output(4)),
+    ("out", Kind::Output(4)),
+    ("log_prob", Kind::Output(4)),
+    ("kl", Kind::Output(4)),
     ("scores", Kind::Output(4)),
     ("noise", Kind::Output(4)),
     ("grad_theta", Kind::Output(4)),
@@ -45,11 +52,17 @@ pub const ARGUMENTS: &[(&str, Kind)] = &[
     ("work", Kind::Work),
     ("ld_theta", Kind::Number),
     ("ld_grad", Kind::Number),
+    ("ld_v", Kind::Number),
+    ("ld_other", Kind::Number),
     ("dz_row_stride", Kind::Number),
     ("dz_sample_stride", Kind::Number),
     ("work_len", Kind::Number),
     ("side", Kind::Number),
+    ("temperature", Kind::Number),
 ];
+
+/// The outputs of which some functions want any, but one.
+pub const ANY_OF: [&str; 5] = ["z", "indices", "marginals", "log_partition", "entropy"];
 
 impl Kind {
     pub fn of(name: &str) -> Kind {
@@ -76,8 +89,21 @@ pub struct Function {
 }
 
 impl Function {
-    pub fn outputs_may_be_null(&self) -> bool {
-        self.name.ends_with("_map") || self.name.ends_with("_sample")
+    pub fn may_be_null(&self, name: &str) -> bool {
+        let any_output = ["_map", "_sample", "_marginals", "_sample_exact"];
+        match name {
+            "k_row" | "diagnostics" | "dz_or_null" => true,
+            "lists" => self.name.ends_with("_gradient"),
+            _ => ANY_OF.contains(&name) && any_output.iter().any(|end| self.name.ends_with(end)),
+        }
+    }
+
+    pub fn ignores_samples(&self) -> bool {
+        ["_map", "_marginals", "_marginals_vjp", "_kl"].iter().any(|end| self.name.ends_with(end))
+    }
+
+    pub fn is_exact(&self) -> bool {
+        self.arguments.contains(&"temperature")
     }
 
     /// Whether it looks for a state, which a row may not have.
@@ -106,11 +132,21 @@ functions! {
     imle_topk_sample: shape k_row options key theta ld_theta z indices marginals work work_len;
     imle_topk_gradient: shape k_row options key theta ld_theta dz dz_row_stride dz_sample_stride lists
         grad_theta ld_grad diagnostics work work_len;
+    imle_topk_marginals: shape k_row temperature theta ld_theta marginals log_partition entropy work work_len;
+    imle_topk_marginals_vjp: shape k_row temperature theta ld_theta v ld_v out work work_len;
+    imle_topk_sample_exact: shape k_row temperature key theta ld_theta z indices work work_len;
+    imle_topk_log_prob: shape k_row temperature theta ld_theta lists log_prob work work_len;
+    imle_topk_kl: shape k_row temperature theta ld_theta theta_other ld_other kl work work_len;
     imle_argmax_find_bad_row: shape theta ld_theta dz_or_null dz_row_stride dz_sample_stride row;
     imle_argmax_map: shape theta ld_theta z indices work work_len;
     imle_argmax_sample: shape options key theta ld_theta z indices marginals work work_len;
     imle_argmax_gradient: shape options key theta ld_theta dz dz_row_stride dz_sample_stride lists
         grad_theta ld_grad diagnostics work work_len;
+    imle_argmax_marginals: shape temperature theta ld_theta marginals log_partition entropy work work_len;
+    imle_argmax_marginals_vjp: shape temperature theta ld_theta v ld_v out work work_len;
+    imle_argmax_sample_exact: shape temperature key theta ld_theta z indices work work_len;
+    imle_argmax_log_prob: shape temperature theta ld_theta lists log_prob work work_len;
+    imle_argmax_kl: shape temperature theta ld_theta theta_other ld_other kl work work_len;
     imle_perturb: shape options key theta ld_theta scores;
     imle_target: shape options key side theta ld_theta dz dz_row_stride dz_sample_stride scores;
     imle_difference: shape options z_in z_target grad_theta ld_grad;
@@ -122,6 +158,7 @@ pub struct Argument {
     pointer: *mut u8,
     number: usize,
     side: i32,
+    temperature: f32,
 }
 
 impl<T> From<Argument> for *const T {
@@ -148,6 +185,12 @@ impl From<Argument> for i32 {
     }
 }
 
+impl From<Argument> for f32 {
+    fn from(argument: Argument) -> Self {
+        argument.temperature
+    }
+}
+
 /// Bytes behind each pointer; every argument is shorter than half of it, and the rest is room for another.
 const ROOM: usize = 1024;
 
@@ -158,6 +201,7 @@ pub struct Call {
     pointers: BTreeMap<&'static str, *mut u8>,
     numbers: BTreeMap<&'static str, usize>,
     pub side: i32,
+    pub temperature: f32,
 }
 
 impl Call {
@@ -167,19 +211,25 @@ impl Call {
         let mut memory: BTreeMap<_, _> = memory.map(|&(name, _)| (name, vec![u64::MAX; ROOM / 8])).collect();
         let pointers = memory.iter_mut().map(|(&name, memory)| (name, memory.as_mut_ptr().cast())).collect();
         let n = N as usize;
-        let numbers = [("ld_theta", 0), ("ld_grad", 0), ("dz_row_stride", 0), ("dz_sample_stride", n)];
-        let mut call = Call { function: function.call, memory, pointers, numbers: numbers.into(), side: 1 };
+        let strides = ["ld_theta", "ld_grad", "ld_v", "ld_other", "dz_row_stride"].map(|name| (name, 0));
+        let numbers = strides.into_iter().chain([("dz_sample_stride", n)]).collect();
+        let mut call = Call { function: function.call, memory, pointers, numbers, side: 1, temperature: 2.0 };
 
         let k = if function.chooses_one() { 1 } else { K };
         *call.shape() = imle_shape { rows: ROWS, n: N, k, samples: SAMPLES };
         unsafe { imle_options_default(call.options()) };
         call.array::<imle_key>("key")[0] = imle_key { seed: 1, step: 2, row0: 3 };
         call.array::<u32>("k_row").fill(k);
-        for name in ["theta", "dz", "dz_or_null", "z_in", "z_target"] {
+        for name in ["theta", "dz", "dz_or_null", "z_in", "z_target", "v", "theta_other"] {
             (0_u16..).zip(call.array::<f32>(name)).for_each(|(i, x)| *x = f32::from(i * 77 % 16) - 8.0);
         }
         (0..).zip(call.array::<u32>("lists")).for_each(|(i, index)| *index = i % k);
-        let work_len = unsafe { imle_topk_workspace_len(call.shape()) };
+        let work_len = match (function.is_exact(), function.chooses_one()) {
+            (false, _) => imle_topk_workspace_len,
+            (true, false) => imle_topk_exact_workspace_len,
+            (true, true) => imle_argmax_exact_workspace_len,
+        };
+        let work_len = unsafe { work_len(call.shape()) };
         call.set("work_len", work_len);
         call
     }
@@ -190,7 +240,8 @@ impl Call {
 
     fn argument(&self, name: &str) -> Argument {
         let pointer = self.pointers.get(name).copied().unwrap_or(std::ptr::null_mut());
-        Argument { pointer, number: self.numbers.get(name).copied().unwrap_or_default(), side: self.side }
+        let number = self.numbers.get(name).copied().unwrap_or_default();
+        Argument { pointer, number, side: self.side, temperature: self.temperature }
     }
 
     /// All that is behind an argument, whatever points there now.
@@ -243,7 +294,7 @@ impl Call {
             "diagnostics" => size_of::<imle_diagnostics>(),
             "row" => 4,
             "k_row" => 4 * rows,
-            "work" => 4 * 3 * N as usize,
+            "work" => 4 * Self::new(function).get_number("work_len"),
             _ => rows * Self::row_bytes(function, name).expect("the others have rows"),
         }
     }
@@ -251,11 +302,13 @@ impl Call {
     /// The bytes of a row.
     pub fn row_bytes(function: &Function, name: &str) -> Option<usize> {
         let k = if function.chooses_one() { 1 } else { K };
-        let samples = if function.name.ends_with("_map") { 1 } else { SAMPLES };
+        let samples = if function.ignores_samples() { 1 } else { SAMPLES };
         let elements = match name {
-            "theta" | "marginals" | "grad_theta" => N,
+            "theta" | "marginals" | "grad_theta" | "v" | "out" | "theta_other" => N,
             "z" | "z_in" | "z_target" | "scores" | "noise" | "dz" | "dz_or_null" => samples * N,
             "indices" | "lists" => samples * k,
+            "log_prob" => samples,
+            "log_partition" | "entropy" | "kl" => 1,
             _ => return None,
         };
         Some(4 * elements as usize)

@@ -1,0 +1,157 @@
+/* The exact functions against enumeration of all states, on arrays of exactly the documented sizes. */
+#include "imle.h"
+#include "check.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { B = 3, N = 6, K = 4, S = 7, LD = N + 2 };
+
+static const float temperature = 0.7f;
+
+/* [B] rows of N, stride LD */
+static const float theta[(B - 1) * LD + N] = {
+    0.3f, -INFINITY, 0.9f, 0.0f, 0.5f, -1.1f, 9, 9, 1, 1, 1, 2, -2, 0, 9, 9, -0.4f, 3.5f, -3.0f, 0.1f, 0.2f, 1.7f,
+};
+static const float other[B * N] = {
+    1.3f, 0.2f, -0.9f, 0.5f, 0.0f, 1.0f, 0, 0, 1, 1, 2, 2, -1.4f, 2.5f, -3.0f, 1.1f, 0.4f, 0.7f,
+};
+static const float v[B * N] = {
+    0.5f, 2.0f, -1.0f, 0.3f, 0.0f, -0.2f, 1, 2, 3, 4, 5, 6, -0.7f, 0.1f, 0.9f, -2.0f, 1.5f, 0.4f,
+};
+
+struct answers {
+    float marginals[B * N], log_partition[B], entropy[B], vjp[B * N], z[B * S * N], log_prob[B * S], kl[B];
+    uint32_t indices[B * S * K];
+};
+
+static double inner_product(unsigned z, const float *x)
+{
+    double sum = 0;
+    int i;
+    for (i = 0; i < N; i++) if (z >> i & 1) sum += (double)x[i];
+    return sum;
+}
+
+static int is_state(unsigned z, unsigned k)
+{
+    unsigned ones = 0;
+    for (; z; z &= z - 1) ones++;
+    return ones == k;
+}
+
+/* A = ln sum over z of exp(<z, theta> / T) */
+static double log_partition(const float *scores, unsigned k)
+{
+    double sum = 0;
+    unsigned z;
+    for (z = 0; z < 1u << N; z++) if (is_state(z, k)) sum += exp(inner_product(z, scores) / (double)temperature);
+    return log(sum);
+}
+
+static void close_to(float got, double expected)
+{
+    CHECK(fabs((double)got - expected) <= 1e-5 * (1 + fabs(expected)));
+}
+
+/* Row b of the answers, whose states have k ones, in lists of k_shape. */
+static void row_is_that_of_enumeration(const struct answers *a, unsigned b, unsigned k, unsigned k_shape)
+{
+    const float *scores = theta + b * LD;
+    const double A = log_partition(scores, k), A_other = log_partition(other + b * N, k);
+    double mu[N] = {0}, product[N] = {0}, mean = 0, entropy = 0, kl = 0;
+    unsigned z, i, s;
+
+    for (z = 0; z < 1u << N; z++) {
+        const double log_p = inner_product(z, scores) / (double)temperature - A, p = exp(log_p);
+        if (!is_state(z, k) || p == 0) continue;
+        entropy -= p * log_p;
+        kl += p * (log_p - (inner_product(z, other + b * N) / (double)temperature - A_other));
+        mean += p * inner_product(z, v + b * N);
+        for (i = 0; i < N; i++) if (z >> i & 1) mu[i] += p, product[i] += p * inner_product(z, v + b * N);
+    }
+    close_to(a->log_partition[b], A);
+    close_to(a->entropy[b], entropy);
+    close_to(a->kl[b], kl);
+    for (i = 0; i < N; i++) {
+        close_to(a->marginals[b * N + i], mu[i]);
+        close_to(a->vjp[b * N + i], (product[i] - mu[i] * mean) / (double)temperature);
+    }
+
+    for (s = b * S; s < (b + 1) * S; s++) {
+        const uint32_t *list = a->indices + s * k_shape;
+        for (z = i = 0; i < N; i++) z |= (unsigned)(a->z[s * N + i] == 1.0f) << i;
+        CHECK(is_state(z, k));
+        for (i = 0; i < k_shape; i++) CHECK(i < k ? list[i] < N && z >> list[i] & 1 : list[i] == UINT32_MAX);
+        close_to(a->log_prob[s], inner_product(z, scores) / (double)temperature - A);
+    }
+}
+
+static void *array(size_t count, size_t size)
+{
+    void *memory = malloc(count * size);
+    CHECK(memory != NULL);
+    return memory;
+}
+
+static void topk(void)
+{
+    const imle_shape shape = {B, N, K, S}, no_samples = {B, N, K, 0};
+    const imle_key key = {1, 2, 3};
+    const uint32_t k_row[B] = {K, 0, 2};
+    const size_t len = imle_topk_exact_workspace_len(&shape);
+    struct answers *a = (struct answers *)array(1, sizeof *a);
+    float *work = (float *)array(len, sizeof *work);
+    unsigned b;
+
+    CHECK(imle_topk_marginals(&no_samples, k_row, temperature, theta, LD, a->marginals, a->log_partition, a->entropy,
+                              work, len) == IMLE_OK);
+    CHECK(imle_topk_marginals_vjp(&no_samples, k_row, temperature, theta, LD, v, 0, a->vjp, work, len) == IMLE_OK);
+    CHECK(imle_topk_sample_exact(&shape, k_row, temperature, &key, theta, LD, a->z, a->indices, work, len) == IMLE_OK);
+    CHECK(imle_topk_log_prob(&shape, k_row, temperature, theta, LD, a->indices, a->log_prob, work, len) == IMLE_OK);
+    CHECK(imle_topk_kl(&no_samples, k_row, temperature, theta, LD, other, 0, a->kl, work, len) == IMLE_OK);
+    for (b = 0; b < B; b++) row_is_that_of_enumeration(a, b, k_row[b], K);
+
+    /* a row called alone draws what it drew in the batch; without k_row every row has K ones */
+    for (b = 0; b < B; b++) {
+        const imle_shape one = {1, N, K, S};
+        const imle_key moved = {1, 2, 3 + b};
+        float z[S * N];
+        CHECK(imle_topk_sample_exact(&one, k_row + b, temperature, &moved, theta + b * LD, 0, z, NULL, work, len) ==
+              IMLE_OK);
+        CHECK(memcmp(z, a->z + b * S * N, sizeof z) == 0);
+    }
+    CHECK(imle_topk_sample_exact(&shape, NULL, temperature, &key, theta, LD, NULL, a->indices, work, len) == IMLE_OK);
+    CHECK(a->indices[B * S * K - 1] < N);
+    /* theta masks what the other distribution chooses */
+    CHECK(imle_topk_kl(&no_samples, NULL, temperature, other, 0, theta, LD, a->kl, work, len) == IMLE_OK);
+    CHECK(isinf(a->kl[0]) && isfinite(a->kl[1]));
+    free(a), free(work);
+}
+
+static void argmax(void)
+{
+    const imle_shape shape = {B, N, 1, S}, no_samples = {B, N, 1, 0};
+    const imle_key key = {1, 2, 3};
+    const size_t len = imle_argmax_exact_workspace_len(&shape);
+    struct answers *a = (struct answers *)array(1, sizeof *a);
+    float *work = (float *)array(len, sizeof *work);
+    unsigned b;
+
+    CHECK(imle_argmax_marginals(&no_samples, temperature, theta, LD, a->marginals, a->log_partition, a->entropy, work,
+                                len) == IMLE_OK);
+    CHECK(imle_argmax_marginals_vjp(&no_samples, temperature, theta, LD, v, 0, a->vjp, work, len) == IMLE_OK);
+    CHECK(imle_argmax_sample_exact(&shape, temperature, &key, theta, LD, a->z, a->indices, work, len) == IMLE_OK);
+    CHECK(imle_argmax_log_prob(&shape, temperature, theta, LD, a->indices, a->log_prob, work, len) == IMLE_OK);
+    CHECK(imle_argmax_kl(&no_samples, temperature, theta, LD, other, 0, a->kl, work, len) == IMLE_OK);
+    for (b = 0; b < B; b++) row_is_that_of_enumeration(a, b, 1, 1);
+    free(a), free(work);
+}
+
+int main(void)
+{
+    topk();
+    argmax();
+    puts("exact: marginals, log-partition, entropy, gradient, samples, log-probabilities and divergence of enumeration");
+    return 0;
+}
