@@ -18,6 +18,13 @@ grep -q '</html>' "$tmp/page.html"
 if grep -qE '(src|href)="?http' "$tmp/page.html"; then echo "the page loads something" && exit 1; fi
 echo "ok: test R² $r2 (5 random words: $random), lexicon share $ratio times random, one self-contained page"
 
+# The README's table is this one: MSE and R² of every method.
+for method in 'all words' '5 random words' '5 words, straight-through' '5 words, I-MLE'; do
+  mse=$(mean "$method" 2) r2=$(mean "$method" 3)
+  grep "| [*]*$method" README.md | grep -q "$mse ± .*${r2#0} ±" || { echo "README.md has another row for: $method"; exit 1; }
+done
+echo "ok: the README has this table"
+
 # refuses MESSAGE OPTION...
 refuses() {
   local status=0
@@ -27,10 +34,12 @@ refuses() {
 for i in {1..120}; do printf '%d\t%d\tword%d and more\n' "$i" $((i % 7 - 3)) "$i"; done >"$tmp/good.tsv"
 sed '50s/.*/50\tno score here/' "$tmp/good.tsv" >"$tmp/score.tsv"
 sed '60s/word60/\xe9/' "$tmp/good.tsv" >"$tmp/latin1.tsv"
+{ cat "$tmp/good.tsv"; printf '121\t1\t\n122\t1\t...\n'; } >"$tmp/empty.tsv"
+explain --data "$tmp/empty.tsv" --k 2 --epochs 1 --out "$tmp/page.html" 2>&1 >/dev/null | grep -q 'empty.tsv: skipped 2 lines'
 refuses 'missing.tsv: ' --data "$tmp/missing.tsv"
 refuses 'score.tsv:50: ' --data "$tmp/score.tsv"
 refuses 'latin1.tsv:60: not UTF-8' --data "$tmp/latin1.tsv"
 refuses 'more than the 3 words' --data "$tmp/good.tsv" --k 4
 refuses "'0'" --k 0
 refuses 'lambda must be' --lambda=-1
-echo "ok: bad input is refused with file and line, exit code 2"
+echo "ok: bad input is refused with file and line, exit code 2; lines without a word are skipped and counted"

@@ -81,6 +81,15 @@ awk -v all="$(r2 'all words')" -v random="$(r2 '5 random')" -v through="$(r2 '5 
 cat "$tmp/one"
 proved "all words > I-MLE > straight-through > random words, in R²"
 
+# The full run gives the README's C++ column: MSE, R², share of words in the lexicon.
+"$tmp/program" --data "$root/examples/data/movie_reviews.tsv" --threads 2 2>/dev/null >"$tmp/full"
+while read -r method; do
+    row=$(awk -v method="$method" 'index($0, method) == 1 { print $(NF - 4) ", " substr($(NF - 3), 2) ", " $(NF - 2) " %" }' \
+        "$tmp/full")
+    grep -qF "| $method | $row |" "$root/README.md" || { cat "$tmp/full"; echo "README.md has another row for $method"; exit 1; }
+done <<<$'all words\n5 random words\n5 words, straight-through\n5 words, I-MLE'
+proved "the main job's full run gives the README's table"
+
 if "$tmp/program" --data no/such/file 2>"$tmp/log"; then exit 1; fi
 grep -q '^no/such/file: ' "$tmp/log"
 proved "the main job refuses a missing file"
