@@ -22,7 +22,7 @@ dpkg -s rustc-web rust-web-src cargo-web libstd-rust-web-dev >/dev/null 2>&1 ||
 if ((${#missing[@]})); then
   sudo=$([[ $(id -u) == 0 ]] || echo sudo)
   $sudo apt-get update -q
-  $sudo apt-get -o DPkg::Lock::Timeout=500 install -qy --no-remove --no-install-recommends "${missing[@]}" >/dev/null
+  $sudo env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=500 install -qy --no-remove --no-install-recommends "${missing[@]}" >/dev/null
 fi
 rustc --version
 for program in gcc clang cmake valgrind; do "$program" --version | head -1; done
