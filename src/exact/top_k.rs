@@ -36,7 +36,8 @@ struct Tilt {
 }
 
 impl Tilt {
-    /// The tilt under which k heads are expected, to within a half. 1 ≤ k ≤ the unmasked entries.
+    /// The tilt under which k heads are expected, to within a half; k is at most the unmasked entries. For k = 0 no θ is
+    /// chosen, γ is +inf, and every coin shows tails.
     fn new(theta: &[f32], k: usize, temperature: f32, scratch: &mut [f32]) -> Tilt {
         select::top_k(theta, k, scratch);
         let chosen = theta.iter().zip(scratch.iter()).filter(|&(_, &z)| z != 0.0);
@@ -124,7 +125,7 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Tilts the coins of a row for k heads, 1 ≤ k ≤ the unmasked entries.
+    /// Tilts the coins of a row for k heads.
     fn toss(&mut self, theta: &[f32], k: usize, temperature: f32) -> Tilt {
         let tilt = Tilt::new(theta, k, temperature, self.p);
         for ((p, q), &t) in self.p.iter_mut().zip(self.q.iter_mut()).zip(theta) {
