@@ -47,12 +47,14 @@ user=$target/release/librust_user.a
 cargo_build() { cargo build --quiet --release --manifest-path "$out/rust_user/Cargo.toml" --target-dir "$target" "$@"; }
 
 cargo_build
-for order in "$user $out/libimle.a" "$out/libimle.a $user"; do
+copy=$out/rust_user/libimle_copy.a # as two components of a program may each bring one
+cp "$out/libimle.a" "$copy"
+for order in "$user $out/libimle.a $copy" "$copy $out/libimle.a $user"; do
   # shellcheck disable=SC2086
   build $order -o "$out/rust_users"
   "$out/rust_users"
 done
-echo "two Rusts: libimle.a and a staticlib that uses std, in one program, in either order"
+echo "two Rusts: two copies of libimle.a and a staticlib that uses std, in one program, in either order"
 
 cargo_build --features with_imle
 build "$user" -o "$out/rust_users"
