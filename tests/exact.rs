@@ -24,6 +24,10 @@ fn ask<D: Distribution>(exact: &Exact<D>, theta: &[f32], mut work: Vec<f32>) -> 
     let (mut mu, mut a, mut h) = (vec![f32::NAN; theta.len()], [f32::NAN], [f32::NAN]);
     let out = Moments { marginals: Some(&mut mu), log_partition: Some(&mut a), entropy: Some(&mut h) };
     exact.marginals(Rows::contiguous(theta), out, &mut work).unwrap();
+    let mut alone = [f32::NAN];
+    let out = Moments { log_partition: Some(&mut alone), ..Moments::default() };
+    exact.marginals(Rows::contiguous(theta), out, &mut work).unwrap();
+    assert_eq!(alone, a, "A asked for alone");
     Answer { mu, log_partition: a[0], entropy: h[0] }
 }
 
@@ -322,4 +326,21 @@ fn a_log_partition_that_overflows_is_infinite() {
         let got = answer(&[theta], 1, 0.01);
         assert_eq!((got.log_partition, got.mu[0], got.entropy), (expected, 1.0, 0.0));
     }
+}
+
+#[test]
+fn a_state_that_the_other_scores_mask_makes_the_divergence_infinite() {
+    let (theta, other) = ([0.5, -1.0, 2.0, 0.0], [0.5, f32::NEG_INFINITY, 2.0, 0.0]);
+    fn kl<D: Distribution>(exact: Exact<D>, theta: &[f32], other: &[f32]) -> f32 {
+        let mut got = [f32::NAN];
+        let mut work = vec![f32::NAN; exact.workspace_len()];
+        exact.kl(Rows::contiguous(theta), Rows::contiguous(other), &mut got, &mut work).unwrap();
+        got[0]
+    }
+    for k in 1..=3 {
+        assert_eq!(kl(exact(&theta, k, 1.0).0, &theta, &other), f32::INFINITY, "k = {k}");
+        assert!(kl(exact(&theta, k, 1.0).0, &other, &theta).is_finite(), "k = {k}");
+    }
+    let shape = Shape::new(1, 4, 1, 1).unwrap();
+    assert_eq!(kl(Exact::new(shape, Argmax, 1.0).unwrap(), &theta, &other), f32::INFINITY);
 }

@@ -6,7 +6,7 @@ mod argmax;
 mod top_k;
 
 use crate::kernel::elementwise::{copy, divide};
-use crate::map::{check_row, check_solver};
+use crate::map::{check_feasible, check_row, check_solver};
 use crate::noise::Stream;
 use crate::rows::{block, block_mut, check_length, check_values};
 use crate::states::Lists;
@@ -107,6 +107,9 @@ impl<D: Distribution> Exact<D> {
         for b in 0..shape.rows() {
             let mut row = self.row(b, theta.row(b, shape.n()), work)?;
             set(&mut out.log_partition, b, || row.log_partition());
+            if out.marginals.is_none() && out.entropy.is_none() {
+                continue; // A needs no sweep back
+            }
             let mu = row.marginals();
             if let Some(marginals) = &mut out.marginals {
                 copy(mu, block_mut(marginals, b * shape.n(), shape.n()));
@@ -200,7 +203,7 @@ impl<D: Distribution> Exact<D> {
         for (b, out) in kl.iter_mut().enumerate().take(shape.rows()) {
             let (theta, other) = (theta.row(b, shape.n()), other.row(b, shape.n()));
             check_values("theta_other", b, other, |t| t < f32::INFINITY)?;
-            check_row(&self.distribution, b, other)?;
+            check_feasible(&self.distribution, b, other)?;
             *out = self.row(b, theta, work)?.kl(other);
         }
         Ok(())

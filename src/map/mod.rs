@@ -79,5 +79,10 @@ pub(crate) fn check_solver(solver: &impl MapSolver, shape: Shape) -> Result<(), 
 /// θ of row b is good and the row has a state.
 pub(crate) fn check_row(solver: &impl MapSolver, b: usize, theta: &[f32]) -> Result<(), Error> {
     check_theta_row(b, theta)?;
+    check_feasible(solver, b, theta)
+}
+
+/// The row has a state.
+pub(crate) fn check_feasible(solver: &impl MapSolver, b: usize, theta: &[f32]) -> Result<(), Error> {
     if solver.feasible(b, theta) { Ok(()) } else { Err(Error::Infeasible { row: b as u32 }) }
 }
