@@ -12,7 +12,9 @@
 //! ```
 //!
 //! C: k of n ([`TopK`]), one of n ([`Argmax`]), or your own [`MapSolver`]. Sizes known at compile time: [`fixed`].
-//! A solver that lives elsewhere: [`perturb()`], [`target()`], [`difference`].
+//! A solver that lives elsewhere: [`perturb()`], [`target()`], [`difference`]. Other estimators of ∇_θ L:
+//! [`straight_through()`], SIMPLE ([`Exact::simple`]), the score functions of p ([`Exact::score_function`]) and of the
+//! noise ([`perturbed_gradient`]), and the Fenchel–Young loss ([`Imle::fenchel_young`]).
 //!
 //! ```
 //! use imle::{Dz, Imle, Key, Options, Rows, RowsMut, Shape, States, TopK};
@@ -46,8 +48,8 @@
 //!
 //! # Where to read
 //! [`Shape`], [`Rows`] and [`Options`] say what a call is given; `map` has one constraint set a file, `noise` one law a
-//! file; `estimator` has the forward pass (`perturb`), θ' (`target`) and the gradient (`implicit`); `kernel` has the
-//! loops over coordinates; `float` the arithmetic. `exact` has the distribution itself.
+//! file; `estimator` has the forward pass (`perturb`), θ' (`target`), the gradient (`implicit`) and the other estimators,
+//! one a file; `kernel` has the loops over coordinates; `float` the arithmetic. `exact` has the distribution itself.
 
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
@@ -69,7 +71,9 @@ mod shape;
 mod states;
 
 pub use error::Error;
-pub use estimator::{Diagnostics, Imle, Side, difference, noise, perturb, target, workspace_len};
+pub use estimator::{
+    Diagnostics, Imle, Side, difference, noise, perturb, perturbed_gradient, straight_through, target, workspace_len,
+};
 pub use exact::{Distribution, Exact, Moments};
 pub use map::{Argmax, MapSolver, TopK};
 pub use noise::Noise;

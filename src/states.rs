@@ -92,9 +92,14 @@ impl<'a> Lists<'a> {
 
     pub(crate) fn write(self, s: usize, z: &mut [f32]) {
         z.fill(0.0);
+        self.add(s, 1.0, z);
+    }
+
+    /// sum += factor · z_s
+    pub(crate) fn add(self, s: usize, factor: f32, sum: &mut [f32]) {
         for &i in self.get(s) {
-            if let Some(z) = z.get_mut(i as usize) {
-                *z = 1.0;
+            if let Some(sum) = sum.get_mut(i as usize) {
+                *sum += factor;
             }
         }
     }

@@ -1,11 +1,18 @@
-//! Perturb-and-MAP samples and Implicit-MLE gradients, for any constraint set that has a MAP solver.
+//! Perturb-and-MAP samples and gradients: Implicit MLE for any constraint set that has a MAP solver, and the other
+//! estimators of ∇_θ L on the same views.
 
+mod fenchel_young;
 mod implicit;
 mod perturb;
+mod score;
+mod simple;
+mod straight_through;
 mod target;
 
 pub use implicit::{Diagnostics, difference};
 pub use perturb::{noise, perturb};
+pub use score::perturbed_gradient;
+pub use straight_through::straight_through;
 pub use target::{Side, target};
 
 use crate::map::{check_row, check_solver};

@@ -8,7 +8,7 @@
 use super::{Distribution, RowDistribution};
 use crate::float::{Sum, exp_negative, ln};
 use crate::kernel::argmax::argmax;
-use crate::kernel::elementwise::{copy, divide};
+use crate::kernel::elementwise::divide;
 use crate::noise::Stream;
 use crate::{Argmax, Noise, Shape};
 
@@ -75,11 +75,11 @@ impl<'a> RowDistribution<'a> for Softmax<'a> {
     }
 
     /// Cov v = μ (v − ⟨μ, v⟩).
-    fn covariance(&mut self, v: &[f32], out: &mut [f32]) {
-        copy(self.marginals(), out);
-        let mean = Sum::of(out.iter().zip(v).map(|(mu, v)| mu * v)).value();
-        for (out, v) in out.iter_mut().zip(v) {
-            *out *= v - mean;
+    fn covariance(&mut self, v: &mut [f32]) {
+        let mu = self.marginals();
+        let mean = Sum::of(mu.iter().zip(v.iter()).map(|(mu, v)| mu * v)).value();
+        for (v, mu) in v.iter_mut().zip(mu) {
+            *v = mu * (*v - mean);
         }
     }
 

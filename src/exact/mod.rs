@@ -36,8 +36,8 @@ pub trait RowDistribution<'a> {
     fn marginals(&mut self) -> &[f32];
     /// H, after `marginals`.
     fn entropy(&self) -> f32;
-    /// out = Cov_p(z) v.
-    fn covariance(&mut self, v: &[f32], out: &mut [f32]);
+    /// v ← Cov_p(z) v.
+    fn covariance(&mut self, v: &mut [f32]);
     /// A state, valid until the next call, from the stream's next words.
     fn draw(&mut self, stream: &mut Stream) -> &[f32];
     /// ln p of the state that `state` writes.
@@ -51,9 +51,9 @@ pub trait RowDistribution<'a> {
 /// Every call needs [`workspace_len`](Exact::workspace_len) floats of workspace, whatever B and S.
 #[derive(Clone, Copy, Debug)]
 pub struct Exact<D> {
-    shape: Shape,
-    distribution: D,
-    temperature: f32,
+    pub(crate) shape: Shape,
+    pub(crate) distribution: D,
+    pub(crate) temperature: f32,
 }
 
 /// What [`Exact::marginals`] writes; leave out what is not wanted.
@@ -119,8 +119,7 @@ impl<D: Distribution> Exact<D> {
         Ok(())
     }
 
-    /// out = (1/T) Cov_p(z) v, `[B][N]`: the exact gradient of ⟨v, μ(θ)⟩, and, with v = ∇_z ℓ at an exact sample, the
-    /// SIMPLE estimator (Ahmed et al. 2023).
+    /// out = (1/T) Cov_p(z) v, `[B][N]`: the exact gradient of ⟨v, μ(θ)⟩.
     ///
     /// # Errors
     /// As [`marginals`](Exact::marginals).
@@ -133,7 +132,8 @@ impl<D: Distribution> Exact<D> {
             check_values("v", b, v, f32::is_finite)?;
             let mut row = self.row(b, theta.row(b, shape.n()), work)?;
             let out = block_mut(out, b * shape.n(), shape.n());
-            row.covariance(v, out);
+            copy(v, out);
+            row.covariance(out);
             divide(out, self.temperature);
         }
         Ok(())
@@ -209,12 +209,12 @@ impl<D: Distribution> Exact<D> {
         Ok(())
     }
 
-    fn row<'a>(&self, b: usize, theta: &'a [f32], work: &'a mut [f32]) -> Result<D::Row<'a>, Error> {
+    pub(crate) fn row<'a>(&self, b: usize, theta: &'a [f32], work: &'a mut [f32]) -> Result<D::Row<'a>, Error> {
         check_row(&self.distribution, b, theta)?;
         Ok(self.distribution.row(b, theta, self.temperature, work))
     }
 
-    fn check_work(&self, work: &[f32]) -> Result<(), Error> {
+    pub(crate) fn check_work(&self, work: &[f32]) -> Result<(), Error> {
         let needed = self.workspace_len();
         if work.len() < needed { Err(Error::Workspace { needed, given: work.len() }) } else { Ok(()) }
     }

@@ -332,31 +332,30 @@ impl<'a> RowDistribution<'a> for Coins<'a> {
         z
     }
 
-    /// out = Cov_p(z) v.
+    /// v ← Cov_p(z) v.
     ///
     /// (Cov v)_i = E[z_i ⟨v,z⟩] − μ_i E⟨v,z⟩. The terms of E[z_i ⟨v,z⟩] from later coins come from one sweep with
     /// Ġ_i(j) = E[Σ_{l≥i} v_l z_l; the tosses from i on have k−j heads]; those from earlier coins from the same sweep
     /// over the reversed row. So one table is enough.
-    fn covariance(&mut self, v: &[f32], out: &mut [f32]) {
+    fn covariance(&mut self, v: &mut [f32]) {
         // Cov 1 = 0, so any shift of v is allowed; this one, close to E⟨v,z⟩/k, leaves little to cancel.
         let heads = Sum::of(self.work.p.iter().copied()).value();
-        let weighted = Sum::of(self.work.p.iter().zip(v).map(|(p, v)| if *p > 0.0 { p * v } else { 0.0 })).value();
+        let weighted =
+            Sum::of(self.work.p.iter().zip(v.iter()).map(|(p, v)| if *p > 0.0 { p * v } else { 0.0 })).value();
         let shift = if heads > 0.0 { weighted / heads } else { 0.0 };
         self.work.backward(self.k);
-        let mean = Sum::of(self.work.mu.iter().zip(v).map(|(mu, v)| mu * (v - shift))).value();
-        for ((out, &mu), &v) in out.iter_mut().zip(self.work.mu.iter()).zip(v) {
-            *out = mu * ((v - shift) - mean);
+        let mean = Sum::of(self.work.mu.iter().zip(v.iter()).map(|(mu, v)| mu * (v - shift))).value();
+        // From here on nu holds the shifted v, and v the sum.
+        for ((v, shifted), &mu) in v.iter_mut().zip(self.work.nu.iter_mut()).zip(self.work.mu.iter()) {
+            *shifted = *v - shift;
+            *v = mu * (*shifted - mean);
         }
-        // From here on nu holds the shifted v.
-        for (shifted, &v) in self.work.nu.iter_mut().zip(v) {
-            *shifted = v - shift;
-        }
-        self.work.add_later_coins(self.k, out);
+        self.work.add_later_coins(self.k, v);
         self.work.reverse();
-        out.reverse();
+        v.reverse();
         self.work.forward(self.k);
-        self.work.add_later_coins(self.k, out);
-        out.reverse();
+        self.work.add_later_coins(self.k, v);
+        v.reverse();
     }
 }
 

@@ -51,6 +51,13 @@ pub(crate) fn accumulate(z: &[f32], sum: &mut [f32]) {
     }
 }
 
+/// 0 where θ is masked.
+pub(crate) fn zero_masked(theta: &[f32], values: &mut [f32]) {
+    for (value, &t) in values.iter_mut().zip(theta) {
+        *value = if t == f32::NEG_INFINITY { 0.0 } else { *value };
+    }
+}
+
 /// sum += z − z'; the number of coordinates where they differ.
 pub(crate) fn accumulate_difference(z: &[f32], z_target: &[f32], sum: &mut [f32]) -> u64 {
     let mut nonzeros = 0;

@@ -32,6 +32,12 @@ pub(crate) fn gumbel(word: u32) -> f32 {
     -ln(exponential(word))
 }
 
+/// −(ln ρ)'(ε) = 1 − e^(−ε) at the word's ε, and e^(−ε) = −ln u.
+#[inline(always)]
+pub(super) fn score(word: u32) -> f32 {
+    1.0 - exponential(word)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,6 +55,11 @@ mod tests {
     #[test]
     fn gumbel_keeps_every_word_apart_in_the_upper_tail() {
         assert!((u32::MAX - (1 << 16)..=u32::MAX).is_sorted_by(|&a, &b| gumbel(a) < gumbel(b)));
+    }
+
+    #[test]
+    fn score_is_that_of_the_density() {
+        assert_error(score, |w| 1.0 - (-f64::from(gumbel(w))).exp(), 4e-7);
     }
 
     #[test]

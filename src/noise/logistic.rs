@@ -2,12 +2,18 @@
 //!
 //! ε = ln u − ln(1 − u) with u = (w + ½)·2⁻³², both logarithms with full relative precision; −ε for the mirrored word.
 
-use super::gumbel::exponential;
+use super::gumbel::{exponential, unit};
 
 /// ln u − ln(1 − u), increasing in the word, from −22.9 up to 22.9.
 #[inline(always)]
 pub(crate) fn logistic(word: u32) -> f32 {
     exponential(!word) - exponential(word)
+}
+
+/// −(ln ρ)'(ε) = tanh(ε/2) at the word's ε, which is u − (1 − u).
+#[inline(always)]
+pub(super) fn score(word: u32) -> f32 {
+    unit(word) - unit(!word)
 }
 
 #[cfg(test)]
@@ -18,6 +24,11 @@ mod tests {
     #[test]
     fn logistic_is_within_its_stated_error() {
         assert_error(logistic, |w| probability(w).ln() - probability(!w).ln(), 2.4e-7);
+    }
+
+    #[test]
+    fn score_is_that_of_the_density() {
+        assert_error(score, |w| (f64::from(logistic(w)) / 2.0).tanh(), 1.5e-7);
     }
 
     #[test]

@@ -41,6 +41,21 @@ impl Noise {
             Noise::Normal => stream.fill(epsilon, normal::normal),
         }
     }
+
+    /// Whether the density ρ is known, and smooth.
+    pub(crate) fn has_score(self) -> bool {
+        matches!(self, Noise::Gumbel | Noise::Logistic | Noise::Normal)
+    }
+
+    /// sum += factor · ν'(ε), ν = −ln ρ, for the ε that `fill` makes from the same words, if the law has a score.
+    pub(crate) fn add_score(self, stream: &mut Stream, factor: f32, sum: &mut [f32]) {
+        match self {
+            Noise::Gumbel => stream.add(factor, sum, gumbel::score),
+            Noise::Logistic => stream.add(factor, sum, logistic::score),
+            Noise::Normal => stream.add(factor, sum, normal::normal),
+            _ => (),
+        }
+    }
 }
 
 /// (1 − u)/u of a uniform u = (w + ½)·2⁻³², from 2⁻³³ to 2³³: an event of probability p happens where p/(1 − p) times

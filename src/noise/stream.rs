@@ -63,6 +63,16 @@ impl Stream {
             }
         }
     }
+
+    /// sum += factor · law: one sample's words again.
+    #[inline(always)]
+    pub(crate) fn add(&mut self, factor: f32, sum: &mut [f32], law: impl Fn(u32) -> f32) {
+        for block in sum.chunks_mut(LANES) {
+            for (sum, word) in block.iter_mut().zip(self.next_block()) {
+                *sum += factor * law(word);
+            }
+        }
+    }
 }
 
 /// The first digits of π after the point, as rand's other generators use them: constants with nothing up the sleeve.

@@ -1,0 +1,66 @@
+//! The Fenchel–Young loss of a perturbed optimiser (Berthet, Blondel, Teboul, Cuturi, Vert, Bach 2020, section 3.2).
+
+use super::{Imle, Work};
+use crate::float::Sum;
+use crate::kernel::elementwise::{accumulate, divide, perturb, zero_masked};
+use crate::map::check_row;
+use crate::noise::Stream;
+use crate::rows::{check_length, check_values};
+use crate::{Error, Key, MapSolver, Rows, RowsMut};
+
+impl<M: MapSolver> Imle<M> {
+    /// Learning from states that were observed: loss = F(θ) − ⟨θ, y⟩ with F(θ) = (1/S) Σ_s max_{z ∈ C} ⟨z, θ + τε_s⟩,
+    /// `[B]`, and its exact gradient, grad_theta = (1/S) Σ_s z_s − y, `[B][N]`.
+    ///
+    /// Convex in θ, and piecewise linear for a given key; in expectation it is the Fenchel–Young loss less Ω(y), a
+    /// constant that is not known (so it may be negative), and least where `E[z]` = y. y is a state or a mean of
+    /// states, any finite numbers. Where θ is masked, grad_theta is exactly 0; a y that is not 0 there makes the loss
+    /// infinite. O(B·S·N).
+    ///
+    /// # Errors
+    /// Argument errors before anything is written; [`Error::NonFinite`] and [`Error::Infeasible`] with the first bad
+    /// row.
+    pub fn fenchel_young(
+        &self,
+        key: Key,
+        theta: Rows<'_>,
+        y: Rows<'_>,
+        loss: &mut [f32],
+        grad_theta: RowsMut<'_>,
+        work: &mut [f32],
+    ) -> Result<(), Error> {
+        let shape = self.shape;
+        let (theta, y) = (theta.check("theta", shape)?, y.check("y", shape)?);
+        check_length("loss", loss, shape.rows())?;
+        let mut grad_theta = grad_theta.check("grad_theta", shape)?;
+        let Work { scores, z, .. } = Work::new(work, shape.n())?;
+        for (b, loss) in loss.iter_mut().enumerate().take(shape.rows()) {
+            let (theta, y) = (theta.row(b, shape.n()), y.row(b, shape.n()));
+            check_row(&self.solver, b, theta)?;
+            check_values("y", b, y, f32::is_finite)?;
+            let grad = grad_theta.row(b, shape.n());
+            grad.fill(0.0);
+            let (mut stream, mut best) = (Stream::new(key, b), Sum::default());
+            for _ in 0..shape.samples() {
+                self.options.noise.fill(&mut stream, scores);
+                perturb(theta, self.options.temperature, scores);
+                self.solver.map(b, scores, z);
+                chosen(scores, z).for_each(|score| best.add(score));
+                accumulate(z, grad);
+            }
+            let samples = shape.samples() as f32;
+            *loss = best.value() / samples - Sum::of(chosen(theta, y)).value();
+            divide(grad, samples);
+            for (grad, y) in grad.iter_mut().zip(y) {
+                *grad -= y;
+            }
+            zero_masked(theta, grad);
+        }
+        Ok(())
+    }
+}
+
+/// The terms of ⟨z, scores⟩. A mask, −inf, is no term unless it is chosen.
+fn chosen<'a>(scores: &'a [f32], z: &'a [f32]) -> impl Iterator<Item = f32> + 'a {
+    scores.iter().zip(z).filter(|&(_, &z)| z != 0.0).map(|(score, z)| score * z)
+}

@@ -1,0 +1,122 @@
+//! Score functions: ∇_θ E[ℓ(z)] = E[ℓ(z) ∇_θ ln p], from the losses alone, without ∇_z ℓ. Unbiased for any loss.
+//!
+//! The baseline of a sample is the mean loss of the *other* samples of its row, which is independent of it and so adds
+//! no bias. As (1/S) Σ_s (ℓ_s − mean_{r≠s} ℓ_r) g_s = (1/(S−1)) Σ_s (ℓ_s − ℓ̄) g_s, and Σ_s (ℓ_s − ℓ̄) = 0, whatever
+//! the scores g_s have in common drops out.
+
+use crate::float::Sum;
+use crate::kernel::elementwise::{divide, zero_masked};
+use crate::map::check_row;
+use crate::noise::Stream;
+use crate::rows::{block, check_length, check_theta_row, check_values};
+use crate::states::Lists;
+use crate::{Distribution, Error, Exact, Key, Options, Rows, RowsMut, Shape};
+
+impl<D: Distribution> Exact<D> {
+    /// grad_theta = (1/S) Σ_s (ℓ_s − mean_{r≠s} ℓ_r) (1/T) (z_s − μ), S ≥ 2: the score function with a leave-one-out
+    /// baseline (Kool, van Hoof, Welling 2019), an unbiased estimate of `∇_θ E_p[ℓ(z)]`.
+    ///
+    /// `indices` are the lists `[B][S][K]` that [`sample`](Exact::sample) drew, `losses` the losses `[B][S]` there,
+    /// any function of z. μ drops out, so this needs no workspace and O(B·(N + S·K)) time. It is exactly 0 where θ is
+    /// masked.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for S = 1, which has no baseline; otherwise as [`marginals`](Exact::marginals), for the losses
+    /// too, and [`Error::NotAState`].
+    pub fn score_function(
+        &self,
+        theta: Rows<'_>,
+        indices: &[u32],
+        losses: &[f32],
+        grad_theta: RowsMut<'_>,
+    ) -> Result<(), Error> {
+        let (shape, states) = (self.shape, self.shape.samples() * self.shape.k());
+        let theta = theta.check("theta", shape)?;
+        check_length("indices", indices, shape.rows() * states)?;
+        check_losses(shape, losses)?;
+        let mut grad_theta = grad_theta.check("grad_theta", shape)?;
+        for b in 0..shape.rows() {
+            let theta = theta.row(b, shape.n());
+            let lists = Lists { lists: block(indices, b * states, states), k: shape.k() };
+            check_row(&self.distribution, b, theta)?;
+            lists.check(shape.samples(), b, theta, self.distribution.ones(b))?;
+            let losses = row_losses(shape, b, losses)?;
+            let grad = grad_theta.row(b, shape.n());
+            grad.fill(0.0);
+            for (s, loss) in centred(losses).enumerate() {
+                lists.add(s, loss, grad);
+            }
+            divide(grad, (shape.samples() - 1) as f32);
+            divide(grad, self.temperature);
+        }
+        Ok(())
+    }
+}
+
+/// grad_theta = (1/S) Σ_s (ℓ_s − mean_{r≠s} ℓ_r) (1/τ) ν'(ε_s), S ≥ 2, with ν = −ln ρ: an unbiased estimate of
+/// ∇_θ `E[ℓ(MAP(θ + τε))]` for perturb-and-MAP samples of any constraint set (Berthet, Blondel, Teboul, Cuturi, Vert,
+/// Bach 2020, proposition 3.1). ℓ_s = ⟨z_s, v⟩ gives the vector–Jacobian product of the perturbed optimiser, the
+/// gradient of `⟨v, E[z]⟩`.
+///
+/// `losses`, `[B][S]`, are any function of the samples that [`Imle::sample`](crate::Imle::sample), or a solver outside
+/// with [`perturb`](crate::perturb()), found for the same key; the noise is made again. ν'(ε) is ε for normal noise,
+/// 1 − e^(−ε) for Gumbel and tanh(ε/2) for logistic noise. The paper has no baseline; `E[ν'(ε)]` = 0 permits one. The
+/// variance is of order N·Var(ℓ)/(S τ²): choose it where ∇_z ℓ is not to be had. Exactly 0 where θ is masked. O(B·S·N).
+///
+/// # Errors
+/// Argument errors before anything is written, among them [`Error::Shape`] for S = 1, and [`Error::Option`] for τ = 0
+/// and for noise that has no such density; [`Error::NonFinite`] with the first bad row.
+pub fn perturbed_gradient(
+    shape: Shape,
+    options: &Options,
+    key: Key,
+    theta: Rows<'_>,
+    losses: &[f32],
+    grad_theta: RowsMut<'_>,
+) -> Result<(), Error> {
+    options.check()?;
+    if !options.noise.has_score() {
+        return Err(Error::Option { rule: "the noise must be Gumbel, logistic or normal" });
+    }
+    if !(1.0 / options.temperature).is_finite() {
+        return Err(Error::Option { rule: "temperature must be greater than 0, and 1/temperature finite" });
+    }
+    let theta = theta.check("theta", shape)?;
+    check_losses(shape, losses)?;
+    let mut grad_theta = grad_theta.check("grad_theta", shape)?;
+    for b in 0..shape.rows() {
+        let theta = theta.row(b, shape.n());
+        check_theta_row(b, theta)?;
+        let losses = row_losses(shape, b, losses)?;
+        let grad = grad_theta.row(b, shape.n());
+        grad.fill(0.0);
+        let mut stream = Stream::new(key, b);
+        for loss in centred(losses) {
+            options.noise.add_score(&mut stream, loss, grad);
+        }
+        divide(grad, (shape.samples() - 1) as f32);
+        divide(grad, options.temperature);
+        zero_masked(theta, grad);
+    }
+    Ok(())
+}
+
+fn check_losses(shape: Shape, losses: &[f32]) -> Result<(), Error> {
+    if shape.samples() < 2 {
+        return Err(Error::Shape { rule: "samples must be at least 2: the baseline is the mean of the others" });
+    }
+    check_length("losses", losses, shape.rows() * shape.samples())
+}
+
+fn row_losses(shape: Shape, b: usize, losses: &[f32]) -> Result<&[f32], Error> {
+    let losses = block(losses, b * shape.samples(), shape.samples());
+    check_values("losses", b, losses, f32::is_finite)?;
+    Ok(losses)
+}
+
+/// ℓ_s − ℓ̄. What all losses have in common is taken out first, so that it costs no digits.
+fn centred(losses: &[f32]) -> impl Iterator<Item = f32> {
+    let first = losses.first().copied().unwrap_or_default();
+    let mean = Sum::of(losses.iter().map(|loss| loss - first)).value() / losses.len() as f32;
+    losses.iter().map(move |loss| (loss - first) - mean)
+}

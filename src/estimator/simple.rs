@@ -1,0 +1,35 @@
+//! The SIMPLE estimator (Ahmed, Zeng, Niepert, Van den Broeck 2023): exact samples forwards, the exact marginals'
+//! derivative backwards.
+
+use super::straight_through;
+use crate::exact::RowDistribution;
+use crate::kernel::elementwise::divide;
+use crate::rows::check_dz_row;
+use crate::{Distribution, Dz, Error, Exact, Rows, RowsMut};
+
+impl<D: Distribution> Exact<D> {
+    /// grad_theta = (1/T) Cov_p(z) · (1/S) Σ_s dz_s with dz_s = ∇_z ℓ at the samples that
+    /// [`sample`](Exact::sample) drew: z is differentiated as if it were μ(θ). Cov_p is symmetric and the same for all
+    /// samples, so one product serves them. It costs what [`marginals_vjp`](Exact::marginals_vjp) costs, O(B·N·K)
+    /// (one-hot: O(B·N)), and O(B·S·N) for the mean, which is that of
+    /// [`straight_through`](crate::straight_through()).
+    ///
+    /// # Errors
+    /// As [`marginals`](Exact::marginals), for dz too.
+    pub fn simple(&self, theta: Rows<'_>, dz: Dz<'_>, grad_theta: RowsMut<'_>, work: &mut [f32]) -> Result<(), Error> {
+        let shape = self.shape;
+        let (theta, dz) = (theta.check("theta", shape)?, dz.check(shape)?);
+        let mut grad_theta = grad_theta.check("grad_theta", shape)?;
+        self.check_work(work)?;
+        for b in 0..shape.rows() {
+            let theta = theta.row(b, shape.n());
+            let mut row = self.row(b, theta, work)?;
+            check_dz_row(dz, b, shape.samples())?;
+            let grad = grad_theta.row(b, shape.n());
+            straight_through::mean(theta, dz, b, shape.samples(), grad);
+            row.covariance(grad);
+            divide(grad, self.temperature);
+        }
+        Ok(())
+    }
+}
