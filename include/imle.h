@@ -367,6 +367,38 @@ imle_status imle_topk_gradient(const struct imle_shape *shape,
                                float *work,
                                size_t work_len);
 
+// Learning from states that were observed, not from a loss on z: the Fenchel-Young loss of the perturbed optimiser,
+// less a constant that depends on y only and is not known, and its exact gradient:
+//
+// loss = (1/S) sum_s max over z of <z, theta + tau eps_s> - <theta, y>,   grad_theta = (1/S) sum_s z_s - y,
+//
+// with the z_s that imle_topk_sample draws for the same key. Convex in theta, and least in expectation where E[z] = y.
+// O(B S N).
+//
+// shape, k_row, options, key, theta, ld_theta: in, the same as for imle_topk_sample.
+// y, ld_y: in, [B][N], finite: a state, or a mean of states; row stride in elements, at least N, 0 = contiguous.
+// loss: out, [B], in units of theta; may be below 0; infinite where y is not 0 at a masked entry.
+// grad_theta, ld_grad: out, [B][N], exactly 0 where theta is masked; row stride in elements, at least N, 0 =
+// contiguous. What lies between rows is not touched.
+// work, work_len: workspace, in floats, at least imle_topk_workspace_len(shape); its contents mean nothing.
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION, _OVERLAP, _VERSION; _NONFINITE, _INFEASIBLE.
+// Threads: any, with different outputs and workspaces. Source: Berthet, Blondel, Teboul, Cuturi, Vert, Bach 2020
+// (arXiv 2002.08676).
+IMLE_MUST_USE
+imle_status imle_topk_fenchel_young(const struct imle_shape *shape,
+                                    const uint32_t *k_row,
+                                    const struct imle_options *options,
+                                    const struct imle_key *key,
+                                    const float *theta,
+                                    size_t ld_theta,
+                                    const float *y,
+                                    size_t ld_y,
+                                    float *loss,
+                                    float *grad_theta,
+                                    size_t ld_grad,
+                                    float *work,
+                                    size_t work_len);
+
 // The floats of workspace that the exact functions of k-subsets need, whatever rows and samples: (N + 2)(K + 1) + 4 N.
 // IMLE_TOPK_EXACT_WORKSPACE_LEN(n, k) is the same number as a constant.
 //
@@ -410,8 +442,7 @@ imle_status imle_topk_marginals(const struct imle_shape *shape,
 //
 // out = (1 / T) Cov(z) v = (1 / T) (E[z <v, z>] - mu <v, mu>), T = temperature.
 //
-// With v = the gradient of the loss at an exact sample this is the backward pass of the SIMPLE estimator; with v = the
-// gradient of the loss at mu, that of a layer whose output is mu. O(B N K).
+// With v = the gradient of the loss at mu this is the backward pass of a layer whose output is mu. O(B N K).
 //
 // shape: in; samples is ignored.
 // k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
@@ -505,6 +536,63 @@ imle_status imle_topk_kl(const struct imle_shape *shape,
                          float *kl,
                          float *work,
                          size_t work_len);
+
+// The SIMPLE estimator, exact samples forwards and the derivative of the exact marginals backwards:
+//
+// grad_theta = (1 / T) Cov(z) (1/S) sum_s dz_s, T = temperature, dz_s = the gradient of the loss at the s-th sample of
+// imle_topk_sample_exact.
+//
+// The mean is that of imle_straight_through, the product that of imle_topk_marginals_vjp. O(B N (K + S)).
+//
+// shape: in.
+// k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
+// dz, dz_row_stride, dz_sample_stride: in, [B][S][N], finite, in units of loss: the same as for imle_topk_gradient.
+// grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta, its sum over a row is 0 to rounding, exactly 0
+// where theta is masked; row stride in elements, at least N, 0 = contiguous. What lies between rows is not touched.
+// work, work_len: workspace, in floats, at least imle_topk_exact_workspace_len(shape); its contents mean nothing.
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE.
+// Threads: any, with different outputs and workspaces. Source: Ahmed, Zeng, Niepert, Van den Broeck 2023 (arXiv
+// 2210.01941).
+IMLE_MUST_USE
+imle_status imle_topk_simple(const struct imle_shape *shape,
+                             const uint32_t *k_row,
+                             float temperature,
+                             const float *theta,
+                             size_t ld_theta,
+                             const float *dz,
+                             size_t dz_row_stride,
+                             size_t dz_sample_stride,
+                             float *grad_theta,
+                             size_t ld_grad,
+                             float *work,
+                             size_t work_len);
+
+// The score function of p with a leave-one-out baseline, an unbiased estimate of the gradient of E[loss(z)]:
+//
+// grad_theta = (1/S) sum_s (loss_s - mean over r != s of loss_r) (1 / T) (z_s - mu), T = temperature.
+//
+// Needs no gradient of the loss, and no mu: the differences sum to 0, so that it drops out. O(B (N + S K)).
+//
+// shape: in; S at least 2.
+// k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
+// indices: in, [B][S][K], the samples that imle_topk_sample_exact drew.
+// losses: in, [B][S], finite: any function of the samples.
+// grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta, its sum over a row is 0 to rounding, exactly 0
+// where theta is masked; row stride in elements, at least N, 0 = contiguous. What lies between rows is not touched.
+// Errors: IMLE_ERR_NULL, _SHAPE (also for S = 1), _STRIDE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE
+// (also for an index list that is no state of its row).
+// Threads: any, with different outputs. Source: Kool, van Hoof, Welling 2019 (Buy 4 REINFORCE samples, get a baseline
+// for free).
+IMLE_MUST_USE
+imle_status imle_topk_score_function(const struct imle_shape *shape,
+                                     const uint32_t *k_row,
+                                     float temperature,
+                                     const float *theta,
+                                     size_t ld_theta,
+                                     const uint32_t *indices,
+                                     const float *losses,
+                                     float *grad_theta,
+                                     size_t ld_grad);
 
 // The floats of workspace that imle_argmax_map, imle_argmax_sample and imle_argmax_gradient need, whatever rows and
 // samples: 3 N. IMLE_ARGMAX_WORKSPACE_LEN(n) is the same number as a constant.
@@ -617,6 +705,37 @@ imle_status imle_argmax_gradient(const struct imle_shape *shape,
                                  struct imle_diagnostics *diagnostics,
                                  float *work,
                                  size_t work_len);
+
+// Learning from states that were observed, not from a loss on z: the Fenchel-Young loss of the perturbed optimiser,
+// less a constant that depends on y only and is not known, and its exact gradient:
+//
+// loss = (1/S) sum_s max over z of <z, theta + tau eps_s> - <theta, y>,   grad_theta = (1/S) sum_s z_s - y,
+//
+// with the z_s that imle_argmax_sample draws for the same key. All as for imle_topk_fenchel_young at k = 1, less k_row.
+// O(B S N).
+//
+// shape, options, key, theta, ld_theta: in, the same as for imle_argmax_sample.
+// y, ld_y: in, [B][N], finite: a state, or a mean of states; row stride in elements, at least N, 0 = contiguous.
+// loss: out, [B], in units of theta; may be below 0; infinite where y is not 0 at a masked entry.
+// grad_theta, ld_grad: out, [B][N], exactly 0 where theta is masked; row stride in elements, at least N, 0 =
+// contiguous. What lies between rows is not touched.
+// work, work_len: workspace, in floats, at least imle_argmax_workspace_len(shape); its contents mean nothing.
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION, _OVERLAP, _VERSION; _NONFINITE, _INFEASIBLE.
+// Threads: any, with different outputs and workspaces. Source: Berthet, Blondel, Teboul, Cuturi, Vert, Bach 2020
+// (arXiv 2002.08676).
+IMLE_MUST_USE
+imle_status imle_argmax_fenchel_young(const struct imle_shape *shape,
+                                      const struct imle_options *options,
+                                      const struct imle_key *key,
+                                      const float *theta,
+                                      size_t ld_theta,
+                                      const float *y,
+                                      size_t ld_y,
+                                      float *loss,
+                                      float *grad_theta,
+                                      size_t ld_grad,
+                                      float *work,
+                                      size_t work_len);
 
 // The floats of workspace that the exact functions of one-hot states need, whatever rows and samples: N.
 // IMLE_ARGMAX_EXACT_WORKSPACE_LEN(n) is the same number as a constant.
@@ -743,6 +862,113 @@ imle_status imle_argmax_kl(const struct imle_shape *shape,
                            float *kl,
                            float *work,
                            size_t work_len);
+
+// The SIMPLE estimator, exact samples forwards and the derivative of the exact marginals backwards:
+//
+// grad_theta = (1 / T) Cov(z) (1/S) sum_s dz_s, T = temperature, dz_s = the gradient of the loss at the s-th sample of
+// imle_argmax_sample_exact.
+//
+// The mean is that of imle_straight_through, the product that of imle_argmax_marginals_vjp. O(B S N).
+//
+// shape: in; k = 1.
+// temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
+// dz, dz_row_stride, dz_sample_stride: in, [B][S][N], finite, in units of loss: the same as for imle_argmax_gradient.
+// grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta, its sum over a row is 0 to rounding, exactly 0
+// where theta is masked; row stride in elements, at least N, 0 = contiguous. What lies between rows is not touched.
+// work, work_len: workspace, in floats, at least imle_argmax_exact_workspace_len(shape); its contents mean nothing.
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE.
+// Threads: any, with different outputs and workspaces. Source: Ahmed, Zeng, Niepert, Van den Broeck 2023 (arXiv
+// 2210.01941).
+IMLE_MUST_USE
+imle_status imle_argmax_simple(const struct imle_shape *shape,
+                               float temperature,
+                               const float *theta,
+                               size_t ld_theta,
+                               const float *dz,
+                               size_t dz_row_stride,
+                               size_t dz_sample_stride,
+                               float *grad_theta,
+                               size_t ld_grad,
+                               float *work,
+                               size_t work_len);
+
+// The score function of p with a leave-one-out baseline, an unbiased estimate of the gradient of E[loss(z)]:
+//
+// grad_theta = (1/S) sum_s (loss_s - mean over r != s of loss_r) (1 / T) (z_s - mu), T = temperature.
+//
+// Needs no gradient of the loss, and no mu: the differences sum to 0, so that it drops out. O(B (N + S)).
+//
+// shape: in; k = 1; S at least 2.
+// temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
+// indices: in, [B][S], the samples that imle_argmax_sample_exact drew.
+// losses: in, [B][S], finite: any function of the samples.
+// grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta, its sum over a row is 0 to rounding, exactly 0
+// where theta is masked; row stride in elements, at least N, 0 = contiguous. What lies between rows is not touched.
+// Errors: IMLE_ERR_NULL, _SHAPE (also for S = 1), _STRIDE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE
+// (also for an index that is masked or not below N).
+// Threads: any, with different outputs. Source: Kool, van Hoof, Welling 2019 (Buy 4 REINFORCE samples, get a baseline
+// for free).
+IMLE_MUST_USE
+imle_status imle_argmax_score_function(const struct imle_shape *shape,
+                                       float temperature,
+                                       const float *theta,
+                                       size_t ld_theta,
+                                       const uint32_t *indices,
+                                       const float *losses,
+                                       float *grad_theta,
+                                       size_t ld_grad);
+
+// The straight-through estimator, the crudest: grad_theta = (1/S) sum_s dz_s, exactly 0 where theta is masked, as if
+// z were theta. The sum is taken in the order of the samples and divided once; a shared dz is its own mean. O(B S N).
+//
+// shape: in; k is not used but at most n.
+// theta, ld_theta: in, [B][N], finite or -inf; row stride in elements, at least N, 0 = contiguous.
+// dz, dz_row_stride, dz_sample_stride: in, [B][S][N], finite, in units of loss: the gradient of row b's own loss with
+// respect to z_(b,s). Element (b, s, i) is dz[b * dz_row_stride + s * dz_sample_stride + i]. dz_row_stride 0 = rows
+// without gaps; dz_sample_stride 0 = one dz per row, shared by its samples; others at least N. Beyond FLT_MAX / S the
+// sum may overflow.
+// grad_theta, ld_grad: out, [B][N], in units of loss; row stride in elements, at least N, 0 = contiguous. What lies
+// between rows is not touched.
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OVERLAP; _NONFINITE.
+// Threads: any, with different outputs. Source: Bengio, Leonard, Courville 2013 (arXiv 1308.3432).
+IMLE_MUST_USE
+imle_status imle_straight_through(const struct imle_shape *shape,
+                                  const float *theta,
+                                  size_t ld_theta,
+                                  const float *dz,
+                                  size_t dz_row_stride,
+                                  size_t dz_sample_stride,
+                                  float *grad_theta,
+                                  size_t ld_grad);
+
+// The score function of the noise, an unbiased estimate of the gradient of E[loss(MAP(theta + tau eps))], for samples
+// of any set of states, imle_topk_sample's, imle_argmax_sample's or your own solver's with imle_perturb:
+//
+// grad_theta = (1/S) sum_s (loss_s - mean over r != s of loss_r) (1 / tau) nu'(eps_s), nu = -ln density,
+//
+// nu'(eps) = eps for normal noise, 1 - exp(-eps) for Gumbel, tanh(eps / 2) for logistic noise. The noise is made again
+// from the key. With loss_s = <z_s, v> this is the vector-Jacobian product of a perturbed optimiser, the gradient of
+// <v, E[z]>. (The source has no baseline; E[nu'] = 0 permits one.) Needs no gradient of the loss; its
+// variance is of order Var(loss) / (S tau^2) in every coordinate. Exactly 0 where theta is masked. O(B S N).
+//
+// shape: in; S at least 2; k is not used but at most n.
+// options, key: in, the same as for the samples. Noise Gumbel, logistic or normal; temperature above 0 (1 / temperature
+// finite too).
+// theta, ld_theta: in, [B][N], finite or -inf; row stride in elements, at least N, 0 = contiguous.
+// losses: in, [B][S], finite: any function of the samples.
+// grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta; row stride in elements, at least N, 0 =
+// contiguous. What lies between rows is not touched.
+// Errors: IMLE_ERR_NULL, _SHAPE (also for S = 1), _STRIDE, _OPTION, _OVERLAP, _VERSION; _NONFINITE.
+// Threads: any, with different outputs. Source: Berthet, Blondel, Teboul, Cuturi, Vert, Bach 2020 (arXiv 2002.08676).
+IMLE_MUST_USE
+imle_status imle_perturbed_gradient(const struct imle_shape *shape,
+                                    const struct imle_options *options,
+                                    const struct imle_key *key,
+                                    const float *theta,
+                                    size_t ld_theta,
+                                    const float *losses,
+                                    float *grad_theta,
+                                    size_t ld_grad);
 
 // Step 1 of 3 for a solver of your own: the scores theta + tau eps_s, for which it finds z_s. Each operation is
 // rounded once; the score of a masked entry (theta = -inf) is -inf, no other is. O(B S N).

@@ -6,7 +6,7 @@ use imle::{Argmax, Error, Exact, Shape};
 
 use crate::abi::{imle_key, imle_shape};
 use crate::argmax::solver;
-use crate::args::{self, Expected, Forward, Listed, Pair};
+use crate::args::{self, Backward, Expected, Forward, Listed, Pair, Scored};
 use crate::status::{imle_status, status};
 
 fn exact(shape: Shape, temperature: f32) -> Result<Exact<Argmax>, Error> {
@@ -197,5 +197,81 @@ pub unsafe extern "C" fn imle_argmax_kl(
         let (other, kl) = ((theta_other, ld_other), (kl, shape.rows()));
         let c = Pair::check(shape, ptr::null(), (theta, ld_theta), other, kl, work)?;
         Ok(exact.kl(c.theta, c.other, c.out, c.work)?)
+    })
+}
+
+/// The SIMPLE estimator, exact samples forwards and the derivative of the exact marginals backwards:
+///
+/// grad_theta = (1 / T) Cov(z) (1/S) sum_s dz_s, T = temperature, dz_s = the gradient of the loss at the s-th sample of
+/// imle_argmax_sample_exact.
+///
+/// The mean is that of imle_straight_through, the product that of imle_argmax_marginals_vjp. O(B S N).
+///
+/// shape: in; k = 1.
+/// temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
+/// dz, dz_row_stride, dz_sample_stride: in, [B][S][N], finite, in units of loss: the same as for imle_argmax_gradient.
+/// grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta, its sum over a row is 0 to rounding, exactly 0
+/// where theta is masked; row stride in elements, at least N, 0 = contiguous. What lies between rows is not touched.
+/// work, work_len: workspace, in floats, at least imle_argmax_exact_workspace_len(shape); its contents mean nothing.
+/// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE.
+/// Threads: any, with different outputs and workspaces. Source: Ahmed, Zeng, Niepert, Van den Broeck 2023 (arXiv
+/// 2210.01941).
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn imle_argmax_simple(
+    shape: *const imle_shape,
+    temperature: f32,
+    theta: *const f32,
+    ld_theta: usize,
+    dz: *const f32,
+    dz_row_stride: usize,
+    dz_sample_stride: usize,
+    grad_theta: *mut f32,
+    ld_grad: usize,
+    work: *mut f32,
+    work_len: usize,
+) -> imle_status {
+    status(|| {
+        let shape = args::shape(shape)?;
+        let exact = exact(shape, temperature)?;
+        let work = args::workspace(exact.workspace_len(), work, work_len)?;
+        let (dz, grad) = ((dz, dz_row_stride, dz_sample_stride), (grad_theta, ld_grad));
+        let c = Backward::check(shape, ptr::null(), (theta, ld_theta), dz, ptr::null(), grad, ptr::null_mut(), work)?;
+        Ok(exact.simple(c.theta, c.dz, c.grad_theta, c.work)?)
+    })
+}
+
+/// The score function of p with a leave-one-out baseline, an unbiased estimate of the gradient of E[loss(z)]:
+///
+/// grad_theta = (1/S) sum_s (loss_s - mean over r != s of loss_r) (1 / T) (z_s - mu), T = temperature.
+///
+/// Needs no gradient of the loss, and no mu: the differences sum to 0, so that it drops out. O(B (N + S)).
+///
+/// shape: in; k = 1; S at least 2.
+/// temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
+/// indices: in, [B][S], the samples that imle_argmax_sample_exact drew.
+/// losses: in, [B][S], finite: any function of the samples.
+/// grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta, its sum over a row is 0 to rounding, exactly 0
+/// where theta is masked; row stride in elements, at least N, 0 = contiguous. What lies between rows is not touched.
+/// Errors: IMLE_ERR_NULL, _SHAPE (also for S = 1), _STRIDE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE
+/// (also for an index that is masked or not below N).
+/// Threads: any, with different outputs. Source: Kool, van Hoof, Welling 2019 (Buy 4 REINFORCE samples, get a baseline
+/// for free).
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn imle_argmax_score_function(
+    shape: *const imle_shape,
+    temperature: f32,
+    theta: *const f32,
+    ld_theta: usize,
+    indices: *const u32,
+    losses: *const f32,
+    grad_theta: *mut f32,
+    ld_grad: usize,
+) -> imle_status {
+    status(|| {
+        let shape = args::shape(shape)?;
+        let c = Scored::check(shape, ptr::null(), (theta, ld_theta), indices, losses, (grad_theta, ld_grad))?;
+        Ok(exact(shape, temperature)?.score_function(c.theta, c.indices, c.losses, c.grad_theta)?)
     })
 }

@@ -361,3 +361,75 @@ impl Listed<'_> {
         })
     }
 }
+
+/// What the Fenchel-Young losses are given.
+pub(crate) struct Observed<'a> {
+    pub k_row: Option<&'a [u32]>,
+    pub theta: Rows<'a>,
+    pub y: Rows<'a>,
+    pub loss: &'a mut [f32],
+    pub grad_theta: RowsMut<'a>,
+    pub work: &'a mut [f32],
+}
+
+impl Observed<'_> {
+    pub(crate) fn check(
+        shape: Shape,
+        k_row: *const u32,
+        (theta, ld_theta): (*const f32, usize),
+        (y, ld_y): (*const f32, usize),
+        loss: *mut f32,
+        (grad_theta, ld_grad): (*mut f32, usize),
+        work: Array<f32>,
+    ) -> Result<Self, Refused> {
+        let k_row = Array::optional(k_row, shape.rows())?;
+        let theta = Array::required(theta, rows_span("theta", shape, ld_theta)?)?;
+        let y = Array::required(y, rows_span("y", shape, ld_y)?)?;
+        let loss = Array::required(loss, shape.rows())?;
+        let grad_theta = Array::required(grad_theta, rows_span("grad_theta", shape, ld_grad)?)?;
+        disjoint(&[loss.span(), grad_theta.span(), work.span()], &[k_row.span(), theta.span(), y.span()])?;
+        Ok(Observed {
+            k_row: k_row.view_if_any(),
+            theta: Rows::strided(theta.view(), ld_theta),
+            y: Rows::strided(y.view(), ld_y),
+            loss: loss.view_mut(),
+            grad_theta: RowsMut::strided(grad_theta.view_mut(), ld_grad),
+            work: work.view_mut(),
+        })
+    }
+}
+
+/// What the score functions of listed states are given.
+pub(crate) struct Scored<'a> {
+    pub k_row: Option<&'a [u32]>,
+    pub theta: Rows<'a>,
+    pub indices: &'a [u32],
+    pub losses: &'a [f32],
+    pub grad_theta: RowsMut<'a>,
+}
+
+impl Scored<'_> {
+    pub(crate) fn check(
+        shape: Shape,
+        k_row: *const u32,
+        (theta, ld_theta): (*const f32, usize),
+        indices: *const u32,
+        losses: *const f32,
+        (grad_theta, ld_grad): (*mut f32, usize),
+    ) -> Result<Self, Refused> {
+        let states = shape.rows() * shape.samples();
+        let k_row = Array::optional(k_row, shape.rows())?;
+        let theta = Array::required(theta, rows_span("theta", shape, ld_theta)?)?;
+        let indices = Array::required(indices, states * shape.k())?;
+        let losses = Array::required(losses, states)?;
+        let grad_theta = Array::required(grad_theta, rows_span("grad_theta", shape, ld_grad)?)?;
+        disjoint(&[grad_theta.span()], &[k_row.span(), theta.span(), indices.span(), losses.span()])?;
+        Ok(Scored {
+            k_row: k_row.view_if_any(),
+            theta: Rows::strided(theta.view(), ld_theta),
+            indices: indices.view(),
+            losses: losses.view(),
+            grad_theta: RowsMut::strided(grad_theta.view_mut(), ld_grad),
+        })
+    }
+}

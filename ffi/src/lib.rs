@@ -1,8 +1,8 @@
 //! The C ABI of `imle`: `include/imle.h` is generated from this crate and is its manual.
 //!
 //! [`abi`] has the types and defaults, [`status`] what a call returns, [`topk`] and [`argmax`] a family of functions
-//! each, [`topk_exact`] and [`argmax_exact`] the closed forms of each, [`solver`] the three steps for a solver that
-//! lives in the caller. Every function turns its arguments into checked views (`args`, the only file that dereferences
+//! each, [`topk_exact`] and [`argmax_exact`] the closed forms of each, [`estimator`] what is common to both, [`solver`]
+//! the three steps for a solver that lives in the caller. Every function turns its arguments into checked views (`args`, the only file that dereferences
 //! a pointer), calls the core and returns a status.
 //!
 //! This is an rlib; the libraries for C are made from it:
@@ -47,11 +47,14 @@ pub mod argmax;
 
 pub mod argmax_exact;
 
+pub mod estimator;
+
 pub mod solver;
 
 pub use abi::*;
 pub use argmax::*;
 pub use argmax_exact::*;
+pub use estimator::*;
 pub use solver::*;
 pub use status::*;
 pub use topk::*;

@@ -5,7 +5,7 @@ use core::ptr;
 use imle::{Error, Imle, Options, Shape, TopK};
 
 use crate::abi::{imle_diagnostics, imle_key, imle_options, imle_shape};
-use crate::args::{self, Backward, Forward, Inputs};
+use crate::args::{self, Backward, Forward, Inputs, Observed};
 use crate::status::{Refused, bad_row, imle_status, status};
 
 pub(crate) fn solver(shape: Shape, k_row: Option<&[u32]>) -> Result<TopK<'_>, Error> {
@@ -188,5 +188,49 @@ pub unsafe extern "C" fn imle_topk_gradient(
         let layer = Imle::new(shape, solver(shape, c.k_row)?, options)?;
         c.diagnostics.fill(layer.gradient(key, c.theta, c.dz, c.indices, c.grad_theta, c.work)?.into());
         Ok(())
+    })
+}
+
+/// Learning from states that were observed, not from a loss on z: the Fenchel-Young loss of the perturbed optimiser,
+/// less a constant that depends on y only and is not known, and its exact gradient:
+///
+/// loss = (1/S) sum_s max over z of <z, theta + tau eps_s> - <theta, y>,   grad_theta = (1/S) sum_s z_s - y,
+///
+/// with the z_s that imle_topk_sample draws for the same key. Convex in theta, and least in expectation where E[z] = y.
+/// O(B S N).
+///
+/// shape, k_row, options, key, theta, ld_theta: in, the same as for imle_topk_sample.
+/// y, ld_y: in, [B][N], finite: a state, or a mean of states; row stride in elements, at least N, 0 = contiguous.
+/// loss: out, [B], in units of theta; may be below 0; infinite where y is not 0 at a masked entry.
+/// grad_theta, ld_grad: out, [B][N], exactly 0 where theta is masked; row stride in elements, at least N, 0 =
+/// contiguous. What lies between rows is not touched.
+/// work, work_len: workspace, in floats, at least imle_topk_workspace_len(shape); its contents mean nothing.
+/// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION, _OVERLAP, _VERSION; _NONFINITE, _INFEASIBLE.
+/// Threads: any, with different outputs and workspaces. Source: Berthet, Blondel, Teboul, Cuturi, Vert, Bach 2020
+/// (arXiv 2002.08676).
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn imle_topk_fenchel_young(
+    shape: *const imle_shape,
+    k_row: *const u32,
+    options: *const imle_options,
+    key: *const imle_key,
+    theta: *const f32,
+    ld_theta: usize,
+    y: *const f32,
+    ld_y: usize,
+    loss: *mut f32,
+    grad_theta: *mut f32,
+    ld_grad: usize,
+    work: *mut f32,
+    work_len: usize,
+) -> imle_status {
+    status(|| {
+        let (shape, options, key) = (args::shape(shape)?, args::options(options)?, args::key(key)?);
+        let work = args::workspace(imle::workspace_len(shape.n()), work, work_len)?;
+        let grad = (grad_theta, ld_grad);
+        let c = Observed::check(shape, k_row, (theta, ld_theta), (y, ld_y), loss, grad, work)?;
+        let layer = Imle::new(shape, solver(shape, c.k_row)?, options)?;
+        Ok(layer.fenchel_young(key, c.theta, c.y, c.loss, c.grad_theta, c.work)?)
     })
 }

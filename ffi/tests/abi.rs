@@ -114,6 +114,9 @@ fn sizes_out_of_range_are_refused() {
         ] {
             expect(function, &format!("{bad:?}"), IMLE_ERR_SHAPE, |call| *call.shape() = bad);
         }
+        if function.compares_samples() {
+            expect(function, "one sample", IMLE_ERR_SHAPE, |call| call.shape().samples = 1);
+        }
         for samples in [0, (1 << 24) + 1, max] {
             let status = if function.ignores_samples() { IMLE_OK } else { IMLE_ERR_SHAPE };
             expect(function, &format!("{samples} samples"), status, |call| call.shape().samples = samples);
@@ -139,7 +142,7 @@ fn strides_out_of_range_are_refused() {
     let n = N as usize;
     // Short, beyond usize, and beyond isize::MAX bytes.
     let bad = [1, n - 1, usize::MAX, usize::MAX / 2, isize::MAX as usize / 4, isize::MAX as usize / 8 + 1];
-    for name in ["ld_theta", "ld_grad", "ld_v", "ld_other", "dz_row_stride", "dz_sample_stride"] {
+    for name in ["ld_theta", "ld_grad", "ld_v", "ld_other", "ld_y", "dz_row_stride", "dz_sample_stride"] {
         for function in having(name) {
             for stride in bad {
                 expect(function, &format!("{name} {stride}"), IMLE_ERR_STRIDE, |call| call.set(name, stride));
@@ -200,6 +203,12 @@ fn options_out_of_range_are_refused() {
             (call.options().sog_terms, call.options().sog_kappa) = (u32::MAX, f32::NAN);
         });
     }
+    let no_density: [Change; 3] = [|o| o.noise = IMLE_NOISE_NONE, |o| o.temperature = 0.0, |o| o.temperature = 2.9e-39];
+    for function in having("options").filter(|function| function.compares_samples()) {
+        for (i, change) in no_density.iter().enumerate() {
+            expect(function, &format!("no density {i}"), IMLE_ERR_OPTION, |call| change(call.options()));
+        }
+    }
     for function in having("side") {
         for side in [0, 2, -2, i32::MIN, i32::MAX] {
             expect(function, &format!("side {side}"), IMLE_ERR_OPTION, |call| call.side = side);
@@ -244,6 +253,10 @@ fn bad_data_stops_at_its_row() {
         ("theta_other", n, row(n, -INF), IMLE_ERR_INFEASIBLE),
         ("v", 2 * n - 1, row(1, NAN), IMLE_ERR_NONFINITE),
         ("v", n, row(1, -INF), IMLE_ERR_NONFINITE),
+        ("y", 2 * n - 1, row(1, NAN), IMLE_ERR_NONFINITE),
+        ("y", n, row(1, -INF), IMLE_ERR_NONFINITE),
+        ("losses", SAMPLES as usize, row(1, NAN), IMLE_ERR_NONFINITE),
+        ("losses", 2 * SAMPLES as usize - 1, row(1, INF), IMLE_ERR_NONFINITE),
         ("dz", n * SAMPLES as usize, row(1, NAN), IMLE_ERR_NONFINITE),
         ("dz", 2 * n * SAMPLES as usize - 1, row(1, -INF), IMLE_ERR_NONFINITE),
         ("z_in", n * SAMPLES as usize, row(1, INF), IMLE_ERR_NONFINITE),

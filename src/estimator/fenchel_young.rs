@@ -1,4 +1,4 @@
-//! The Fenchel–Young loss of a perturbed optimiser (Berthet, Blondel, Teboul, Cuturi, Vert, Bach 2020, section 3.2).
+//! The Fenchel–Young loss of a perturbed optimiser (Berthet, Blondel, Teboul, Cuturi, Vert, Bach 2020).
 
 use super::{Imle, Work};
 use crate::float::Sum;

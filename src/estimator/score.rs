@@ -55,13 +55,13 @@ impl<D: Distribution> Exact<D> {
 
 /// grad_theta = (1/S) Σ_s (ℓ_s − mean_{r≠s} ℓ_r) (1/τ) ν'(ε_s), S ≥ 2, with ν = −ln ρ: an unbiased estimate of
 /// ∇_θ `E[ℓ(MAP(θ + τε))]` for perturb-and-MAP samples of any constraint set (Berthet, Blondel, Teboul, Cuturi, Vert,
-/// Bach 2020, proposition 3.1). ℓ_s = ⟨z_s, v⟩ gives the vector–Jacobian product of the perturbed optimiser, the
+/// Bach 2020). ℓ_s = ⟨z_s, v⟩ gives the vector–Jacobian product of the perturbed optimiser, the
 /// gradient of `⟨v, E[z]⟩`.
 ///
 /// `losses`, `[B][S]`, are any function of the samples that [`Imle::sample`](crate::Imle::sample), or a solver outside
 /// with [`perturb`](crate::perturb()), found for the same key; the noise is made again. ν'(ε) is ε for normal noise,
 /// 1 − e^(−ε) for Gumbel and tanh(ε/2) for logistic noise. The paper has no baseline; `E[ν'(ε)]` = 0 permits one. The
-/// variance is of order N·Var(ℓ)/(S τ²): choose it where ∇_z ℓ is not to be had. Exactly 0 where θ is masked. O(B·S·N).
+/// variance is of order Var(ℓ)/(S τ²) in every coordinate. Exactly 0 where θ is masked. O(B·S·N).
 ///
 /// # Errors
 /// Argument errors before anything is written, among them [`Error::Shape`] for S = 1, and [`Error::Option`] for τ = 0

@@ -36,6 +36,8 @@ pub const ARGUMENTS: &[(&str, Kind)] = &[
     ("z_target", Kind::Input(4)),
     ("v", Kind::Input(4)),
     ("theta_other", Kind::Input(4)),
+    ("y", Kind::Input(4)),
+    ("losses", Kind::Input(4)),
     ("z", Kind::Output(4)),
     ("indices", Kind::Output(4)),
     ("marginals", Kind::Output(4)),
@@ -44,6 +46,7 @@ pub const ARGUMENTS: &[(&str, Kind)] = &[
     ("out", Kind::Output(4)),
     ("log_prob", Kind::Output(4)),
     ("kl", Kind::Output(4)),
+    ("loss", Kind::Output(4)),
     ("scores", Kind::Output(4)),
     ("noise", Kind::Output(4)),
     ("grad_theta", Kind::Output(4)),
@@ -54,6 +57,7 @@ pub const ARGUMENTS: &[(&str, Kind)] = &[
     ("ld_grad", Kind::Number),
     ("ld_v", Kind::Number),
     ("ld_other", Kind::Number),
+    ("ld_y", Kind::Number),
     ("dz_row_stride", Kind::Number),
     ("dz_sample_stride", Kind::Number),
     ("work_len", Kind::Number),
@@ -102,6 +106,11 @@ impl Function {
         ["_map", "_marginals", "_marginals_vjp", "_kl"].iter().any(|end| self.name.ends_with(end))
     }
 
+    /// Whether it has a baseline, for which one sample is not enough.
+    pub fn compares_samples(&self) -> bool {
+        self.arguments.contains(&"losses")
+    }
+
     pub fn is_exact(&self) -> bool {
         self.arguments.contains(&"temperature")
     }
@@ -132,21 +141,31 @@ functions! {
     imle_topk_sample: shape k_row options key theta ld_theta z indices marginals work work_len;
     imle_topk_gradient: shape k_row options key theta ld_theta dz dz_row_stride dz_sample_stride lists
         grad_theta ld_grad diagnostics work work_len;
+    imle_topk_fenchel_young: shape k_row options key theta ld_theta y ld_y loss grad_theta ld_grad work work_len;
     imle_topk_marginals: shape k_row temperature theta ld_theta marginals log_partition entropy work work_len;
     imle_topk_marginals_vjp: shape k_row temperature theta ld_theta v ld_v out work work_len;
     imle_topk_sample_exact: shape k_row temperature key theta ld_theta z indices work work_len;
     imle_topk_log_prob: shape k_row temperature theta ld_theta lists log_prob work work_len;
     imle_topk_kl: shape k_row temperature theta ld_theta theta_other ld_other kl work work_len;
+    imle_topk_simple: shape k_row temperature theta ld_theta dz dz_row_stride dz_sample_stride
+        grad_theta ld_grad work work_len;
+    imle_topk_score_function: shape k_row temperature theta ld_theta lists losses grad_theta ld_grad;
     imle_argmax_find_bad_row: shape theta ld_theta dz_or_null dz_row_stride dz_sample_stride row;
     imle_argmax_map: shape theta ld_theta z indices work work_len;
     imle_argmax_sample: shape options key theta ld_theta z indices marginals work work_len;
     imle_argmax_gradient: shape options key theta ld_theta dz dz_row_stride dz_sample_stride lists
         grad_theta ld_grad diagnostics work work_len;
+    imle_argmax_fenchel_young: shape options key theta ld_theta y ld_y loss grad_theta ld_grad work work_len;
     imle_argmax_marginals: shape temperature theta ld_theta marginals log_partition entropy work work_len;
     imle_argmax_marginals_vjp: shape temperature theta ld_theta v ld_v out work work_len;
     imle_argmax_sample_exact: shape temperature key theta ld_theta z indices work work_len;
     imle_argmax_log_prob: shape temperature theta ld_theta lists log_prob work work_len;
     imle_argmax_kl: shape temperature theta ld_theta theta_other ld_other kl work work_len;
+    imle_argmax_simple: shape temperature theta ld_theta dz dz_row_stride dz_sample_stride
+        grad_theta ld_grad work work_len;
+    imle_argmax_score_function: shape temperature theta ld_theta lists losses grad_theta ld_grad;
+    imle_straight_through: shape theta ld_theta dz dz_row_stride dz_sample_stride grad_theta ld_grad;
+    imle_perturbed_gradient: shape options key theta ld_theta losses grad_theta ld_grad;
     imle_perturb: shape options key theta ld_theta scores;
     imle_target: shape options key side theta ld_theta dz dz_row_stride dz_sample_stride scores;
     imle_difference: shape options z_in z_target grad_theta ld_grad;
@@ -211,7 +230,7 @@ impl Call {
         let mut memory: BTreeMap<_, _> = memory.map(|&(name, _)| (name, vec![u64::MAX; ROOM / 8])).collect();
         let pointers = memory.iter_mut().map(|(&name, memory)| (name, memory.as_mut_ptr().cast())).collect();
         let n = N as usize;
-        let strides = ["ld_theta", "ld_grad", "ld_v", "ld_other", "dz_row_stride"].map(|name| (name, 0));
+        let strides = ["ld_theta", "ld_grad", "ld_v", "ld_other", "ld_y", "dz_row_stride"].map(|name| (name, 0));
         let numbers = strides.into_iter().chain([("dz_sample_stride", n)]).collect();
         let mut call = Call { function: function.call, memory, pointers, numbers, side: 1, temperature: 2.0 };
 
@@ -220,7 +239,7 @@ impl Call {
         unsafe { imle_options_default(call.options()) };
         call.array::<imle_key>("key")[0] = imle_key { seed: 1, step: 2, row0: 3 };
         call.array::<u32>("k_row").fill(k);
-        for name in ["theta", "dz", "dz_or_null", "z_in", "z_target", "v", "theta_other"] {
+        for name in ["theta", "dz", "dz_or_null", "z_in", "z_target", "v", "theta_other", "y", "losses"] {
             (0_u16..).zip(call.array::<f32>(name)).for_each(|(i, x)| *x = f32::from(i * 77 % 16) - 8.0);
         }
         (0..).zip(call.array::<u32>("lists")).for_each(|(i, index)| *index = i % k);
@@ -304,11 +323,11 @@ impl Call {
         let k = if function.chooses_one() { 1 } else { K };
         let samples = if function.ignores_samples() { 1 } else { SAMPLES };
         let elements = match name {
-            "theta" | "marginals" | "grad_theta" | "v" | "out" | "theta_other" => N,
+            "theta" | "marginals" | "grad_theta" | "v" | "out" | "theta_other" | "y" => N,
             "z" | "z_in" | "z_target" | "scores" | "noise" | "dz" | "dz_or_null" => samples * N,
             "indices" | "lists" => samples * k,
-            "log_prob" => samples,
-            "log_partition" | "entropy" | "kl" => 1,
+            "log_prob" | "losses" => samples,
+            "log_partition" | "entropy" | "kl" | "loss" => 1,
             _ => return None,
         };
         Some(4 * elements as usize)
