@@ -11,6 +11,7 @@
 //     or_throw(layer.gradient(key, theta, imle::dz::per_sample(dz), {}, grad_theta, work));  // the same noise
 //
 // argmax chooses one, own_solver leaves the choice to you; exact_topk and exact_argmax are p(z) itself, in closed form.
+// Other estimators: straight_through, exact_topk::simple, exact_topk::score_function, perturbed_gradient; fenchel_young.
 //
 // What this layer adds to the C functions, and all that it adds:
 // - sizes that name themselves: shape, options and key have chainable setters, choices are enums;
@@ -337,6 +338,7 @@ struct topk_calls {
     static constexpr auto map = imle_topk_map;
     static constexpr auto sample = imle_topk_sample;
     static constexpr auto gradient = imle_topk_gradient;
+    static constexpr auto fenchel_young = imle_topk_fenchel_young;
 };
 
 struct argmax_calls {
@@ -346,6 +348,7 @@ struct argmax_calls {
     static constexpr auto map = imle_argmax_map;
     static constexpr auto sample = imle_argmax_sample;
     static constexpr auto gradient = imle_argmax_gradient;
+    static constexpr auto fenchel_young = imle_argmax_fenchel_young;
 };
 
 struct exact_topk_calls {
@@ -356,6 +359,8 @@ struct exact_topk_calls {
     static constexpr auto sample = imle_topk_sample_exact;
     static constexpr auto log_prob = imle_topk_log_prob;
     static constexpr auto kl = imle_topk_kl;
+    static constexpr auto simple = imle_topk_simple;
+    static constexpr auto score_function = imle_topk_score_function;
 };
 
 struct exact_argmax_calls {
@@ -366,6 +371,8 @@ struct exact_argmax_calls {
     static constexpr auto sample = imle_argmax_sample_exact;
     static constexpr auto log_prob = imle_argmax_log_prob;
     static constexpr auto kl = imle_argmax_kl;
+    static constexpr auto simple = imle_argmax_simple;
+    static constexpr auto score_function = imle_argmax_score_function;
 };
 
 // The C functions of a family, called with a shape and, where they take one, a k per row.
@@ -440,6 +447,15 @@ public:
                           grad_theta.stride(), counts, work.data(), work.size());
     }
 
+    /// loss [B] = (1/S) sum_s max_z <z, theta + tau eps_s> - <theta, y>, and its gradient, (1/S) sum_s z_s - y.
+    status fenchel_young(const key &key, const rows<const float> &theta, const rows<const float> &y, span<float> loss,
+                         const rows<float> &grad_theta, const workspace &work) const noexcept {
+        return !(fit(theta, y, grad_theta) && detail::fits(loss, shape_.c().rows))
+                   ? status::shape
+                   : call(Calls::fenchel_young, &options_.c(), &key.c(), theta.data(), theta.stride(), y.data(),
+                          y.stride(), loss.data(), grad_theta.data(), grad_theta.stride(), work.data(), work.size());
+    }
+
 private:
     using detail::family<Calls>::call, detail::family<Calls>::fit, detail::family<Calls>::shape_;
 
@@ -512,6 +528,25 @@ public:
                           theta_other.stride(), kl.data(), work.data(), work.size());
     }
 
+    /// grad_theta = (1 / temperature) Cov(z) (1/S) sum_s dz_s, with dz_s at the samples of `sample`.
+    status simple(const rows<const float> &theta, const dz &dz, const rows<float> &grad_theta,
+                  const workspace &work) const noexcept {
+        return !fit(theta, dz, grad_theta)
+                   ? status::shape
+                   : call(Calls::simple, temperature_, theta.data(), theta.stride(), dz.data(), dz.row_stride(),
+                          dz.sample_stride(shape_), grad_theta.data(), grad_theta.stride(), work.data(), work.size());
+    }
+
+    /// The score function of p with a leave-one-out baseline, of the losses [B][S] at the samples of `sample`.
+    status score_function(const rows<const float> &theta, span<const std::uint32_t> indices,
+                          span<const float> losses, const rows<float> &grad_theta) const noexcept {
+        const bool listed = detail::fits(indices, detail::per_state(shape_, shape_.c().k));
+        return !(listed && fit(theta, grad_theta) && detail::fits(losses, detail::per_state(shape_, 1)))
+                   ? status::shape
+                   : call(Calls::score_function, temperature_, theta.data(), theta.stride(), indices.data(),
+                          losses.data(), grad_theta.data(), grad_theta.stride());
+    }
+
 private:
     using detail::family<Calls>::call, detail::family<Calls>::fit, detail::family<Calls>::shape_;
 
@@ -580,6 +615,27 @@ private:
     imle::shape shape_;
     imle::options options_;
 };
+
+// ---- estimators without a solver ----
+
+/// grad_theta = (1/S) sum_s dz_s, 0 where theta is masked.
+inline status straight_through(const shape &shape, const rows<const float> &theta, const dz &dz,
+                               const rows<float> &grad_theta) noexcept {
+    return !(theta.fits(shape) && dz.fits(shape) && grad_theta.fits(shape))
+               ? status::shape
+               : status{imle_straight_through(&shape.c(), theta.data(), theta.stride(), dz.data(), dz.row_stride(),
+                                              dz.sample_stride(shape), grad_theta.data(), grad_theta.stride())};
+}
+
+/// The score function of the noise with a leave-one-out baseline, of the losses [B][S] at the samples of any layer.
+inline status perturbed_gradient(const shape &shape, const options &options, const key &key,
+                                 const rows<const float> &theta, span<const float> losses,
+                                 const rows<float> &grad_theta) noexcept {
+    return !(theta.fits(shape) && detail::fits(losses, detail::per_state(shape, 1)) && grad_theta.fits(shape))
+               ? status::shape
+               : status{imle_perturbed_gradient(&shape.c(), &options.c(), &key.c(), theta.data(), theta.stride(),
+                                                losses.data(), grad_theta.data(), grad_theta.stride())};
+}
 
 // ---- the library ----
 

@@ -279,6 +279,94 @@ void exact_distributions_give_the_bits_of_c() {
     CHECK(exact_through_cpp(imle::exact_argmax(the_shape(1), TEMPERATURE), 1) == exact_argmax_through_c());
 }
 
+// What the other estimators of a pair of families write.
+struct Estimates {
+    Floats straight_through, perturbed, loss, fenchel_young, simple, score_function;
+
+    Estimates()
+        : straight_through(ROWS, UNTOUCHED), perturbed(ROWS, UNTOUCHED), loss(B, UNTOUCHED),
+          fenchel_young(ROWS, UNTOUCHED), simple(ROWS, UNTOUCHED), score_function(ROWS, UNTOUCHED) {}
+
+    bool operator==(const Estimates &o) const {
+        return same(straight_through, o.straight_through) && same(perturbed, o.perturbed) && same(loss, o.loss) &&
+               same(fenchel_young, o.fenchel_young) && same(simple, o.simple) &&
+               same(score_function, o.score_function) && !untouched(simple) && !untouched(score_function);
+    }
+};
+
+// The lists that the score functions are given: the first k unmasked entries of each row.
+Indices the_lists(std::uint32_t k, const Indices &k_row) {
+    const Floats theta = the_theta();
+    Indices lists;
+    for (std::size_t state = 0; state < B * S; state++) {
+        const std::uint32_t wanted = k_row.empty() ? k : k_row[state / S];
+        std::uint32_t found = 0;
+        for (std::uint32_t i = 0; found < wanted; i++) {
+            if (std::isfinite(theta[state / S * LD + i])) {
+                lists.push_back(i), found++;
+            }
+        }
+        lists.insert(lists.end(), k - found, UINT32_MAX);
+    }
+    return lists;
+}
+
+template <class Choice, class Exact>
+Estimates estimates_through_cpp(const Choice &choice, const Exact &exact, std::uint32_t k, const Indices &k_row) {
+    const Floats theta = the_theta(), dz = numbers(B * S * N, 2), y = numbers(ROWS, 8), losses = numbers(B * S, 9);
+    const imle::rows<const float> rows(theta, LD);
+    const auto per_sample = imle::dz::per_sample(dz);
+    Estimates out;
+    Floats work(choice.workspace_len()), exact_work(exact.workspace_len());
+    CHECK(imle::straight_through(the_shape(k), rows, per_sample, {out.straight_through, LD}) == imle::status::ok);
+    CHECK(imle::perturbed_gradient(the_shape(k), the_options(), KEY, rows, losses, {out.perturbed, LD}) ==
+          imle::status::ok);
+    CHECK(choice.fenchel_young(KEY, rows, {y, LD}, out.loss, {out.fenchel_young, LD}, work) == imle::status::ok);
+    CHECK(exact.simple(rows, per_sample, {out.simple, LD}, exact_work) == imle::status::ok);
+    CHECK(exact.score_function(rows, the_lists(k, k_row), losses, {out.score_function, LD}) == imle::status::ok);
+    return out;
+}
+
+// The same calls by hand; those of argmax without k_row.
+Estimates estimates_through_c(std::uint32_t k, const Indices &k_row) {
+    const Floats theta = the_theta(), dz = numbers(B * S * N, 2), y = numbers(ROWS, 8), losses = numbers(B * S, 9);
+    const Indices lists = the_lists(k, k_row);
+    const imle::shape shape = the_shape(k);
+    const imle::options options = the_options();
+    const imle_shape *s = &shape.c();
+    const imle_options *o = &options.c();
+    const std::uint32_t *ks = k_row.empty() ? nullptr : k_row.data();
+    const float *th = theta.data(), *t = y.data(), *d = dz.data(), *l = losses.data();
+    Estimates out;
+    float *loss = out.loss.data(), *fy = out.fenchel_young.data(), *simple = out.simple.data();
+    float *score = out.score_function.data();
+    Floats work(IMLE_TOPK_EXACT_WORKSPACE_LEN(N, K));
+    float *w = work.data();
+    const std::size_t len = work.size();
+    CHECK(imle_straight_through(s, th, LD, d, 0, N, out.straight_through.data(), LD) == IMLE_OK);
+    CHECK(imle_perturbed_gradient(s, o, &KEY.c(), th, LD, l, out.perturbed.data(), LD) == IMLE_OK);
+    if (k == 1) {
+        CHECK(imle_argmax_fenchel_young(s, o, &KEY.c(), th, LD, t, LD, loss, fy, LD, w, len) == IMLE_OK);
+        CHECK(imle_argmax_simple(s, TEMPERATURE, th, LD, d, 0, N, simple, LD, w, len) == IMLE_OK);
+        CHECK(imle_argmax_score_function(s, TEMPERATURE, th, LD, lists.data(), l, score, LD) == IMLE_OK);
+    } else {
+        CHECK(imle_topk_fenchel_young(s, ks, o, &KEY.c(), th, LD, t, LD, loss, fy, LD, w, len) == IMLE_OK);
+        CHECK(imle_topk_simple(s, ks, TEMPERATURE, th, LD, d, 0, N, simple, LD, w, len) == IMLE_OK);
+        CHECK(imle_topk_score_function(s, ks, TEMPERATURE, th, LD, lists.data(), l, score, LD) == IMLE_OK);
+    }
+    return out;
+}
+
+void estimators_give_the_bits_of_c() {
+    const Indices k_row = {K, 0, 3, 1, 2};
+    imle::topk topk(the_shape(), the_options());
+    imle::exact_topk exact(the_shape(), TEMPERATURE);
+    CHECK(estimates_through_cpp(topk, exact, K, {}) == estimates_through_c(K, {}));
+    CHECK(estimates_through_cpp(topk.k_row(k_row), exact.k_row(k_row), K, k_row) == estimates_through_c(K, k_row));
+    CHECK(estimates_through_cpp(imle::argmax(the_shape(1), the_options()), imle::exact_argmax(the_shape(1), TEMPERATURE),
+                                1, {}) == estimates_through_c(1, {}));
+}
+
 void bad_rows_are_found() {
     Floats theta = the_theta();
     const Floats dz = numbers(B * S * N, 5);
@@ -367,6 +455,38 @@ void spans_of_exact_calls_must_hold_the_shape() {
     CHECK(imle::exact_topk(the_shape(), 0.0f).sample(KEY, in, {out}, work) == imle::status::option);
     CHECK(imle::exact_argmax(the_shape()).sample(KEY, in, {out}, work) == imle::status::shape); // k is not 1
     CHECK(layer.marginals(in, {}, work) == imle::status::null);
+    CHECK(untouched(out));
+}
+
+void spans_of_estimators_must_hold_the_shape() {
+    const imle::topk layer(the_shape(), the_options());
+    const imle::exact_topk exact(the_shape());
+    const Floats in(B * S * N, 0.25f);
+    Floats out(B * N), loss(B), work(layer.workspace_len()), exact_work(exact.workspace_len());
+    const Indices lists = the_lists(K, {}), few(B * S * K - 1);
+    const Floats theta = the_theta();
+    const imle::rows<const float> rows(theta, LD);
+    const auto dz = imle::dz::per_sample(in);
+
+    NEEDS(B * N, imle::straight_through(the_shape(), it, dz, out));
+    NEEDS(B * S * N, imle::straight_through(the_shape(), in, imle::dz::per_sample(it), out));
+    NEEDS(B * N, imle::straight_through(the_shape(), in, dz, it));
+    NEEDS(B * N, imle::perturbed_gradient(the_shape(), the_options(), KEY, it, in, out));
+    NEEDS(B * S, imle::perturbed_gradient(the_shape(), the_options(), KEY, in, it, out));
+    NEEDS(ROWS, imle::perturbed_gradient(the_shape(), the_options(), KEY, in, in, {it, LD}));
+    NEEDS(B * N, layer.fenchel_young(KEY, it, in, loss, out, work));
+    NEEDS(B * N, layer.fenchel_young(KEY, in, it, loss, out, work));
+    NEEDS(B, layer.fenchel_young(KEY, in, in, it, out, work));
+    NEEDS(B * N, layer.fenchel_young(KEY, in, in, loss, it, work));
+    NEEDS(B * N, exact.simple(it, dz, out, exact_work));
+    NEEDS(B * N, exact.simple(in, imle::dz::shared(it), out, exact_work));
+    NEEDS(B * N, exact.simple(in, dz, it, exact_work));
+    NEEDS(B * S, exact.score_function(rows, lists, it, out));
+    NEEDS(B * N, exact.score_function(rows, lists, in, it));
+
+    std::fill(out.begin(), out.end(), UNTOUCHED);
+    CHECK(exact.score_function(rows, few, in, out) == imle::status::shape);
+    CHECK(exact.score_function({theta, N - 1}, lists, in, out) == imle::status::stride);
     CHECK(untouched(out));
 }
 
@@ -461,9 +581,11 @@ int main() {
     choices_give_the_bits_of_c();
     an_own_solver_gives_the_bits_of_c();
     exact_distributions_give_the_bits_of_c();
+    estimators_give_the_bits_of_c();
     bad_rows_are_found();
     spans_must_hold_the_shape();
     spans_of_exact_calls_must_hold_the_shape();
+    spans_of_estimators_must_hold_the_shape();
     what_c_refuses_is_refused();
     setters_set();
     arrays_of_every_kind_are_spans();
