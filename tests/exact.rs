@@ -141,16 +141,6 @@ fn one_hot_is_softmax() {
     }
 }
 
-/// Cov_p(z) v over the states, centred.
-fn covariance(p: &Enumeration, v: &[f32]) -> Vec<f64> {
-    let mean: f64 = p.states.iter().zip(&p.p).map(|(&z, p)| p * inner_product(z, v)).sum();
-    let entry = |i: usize| {
-        let states = p.states.iter().zip(&p.p).filter(|&(z, _)| z >> i & 1 == 1);
-        states.map(|(&z, p)| p * (inner_product(z, v) - mean)).sum()
-    };
-    (0..v.len()).map(entry).collect()
-}
-
 fn vjp(theta: &[f32], k: usize, temperature: f32, v: &[f32]) -> Vec<f32> {
     let (exact, mut work) = exact(theta, k, temperature);
     let mut out = vec![f32::NAN; theta.len()];
@@ -168,7 +158,9 @@ fn the_vjp_is_the_covariance_product() {
                     let p = Enumeration::new(&theta, k, 1.0 / f64::from(temperature));
                     // v's own rounding at the shift, and β in front
                     let bound = 4e-6 * (1.0 + f64::from(shift)) / f64::from(temperature);
-                    for (got, expected) in vjp(&theta, k, temperature, &v).iter().zip(covariance(&p, &v)) {
+                    for (got, expected) in
+                        vjp(&theta, k, temperature, &v).iter().zip(p.covariance(|z| inner_product(z, &v)))
+                    {
                         let error = (f64::from(*got) - expected / f64::from(temperature)).abs();
                         assert!(error <= bound, "{name}, n {n}, k {k}: error {error:e}");
                     }

@@ -186,7 +186,7 @@ pub unsafe extern "C" fn imle_argmax_gradient(
 ///
 /// shape, options, key, theta, ld_theta: in, the same as for imle_argmax_sample.
 /// y, ld_y: in, [B][N], finite: a state, or a mean of states; row stride in elements, at least N, 0 = contiguous.
-/// loss: out, [B], in units of theta; may be below 0; infinite where y is not 0 at a masked entry.
+/// loss: out, [B], in units of theta; may be below 0; +inf where y is above 0 at a masked entry.
 /// grad_theta, ld_grad: out, [B][N], exactly 0 where theta is masked; row stride in elements, at least N, 0 =
 /// contiguous. What lies between rows is not touched.
 /// work, work_len: workspace, in floats, at least imle_argmax_workspace_len(shape); its contents mean nothing.

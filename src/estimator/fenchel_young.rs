@@ -14,8 +14,7 @@ impl<M: MapSolver> Imle<M> {
     ///
     /// Convex in θ, and piecewise linear for a given key; in expectation it is the Fenchel–Young loss less Ω(y), a
     /// constant that is not known (so it may be negative), and least where `E[z]` = y. y is a state or a mean of
-    /// states, any finite numbers. Where θ is masked, grad_theta is exactly 0; a y that is not 0 there makes the loss
-    /// infinite. O(B·S·N).
+    /// states. Where θ is masked, grad_theta is exactly 0; a y above 0 there makes the loss +inf. O(B·S·N).
     ///
     /// # Errors
     /// Argument errors before anything is written; [`Error::NonFinite`] and [`Error::Infeasible`] with the first bad

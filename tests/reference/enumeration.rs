@@ -35,6 +35,16 @@ impl Enumeration {
         (0..self.n).map(marginal).collect()
     }
 
+    /// Cov(z, f(z)), the derivative of E[f(z)] in units of β: for f = ⟨·, v⟩ it is Cov(z) v.
+    pub fn covariance(&self, f: impl Fn(u32) -> f64) -> Vec<f64> {
+        let mean: f64 = self.states.iter().zip(&self.p).map(|(&z, p)| p * f(z)).sum();
+        let entry = |i: usize| {
+            let states = self.states.iter().zip(&self.p).filter(|&(z, _)| z >> i & 1 == 1);
+            states.map(|(&z, p)| p * (f(z) - mean)).sum()
+        };
+        (0..self.n).map(entry).collect()
+    }
+
     /// −Σ p ln p
     pub fn entropy(&self) -> f64 {
         -self.p.iter().filter(|&&p| p > 0.0).map(|p| p * p.ln()).sum::<f64>()

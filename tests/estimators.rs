@@ -1,0 +1,364 @@
+//! The estimators beside Implicit MLE, against their formulas in f64 and under the laws that all layers obey. That they
+//! estimate what they should is for estimator_stats.rs to say.
+
+#[allow(dead_code, reason = "the laws use more of a case")]
+#[path = "law/case.rs"]
+mod case;
+mod reference;
+
+use case::{Case, Sizes, any_sizes, cases};
+use imle::{Argmax, Distribution, Dz, Exact, Imle, Key, MapSolver, Noise, Options, Rows, RowsMut, Shape, States, TopK};
+use proptest::prelude::*;
+use proptest::test_runner::Config;
+use reference::enumeration::{Enumeration, inner_product};
+
+/// What outputs, workspace and gaps hold before a call.
+const JUNK: f32 = f32::NAN;
+const TEMPERATURE: f32 = 0.75;
+
+/// A case with what the other estimators are given. Sums of its inputs are exact.
+struct Inputs {
+    case: Case,
+    /// `[B][S]`
+    losses: Vec<f32>,
+    /// `[B][N]`
+    y: Vec<f32>,
+    /// `[B][S][K]`, drawn from p.
+    lists: Vec<u32>,
+    /// Elements between the rows of θ, y and grad_theta.
+    gap: usize,
+}
+
+/// What they give, `[B][N]` and `[B]`, without the gaps.
+#[derive(Debug, PartialEq)]
+struct Estimates {
+    straight_through: Vec<u32>,
+    perturbed: Option<Vec<u32>>,
+    fenchel_young: Vec<u32>,
+    loss: Vec<u32>,
+    simple: Vec<u32>,
+    score_function: Option<Vec<u32>>,
+}
+
+impl Inputs {
+    fn new(case: Case) -> Inputs {
+        let mut case = case.with_exact_sums();
+        case.options.temperature = case.options.temperature.min(4.0);
+        let Sizes { rows, n, k, samples } = case.sizes;
+        let states = (0..rows).flat_map(|b| (0..samples).map(move |s| (b, s)));
+        let losses = states.map(|(b, s)| case.theta(b)[s % n].max(-9.0) + case.dz(b, s)[0]).collect();
+        let y = (0..rows).flat_map(|b| case.dz(b, 0)).copied().collect();
+        let mut lists = vec![7; rows * samples * k];
+        let (exact, mut work) = exact(&case);
+        let theta = Rows::contiguous(&case.theta);
+        exact.sample(case.key, theta, States::indices(&mut lists), &mut work).unwrap();
+        Inputs { case, losses, y, lists, gap: 0 }
+    }
+
+    fn spread(&self, rows: &[f32]) -> Vec<f32> {
+        rows.chunks(self.case.sizes.n).flat_map(|row| row.iter().copied().chain(vec![JUNK; self.gap])).collect()
+    }
+
+    fn estimates<M: MapSolver, D: Distribution>(&self, layer: &Imle<M>, exact: &Exact<D>) -> Estimates {
+        let (case, shape, n) = (&self.case, layer.shape(), self.case.sizes.n);
+        let stride = n + self.gap;
+        let [theta, y] = [&case.theta, &self.y].map(|rows| self.spread(rows));
+        let [theta, y] = [&theta, &y].map(|rows| Rows::strided(rows, stride));
+        let dz = if case.shared { Dz::shared(&case.dz) } else { Dz::per_sample(&case.dz) };
+        let rows = |call: &mut dyn FnMut(RowsMut<'_>)| {
+            let mut out = vec![JUNK; shape.rows() * stride];
+            call(RowsMut::strided(&mut out, stride));
+            assert!(out.chunks(stride).all(|row| bits(&row[n..]) == bits(&vec![JUNK; self.gap])), "a gap was written");
+            out.chunks(stride).flat_map(|row| bits(&row[..n])).collect::<Vec<_>>()
+        };
+        let mut work = vec![JUNK; layer.workspace_len().max(exact.workspace_len())];
+        let mut loss = vec![JUNK; shape.rows()];
+        let options = layer.options();
+        let smooth = options.noise != Noise::None && (1.0 / options.temperature).is_finite();
+        let several = shape.samples() > 1;
+        Estimates {
+            straight_through: rows(&mut |out| imle::straight_through(shape, theta, dz, out).unwrap()),
+            perturbed: (smooth && several).then(|| {
+                rows(&mut |out| imle::perturbed_gradient(shape, options, case.key, theta, &self.losses, out).unwrap())
+            }),
+            fenchel_young: rows(&mut |out| layer.fenchel_young(case.key, theta, y, &mut loss, out, &mut work).unwrap()),
+            simple: rows(&mut |out| exact.simple(theta, dz, out, &mut work).unwrap()),
+            score_function: several
+                .then(|| rows(&mut |out| exact.score_function(theta, &self.lists, &self.losses, out).unwrap())),
+            loss: bits(&loss),
+        }
+    }
+
+    fn top_k(&self) -> Estimates {
+        self.estimates(
+            &Imle::new(self.case.shape(), solver(&self.case), self.case.options).unwrap(),
+            &exact(&self.case).0,
+        )
+    }
+
+    /// Rows `from..from + rows` as a batch of their own.
+    fn piece(&self, from: usize, rows: usize) -> Inputs {
+        let Sizes { n, k, samples, .. } = self.case.sizes;
+        Inputs {
+            case: self.case.piece(from, rows),
+            losses: self.losses[from * samples..][..rows * samples].to_vec(),
+            y: self.y[from * n..][..rows * n].to_vec(),
+            lists: self.lists[from * samples * k..][..rows * samples * k].to_vec(),
+            gap: self.gap,
+        }
+    }
+}
+
+fn solver(case: &Case) -> TopK<'_> {
+    case.k_row.as_ref().map_or(TopK::new(case.shape()), |k_row| TopK::with_k_row(case.shape(), k_row).unwrap())
+}
+
+fn exact(case: &Case) -> (Exact<TopK<'_>>, Vec<f32>) {
+    let exact = Exact::new(case.shape(), solver(case), TEMPERATURE).unwrap();
+    let work = vec![JUNK; exact.workspace_len()];
+    (exact, work)
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|x| x.to_bits()).collect()
+}
+
+fn floats(bits: &[u32]) -> Vec<f32> {
+    bits.iter().map(|&bits| f32::from_bits(bits)).collect()
+}
+
+/// The table of F has n (k + 1) cells: rows that a debug build can afford.
+fn sizes(k: impl Fn(Sizes) -> usize + 'static) -> BoxedStrategy<Sizes> {
+    any_sizes().prop_map(move |sizes| Sizes { k: k(sizes).min(40), ..sizes }).boxed()
+}
+
+/// |got − expected| ≤ 1e-5 of the largest term.
+fn close(got: f32, expected: f64, largest: f64) -> bool {
+    (f64::from(got) - expected).abs() <= 1e-5 * largest
+}
+
+/// ℓ_s − mean_{r≠s} ℓ_r for every s, literally.
+fn leave_one_out(losses: &[f32]) -> Vec<f64> {
+    let others = |s: usize| losses.iter().enumerate().filter(move |&(r, _)| r != s).map(|(_, &loss)| f64::from(loss));
+    let mean = |s: usize| others(s).sum::<f64>() / (losses.len() - 1) as f64;
+    losses.iter().enumerate().map(|(s, &loss)| f64::from(loss) - mean(s)).collect()
+}
+
+proptest! {
+    #![proptest_config(Config { failure_persistence: None, max_global_rejects: u32::MAX, ..Config::default() })]
+
+    /// Rows alone, last ones first, and rows with gaps between them give the bits of the whole batch.
+    #[test]
+    fn cuts_and_strides_do_not_matter(case in cases(sizes(|sizes| sizes.k), true)) {
+        let whole = Inputs::new(case);
+        let n = whole.case.sizes.n;
+        let all = whole.top_k();
+        for b in (0..whole.case.sizes.rows).rev() {
+            let alone = whole.piece(b, 1).top_k();
+            let of_row = |rows: &Vec<u32>| rows[b * n..][..n].to_vec();
+            prop_assert_eq!(&alone.straight_through, &of_row(&all.straight_through));
+            prop_assert_eq!(&alone.perturbed, &all.perturbed.as_ref().map(of_row));
+            prop_assert_eq!(&alone.fenchel_young, &of_row(&all.fenchel_young));
+            prop_assert_eq!(&alone.simple, &of_row(&all.simple));
+            prop_assert_eq!(&alone.score_function, &all.score_function.as_ref().map(of_row));
+            prop_assert_eq!(alone.loss[0], all.loss[b]);
+        }
+        prop_assert_eq!(Inputs { gap: 3, ..whole }.top_k(), all);
+    }
+
+    #[test]
+    fn masked_entries_get_exactly_0(case in cases(sizes(|sizes| sizes.k), true)) {
+        let inputs = Inputs::new(case);
+        let Estimates { straight_through, perturbed, fenchel_young, simple, score_function, .. } = inputs.top_k();
+        let all = [Some(straight_through), perturbed, Some(fenchel_young), Some(simple), score_function];
+        for gradient in all.iter().flatten() {
+            let entries = floats(gradient).into_iter().zip(&inputs.case.theta);
+            prop_assert!(entries.filter(|(_, t)| **t == f32::NEG_INFINITY).all(|(g, _)| g == 0.0));
+        }
+    }
+
+    /// Bit for bit, but for SIMPLE, whose closed forms differ.
+    #[test]
+    fn argmax_is_top_k_at_one(case in cases(sizes(|_| 1), false)) {
+        let inputs = Inputs::new(case);
+        let shape = inputs.case.shape();
+        let layer = Imle::new(shape, Argmax, inputs.case.options).unwrap();
+        let one_hot = inputs.estimates(&layer, &Exact::new(shape, Argmax, TEMPERATURE).unwrap());
+        let top_k = inputs.top_k();
+        for (a, b) in floats(&one_hot.simple).into_iter().zip(floats(&top_k.simple)) {
+            prop_assert!(close(a, b.into(), 50.0 / f64::from(TEMPERATURE)), "{a} and {b}");
+        }
+        prop_assert_eq!(Estimates { simple: top_k.simple.clone(), ..one_hot }, top_k);
+    }
+
+    /// The mean of dz, and SIMPLE its product with the covariance.
+    #[test]
+    fn simple_is_the_vjp_of_the_straight_through_gradient(case in cases(sizes(|sizes| sizes.k), true)) {
+        let inputs = Inputs::new(case);
+        let (case, Sizes { rows, n, samples, .. }) = (&inputs.case, inputs.case.sizes);
+        let entry = |(b, i): (usize, usize)| {
+            let sum: f32 = (0..samples).map(|s| case.dz(b, s)[i]).sum();
+            if case.theta(b)[i] == f32::NEG_INFINITY { 0.0 } else { sum / samples as f32 }
+        };
+        let mean: Vec<f32> = (0..rows).flat_map(|b| (0..n).map(move |i| (b, i))).map(entry).collect();
+        let estimates = inputs.top_k();
+        prop_assert_eq!(floats(&estimates.straight_through), mean.clone());
+
+        let (exact, mut work) = exact(case);
+        let mut vjp = vec![JUNK; rows * n];
+        exact.marginals_vjp(Rows::contiguous(&case.theta), Rows::contiguous(&mean), &mut vjp, &mut work).unwrap();
+        prop_assert_eq!(floats(&estimates.simple), vjp);
+    }
+
+    /// (1/S) Σ_s (ℓ_s − mean_{r≠s} ℓ_r) (1/T) (z_s − μ), with μ and by enumeration.
+    #[test]
+    fn the_score_function_is_its_formula(case in cases(sizes(|sizes| sizes.k), true)) {
+        prop_assume!(case.sizes.n <= 12 && case.sizes.samples > 1);
+        let inputs = Inputs::new(case);
+        let (case, Sizes { rows, n, k, samples }) = (&inputs.case, inputs.case.sizes);
+        let gradient = floats(&inputs.top_k().score_function.unwrap());
+        for b in 0..rows {
+            let mu = Enumeration::new(case.theta(b), case.k(b), 1.0 / f64::from(TEMPERATURE)).marginals();
+            let differences = leave_one_out(&inputs.losses[b * samples..][..samples]);
+            for i in 0..n {
+                let z = |s: usize| inputs.lists[(b * samples + s) * k..][..k].contains(&(i as u32));
+                let term = |s: usize| differences[s] * (f64::from(u8::from(z(s))) - mu[i]) / f64::from(TEMPERATURE);
+                let expected = (0..samples).map(term).sum::<f64>() / samples as f64;
+                prop_assert!(close(gradient[b * n + i], expected, 100.0), "{} and {expected}", gradient[b * n + i]);
+            }
+        }
+    }
+
+    /// (1/S) Σ_s (ℓ_s − mean_{r≠s} ℓ_r) (1/τ) ν'(ε_s), with ν' from ε.
+    #[test]
+    fn the_perturbed_gradient_is_its_formula(case in cases(sizes(|sizes| sizes.k), true)) {
+        let inputs = Inputs::new(case);
+        let (case, Sizes { rows, n, samples, .. }) = (&inputs.case, inputs.case.sizes);
+        let gradient = inputs.top_k().perturbed;
+        prop_assume!(gradient.is_some());
+        let (gradient, tau) = (floats(&gradient.unwrap()), f64::from(case.options.temperature));
+        let score = |epsilon: f32| match case.options.noise {
+            Noise::Gumbel => 1.0 - (-f64::from(epsilon)).exp(),
+            Noise::Logistic => (f64::from(epsilon) / 2.0).tanh(),
+            _ => f64::from(epsilon),
+        };
+        for b in 0..rows {
+            let (epsilon, differences) = (case.epsilon(b), leave_one_out(&inputs.losses[b * samples..][..samples]));
+            for i in (0..n).filter(|&i| case.theta(b)[i] != f32::NEG_INFINITY) {
+                let terms: Vec<f64> =
+                    (0..samples).map(|s| differences[s] * score(epsilon[s][i]) / tau / samples as f64).collect();
+                let largest = terms.iter().fold(1.0 / tau, |largest, term| largest.max(term.abs()));
+                // A τ near 1e-38 leaves the range of f32.
+                if largest < 1e30 {
+                    let (got, expected) = (gradient[b * n + i], terms.iter().sum::<f64>());
+                    prop_assert!(close(got, expected, 10.0 * largest), "{got} and {expected}");
+                }
+            }
+        }
+    }
+
+    /// The gradient is (1/S) Σ_s z_s − y bit for bit, the loss its formula with the same states.
+    #[test]
+    fn the_fenchel_young_loss_is_its_formula(case in cases(sizes(|sizes| sizes.k), true)) {
+        let mut inputs = Inputs::new(case);
+        let masked: Vec<bool> = inputs.case.theta.iter().map(|&t| t == f32::NEG_INFINITY).collect();
+        inputs.y.iter_mut().zip(&masked).filter(|(_, masked)| **masked).for_each(|(y, _)| *y = y.abs());
+        let chosen: Vec<bool> = inputs.y.iter().zip(&masked).map(|(&y, &masked)| masked && y > 0.0).collect();
+        for (loss, chosen) in floats(&inputs.top_k().loss).into_iter().zip(chosen.chunks(inputs.case.sizes.n)) {
+            prop_assert_eq!(loss == f32::INFINITY, chosen.contains(&true));
+        }
+        inputs.y.iter_mut().zip(&masked).filter(|(_, masked)| **masked).for_each(|(y, _)| *y = 0.0);
+        let (case, n) = (&inputs.case, inputs.case.sizes.n);
+        let estimates = inputs.top_k();
+        let (loss, gradient) = (floats(&estimates.loss), floats(&estimates.fenchel_young));
+        for b in 0..case.sizes.rows {
+            let (theta, y) = (case.theta(b), &inputs.y[b * n..][..n]);
+            let scores: Vec<Vec<f32>> =
+                case.epsilon(b).iter().map(|e| reference::scores(theta, case.options.temperature, e)).collect();
+            let states: Vec<Vec<f32>> = scores.iter().map(|scores| reference::map(scores, case.k(b))).collect();
+            let expected: Vec<f32> = reference::mean(&states).iter().zip(y).map(|(mean, y)| mean - y).collect();
+            prop_assert_eq!(&gradient[b * n..][..n], &expected[..]);
+
+            let dot = |a: &[f32], z: &[f32]| -> Vec<f64> {
+                let terms = a.iter().zip(z).filter(|(_, z)| **z != 0.0);
+                terms.map(|(&a, &z)| f64::from(a) * f64::from(z)).collect()
+            };
+            let best = scores.iter().zip(&states).flat_map(|(scores, z)| dot(scores, z));
+            let terms: Vec<f64> =
+                best.map(|x| x / scores.len() as f64).chain(dot(theta, y).into_iter().map(|x| -x)).collect();
+            let size = 1.0 + terms.iter().map(|x| x.abs()).sum::<f64>();
+            prop_assert!(close(loss[b], terms.iter().sum(), size), "{} and {}", loss[b], terms.iter().sum::<f64>());
+        }
+    }
+}
+
+/// β Cov_p(z) · (1/S) Σ_s dz_s by enumeration.
+#[test]
+fn simple_agrees_with_enumeration() {
+    let theta = [0.5, -1.25, f32::NEG_INFINITY, 2.0, -0.25, 0.75, 3.0, -2.0];
+    let dz: Vec<f32> = (0..3 * 8).map(|i| (i * 11 % 16) as f32 / 4.0 - 2.0).collect();
+    let mean: Vec<f32> = (0..8).map(|i| (dz[i] + dz[8 + i] + dz[16 + i]) / 3.0).collect();
+    for (k, temperature) in (0..=7).flat_map(|k| [0.5, 1.0, 3.0].map(|temperature| (k, temperature))) {
+        let shape = Shape::new(1, 8, k, 3).unwrap();
+        let exact = Exact::new(shape, TopK::new(shape), temperature).unwrap();
+        let (mut gradient, mut work) = ([JUNK; 8], vec![JUNK; exact.workspace_len()]);
+        let out = RowsMut::contiguous(&mut gradient);
+        exact.simple(Rows::contiguous(&theta), Dz::per_sample(&dz), out, &mut work).unwrap();
+        let p = Enumeration::new(&theta, k as usize, 1.0 / f64::from(temperature));
+        for (got, covariance) in gradient.iter().zip(p.covariance(|z| inner_product(z, &mean))) {
+            let expected = covariance / f64::from(temperature);
+            assert!((f64::from(*got) - expected).abs() < 4e-6 / f64::from(temperature), "k {k}: {got} and {expected}");
+        }
+    }
+}
+
+/// With the same key the loss is convex and piecewise linear: along every coordinate its difference quotient lies
+/// between the gradients at the ends, and is the gradient where both agree.
+#[test]
+fn the_fenchel_young_gradient_is_the_slope_of_the_loss() {
+    const N: usize = 12;
+    const STEP: f32 = 0.125;
+    let shape = Shape::new(1, N as u32, 4, 5).unwrap();
+    let options = Options { temperature: 0.5, noise: Noise::Normal, ..Options::default() };
+    let layer = Imle::new(shape, TopK::new(shape), options).unwrap();
+    let theta: Vec<f32> = (0..N).map(|i| (i * 7 % 12) as f32 / 8.0 - 0.75).collect();
+    let y: Vec<f32> = (0..N).map(|i| f32::from(u8::from(i % 3 == 0))).collect();
+    let at = |key: Key, theta: &[f32]| {
+        let (mut loss, mut gradient, mut work) = ([JUNK], vec![JUNK; N], vec![JUNK; layer.workspace_len()]);
+        let out = RowsMut::contiguous(&mut gradient);
+        layer.fenchel_young(key, Rows::contiguous(theta), Rows::contiguous(&y), &mut loss, out, &mut work).unwrap();
+        (f64::from(loss[0]), gradient)
+    };
+    let (mut flat, mut kinks) = (0, 0);
+    for (seed, i) in (0..40).flat_map(|seed| (0..N).map(move |i| (seed, i))) {
+        let key = Key { seed, ..Key::default() };
+        let moved = |by: f32| (0..N).map(|j| if i == j { theta[j] + by } else { theta[j] }).collect::<Vec<_>>();
+        let ((low, before), (high, after)) = (at(key, &moved(-STEP)), at(key, &moved(STEP)));
+        let slope = (high - low) / (2.0 * f64::from(STEP));
+        let (least, most) = (f64::from(before[i]), f64::from(after[i]));
+        assert!(least - 1e-5 < slope && slope < most + 1e-5, "seed {seed}, {i}: {slope} in {least} to {most}");
+        if least == most {
+            flat += 1;
+        } else {
+            kinks += 1;
+        }
+    }
+    assert!(flat > 100 && kinks > 100, "{flat} pieces and {kinks} kinks: both are tried");
+}
+
+/// What all losses have in common costs no digits and moves no gradient.
+#[test]
+fn a_constant_loss_has_no_gradient() {
+    let (shape, theta) = (Shape::new(1, 5, 2, 3).unwrap(), [0.5, -1.0, 0.0, 2.0, 0.25]);
+    let (lists, exact) = ([0, 1, 2, 3, 0, 4], Exact::new(shape, TopK::new(shape), 0.3).unwrap());
+    let gradients = |losses: [f32; 3]| {
+        let (mut p, mut noise) = ([JUNK; 5], [JUNK; 5]);
+        let theta = Rows::contiguous(&theta);
+        exact.score_function(theta, &lists, &losses, RowsMut::contiguous(&mut p)).unwrap();
+        let out = RowsMut::contiguous(&mut noise);
+        imle::perturbed_gradient(shape, &Options::default(), Key::default(), theta, &losses, out).unwrap();
+        [p, noise]
+    };
+    assert_eq!(gradients([0.1; 3]), [[0.0; 5]; 2]);
+    assert_eq!(gradients([1e6, 1e6 + 1.0, 1e6 + 4.0]), gradients([0.0, 1.0, 4.0]));
+}
