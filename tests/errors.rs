@@ -6,7 +6,9 @@ mod call;
 
 use call::faults::{Fault, bad_floats, bad_lists, bad_options, infeasible_row};
 use call::{B, Call, F, FUNCTIONS, K, N, Outputs, S, assert_display_names_what_is_wrong, functions_and_arguments};
-use imle::{Dz, Error, Exact, Imle, Key, MapSolver, Options, Rows, Shape, Side, States, Target, TopK, fixed};
+use imle::{
+    Dz, Error, Exact, Imle, Key, MapSolver, Noise, Options, Rows, RowsMut, Shape, Side, States, Target, TopK, fixed,
+};
 
 #[test]
 fn good_inputs_pass() {
@@ -66,7 +68,7 @@ fn options_outside_their_range() {
     for (options, name) in bad_options() {
         let expected = options.check().expect_err("the options are bad");
         assert!(matches!(expected, Error::Option { rule } if rule.contains(name)), "{name}: {expected}");
-        for (function, _) in FUNCTIONS {
+        for (function, _) in FUNCTIONS.into_iter().filter(|&(function, _)| function != F::StraightThrough) {
             Call { options, ..Call::new(function) }.fails_before_writing(expected);
         }
         assert_eq!(fixed::TopK::<N, K>::new(options).err(), Some(expected));
@@ -82,6 +84,32 @@ fn the_combinatorial_target_has_one_side() {
     let error = imle::target(shape, &options, Key::default(), Side::Plus, theta, dz, &mut scores);
     assert!(matches!(error, Err(Error::Option { rule }) if rule.contains("combinatorial")), "{error:?}");
     assert_eq!(scores, [Outputs::UNTOUCHED]);
+}
+
+/// The noise's score function needs noise that has a density, and more than one sample.
+#[test]
+fn the_perturbed_gradient_needs_a_density_and_a_baseline() {
+    let good = Options::default();
+    for (options, named) in [
+        (Options { noise: Noise::None, ..good }, "noise"),
+        (Options { temperature: 0.0, ..good }, "temperature"),
+        (Options { temperature: 2.9e-39, ..good }, "temperature"),
+    ] {
+        let call = Call { options, ..Call::new(F::PerturbedGradient) };
+        let (answer, out) = call.answer();
+        assert!(matches!(answer, Err(Error::Option { rule }) if rule.contains(named)), "{named}: {answer:?}");
+        assert_eq!(out, Outputs::untouched(&call));
+    }
+    let shape = Shape::new(1, 2, 1, 1).expect("good sizes");
+    let (theta, mut grad) = ([0.0; 2], [Outputs::UNTOUCHED; 2]);
+    let (theta, losses) = (Rows::contiguous(&theta), [1.0]);
+    let refused = |answer| {
+        assert!(matches!(answer, Err(Error::Shape { rule }) if rule.contains("samples")), "{answer:?}");
+    };
+    refused(imle::perturbed_gradient(shape, &good, Key::default(), theta, &losses, RowsMut::contiguous(&mut grad)));
+    let exact = Exact::new(shape, TopK::new(shape), 1.0).expect("good sizes");
+    refused(exact.score_function(theta, &[0], &losses, RowsMut::contiguous(&mut grad)));
+    assert_eq!(grad, [Outputs::UNTOUCHED; 2]);
 }
 
 #[test]

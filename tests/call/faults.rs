@@ -49,7 +49,19 @@ pub fn bad_floats() -> Vec<Fault> {
                     error: |row| Error::NonFinite { argument: "theta", row },
                 });
             }
+            faults.push(Fault {
+                what: what(),
+                argument: "y",
+                spoil: Box::new(move |call, b| call.y[b * N + i] = x),
+                error: |row| Error::NonFinite { argument: "y", row },
+            });
             for state in [0, S - 1] {
+                faults.push(Fault {
+                    what: what(),
+                    argument: "losses",
+                    spoil: Box::new(move |call, b| call.losses[b * S + state] = x),
+                    error: |row| Error::NonFinite { argument: "losses", row },
+                });
                 let at = move |b| (b * S + state) * N + i;
                 faults.push(Fault {
                     what: what(),

@@ -21,11 +21,14 @@ pub enum Function {
     Target,
     Noise,
     Difference,
+    StraightThrough,
+    PerturbedGradient,
+    FenchelYoung,
 }
 pub use Function as F;
 
 /// Every function that takes arrays, with the elements that each array needs.
-pub const FUNCTIONS: [(Function, &[(&str, usize)]); 8] = [
+pub const FUNCTIONS: [(Function, &[(&str, usize)]); 11] = [
     (F::Map, &[("k_row", B), ("theta", B * N), ("z", B * N), ("indices", B * K), ("work", 3 * N)]),
     (
         F::Sample,
@@ -54,6 +57,12 @@ pub const FUNCTIONS: [(Function, &[(&str, usize)]); 8] = [
     (F::Target, &[("theta", B * N), ("dz", B * S * N), ("scores", B * S * N)]),
     (F::Noise, &[("epsilon", B * S * N)]),
     (F::Difference, &[("z", B * S * N), ("z_target", B * S * N), ("grad_theta", B * N)]),
+    (F::StraightThrough, &[("theta", B * N), ("dz", B * S * N), ("grad_theta", B * N)]),
+    (F::PerturbedGradient, &[("theta", B * N), ("losses", B * S), ("grad_theta", B * N)]),
+    (
+        F::FenchelYoung,
+        &[("k_row", B), ("theta", B * N), ("y", B * N), ("loss", B), ("grad_theta", B * N), ("work", 3 * N)],
+    ),
 ];
 
 /// The good inputs of one function. Row b of each is as good as any other, so a fault may go anywhere.
@@ -70,6 +79,8 @@ pub struct Call {
     pub lists: Vec<u32>,
     pub z: Vec<f32>,
     pub z_target: Vec<f32>,
+    pub y: Vec<f32>,
+    pub losses: Vec<f32>,
     pub grad_stride: usize,
     /// An argument that comes one element short.
     pub short: &'static str,
@@ -88,6 +99,8 @@ impl Call {
             lists: [0, 3, 1, 4].repeat(B),
             z: [1.0, 0.0, 0.0, 1.0, 0.0].repeat(B * S),
             z_target: [0.0, 1.0, 0.0, 1.0, 0.0].repeat(B * S),
+            y: [0.0, 1.0, 0.0, 0.5, 0.5].repeat(B),
+            losses: [0.5, -1.5].repeat(B),
             grad_stride: 0,
             short: "",
         }
@@ -133,6 +146,14 @@ impl Call {
                 let (z, z_target) = (self.cut("z", &self.z), self.cut("z_target", &self.z_target));
                 imle::difference(shape, options, z, z_target, grad).map(drop)
             }
+            F::StraightThrough => imle::straight_through(shape, theta(), dz(), grad),
+            F::PerturbedGradient => {
+                imle::perturbed_gradient(shape, options, key, theta(), self.cut("losses", &self.losses), grad)
+            }
+            F::FenchelYoung => {
+                let y = Rows::contiguous(self.cut("y", &self.y));
+                layer()?.fenchel_young(key, theta(), y, &mut out.loss, grad, work)
+            }
         }
     }
 
@@ -161,6 +182,7 @@ pub struct Outputs {
     pub grad_theta: Vec<f32>,
     pub scores: Vec<f32>,
     pub epsilon: Vec<f32>,
+    pub loss: Vec<f32>,
 }
 
 impl Outputs {
@@ -176,6 +198,7 @@ impl Outputs {
             grad_theta: floats("grad_theta"),
             scores: floats("scores"),
             epsilon: floats("epsilon"),
+            loss: floats("loss"),
         }
     }
 
@@ -193,6 +216,7 @@ impl Outputs {
             grad_theta: floats(&good.grad_theta),
             scores: floats(&good.scores),
             epsilon: floats(&good.epsilon),
+            loss: floats(&good.loss),
         }
     }
 }
