@@ -246,8 +246,8 @@ const char *imle_kernel(void);
 // Threads: any, with different structs. Source: this library.
 void imle_options_default(struct imle_options *options);
 
-// The floats of workspace that imle_topk_map, imle_topk_sample and imle_topk_gradient need, whatever rows and samples:
-// 3 N. IMLE_TOPK_WORKSPACE_LEN(n, k) is the same number as a constant.
+// The floats of workspace that imle_topk_map, imle_topk_sample, imle_topk_gradient and imle_topk_fenchel_young need,
+// whatever rows and samples: 3 N. IMLE_TOPK_WORKSPACE_LEN(n, k) is the same number as a constant.
 //
 // shape: in; samples is ignored.
 // Returns 0 for a shape that every function refuses, NULL included.
@@ -594,8 +594,8 @@ imle_status imle_topk_score_function(const struct imle_shape *shape,
                                      float *grad_theta,
                                      size_t ld_grad);
 
-// The floats of workspace that imle_argmax_map, imle_argmax_sample and imle_argmax_gradient need, whatever rows and
-// samples: 3 N. IMLE_ARGMAX_WORKSPACE_LEN(n) is the same number as a constant.
+// The floats of workspace that imle_argmax_map, imle_argmax_sample, imle_argmax_gradient and imle_argmax_fenchel_young
+// need, whatever rows and samples: 3 N. IMLE_ARGMAX_WORKSPACE_LEN(n) is the same number as a constant.
 //
 // shape: in; k = 1; samples is ignored.
 // Returns 0 for a shape that every function refuses, NULL included.

@@ -56,6 +56,21 @@ fn layer(rows: u32, n: u32, k: u32, samples: u32, options: Options) -> Imle<TopK
     Imle::new(shape, TopK::new(shape), options).expect("good options")
 }
 
+/// The gradients of the noise's score function and of the Fenchel–Young loss, and that loss.
+fn estimates(noise: Noise) -> Vec<u32> {
+    let layer = layer(2, 17, 4, 3, Options { noise, temperature: 0.75, ..Options::default() });
+    let (theta, losses) = (theta(2 * 17), quarters(2 * 3, 5));
+    let y: Vec<f32> = theta.iter().map(|&t| if t > 0.0 { 0.25 * t } else { 0.0 }).collect();
+    let (rows, y) = (Rows::contiguous(&theta), Rows::contiguous(&y));
+    let (mut loss, mut grads) = ([f32::NAN; 2], [[f32::NAN; 2 * 17]; 2]);
+    let [perturbed, fenchel_young] = grads.each_mut().map(|grad| RowsMut::contiguous(grad));
+    imle::perturbed_gradient(layer.shape(), layer.options(), KEYS[1], rows, &losses, perturbed)
+        .expect("good arguments");
+    let work = &mut vec![f32::NAN; layer.workspace_len()];
+    layer.fenchel_young(KEYS[1], rows, y, &mut loss, fenchel_young, work).expect("good arguments");
+    grads.as_flattened().iter().chain(&loss).map(|x| x.to_bits()).collect()
+}
+
 /// FNV-1a, 64 bits, over the words' bytes, low bytes first.
 fn fnv_1a(words: impl IntoIterator<Item = u32>) -> u64 {
     let bytes = words.into_iter().flat_map(u32::to_le_bytes);
@@ -150,4 +165,10 @@ fn samples_and_gradients_of_every_size() {
         0xcfd1_5ee3_1c6e_246d,
     ];
     assert_eq!(SIZES.map(hash), pinned);
+}
+
+#[test]
+fn estimators_of_every_law() {
+    let pinned = [0x2bff_4b0e_3303_57f0, 0xaa74_0b02_1f42_4911, 0x9632_64cb_396d_ca8b];
+    assert_eq!([Noise::Gumbel, Noise::Logistic, Noise::Normal].map(|noise| fnv_1a(estimates(noise))), pinned);
 }

@@ -13,8 +13,8 @@ pub(crate) fn solver(shape: Shape) -> Result<Argmax, Error> {
     if shape.k() == 1 { Ok(Argmax) } else { Err(Error::Shape { rule: "argmax chooses 1: k must be 1" }) }
 }
 
-/// The floats of workspace that imle_argmax_map, imle_argmax_sample and imle_argmax_gradient need, whatever rows and
-/// samples: 3 N. IMLE_ARGMAX_WORKSPACE_LEN(n) is the same number as a constant.
+/// The floats of workspace that imle_argmax_map, imle_argmax_sample, imle_argmax_gradient and imle_argmax_fenchel_young
+/// need, whatever rows and samples: 3 N. IMLE_ARGMAX_WORKSPACE_LEN(n) is the same number as a constant.
 ///
 /// shape: in; k = 1; samples is ignored.
 /// Returns 0 for a shape that every function refuses, NULL included.

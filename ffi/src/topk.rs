@@ -12,8 +12,8 @@ pub(crate) fn solver(shape: Shape, k_row: Option<&[u32]>) -> Result<TopK<'_>, Er
     k_row.map_or(Ok(TopK::new(shape)), |k_row| TopK::with_k_row(shape, k_row))
 }
 
-/// The floats of workspace that imle_topk_map, imle_topk_sample and imle_topk_gradient need, whatever rows and samples:
-/// 3 N. IMLE_TOPK_WORKSPACE_LEN(n, k) is the same number as a constant.
+/// The floats of workspace that imle_topk_map, imle_topk_sample, imle_topk_gradient and imle_topk_fenchel_young need,
+/// whatever rows and samples: 3 N. IMLE_TOPK_WORKSPACE_LEN(n, k) is the same number as a constant.
 ///
 /// shape: in; samples is ignored.
 /// Returns 0 for a shape that every function refuses, NULL included.
