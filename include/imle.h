@@ -155,7 +155,7 @@ typedef struct imle_shape {
 //
 // Argument errors (NULL, SHAPE, STRIDE, WORKSPACE, OPTION, OVERLAP, VERSION): no output was written. Data errors
 // (NONFINITE, INFEASIBLE): the rows before the first bad row are complete, that row and all later ones are untouched,
-// and imle_topk_find_bad_row names it, where theta, dz or k_row is bad (it is not given index lists or states).
+// and imle_topk_find_bad_row names it, where theta, dz or k_row is bad (it is not given the other inputs).
 typedef int32_t imle_status;
 
 // Which noise: row b draws eps from a pure function of (seed, step, row0 + b) and of the noise options. Part of a
@@ -188,7 +188,7 @@ typedef struct imle_diagnostics {
 #define IMLE_ERR_NULL -1
 
 // The sizes do not fit together: rows, n or samples is 0, k > n, k_row[b] > k, k is not 1 for argmax, samples > 2^24,
-// or rows * samples * n floats exceed the address space.
+// rows * samples * n floats exceed the address space, or a baseline is asked for from one sample.
 #define IMLE_ERR_SHAPE -2
 
 // A stride is shorter than a row, or the array that it spans exceeds the address space.
@@ -948,8 +948,8 @@ imle_status imle_straight_through(const struct imle_shape *shape,
 //
 // nu'(eps) = eps for normal noise, 1 - exp(-eps) for Gumbel, tanh(eps / 2) for logistic noise. The noise is made again
 // from the key. With loss_s = <z_s, v> this is the vector-Jacobian product of a perturbed optimiser, the gradient of
-// <v, E[z]>. (The source has no baseline; E[nu'] = 0 permits one.) Needs no gradient of the loss; its
-// variance is of order Var(loss) / (S tau^2) in every coordinate. Exactly 0 where theta is masked. O(B S N).
+// <v, E[z]>. (The source has no baseline; E[nu'] = 0 permits one.) Needs no gradient of the loss; its variance is of
+// order Var(loss) / (S tau^2) in every coordinate. Exactly 0 where theta is masked. O(B S N).
 //
 // shape: in; S at least 2; k is not used but at most n.
 // options, key: in, the same as for the samples. Noise Gumbel, logistic or normal; temperature above 0 (1 / temperature

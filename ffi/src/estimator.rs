@@ -50,8 +50,8 @@ pub unsafe extern "C" fn imle_straight_through(
 ///
 /// nu'(eps) = eps for normal noise, 1 - exp(-eps) for Gumbel, tanh(eps / 2) for logistic noise. The noise is made again
 /// from the key. With loss_s = <z_s, v> this is the vector-Jacobian product of a perturbed optimiser, the gradient of
-/// <v, E[z]>. (The source has no baseline; E[nu'] = 0 permits one.) Needs no gradient of the loss; its
-/// variance is of order Var(loss) / (S tau^2) in every coordinate. Exactly 0 where theta is masked. O(B S N).
+/// <v, E[z]>. (The source has no baseline; E[nu'] = 0 permits one.) Needs no gradient of the loss; its variance is of
+/// order Var(loss) / (S tau^2) in every coordinate. Exactly 0 where theta is masked. O(B S N).
 ///
 /// shape: in; S at least 2; k is not used but at most n.
 /// options, key: in, the same as for the samples. Noise Gumbel, logistic or normal; temperature above 0 (1 / temperature

@@ -8,7 +8,7 @@ use imle::Error;
 ///
 /// Argument errors (NULL, SHAPE, STRIDE, WORKSPACE, OPTION, OVERLAP, VERSION): no output was written. Data errors
 /// (NONFINITE, INFEASIBLE): the rows before the first bad row are complete, that row and all later ones are untouched,
-/// and imle_topk_find_bad_row names it, where theta, dz or k_row is bad (it is not given index lists or states).
+/// and imle_topk_find_bad_row names it, where theta, dz or k_row is bad (it is not given the other inputs).
 pub type imle_status = i32;
 
 /// Success.
@@ -16,7 +16,7 @@ pub const IMLE_OK: imle_status = 0;
 /// A pointer is NULL where it may not be, no output was asked for, or a pointer is not aligned to its type.
 pub const IMLE_ERR_NULL: imle_status = -1;
 /// The sizes do not fit together: rows, n or samples is 0, k > n, k_row[b] > k, k is not 1 for argmax, samples > 2^24,
-/// or rows * samples * n floats exceed the address space.
+/// rows * samples * n floats exceed the address space, or a baseline is asked for from one sample.
 pub const IMLE_ERR_SHAPE: imle_status = -2;
 /// A stride is shorter than a row, or the array that it spans exceeds the address space.
 pub const IMLE_ERR_STRIDE: imle_status = -3;

@@ -55,8 +55,7 @@ impl<D: Distribution> Exact<D> {
 
 /// grad_theta = (1/S) Σ_s (ℓ_s − mean_{r≠s} ℓ_r) (1/τ) ν'(ε_s), S ≥ 2, with ν = −ln ρ: an unbiased estimate of
 /// ∇_θ `E[ℓ(MAP(θ + τε))]` for perturb-and-MAP samples of any constraint set (Berthet, Blondel, Teboul, Cuturi, Vert,
-/// Bach 2020). ℓ_s = ⟨z_s, v⟩ gives the vector–Jacobian product of the perturbed optimiser, the
-/// gradient of `⟨v, E[z]⟩`.
+/// Bach 2020). ℓ_s = ⟨z_s, v⟩ gives the vector–Jacobian product of the perturbed optimiser, the gradient of `⟨v, E[z]⟩`.
 ///
 /// `losses`, `[B][S]`, are any function of the samples that [`Imle::sample`](crate::Imle::sample), or a solver outside
 /// with [`perturb`](crate::perturb()), found for the same key; the noise is made again. ν'(ε) is ε for normal noise,
