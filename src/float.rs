@@ -1,6 +1,6 @@
-//! f32 arithmetic with the same bits on every platform: the order of scores and the natural logarithm.
+//! f32 arithmetic with the same bits on every platform: the order of scores, logarithm, exponential, root, sums.
 //!
-//! Only +, −, ×, comparisons and bit operations, each rounded once and never contracted, so that scalar code, every
+//! Only +, −, ×, ÷, comparisons and bit operations, each rounded once and never contracted, so that scalar code, every
 //! vector unit and a soft-float library agree.
 
 /// The rank of a score: `rank(a) < rank(b)` exactly if a < b, and −0 ranks with +0. Not for NaN.
@@ -64,6 +64,30 @@ pub(crate) fn exp_negative(x: f32) -> f32 {
     let y = (r * r * p + r) + 1.0;
     let power = f32::from_bits((((e as i32) + 127) << 23) as u32);
     if x > LOWEST { y * power } else { 0.0 }
+}
+
+/// √x for x from 2⁻¹²⁰ to 2¹²⁰, within 1 ulp (see the test); √0 = 0.
+pub(crate) fn sqrt(x: f32) -> f32 {
+    if x == 0.0 {
+        return 0.0;
+    }
+    // Half the exponent, and a fraction within 4 %; each step of Heron's squares the error.
+    const OFFSET: u32 = 0x1fbd_1df5;
+    let mut root = f32::from_bits((x.to_bits() >> 1) + OFFSET);
+    for _ in 0..3 {
+        root = 0.5 * (root + x / root);
+    }
+    root
+}
+
+/// An e from −126 to 126 with x < 2ᵉ⁺², and x ≥ 2ᵉ if x is normal: for x ≥ 0.
+pub(crate) fn exponent(x: f32) -> i32 {
+    ((x.to_bits() >> 23) as i32 - 127).clamp(-126, 126)
+}
+
+/// 2ᵉ for e from −126 to 127.
+pub(crate) fn power_of_two(e: i32) -> f32 {
+    f32::from_bits(((e + 127) << 23) as u32)
 }
 
 /// A sum of floats kept in two, so that only the last rounding is seen (Knuth's two-sum).
@@ -145,6 +169,31 @@ mod tests {
         let exp = negative.map(|x| ulps(exp_negative(x), f64::from(x).exp())).fold(0.0, f64::max);
         assert!(exp <= 1.0, "exp {exp} ulp");
         assert_eq!((exp_negative(0.0), exp_negative(-88.0), exp_negative(f32::NEG_INFINITY)), (1.0, 0.0, 0.0));
+    }
+
+    /// All fractions, with an even and with an odd exponent.
+    #[test]
+    fn sqrt_is_within_its_stated_error() {
+        let ulps = |x: f32| {
+            let exact = f64::from(x).sqrt();
+            let ulp = f64::from(f32::EPSILON) * 2f64.powi(exact.log2().floor() as i32);
+            ((f64::from(sqrt(x)) - exact) / ulp).abs()
+        };
+        let fractions = (1f32.to_bits()..4f32.to_bits()).map(f32::from_bits);
+        let worst =
+            fractions.map(|x| ulps(x).max(ulps(x * 2f32.powi(118))).max(ulps(x * 2f32.powi(-120)))).fold(0.0, f64::max);
+        assert!(worst <= 1.0, "{worst} ulp");
+        assert_eq!((sqrt(0.0), sqrt(2.25), sqrt(2f32.powi(-120))), (0.0, 1.5, 2f32.powi(-60)));
+    }
+
+    #[test]
+    fn exponents_bound_their_float() {
+        let positive = (1..f32::INFINITY.to_bits()).step_by(997).map(f32::from_bits);
+        for x in positive.chain([0.0, f32::MIN_POSITIVE, f32::MAX]) {
+            let scaled = f64::from(x) / 2f64.powi(exponent(x));
+            assert!(scaled < 4.0 && (scaled >= 1.0 || !x.is_normal()), "{x}");
+            assert_eq!(f64::from(power_of_two(exponent(x))), 2f64.powi(exponent(x)));
+        }
     }
 
     #[test]

@@ -48,8 +48,9 @@
 //!
 //! # Where to read
 //! [`Shape`], [`Rows`] and [`Options`] say what a call is given; `map` has one constraint set a file, `noise` one law a
-//! file; `estimator` has the forward pass (`perturb`), θ' (`target`), the gradient (`implicit`) and the other estimators,
-//! one a file; `kernel` has the loops over coordinates; `float` the arithmetic. `exact` has the distribution itself.
+//! file; `estimator` has the forward pass (`perturb`), θ' (`target`), the gradient (`implicit`), λ (`adaptive`) and the
+//! other estimators, one a file; `kernel` has the loops over coordinates; `float` the arithmetic. `exact` has the
+//! distribution itself.
 
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
@@ -72,7 +73,8 @@ mod states;
 
 pub use error::Error;
 pub use estimator::{
-    Diagnostics, Imle, Side, difference, noise, perturb, perturbed_gradient, straight_through, target, workspace_len,
+    Adaptive, AdaptiveRule, Diagnostics, Imle, Side, difference, noise, perturb, perturbed_gradient, straight_through,
+    target, workspace_len,
 };
 pub use exact::{Distribution, Exact, Moments};
 pub use map::{Argmax, MapSolver, TopK};

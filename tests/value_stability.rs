@@ -1,9 +1,11 @@
-//! Pins of the noise, samples and gradients: changing any of them is *value-breaking*, and the changelog says so.
+//! Pins of the noise, samples, gradients and adaptive λ: changing any of them is *value-breaking*, and the changelog says so.
 //!
 //! These numbers are our own output. They say that the values are what they were, on this platform as on every other;
 //! that they are right is for the other tests to say.
 
-use imle::{Diagnostics, Difference, Dz, Imle, Key, Noise, Options, Rows, RowsMut, Shape, States, TopK};
+use imle::{
+    Adaptive, AdaptiveRule, Diagnostics, Difference, Dz, Imle, Key, Noise, Options, Rows, RowsMut, Shape, States, TopK,
+};
 
 const KEYS: [Key; 4] = [
     Key { seed: 0, step: 0, row0: 0 },
@@ -171,4 +173,20 @@ fn samples_and_gradients_of_every_size() {
 fn estimators_of_every_law() {
     let pinned = [0x2bff_4b0e_3303_57f0, 0xaa74_0b02_1f42_4911, 0x9632_64cb_396d_ca8b];
     assert_eq!([Noise::Gumbel, Noise::Logistic, Noise::Normal].map(|noise| fnv_1a(estimates(noise))), pinned);
+}
+
+#[test]
+fn adaptive_lambdas() {
+    let lambdas = |rule| {
+        let mut adaptive = Adaptive::new(rule);
+        (0..40_u64).map(move |i| {
+            let lambda = adaptive.lambda(&theta(4097), &quarters(33, i as usize)).expect("good arguments");
+            let counted = Diagnostics { states: 7, unchanged: 0, nonzeros: i * 5 % 17 };
+            adaptive.update(&counted).expect("good arguments");
+            lambda.to_bits()
+        })
+    };
+    let hash = |rule| fnv_1a(lambdas(rule));
+    let pinned = [0x1561_9d8d_6bf9_6bcb, 0xc36f_b96e_8320_9b1f];
+    assert_eq!([AdaptiveRule::Additive, AdaptiveRule::Multiplicative].map(hash), pinned);
 }

@@ -1,6 +1,7 @@
 //! Perturb-and-MAP samples and gradients: Implicit MLE for any constraint set that has a MAP solver, and the other
 //! estimators of ∇_θ L on the same views.
 
+mod adaptive;
 mod fenchel_young;
 mod implicit;
 mod perturb;
@@ -9,6 +10,7 @@ mod simple;
 mod straight_through;
 mod target;
 
+pub use adaptive::{Adaptive, AdaptiveRule};
 pub use implicit::{Diagnostics, difference};
 pub use perturb::{noise, perturb};
 pub use score::perturbed_gradient;

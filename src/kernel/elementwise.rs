@@ -3,6 +3,8 @@
 //! Each operation rounds once. Masked coordinates (θ = −inf) have the score −inf and are the only ones that do: a
 //! score that overflows downwards, or has no value because two infinities met, counts as the lowest finite float.
 
+use crate::float::Sum;
+
 /// The score of a coordinate whose θ is `theta`.
 #[inline(always)]
 fn masked(theta: f32, score: f32) -> f32 {
@@ -98,4 +100,29 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     }
     add(a_rest, b_rest);
     sums.iter().sum()
+}
+
+/// The largest |x| of the finite values.
+pub(crate) fn largest_magnitude(values: &[f32]) -> f32 {
+    const SIGN: u32 = 1 << 31;
+    // Magnitudes are ordered as their bits are.
+    let bits = values.iter().map(|x| if x.is_finite() { x.to_bits() & !SIGN } else { 0 });
+    f32::from_bits(bits.fold(0, u32::max))
+}
+
+/// Σ (factor · x)² over the finite values.
+pub(crate) fn sum_of_squares(values: &[f32], factor: f32) -> f32 {
+    const LANES: usize = 16;
+    // Short sums of one block after another: the error does not grow with the length.
+    let block = |block: &[f32]| {
+        let mut sums = [0.0; LANES];
+        for values in block.chunks(LANES) {
+            for (sum, &x) in sums.iter_mut().zip(values) {
+                let scaled = if x.is_finite() { factor * x } else { 0.0 };
+                *sum += scaled * scaled;
+            }
+        }
+        sums.iter().sum()
+    };
+    Sum::of(values.chunks(64 * LANES).map(block)).value()
 }
