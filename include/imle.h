@@ -14,6 +14,7 @@
  * C: k of n (imle_topk_), one of n (imle_argmax_), or your own solver between imle_perturb, imle_target and
  * imle_difference. For the first two p(z) also comes in closed form: marginals and their gradient, exact samples,
  * log-probabilities, entropy, divergence (imle_topk_marginals and what follows it, imle_argmax_marginals likewise).
+ * Where no lambda is known beforehand, imle_adaptive_lambda finds it from batch to batch.
  *
  * Rules for every function
  *  - Arguments come in this order: shape, k_row, options or temperature, key, inputs (pointer, then its strides),
@@ -27,7 +28,7 @@
  *  - Arrays are row-major float: B = shape.rows, S = shape.samples, N = shape.n, K = shape.k. Strides count elements.
  *  - Outputs and the workspace may overlap neither an input array nor each other (checked: IMLE_ERR_OVERLAP). An array
  *    counts from its first element to its last, so one with a row stride also owns what lies between its rows. The
- *    structs shape, options and key are copied first. Empty arrays overlap nothing.
+ *    structs (shape, options, key, adaptive, its diagnostics) are copied first. Empty arrays overlap nothing.
  *  - Integers come in, never enums: an unknown value is IMLE_ERR_OPTION.
  *  - theta is finite or -inf, the mask: such an entry is never chosen. -0 equals +0, equal scores go by lower index.
  *  - The noise of row b is a pure function of (seed, step, row0 + b) and options.noise. A batch equals its rows called
@@ -111,6 +112,15 @@
 // imle_options.scale: c = 1, the gradient of the maximum-likelihood objective, what Algorithm 1 of the paper returns.
 #define IMLE_SCALE_NONE 1
 
+// imle_adaptive.rule: a <- max(a + c, 0), c = momentum * previous +- step, + while g < target. The rule of the paper;
+// set step to its 1e-3, with which a thousand updates move a by 1.
+#define IMLE_ADAPTIVE_ADDITIVE 0
+
+// imle_adaptive.rule, default: a <- a (1 + step c), or a / (1 + step |c|) for c < 0, c = (target - g) / target within
+// -1 to 1. For g comes late, a waits while the newest count is on the other side of the target. With the default step
+// a thousandfold error is gone after about 75 updates, with little overshoot.
+#define IMLE_ADAPTIVE_MULTIPLICATIVE 1
+
 // How to draw and how to estimate. Set by imle_options_default, then change what you want.
 typedef struct imle_options {
     // sizeof(imle_options), else IMLE_ERR_VERSION.
@@ -180,6 +190,29 @@ typedef struct imle_diagnostics {
     // The sum over states of the non-zeros of z - z'.
     uint64_t nonzeros;
 } imle_diagnostics;
+
+// The state of an adaptive lambda: plain data, copy it and save it with the model. One state serves the rows that have
+// lambda in common, a whole batch as a rule. Set by imle_adaptive_default, then change what you want.
+typedef struct imle_adaptive {
+    // sizeof(imle_adaptive), else IMLE_ERR_VERSION.
+    uint32_t struct_size;
+    // IMLE_ADAPTIVE_MULTIPLICATIVE (default) or IMLE_ADAPTIVE_ADDITIVE.
+    uint32_t rule;
+    // lambda in units of ||theta|| / ||dz||, finite, at least 0 (multiplicative: above 0). Starts at 1.
+    float a;
+    // The non-zeros of z_s - z'_s per state, a moving average, finite, at least 0. Starts at 1.
+    float g;
+    // The additive rule's last change of a, finite. Starts at 0.
+    float previous;
+    // Finite, above 0, default 0.15; for the additive rule set 1e-3.
+    float step;
+    // Share of the last change in the next, 0 <= momentum < 1, default 0; the multiplicative rule has none.
+    float momentum;
+    // Memory of g, 0 <= decay < 1, default 0.9.
+    float decay;
+    // The g to reach, finite, above 0, default 1: one choice changes in every second state. A state has at most 2 k.
+    float target;
+} imle_adaptive;
 
 // Success.
 #define IMLE_OK 0
@@ -1049,6 +1082,46 @@ imle_status imle_noise(const struct imle_shape *shape,
                        const struct imle_options *options,
                        const struct imle_key *key,
                        float *noise);
+
+// Sets every field to what the multiplicative rule starts from, and struct_size to the size of the struct.
+//
+// adaptive: out, one struct; NULL (or a misaligned pointer) does nothing.
+// Threads: any, with different structs. Source: this library.
+void imle_adaptive_default(struct imle_adaptive *adaptive);
+
+// lambda = a ||theta|| / ||dz||, Euclidean norms over all rows and samples: the options' lambda for the gradient of
+// this theta and dz. Exactly 0 if dz is 0: then the gradient is 0 too, and options would refuse this lambda.
+//
+// Within 5e-6, whatever the scale of theta and dz, and then limited to the positive normal floats. Masked theta (-inf)
+// does not count; where all others are 0 (nothing is learnt yet), ||theta|| is taken as if they were 1, the scale of
+// the noise. With S samples, ||dz|| grows with sqrt(S) and a settles as much higher. Of a batch cut over threads or
+// hosts, lambda comes from all of it. O(theta_len + dz_len).
+//
+// adaptive: in.
+// theta, theta_len: in, all scores of the group, finite or -inf; their number. [B][N] without gaps: B N.
+// dz, dz_len: in, all gradients of the group, finite, in units of loss; their number. [B][S][N] without gaps: B S N.
+// lambda: out, one number, in units of theta per unit of dz.
+// Errors: IMLE_ERR_NULL, _STRIDE (a length beyond the address space), _OPTION, _OVERLAP, _VERSION; _NONFINITE.
+// Threads: any, with different outputs. Source: Minervini, Franceschi, Niepert 2023 (arXiv 2209.04862).
+IMLE_MUST_USE
+imle_status imle_adaptive_lambda(const struct imle_adaptive *adaptive,
+                                 const float *theta,
+                                 size_t theta_len,
+                                 const float *dz,
+                                 size_t dz_len,
+                                 float *lambda);
+
+// After a gradient: g <- decay * g + (1 - decay) * nonzeros / states, and a by its rule. Right for any S: what is
+// counted is a state, a sample of a row. After an error nothing is changed.
+//
+// adaptive: in and out, one struct.
+// diagnostics: in, what the gradient filled in; those of a batch cut over threads or hosts, added up.
+// Errors: IMLE_ERR_NULL, _SHAPE (no states were counted), _OPTION, _VERSION.
+// Threads: any, with different structs. Source: Minervini, Franceschi, Niepert 2023 (arXiv 2209.04862); the
+// multiplicative rule: this library.
+IMLE_MUST_USE
+imle_status imle_adaptive_update(struct imle_adaptive *adaptive,
+                                 const struct imle_diagnostics *diagnostics);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -12,6 +12,7 @@
 //
 // argmax chooses one, own_solver leaves the choice to you; exact_topk and exact_argmax are p(z) itself, in closed form.
 // Other estimators: straight_through, exact_topk::simple, exact_topk::score_function, perturbed_gradient; fenchel_young.
+// adaptive finds lambda from batch to batch.
 //
 // What this layer adds to the C functions, and all that it adds:
 // - sizes that name themselves: shape, options and key have chainable setters, choices are enums;
@@ -636,6 +637,39 @@ inline status perturbed_gradient(const shape &shape, const options &options, con
                : status{imle_perturbed_gradient(&shape.c(), &options.c(), &key.c(), theta.data(), theta.stride(),
                                                 losses.data(), grad_theta.data(), grad_theta.stride())};
 }
+
+// ---- lambda ----
+
+enum class rule : std::uint32_t { additive = IMLE_ADAPTIVE_ADDITIVE, multiplicative = IMLE_ADAPTIVE_MULTIPLICATIVE };
+
+/// A lambda that finds itself: lambda = a ||theta|| / ||dz||. Until set: imle_adaptive_default. The state is c(), plain
+/// data to be saved.
+class adaptive {
+public:
+    adaptive() noexcept { imle_adaptive_default(&c_); }
+    /// A state that was saved.
+    explicit adaptive(const imle_adaptive &saved) noexcept : c_(saved) {}
+
+    adaptive &rule(imle::rule rule) noexcept { return c_.rule = static_cast<std::uint32_t>(rule), *this; }
+    adaptive &a(float a) noexcept { return c_.a = a, *this; }
+    adaptive &g(float g) noexcept { return c_.g = g, *this; }
+    adaptive &step(float step) noexcept { return c_.step = step, *this; }
+    adaptive &momentum(float share) noexcept { return c_.momentum = share, *this; }
+    adaptive &decay(float memory) noexcept { return c_.decay = memory, *this; }
+    adaptive &target(float g) noexcept { return c_.target = g, *this; }
+    const imle_adaptive &c() const noexcept { return c_; }
+
+    /// lambda for the gradient of this theta and dz, all rows and samples; 0 if dz is 0, and so the gradient.
+    status lambda(span<const float> theta, span<const float> dz, float &lambda) const noexcept {
+        return status{imle_adaptive_lambda(&c_, theta.data(), theta.size(), dz.data(), dz.size(), &lambda)};
+    }
+
+    /// Moves a after a gradient, by what the gradient counted.
+    status update(const diagnostics &counts) noexcept { return status{imle_adaptive_update(&c_, &counts)}; }
+
+private:
+    imle_adaptive c_;
+};
 
 // ---- the library ----
 

@@ -20,10 +20,19 @@ fn usable<T>(pointer: *const T) -> Result<*const T, Refused> {
 }
 
 /// A struct of integers and floats.
-fn read<T: Copy>(pointer: *const T) -> Result<T, Refused> {
+pub(crate) fn read<T: Copy>(pointer: *const T) -> Result<T, Refused> {
     let pointer = usable(pointer)?;
     // SAFETY: aligned and not NULL, so it points to a T, by the caller's promise; integers and floats hold any bits.
     Ok(unsafe { pointer.read() })
+}
+
+/// A struct that starts with its size.
+pub(crate) fn sized<T: Copy>(pointer: *const T) -> Result<T, Refused> {
+    // The size comes first: a struct of another header may be shorter than ours.
+    if read(pointer.cast::<u32>())? as usize != size_of::<T>() {
+        return Err(Refused(IMLE_ERR_VERSION));
+    }
+    read(pointer)
 }
 
 /// Writes a struct, unless there is none.
@@ -53,11 +62,7 @@ pub(crate) fn key(key: *const imle_key) -> Result<Key, Refused> {
 
 /// The options, every range checked.
 pub(crate) fn options(options: *const imle_options) -> Result<Options, Refused> {
-    // The size comes first: a struct of another header may be shorter than ours.
-    if read(options.cast::<u32>())? as usize != size_of::<imle_options>() {
-        return Err(Refused(IMLE_ERR_VERSION));
-    }
-    read(options)?.to_core()
+    sized(options)?.to_core()
 }
 
 /// The addresses from `start` up to, not including, `end`; none for an array that is absent or empty.

@@ -2,8 +2,9 @@
 //!
 //! [`abi`] has the types and defaults, [`status`] what a call returns, [`topk`] and [`argmax`] a family of functions
 //! each, [`topk_exact`] and [`argmax_exact`] the closed forms of each, [`estimator`] what is common to both, [`solver`]
-//! the three steps for a solver that lives in the caller. Every function turns its arguments into checked views (`args`, the only file that dereferences
-//! a pointer), calls the core and returns a status.
+//! the three steps for a solver that lives in the caller, [`adaptive`] a lambda that finds itself. Every function turns
+//! its arguments into checked views (`args`, the only file that dereferences a pointer), calls the core and returns a
+//! status.
 //!
 //! This is an rlib; the libraries for C are made from it:
 //!
@@ -51,7 +52,10 @@ pub mod estimator;
 
 pub mod solver;
 
+pub mod adaptive;
+
 pub use abi::*;
+pub use adaptive::*;
 pub use argmax::*;
 pub use argmax_exact::*;
 pub use estimator::*;

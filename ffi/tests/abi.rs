@@ -69,7 +69,7 @@ fn misaligned_pointers_are_refused() {
 #[test]
 fn overlap_is_refused() {
     for function in FUNCTIONS {
-        let arrays = || pointers(function).filter(|name| !matches!(Kind::of(name), Kind::Struct(_)));
+        let arrays = || pointers(function).filter(|name| !matches!(Kind::of(name), Kind::Struct(_) | Kind::State(_)));
         for output in arrays().filter(|name| matches!(Kind::of(name), Kind::Output(_) | Kind::Work)) {
             for other in arrays().filter(|&other| other != output) {
                 let alignment = Kind::of(output).alignment();
@@ -223,6 +223,69 @@ fn options_out_of_range_are_refused() {
 }
 
 #[test]
+fn adaptive_states_out_of_range_are_refused() {
+    type Change = fn(&mut imle_adaptive);
+    const NAN: f32 = f32::NAN;
+    const INF: f32 = f32::INFINITY;
+    let bad: [Change; 22] = [
+        |s| s.rule = 2,
+        |s| s.rule = u32::MAX,
+        |s| s.a = -1.0,
+        |s| s.a = NAN,
+        |s| s.a = INF,
+        |s| s.a = 0.0,
+        |s| s.g = -1.0,
+        |s| s.g = NAN,
+        |s| s.previous = NAN,
+        |s| s.previous = INF,
+        |s| s.step = 0.0,
+        |s| s.step = NAN,
+        |s| s.step = INF,
+        |s| s.momentum = 0.5,
+        |s| (s.rule, s.momentum) = (IMLE_ADAPTIVE_ADDITIVE, 1.0),
+        |s| (s.rule, s.momentum) = (IMLE_ADAPTIVE_ADDITIVE, -0.5),
+        |s| s.momentum = NAN,
+        |s| s.decay = 1.0,
+        |s| s.decay = -0.5,
+        |s| s.decay = NAN,
+        |s| s.target = 0.0,
+        |s| s.target = INF,
+    ];
+    let size = size_of::<imle_adaptive>() as u32;
+    for name in ["adaptive", "state"] {
+        for function in having(name) {
+            for (i, change) in bad.iter().enumerate() {
+                expect(function, &format!("field {i}"), IMLE_ERR_OPTION, |call| change(call.adaptive(name)));
+            }
+            for bad in [0, 1, size - 4, size + 4, u32::MAX] {
+                let what = format!("struct_size {bad}");
+                expect(function, &what, IMLE_ERR_VERSION, |call| call.adaptive(name).struct_size = bad);
+            }
+            expect(function, "additive", IMLE_OK, |call| {
+                let additive = call.adaptive(name);
+                (additive.rule, additive.a, additive.momentum) = (IMLE_ADAPTIVE_ADDITIVE, 0.0, 0.5);
+            });
+        }
+    }
+    for function in having("counts") {
+        let nothing = imle_diagnostics { states: 0, unchanged: 0, nonzeros: 0 };
+        expect(function, "no states", IMLE_ERR_SHAPE, |call| call.array("counts")[0] = nothing);
+    }
+}
+
+#[test]
+fn lengths_beyond_memory_are_refused() {
+    for name in ["theta_len", "dz_len"] {
+        for function in having(name) {
+            for len in [usize::MAX, isize::MAX as usize / 4 + 1] {
+                expect(function, &format!("{name} {len}"), IMLE_ERR_STRIDE, |call| call.set(name, len));
+            }
+            expect(function, "an empty array", IMLE_OK, |call| call.set(name, 0));
+        }
+    }
+}
+
+#[test]
 fn a_temperature_out_of_range_is_refused() {
     // The inverse of the last is not finite.
     let bad = [0.0, -0.0, -1.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 2.9e-39];
@@ -364,6 +427,7 @@ fn names_row(function: &Function, what: &str, row: u32, change: &dyn Fn(&mut Cal
 fn functions_without_a_status_survive_null() {
     unsafe {
         imle_options_default(std::ptr::null_mut());
+        imle_adaptive_default(std::ptr::null_mut());
         assert_eq!(imle_topk_workspace_len(std::ptr::null()), 0);
         assert_eq!(imle_argmax_workspace_len(std::ptr::null()), 0);
         assert_eq!(imle_topk_exact_workspace_len(std::ptr::null()), 0);

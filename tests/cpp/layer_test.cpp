@@ -367,6 +367,44 @@ void estimators_give_the_bits_of_c() {
                                 1, {}) == estimates_through_c(1, {}));
 }
 
+// A run of both rules, beside the same by hand.
+void an_adaptive_lambda_gives_the_bits_of_c() {
+    const auto floats = [](const imle_adaptive &c) {
+        return Floats{c.a, c.g, c.previous, c.step, c.momentum, c.decay, c.target};
+    };
+    for (const auto rule : {imle::rule::multiplicative, imle::rule::additive}) {
+        const std::uint32_t number =
+            rule == imle::rule::additive ? IMLE_ADAPTIVE_ADDITIVE : IMLE_ADAPTIVE_MULTIPLICATIVE;
+        imle::adaptive ours = imle::adaptive().rule(rule).a(2.0f).g(3.0f).step(0.25f).decay(0.5f).target(1.5f);
+        imle_adaptive theirs;
+        imle_adaptive_default(&theirs);
+        theirs.rule = number, theirs.a = 2.0f, theirs.g = 3.0f, theirs.step = 0.25f, theirs.decay = 0.5f;
+        theirs.target = 1.5f;
+        if (rule == imle::rule::additive) {
+            ours.momentum(0.75f);
+            theirs.momentum = 0.75f;
+        }
+        const Floats theta = the_theta();
+        for (unsigned i = 0; i < 20; i++) {
+            const Floats dz = numbers(theta.size(), i);
+            float lambda = UNTOUCHED, lambda_of_c = UNTOUCHED;
+            CHECK(ours.lambda(theta, dz, lambda) == of(imle_adaptive_lambda(&theirs, theta.data(), theta.size(),
+                                                                            dz.data(), dz.size(), &lambda_of_c)));
+            CHECK(same({lambda}, {lambda_of_c}) && lambda > 0.0f && lambda != UNTOUCHED);
+            const imle::diagnostics counts{10, 0, i * 7 % 40};
+            CHECK(ours.update(counts) == of(imle_adaptive_update(&theirs, &counts)));
+            CHECK(ours.c().rule == number && same(floats(ours.c()), floats(theirs)));
+        }
+        CHECK(ours.c().a != 2.0f);
+        CHECK(same(floats(imle::adaptive(theirs).c()), floats(theirs)));
+    }
+    float lambda = UNTOUCHED;
+    CHECK(imle::adaptive().lambda({}, Floats{1.0f}, lambda) == imle::status::null);
+    CHECK(imle::adaptive().step(0.0f).lambda(Floats{1.0f}, Floats{1.0f}, lambda) == imle::status::option);
+    CHECK(imle::adaptive().update({}) == imle::status::shape); // nothing was counted
+    CHECK(lambda == UNTOUCHED);
+}
+
 void bad_rows_are_found() {
     Floats theta = the_theta();
     const Floats dz = numbers(B * S * N, 5);
@@ -582,6 +620,7 @@ int main() {
     an_own_solver_gives_the_bits_of_c();
     exact_distributions_give_the_bits_of_c();
     estimators_give_the_bits_of_c();
+    an_adaptive_lambda_gives_the_bits_of_c();
     bad_rows_are_found();
     spans_must_hold_the_shape();
     spans_of_exact_calls_must_hold_the_shape();

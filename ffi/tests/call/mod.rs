@@ -15,6 +15,8 @@ pub const SAMPLES: u32 = 2;
 pub enum Kind {
     /// Alignment.
     Struct(usize),
+    /// A struct that is an output too; alignment.
+    State(usize),
     /// Alignment.
     Input(usize),
     /// Alignment.
@@ -27,6 +29,9 @@ pub const ARGUMENTS: &[(&str, Kind)] = &[
     ("shape", Kind::Struct(4)),
     ("options", Kind::Struct(4)),
     ("key", Kind::Struct(8)),
+    ("adaptive", Kind::Struct(4)),
+    ("counts", Kind::Struct(8)),
+    ("state", Kind::State(4)),
     ("k_row", Kind::Input(4)),
     ("theta", Kind::Input(4)),
     ("dz", Kind::Input(4)),
@@ -52,6 +57,7 @@ pub const ARGUMENTS: &[(&str, Kind)] = &[
     ("grad_theta", Kind::Output(4)),
     ("diagnostics", Kind::Output(8)),
     ("row", Kind::Output(4)),
+    ("lambda", Kind::Output(4)),
     ("work", Kind::Work),
     ("ld_theta", Kind::Number),
     ("ld_grad", Kind::Number),
@@ -61,6 +67,8 @@ pub const ARGUMENTS: &[(&str, Kind)] = &[
     ("dz_row_stride", Kind::Number),
     ("dz_sample_stride", Kind::Number),
     ("work_len", Kind::Number),
+    ("theta_len", Kind::Number),
+    ("dz_len", Kind::Number),
     ("side", Kind::Number),
     ("temperature", Kind::Number),
 ];
@@ -79,7 +87,7 @@ impl Kind {
 
     pub fn alignment(self) -> usize {
         match self {
-            Kind::Struct(bytes) | Kind::Input(bytes) | Kind::Output(bytes) => bytes,
+            Kind::Struct(bytes) | Kind::State(bytes) | Kind::Input(bytes) | Kind::Output(bytes) => bytes,
             Kind::Work | Kind::Number => 4,
         }
     }
@@ -170,6 +178,8 @@ functions! {
     imle_target: shape options key side theta ld_theta dz dz_row_stride dz_sample_stride scores;
     imle_difference: shape options z_in z_target grad_theta ld_grad;
     imle_noise: shape options key noise;
+    imle_adaptive_lambda: adaptive theta theta_len dz dz_len lambda;
+    imle_adaptive_update: state counts;
 }
 
 /// An argument on its way to whatever type the function has in its place.
@@ -231,12 +241,18 @@ impl Call {
         let pointers = memory.iter_mut().map(|(&name, memory)| (name, memory.as_mut_ptr().cast())).collect();
         let n = N as usize;
         let strides = ["ld_theta", "ld_grad", "ld_v", "ld_other", "ld_y", "dz_row_stride"].map(|name| (name, 0));
-        let numbers = strides.into_iter().chain([("dz_sample_stride", n)]).collect();
+        let theta_len = ROWS as usize * n;
+        let lengths = [("dz_sample_stride", n), ("theta_len", theta_len), ("dz_len", theta_len * SAMPLES as usize)];
+        let numbers = strides.into_iter().chain(lengths).collect();
         let mut call = Call { function: function.call, memory, pointers, numbers, side: 1, temperature: 2.0 };
 
         let k = if function.chooses_one() { 1 } else { K };
         *call.shape() = imle_shape { rows: ROWS, n: N, k, samples: SAMPLES };
         unsafe { imle_options_default(call.options()) };
+        for name in ["adaptive", "state"] {
+            unsafe { imle_adaptive_default(call.adaptive(name)) };
+        }
+        call.array::<imle_diagnostics>("counts")[0] = imle_diagnostics { states: 8, unchanged: 3, nonzeros: 10 };
         call.array::<imle_key>("key")[0] = imle_key { seed: 1, step: 2, row0: 3 };
         call.array::<u32>("k_row").fill(k);
         for name in ["theta", "dz", "dz_or_null", "z_in", "z_target", "v", "theta_other", "y", "losses"] {
@@ -278,6 +294,10 @@ impl Call {
         &mut self.array::<imle_options>("options")[0]
     }
 
+    pub fn adaptive(&mut self, name: &str) -> &mut imle_adaptive {
+        &mut self.array::<imle_adaptive>(name)[0]
+    }
+
     pub fn set(&mut self, name: &'static str, number: usize) {
         self.numbers.insert(name, number);
     }
@@ -302,7 +322,7 @@ impl Call {
 
     /// The memory of the outputs.
     pub fn outputs(&mut self) -> BTreeMap<&'static str, Vec<u8>> {
-        let outputs = ARGUMENTS.iter().filter(|(_, kind)| matches!(kind, Kind::Output(_)));
+        let outputs = ARGUMENTS.iter().filter(|(_, kind)| matches!(kind, Kind::Output(_) | Kind::State(_)));
         outputs.map(|&(name, _)| (name, self.array::<u8>(name).to_vec())).collect()
     }
 
@@ -311,7 +331,7 @@ impl Call {
         let rows = ROWS as usize;
         match name {
             "diagnostics" => size_of::<imle_diagnostics>(),
-            "row" => 4,
+            "row" | "lambda" => 4,
             "k_row" => 4 * rows,
             "work" => 4 * Self::new(function).get_number("work_len"),
             _ => rows * Self::row_bytes(function, name).expect("the others have rows"),
