@@ -42,4 +42,5 @@ refuses 'latin1.tsv:60: not UTF-8' --data "$tmp/latin1.tsv"
 refuses 'more than the 3 words' --data "$tmp/good.tsv" --k 4
 refuses "'0'" --k 0
 refuses 'lambda must be' --lambda=-1
+refuses 'expected "adaptive" or a number' --lambda=some
 echo "ok: bad input is refused with file and line, exit code 2; lines without a word are skipped and counted"

@@ -36,11 +36,12 @@ using Texts = std::vector<const Example *>;
 // Memory of one step, one row a text. Threads write different rows.
 struct Batch {
     std::vector<float> theta, z, dz, grad_theta, loss;
+    std::vector<imle::diagnostics> counts; // of the rows that a thread had, in the first of them
     std::vector<TextGradient> scorer, predictor;
 
     Batch(std::size_t rows, std::size_t n, std::size_t samples)
         : theta(rows * n), z(rows * samples * n), dz(rows * samples * n), grad_theta(rows * n), loss(rows),
-          scorer(rows), predictor(rows) {}
+          counts(rows), scorer(rows), predictor(rows) {}
 };
 
 // Rows first to last of an array that has `each` elements a row.
@@ -79,7 +80,17 @@ public:
     // One step of Adam. Returns the sum of the texts' losses, each a mean over its samples.
     float step(const Texts &texts, std::uint64_t step, Batch &batch) {
         in_ranges(settings_.threads, texts.size(), [&](std::size_t first, std::size_t last) {
-            forward_backward(texts, step, batch, first, last);
+            choose_and_predict(texts, step, batch, first, last);
+        });
+        if (method_ == Method::implicit_mle) {
+            implicit_gradient(texts, step, batch);
+        } else if (method_ == Method::straight_through) {
+            mean_over_samples(batch, texts.size());
+        }
+        in_ranges(settings_.threads, texts.size(), [&](std::size_t first, std::size_t last) {
+            for (std::size_t b = first; b < last && learns_choice(); b++) {
+                learn_scorer(*texts[b], 1.0f / static_cast<float>(texts.size()), batch, b);
+            }
         });
         float loss = 0; // sums run over the texts in their order, whichever thread had them
         for (std::size_t b = 0; b < texts.size(); b++) {
@@ -132,13 +143,13 @@ private:
     }
 
     // The layer for these texts: their number and their k are its shape. It keeps a view of k_row.
-    imle::topk layer_for(const Words &k_row, std::uint32_t samples) const {
+    imle::topk layer_for(const Words &k_row, std::uint32_t samples, float lambda = 1.0f) const {
         const auto shape = imle::shape()
                                .rows(static_cast<std::uint32_t>(k_row.size()))
                                .n(static_cast<std::uint32_t>(n_))
                                .k(*std::max_element(k_row.begin(), k_row.end()))
                                .samples(samples);
-        return imle::topk(shape, imle::options().lambda(2.0f)).k_row(k_row);
+        return imle::topk(shape, imle::options().lambda(lambda)).k_row(k_row);
     }
 
     // Every text's row of the batch has noise of its own, whichever thread draws it.
@@ -159,35 +170,52 @@ private:
         }
     }
 
-    // Gradients and losses of the texts first to last.
-    void forward_backward(const Texts &texts, std::uint64_t step, Batch &batch, std::size_t first,
-                          std::size_t last) const {
-        // Forward: z_s = MAP(theta + noise), S choices for every text.
+    // Choices, losses, the predictor's gradients and dz of the texts first to last.
+    void choose_and_predict(const Texts &texts, std::uint64_t step, Batch &batch, std::size_t first,
+                            std::size_t last) const {
+        // z_s = MAP(theta + noise), S choices for every text.
         score(texts, batch.theta, first, last);
         const Words k_row = k_of(texts, first, last);
         const imle::topk layer = layer_for(k_row, samples());
         std::vector<float> work(layer.workspace_len());
         const auto theta = slice(batch.theta, n_, first, last);
         imle::or_throw(layer.sample(key(step, first), theta, {slice(batch.z, samples() * n_, first, last)}, work));
-
-        // The predictor, forward and backward: its own gradient, and dz.
         for (std::size_t b = first; b < last; b++) {
             learn_predictor(*texts[b], 1.0f / static_cast<float>(texts.size()), batch, b);
         }
+    }
 
-        // Through the choice to theta. The layer takes dz of a text's own loss; the batch's mean comes after it.
-        if (method_ == Method::implicit_mle) {
+    // Through the choice to theta. The layer takes dz of a text's own loss; the batch's mean comes after it. The whole
+    // batch decides lambda, and what the threads count adds up: however it is cut, the result is the same.
+    void implicit_gradient(const Texts &texts, std::uint64_t step, Batch &batch) {
+        const std::size_t rows = texts.size();
+        float lambda = 0;
+        imle::or_throw(adaptive_.lambda(slice(batch.theta, n_, 0, rows), slice(batch.dz, samples() * n_, 0, rows),
+                                        lambda));
+        if (lambda == 0.0f) { // dz is 0
+            std::fill(batch.grad_theta.begin(), batch.grad_theta.end(), 0.0f);
+            return;
+        }
+        std::fill(batch.counts.begin(), batch.counts.end(), imle::diagnostics{});
+        in_ranges(settings_.threads, rows, [&](std::size_t first, std::size_t last) {
+            const Words k_row = k_of(texts, first, last);
+            const imle::topk layer = layer_for(k_row, samples(), lambda);
+            std::vector<float> work(layer.workspace_len());
             const auto dz = imle::dz::per_sample(slice(batch.dz, samples() * n_, first, last));
-            const auto grad_theta = slice(batch.grad_theta, n_, first, last);
-            imle::or_throw(layer.gradient(key(step, first), theta, dz, {}, grad_theta, work));
-        } else if (method_ == Method::straight_through) {
-            mean_over_samples(batch, first, last);
+            imle::or_throw(layer.gradient(key(step, first), slice(batch.theta, n_, first, last), dz, {},
+                                          slice(batch.grad_theta, n_, first, last), work, &batch.counts[first]));
+        });
+        imle::diagnostics counts{};
+        for (const imle::diagnostics &part : batch.counts) {
+            counts.states += part.states;
+            counts.nonzeros += part.nonzeros;
         }
-        for (std::size_t b = first; b < last && learns_choice(); b++) {
-            batch.scorer[b].clear(texts[b]->words.size(), scorer_.layers.value.size());
-            scorer_.backward(texts[b]->words, &batch.grad_theta[b * n_], 1.0f / static_cast<float>(texts.size()),
-                             batch.scorer[b]);
-        }
+        imle::or_throw(adaptive_.update(counts));
+    }
+
+    void learn_scorer(const Example &text, float mean, Batch &batch, std::size_t b) const {
+        batch.scorer[b].clear(text.words.size(), scorer_.layers.value.size());
+        scorer_.backward(text.words, &batch.grad_theta[b * n_], mean, batch.scorer[b]);
     }
 
     void learn_predictor(const Example &text, float mean, Batch &batch, std::size_t b) const {
@@ -202,10 +230,9 @@ private:
     }
 
     // Straight-through: grad_theta = (1/S) sum_s dz_s, as if z were theta.
-    void mean_over_samples(Batch &batch, std::size_t first, std::size_t last) const {
-        std::fill(batch.grad_theta.begin() + static_cast<std::ptrdiff_t>(first * n_),
-                  batch.grad_theta.begin() + static_cast<std::ptrdiff_t>(last * n_), 0.0f);
-        for (std::size_t state = first * samples(); state < last * samples(); state++) {
+    void mean_over_samples(Batch &batch, std::size_t rows) const {
+        std::fill(batch.grad_theta.begin(), batch.grad_theta.end(), 0.0f);
+        for (std::size_t state = 0; state < rows * samples(); state++) {
             float *const grad_theta = &batch.grad_theta[state / samples() * n_];
             add(grad_theta, 1.0f / static_cast<float>(samples()), &batch.dz[state * n_], n_);
         }
@@ -225,6 +252,7 @@ private:
     std::size_t n_; // texts are padded to this many words
     Scorer scorer_;
     Predictor predictor_;
+    imle::adaptive adaptive_;
 };
 
 inline Texts pointers(const std::vector<Example> &examples) {

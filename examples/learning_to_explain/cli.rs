@@ -1,6 +1,8 @@
 //! The command line.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Parser, ValueEnum};
 
@@ -21,9 +23,9 @@ pub struct Cli {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub k: u32,
 
-    /// The layer's step from theta towards its target; scores are standardised, so it need not follow their scale
-    #[arg(long, default_value_t = 2.0)]
-    pub lambda: f32,
+    /// The layer's step from theta towards its target: "adaptive", found while training, or a number above 0
+    #[arg(long, default_value_t = Lambda::Adaptive)]
+    pub lambda: Lambda,
 
     /// Choices drawn per text and training step
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
@@ -59,6 +61,32 @@ Input that cannot be used:
     a line whose text has no word (nothing can be chosen from it), an empty line;
   used as it is:
     a text shorter than k gives all its words.";
+
+#[derive(Clone, Copy)]
+pub enum Lambda {
+    Adaptive,
+    Fixed(f32),
+}
+
+impl FromStr for Lambda {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "adaptive" => Ok(Lambda::Adaptive),
+            _ => text.parse().map(Lambda::Fixed).map_err(|_| "expected \"adaptive\" or a number"),
+        }
+    }
+}
+
+impl fmt::Display for Lambda {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Lambda::Adaptive => f.write_str("adaptive"),
+            Lambda::Fixed(lambda) => lambda.fmt(f),
+        }
+    }
+}
 
 #[derive(Clone, Copy, ValueEnum)]
 pub enum Noise {

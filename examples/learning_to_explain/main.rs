@@ -28,7 +28,7 @@ use clap::Parser;
 use imle::Options;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use cli::Cli;
+use cli::{Cli, Lambda};
 use corpus::{Corpus, Lexicon};
 use data::Data;
 use evaluation::{Evaluation, evaluate};
@@ -77,9 +77,13 @@ fn run(cli: &Cli) -> Result<(), String> {
 }
 
 fn settings(cli: &Cli) -> Result<Settings, String> {
-    let options = Options { lambda: cli.lambda, noise: cli.noise.law(), ..Options::default() };
+    let mut options = Options { noise: cli.noise.law(), ..Options::default() };
+    if let Lambda::Fixed(lambda) = cli.lambda {
+        options.lambda = lambda;
+    }
     options.check().map_err(|error| error.to_string())?;
-    Ok(Settings { k: cli.k, samples: cli.samples, epochs: cli.epochs, options })
+    let adaptive = matches!(cli.lambda, Lambda::Adaptive);
+    Ok(Settings { k: cli.k, samples: cli.samples, epochs: cli.epochs, options, adaptive })
 }
 
 fn read(file: &Path, k: u32) -> Result<Data, String> {

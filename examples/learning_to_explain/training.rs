@@ -1,6 +1,6 @@
 //! The training loop: scorer, choice, predictor, and the way back.
 
-use imle::{Dz, Error, Imle, Key, Options, Rows, RowsMut, Shape, States, TopK};
+use imle::{Adaptive, Dz, Error, Imle, Key, Options, Rows, RowsMut, Shape, States, TopK};
 
 use crate::corpus::{Corpus, Example};
 use crate::evaluation::mean_squared_error;
@@ -48,6 +48,8 @@ pub struct Settings {
     pub samples: u32,
     pub epochs: u32,
     pub options: Options,
+    /// Whether the options' lambda is replaced at every step.
+    pub adaptive: bool,
 }
 
 #[derive(Clone)]
@@ -59,6 +61,7 @@ pub struct Model {
     n: usize,
     scorer: Scorer,
     pub predictor: Predictor,
+    adaptive: Adaptive,
 }
 
 /// Mean squared errors of one epoch, in squared units of the scores.
@@ -116,7 +119,7 @@ impl Model {
         let mut random = SplitMix64::new(seed, 2);
         let scorer = Scorer::new(corpus.vocabulary, &mut random);
         let predictor = Predictor::new(corpus.vocabulary, &mut random);
-        Self { method, settings, seed, n: corpus.longest, scorer, predictor }
+        Self { method, settings, seed, n: corpus.longest, scorer, predictor, adaptive: Adaptive::default() }
     }
 
     /// How many words of a text are chosen.
@@ -195,19 +198,41 @@ impl Model {
 
         // Through the choice to theta. The layer takes dz of a text's own loss; the batch's mean comes after it.
         if self.method.learns_choice() {
-            let mut grad_theta = vec![0.0; theta.len()];
-            if self.method == Method::ImplicitMle {
-                let (theta, grad) = (Rows::contiguous(&theta), RowsMut::contiguous(&mut grad_theta));
-                layer.gradient(key, theta, Dz::per_sample(&dz), None, grad, &mut work)?;
+            let grad_theta = if self.method == Method::ImplicitMle {
+                self.implicit_gradient(key, &layer, &k_row, &theta, &dz, &mut work)?
             } else {
-                mean_over_samples(&dz, self.n, samples as usize, &mut grad_theta);
-            }
+                mean_over_samples(&dz, self.n, samples as usize)
+            };
             for (text, grad) in texts.iter().zip(grad_theta.chunks_exact(self.n)) {
                 self.scorer.backward(&text.words, &grad[..text.words.len()], mean);
             }
         }
         self.update(step);
         Ok(loss)
+    }
+
+    /// The gradient that comes through the choice, with a lambda that this batch decides, if it is to adapt.
+    fn implicit_gradient(
+        &mut self,
+        key: Key,
+        layer: &Imle<TopK>,
+        k_row: &[u32],
+        theta: &[f32],
+        dz: &[f32],
+        work: &mut [f32],
+    ) -> Result<Vec<f32>, Error> {
+        let mut options = *layer.options();
+        if self.settings.adaptive {
+            options.lambda = self.adaptive.lambda(theta, dz)?;
+        }
+        let mut grad_theta = vec![0.0; theta.len()];
+        if options.lambda > 0.0 {
+            let layer = Imle::new(layer.shape(), TopK::with_k_row(layer.shape(), k_row)?, options)?;
+            let (theta, grad) = (Rows::contiguous(theta), RowsMut::contiguous(&mut grad_theta));
+            let diagnostics = layer.gradient(key, theta, Dz::per_sample(dz), None, grad, work)?;
+            self.adaptive.update(&diagnostics)?;
+        }
+        Ok(grad_theta)
     }
 
     fn update(&mut self, step: u64) {
@@ -224,7 +249,8 @@ impl Model {
 }
 
 /// Straight-through: grad_theta = (1/S) Σ_s dz_s, as if z were theta.
-fn mean_over_samples(dz: &[f32], n: usize, samples: usize, grad_theta: &mut [f32]) {
+fn mean_over_samples(dz: &[f32], n: usize, samples: usize) -> Vec<f32> {
+    let mut grad_theta = vec![0.0; dz.len() / samples];
     for (dz, grad) in dz.chunks_exact(samples * n).zip(grad_theta.chunks_exact_mut(n)) {
         for dz in dz.chunks_exact(n) {
             for (grad, dz) in grad.iter_mut().zip(dz) {
@@ -232,4 +258,5 @@ fn mean_over_samples(dz: &[f32], n: usize, samples: usize, grad_theta: &mut [f32
             }
         }
     }
+    grad_theta
 }
