@@ -1090,7 +1090,7 @@ imle_status imle_noise(const struct imle_shape *shape,
 void imle_adaptive_default(struct imle_adaptive *adaptive);
 
 // lambda = a ||theta|| / ||dz||, Euclidean norms over all rows and samples: the options' lambda for the gradient of
-// this theta and dz. Exactly 0 if dz is 0: then the gradient is 0 too, and options would refuse this lambda.
+// this theta and dz. Exactly 0 if dz is 0: there is nothing to learn, skip the gradient (options refuse this lambda).
 //
 // Within 5e-6, whatever the scale of theta and dz, and then limited to the positive normal floats. Masked theta (-inf)
 // does not count; where all others are 0 (nothing is learnt yet), ||theta|| is taken as if they were 1, the scale of

@@ -659,7 +659,7 @@ public:
     adaptive &target(float g) noexcept { return c_.target = g, *this; }
     const imle_adaptive &c() const noexcept { return c_; }
 
-    /// lambda for the gradient of this theta and dz, all rows and samples; 0 if dz is 0, and so the gradient.
+    /// lambda for the gradient of this theta and dz, all rows and samples; 0 if dz is 0: there is nothing to learn.
     status lambda(span<const float> theta, span<const float> dz, float &lambda) const noexcept {
         return status{imle_adaptive_lambda(&c_, theta.data(), theta.size(), dz.data(), dz.size(), &lambda)};
     }

@@ -38,7 +38,7 @@ pub enum AdaptiveRule {
 ///     let dz = z.map(|z| 1e-3 * (z - 0.5)); // ∇_z ℓ, whatever its scale
 ///
 ///     let lambda = adaptive.lambda(&theta, &dz)?;
-///     if lambda > 0.0 { // 0: dz is 0, and so is the gradient
+///     if lambda > 0.0 { // 0: dz is 0, there is nothing to learn
 ///         let (rows, out) = (Rows::contiguous(&theta), RowsMut::contiguous(&mut grad));
 ///         let layer = layer(Options { lambda, ..Options::default() })?;
 ///         adaptive.update(&layer.gradient(key, rows, Dz::per_sample(&dz), None, out, &mut work)?)?;
@@ -85,7 +85,7 @@ impl Adaptive {
     }
 
     /// λ = a ‖θ‖ / ‖dz‖, Euclidean norms over all rows and samples: what [`Options`](crate::Options) take, for
-    /// the gradient of this θ and dz; exactly 0 if dz is 0, and so the gradient.
+    /// the gradient of this θ and dz; exactly 0 if dz is 0: there is nothing to learn.
     ///
     /// Within 5·10⁻⁶, whatever the scale of θ and dz, and then limited to the positive normal floats. Masked θ (−inf)
     /// do not count; where all others are 0 (nothing is learnt yet), ‖θ‖ is taken as if they were 1, the scale of the
