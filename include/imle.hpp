@@ -139,6 +139,7 @@ enum class noise : std::uint32_t {
     gumbel = IMLE_NOISE_GUMBEL,
     logistic = IMLE_NOISE_LOGISTIC,
     normal = IMLE_NOISE_NORMAL,
+    sum_of_gamma = IMLE_NOISE_SUM_OF_GAMMA,
 };
 
 enum class target : std::uint32_t { linear = IMLE_TARGET_LINEAR, combinatorial = IMLE_TARGET_COMBINATORIAL };
@@ -153,6 +154,10 @@ public:
     options() noexcept { imle_options_default(&c_); }
 
     options &noise(imle::noise law) noexcept { return c_.noise = static_cast<std::uint32_t>(law), *this; }
+    /// Sum-of-Gamma noise of s terms (IMLE_SOG_TERMS_INFINITE: the limit); kappa 0 is the row's k.
+    options &sum_of_gamma(std::uint32_t terms = 10, float kappa = 0) noexcept {
+        return c_.sog_terms = terms, c_.sog_kappa = kappa, noise(imle::noise::sum_of_gamma);
+    }
     options &temperature(float tau) noexcept { return c_.temperature = tau, *this; }
     options &target_temperature(float tau) noexcept { return c_.target_temperature = tau, *this; }
     options &alpha(float alpha) noexcept { return c_.alpha = alpha, *this; }

@@ -93,11 +93,13 @@ impl<const N: usize, const K: usize> TopK<N, K> {
         let [epsilon, scores, z] = &mut [[0.0; N]; 3];
         let mut work = Work { epsilon, scores, z };
         let mut out = samples.iter_mut();
-        self.row::<S>(theta).sample(&mut Stream::new(key, 0), &mut work, |_, z| {
-            if let Some(out) = out.next() {
-                *out = chosen(z);
-            }
-        });
+        self.with_row::<S>(theta, |row| {
+            row.sample(&mut Stream::new(key, 0), &mut work, |_, z| {
+                if let Some(out) = out.next() {
+                    *out = chosen(z);
+                }
+            });
+        })?;
         Ok(samples)
     }
 
@@ -120,13 +122,27 @@ impl<const N: usize, const K: usize> TopK<N, K> {
         let mut work = Work { epsilon, scores, z };
         let dz = |s| dz.get(s).map_or(&[][..], <[f32; N]>::as_slice);
         let mut stream = Stream::new(key, 0);
-        self.row::<S>(theta).gradient(&mut stream, dz, None, &mut work, &mut grad_theta, &mut diagnostics);
+        self.with_row::<S>(theta, |row| {
+            row.gradient(&mut stream, dz, None, &mut work, &mut grad_theta, &mut diagnostics);
+        })?;
         Ok((grad_theta, diagnostics))
     }
 
-    fn row<'a, const S: usize>(&'a self, theta: &'a [f32; N]) -> Row<'a, crate::TopK<'static>> {
+    #[inline(always)]
+    fn with_row<const S: usize>(
+        &self,
+        theta: &[f32; N],
+        mut run: impl FnMut(Row<'_, crate::TopK<'static>>),
+    ) -> Result<(), Error> {
         const { assert!(S >= 1 && S <= crate::MAX_SAMPLES as usize, "S must be from 1 to 2^24") };
-        Row { solver: &self.solver, options: &self.options, samples: S, b: 0, theta }
+        self.options.noise.for_rows(
+            1,
+            |_| K,
+            |law, b| {
+                run(Row { solver: &self.solver, options: &self.options, law, samples: S, b, theta });
+                Ok(())
+            },
+        )
     }
 }
 

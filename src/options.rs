@@ -1,5 +1,6 @@
 //! How to draw and how to estimate: plain data, checked when a layer is built.
 
+use crate::noise::MAX_KAPPA;
 use crate::{Error, Noise};
 
 /// Which noise: row b of the batch draws ε from a pure function of (seed, step, row0 + b).
@@ -104,6 +105,11 @@ impl Options {
             "alpha must be finite"
         } else if !(at_least_zero(self.lambda) && (1.0 / self.lambda).is_finite()) {
             "lambda must be finite and greater than 0, and 1/lambda finite"
+        } else if matches!(self.noise, Noise::SumOfGamma { kappa, .. } if kappa != 0.0 && !(1.0..=MAX_KAPPA).contains(&kappa))
+        {
+            "kappa must be 0, or from 1 to 65536"
+        } else if matches!(self.noise, Noise::SumOfGamma { terms: 0, .. }) {
+            "the terms of Sum-of-Gamma noise must be at least 1"
         } else if (self.target, self.difference) == (Target::Combinatorial, Difference::Central) {
             "the combinatorial target has no central difference"
         } else {
@@ -143,10 +149,18 @@ mod tests {
             Options { lambda: -1.0, ..good },
             Options { lambda: f32::NAN, ..good },
             Options { lambda: f32::from_bits(1), ..good },
+            Options { noise: Noise::SumOfGamma { kappa: 5.0, terms: 0 }, ..good },
+            Options { noise: Noise::SumOfGamma { kappa: 0.99, terms: 10 }, ..good },
+            Options { noise: Noise::SumOfGamma { kappa: -1.0, terms: 10 }, ..good },
+            Options { noise: Noise::SumOfGamma { kappa: f32::NAN, terms: 10 }, ..good },
+            Options { noise: Noise::SumOfGamma { kappa: 65_537.0, terms: 10 }, ..good },
             Options { target: Target::Combinatorial, difference: Difference::Central, ..good },
         ];
         for options in bad {
             assert!(matches!(options.check(), Err(Error::Option { .. })), "{options:?}");
+        }
+        for (kappa, terms) in [(0.0, 10), (-0.0, 1), (1.0, 1), (65_536.0, Noise::ALL_TERMS)] {
+            assert_eq!(Options { noise: Noise::SumOfGamma { kappa, terms }, ..good }.check(), Ok(()));
         }
         assert_eq!(Options { temperature: 0.0, target_temperature: -0.0, ..good }.check(), Ok(()));
     }

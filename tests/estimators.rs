@@ -74,7 +74,8 @@ impl Inputs {
         let mut work = vec![JUNK; layer.workspace_len().max(exact.workspace_len())];
         let mut loss = vec![JUNK; shape.rows()];
         let options = layer.options();
-        let smooth = options.noise != Noise::None && (1.0 / options.temperature).is_finite();
+        let smooth = matches!(options.noise, Noise::Gumbel | Noise::Logistic | Noise::Normal)
+            && (1.0 / options.temperature).is_finite();
         let several = shape.samples() > 1;
         Estimates {
             straight_through: rows(&mut |out| imle::straight_through(shape, theta, dz, out).unwrap()),

@@ -112,7 +112,7 @@ fn noise_of_every_size() {
 
 #[test]
 fn noise_of_every_law() {
-    let hash = |noise| {
+    let hash = |noise: Noise| {
         let mut epsilon = vec![f32::NAN; 4097];
         let options = Options { noise, ..Options::default() };
         imle::noise(Shape::new(1, 4097, 0, 1).expect("good sizes"), &options, KEYS[1], &mut epsilon)
@@ -121,6 +121,15 @@ fn noise_of_every_law() {
     };
     let pinned = [0xaa35_ac18_da68_79cd, 0x6c9a_1467_b85a_4eb3, 0x70a8_0ea8_5f6b_1f20];
     assert_eq!([Noise::Gumbel, Noise::Logistic, Noise::Normal].map(hash), pinned);
+    let sums = [(1.0, 1), (5.0, 10), (10.0, 50), (2.5, Noise::ALL_TERMS), (1e4, Noise::ALL_TERMS)];
+    let pinned = [
+        0x0122_09cb_adfb_c4ff,
+        0x8716_5bfb_b1bd_7046,
+        0x8c89_e6ad_e939_431d,
+        0x93e0_9e35_6343_78e1,
+        0xccbe_fa60_6902_f84b,
+    ];
+    assert_eq!(sums.map(|(kappa, terms)| hash(Noise::SumOfGamma { kappa, terms })), pinned);
 }
 
 #[test]

@@ -93,6 +93,8 @@ pub enum Noise {
     Gumbel,
     Logistic,
     Normal,
+    /// Ten terms, kappa = k
+    SumOfGamma,
     None,
 }
 
@@ -102,6 +104,7 @@ impl Noise {
             Noise::Gumbel => imle::Noise::Gumbel,
             Noise::Logistic => imle::Noise::Logistic,
             Noise::Normal => imle::Noise::Normal,
+            Noise::SumOfGamma => imle::Noise::SumOfGamma { kappa: 0.0, terms: 10 },
             Noise::None => imle::Noise::None,
         }
     }
@@ -111,6 +114,7 @@ impl Noise {
             Noise::Gumbel => "Gumbel",
             Noise::Logistic => "logistic",
             Noise::Normal => "normal",
+            Noise::SumOfGamma => "Sum-of-Gamma",
             Noise::None => "none",
         }
     }

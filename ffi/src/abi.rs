@@ -20,6 +20,15 @@ pub const IMLE_NOISE_GUMBEL: u32 = 1;
 pub const IMLE_NOISE_LOGISTIC: u32 = 2;
 /// imle_options.noise: Normal(0, 1), for perturbed optimisers (Berthet et al. 2020).
 pub const IMLE_NOISE_NORMAL: u32 = 3;
+/// imle_options.noise: Sum-of-Gamma, eps = sum over i <= s of Gamma(shape 1/kappa, scale 1) / i - ln(s) / kappa, with
+/// s = sog_terms and kappa = sog_kappa: mean (H_s - ln s) / kappa, H_s = sum of 1/i, variance (1/kappa) sum of 1/i^2. With
+/// all terms the sum of kappa independent copies is Gumbel(0, 1). Within 1e-4 max(1, |eps|) of the exact quantile, by a
+/// table made once for the rows of a call that share kappa (some 20 us, 6 KiB of stack). At equal tau its marginals are
+/// farther from those of p than Gumbel's. Source: Niepert, Minervini, Franceschi 2021, section 3.2.
+pub const IMLE_NOISE_SUM_OF_GAMMA: u32 = 4;
+
+/// imle_options.sog_terms: the limit s = infinity.
+pub const IMLE_SOG_TERMS_INFINITE: u32 = 4_294_967_295;
 
 /// imle_options.target, default: theta' = alpha theta - lambda dz.
 pub const IMLE_TARGET_LINEAR: u32 = 0;
@@ -72,7 +81,7 @@ pub struct imle_key {
 pub struct imle_options {
     /// sizeof(imle_options), else IMLE_ERR_VERSION.
     pub struct_size: u32,
-    /// The law of the noise eps: IMLE_NOISE_NONE, _GUMBEL (default), _LOGISTIC or _NORMAL.
+    /// The law of the noise eps: IMLE_NOISE_NONE, _GUMBEL (default), _LOGISTIC, _NORMAL or _SUM_OF_GAMMA.
     pub noise: u32,
     /// tau, finite, at least 0, default 1: the noise factor of the forward pass. 0 is MAP(theta).
     pub temperature: f32,
@@ -89,9 +98,10 @@ pub struct imle_options {
     pub difference: u32,
     /// IMLE_SCALE_INVERSE_LAMBDA (default) or IMLE_SCALE_NONE.
     pub scale: u32,
-    /// Reserved, default 10: read by the Sum-of-Gamma noise only, which this version does not have.
+    /// s of the Sum-of-Gamma noise, at least 1, default 10; IMLE_SOG_TERMS_INFINITE is the limit. Other laws ignore it.
     pub sog_terms: u32,
-    /// Reserved, default 0: read by the Sum-of-Gamma noise only, which this version does not have.
+    /// kappa of the Sum-of-Gamma noise, from 1 to 65536, or 0 (default): the row's k, for functions without k_row
+    /// shape.k, brought into that range. Other laws ignore it.
     pub sog_kappa: f32,
 }
 
@@ -132,6 +142,7 @@ impl imle_options {
                 IMLE_NOISE_GUMBEL => Noise::Gumbel,
                 IMLE_NOISE_LOGISTIC => Noise::Logistic,
                 IMLE_NOISE_NORMAL => Noise::Normal,
+                IMLE_NOISE_SUM_OF_GAMMA => Noise::SumOfGamma { kappa: self.sog_kappa, terms: self.sog_terms },
                 _ => return unknown,
             },
             temperature: self.temperature,

@@ -168,7 +168,7 @@ fn options_out_of_range_are_refused() {
     const COMBINATORIAL: u32 = IMLE_TARGET_COMBINATORIAL;
     type Change = fn(&mut imle_options);
     let unknown: [Change; 7] = [
-        |o| o.noise = 4,
+        |o| o.noise = 5,
         |o| o.noise = u32::MAX,
         |o| o.target = 2,
         |o| o.target = u32::MAX,
@@ -190,8 +190,23 @@ fn options_out_of_range_are_refused() {
         |o| o.lambda = f32::NAN,
         |o| o.lambda = f32::INFINITY,
     ];
+    let sum_of_gamma: [Change; 6] = [
+        |o| o.sog_terms = 0,
+        |o| o.sog_kappa = -1.0,
+        |o| o.sog_kappa = 0.5,
+        |o| o.sog_kappa = 65_537.0,
+        |o| o.sog_kappa = f32::NAN,
+        |o| o.sog_kappa = f32::INFINITY,
+    ];
     let size = size_of::<imle_options>() as u32;
     for function in having("options") {
+        for (i, change) in sum_of_gamma.iter().enumerate() {
+            expect(function, &format!("option {i} of Sum-of-Gamma"), IMLE_ERR_OPTION, |call| {
+                call.options().noise = IMLE_NOISE_SUM_OF_GAMMA;
+                change(call.options());
+            });
+            expect(function, &format!("option {i} of another law"), IMLE_OK, |call| change(call.options()));
+        }
         for (i, change) in unknown.iter().chain(&out_of_range).enumerate() {
             expect(function, &format!("option {i}"), IMLE_ERR_OPTION, |call| change(call.options()));
         }

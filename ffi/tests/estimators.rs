@@ -62,7 +62,9 @@ struct Inputs {
 impl Inputs {
     fn new(case: Case, gap: usize) -> Inputs {
         let mut case = case.with_exact_sums();
-        case.options.noise = if case.options.noise == Noise::None { Noise::Normal } else { case.options.noise };
+        if matches!(case.options.noise, Noise::None | Noise::SumOfGamma { .. }) {
+            case.options.noise = Noise::Normal; // it has a score
+        }
         case.options.temperature = case.options.temperature.clamp(0.01, 4.0);
         let Sizes { rows, n, k, samples } = case.sizes;
         let spread = |row: &[f32]| row.iter().copied().chain(vec![JUNK; gap]).collect::<Vec<_>>();

@@ -80,12 +80,19 @@ impl<'a> Call<'a> {
 
 fn options(options: &Options) -> imle_options {
     let &Options { noise, temperature, target_temperature, alpha, lambda, target, difference, scale } = options;
+    let (sog_kappa, sog_terms) = match noise {
+        Noise::SumOfGamma { kappa, terms } => (kappa, terms),
+        _ => (defaults().sog_kappa, defaults().sog_terms),
+    };
     imle_options {
+        sog_terms,
+        sog_kappa,
         noise: match noise {
             Noise::None => IMLE_NOISE_NONE,
             Noise::Gumbel => IMLE_NOISE_GUMBEL,
             Noise::Logistic => IMLE_NOISE_LOGISTIC,
             Noise::Normal => IMLE_NOISE_NORMAL,
+            Noise::SumOfGamma { .. } => IMLE_NOISE_SUM_OF_GAMMA,
             _ => unreachable!("no case has another law"),
         },
         temperature,

@@ -33,7 +33,7 @@ impl<M: MapSolver> Imle<M> {
         check_length("loss", loss, shape.rows())?;
         let mut grad_theta = grad_theta.check("grad_theta", shape)?;
         let Work { scores, z, .. } = Work::new(work, shape.n())?;
-        for (b, loss) in loss.iter_mut().enumerate().take(shape.rows()) {
+        self.for_rows(|law, b| {
             let (theta, y) = (theta.row(b, shape.n()), y.row(b, shape.n()));
             check_row(&self.solver, b, theta)?;
             check_values("y", b, y, f32::is_finite)?;
@@ -41,21 +41,23 @@ impl<M: MapSolver> Imle<M> {
             grad.fill(0.0);
             let (mut stream, mut best) = (Stream::new(key, b), Sum::default());
             for _ in 0..shape.samples() {
-                self.options.noise.fill(&mut stream, scores);
+                law.fill(&mut stream, scores);
                 perturb(theta, self.options.temperature, scores);
                 self.solver.map(b, scores, z);
                 chosen(scores, z).for_each(|score| best.add(score));
                 accumulate(z, grad);
             }
             let samples = shape.samples() as f32;
-            *loss = best.value() / samples - Sum::of(chosen(theta, y)).value();
+            if let Some(loss) = loss.get_mut(b) {
+                *loss = best.value() / samples - Sum::of(chosen(theta, y)).value();
+            }
             divide(grad, samples);
             for (grad, y) in grad.iter_mut().zip(y) {
                 *grad -= y;
             }
             zero_masked(theta, grad);
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
 

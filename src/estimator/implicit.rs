@@ -59,7 +59,7 @@ impl<M: MapSolver> Imle<M> {
         let mut work = Work::new(work, n)?;
 
         let mut diagnostics = Diagnostics::default();
-        for b in 0..shape.rows() {
+        self.for_rows(|law, b| {
             let theta = theta.row(b, n);
             let lists = indices.map(|indices| Lists { lists: block(indices, b * states, states), k: shape.k() });
             check_row(&self.solver, b, theta)?;
@@ -69,8 +69,9 @@ impl<M: MapSolver> Imle<M> {
             }
             let grad = grad_theta.row(b, n);
             let dz = |s| dz.get(b, s);
-            self.row(b, theta).gradient(&mut Stream::new(key, b), dz, lists, &mut work, grad, &mut diagnostics);
-        }
+            self.row(law, b, theta).gradient(&mut Stream::new(key, b), dz, lists, &mut work, grad, &mut diagnostics);
+            Ok(())
+        })?;
         Ok(diagnostics)
     }
 }
@@ -88,7 +89,7 @@ impl<M: MapSolver> Row<'_, M> {
         grad.fill(0.0);
         for s in 0..self.samples {
             let dz = dz(s);
-            self.options.noise.fill(stream, work.epsilon);
+            self.law.fill(stream, work.epsilon);
             elementwise::copy(work.epsilon, work.scores);
             match (self.options.difference, lists) {
                 (Difference::Central, _) => {

@@ -18,6 +18,7 @@ pub use straight_through::straight_through;
 pub use target::{Side, target};
 
 use crate::map::{check_row, check_solver};
+use crate::noise::Law;
 use crate::rows::check_dz_row;
 use crate::{Dz, Error, MapSolver, Options, Rows, Shape};
 
@@ -81,8 +82,15 @@ impl<M: MapSolver> Imle<M> {
         })
     }
 
-    fn row<'a>(&'a self, b: usize, theta: &'a [f32]) -> Row<'a, M> {
-        Row { solver: &self.solver, options: &self.options, samples: self.shape.samples(), b, theta }
+    fn row<'a>(&'a self, law: Law<'a>, b: usize, theta: &'a [f32]) -> Row<'a, M> {
+        Row { solver: &self.solver, options: &self.options, law, samples: self.shape.samples(), b, theta }
+    }
+
+    /// Calls `run` for every row with the law of its noise.
+    #[inline(always)]
+    fn for_rows(&self, run: impl FnMut(Law<'_>, usize) -> Result<(), Error>) -> Result<(), Error> {
+        let k = |b| self.solver.ones(b).unwrap_or(self.shape.k());
+        self.options.noise.for_rows(self.shape.rows(), k, run)
     }
 }
 
@@ -90,6 +98,7 @@ impl<M: MapSolver> Imle<M> {
 pub(crate) struct Row<'a, M> {
     pub solver: &'a M,
     pub options: &'a Options,
+    pub law: Law<'a>,
     pub samples: usize,
     /// The number of the row in the batch.
     pub b: usize,

@@ -54,18 +54,18 @@ impl<M: MapSolver> Imle<M> {
         }
         let mut work = Work::new(work, shape.n())?;
 
-        for b in 0..shape.rows() {
+        self.for_rows(|law, b| {
             let theta = theta.row(b, shape.n());
             check_row(&self.solver, b, theta)?;
             let mean = marginals.as_deref_mut().map_or(&mut [][..], |m| block_mut(m, b * shape.n(), shape.n()));
             mean.fill(0.0);
-            self.row(b, theta).sample(&mut Stream::new(key, b), &mut work, |s, z| {
+            self.row(law, b, theta).sample(&mut Stream::new(key, b), &mut work, |s, z| {
                 states.put(shape, b * shape.samples() + s, z);
                 elementwise::accumulate(z, mean);
             });
             elementwise::divide(mean, shape.samples() as f32);
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
 
@@ -73,7 +73,7 @@ impl<M: MapSolver> Row<'_, M> {
     /// Draws the row's samples one after another and shows each to `sink`.
     pub(crate) fn sample(&self, stream: &mut Stream, work: &mut Work<'_>, mut sink: impl FnMut(usize, &[f32])) {
         for s in 0..self.samples {
-            self.options.noise.fill(stream, work.scores);
+            self.law.fill(stream, work.scores);
             self.perturbed_map(work);
             sink(s, work.z);
         }
@@ -95,17 +95,21 @@ pub fn perturb(shape: Shape, options: &Options, key: Key, theta: Rows<'_>, score
     options.check()?;
     let theta = theta.check("theta", shape)?;
     check_length("scores", scores, shape.rows() * shape.samples() * shape.n())?;
-    for b in 0..shape.rows() {
-        let theta = theta.row(b, shape.n());
-        check_theta_row(b, theta)?;
-        let mut stream = Stream::new(key, b);
-        for s in 0..shape.samples() {
-            let scores = block_mut(scores, (b * shape.samples() + s) * shape.n(), shape.n());
-            options.noise.fill(&mut stream, scores);
-            elementwise::perturb(theta, options.temperature, scores);
-        }
-    }
-    Ok(())
+    options.noise.for_rows(
+        shape.rows(),
+        |_| shape.k(),
+        |law, b| {
+            let theta = theta.row(b, shape.n());
+            check_theta_row(b, theta)?;
+            let mut stream = Stream::new(key, b);
+            for s in 0..shape.samples() {
+                let scores = block_mut(scores, (b * shape.samples() + s) * shape.n(), shape.n());
+                law.fill(&mut stream, scores);
+                elementwise::perturb(theta, options.temperature, scores);
+            }
+            Ok(())
+        },
+    )
 }
 
 /// The noise ε_s itself, before τ, `[B][S][N]`: what every call with the same key and noise options uses.
@@ -115,11 +119,15 @@ pub fn perturb(shape: Shape, options: &Options, key: Key, theta: Rows<'_>, score
 pub fn noise(shape: Shape, options: &Options, key: Key, epsilon: &mut [f32]) -> Result<(), Error> {
     options.check()?;
     check_length("epsilon", epsilon, shape.rows() * shape.samples() * shape.n())?;
-    for b in 0..shape.rows() {
-        let mut stream = Stream::new(key, b);
-        for s in 0..shape.samples() {
-            options.noise.fill(&mut stream, block_mut(epsilon, (b * shape.samples() + s) * shape.n(), shape.n()));
-        }
-    }
-    Ok(())
+    options.noise.for_rows(
+        shape.rows(),
+        |_| shape.k(),
+        |law, b| {
+            let mut stream = Stream::new(key, b);
+            for s in 0..shape.samples() {
+                law.fill(&mut stream, block_mut(epsilon, (b * shape.samples() + s) * shape.n(), shape.n()));
+            }
+            Ok(())
+        },
+    )
 }

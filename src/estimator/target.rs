@@ -53,16 +53,20 @@ pub fn target(
     let theta = theta.check("theta", shape)?;
     let dz = dz.check(shape)?;
     check_length("scores", scores, shape.rows() * shape.samples() * shape.n())?;
-    for b in 0..shape.rows() {
-        let theta = theta.row(b, shape.n());
-        check_theta_row(b, theta)?;
-        check_dz_row(dz, b, shape.samples())?;
-        let mut stream = Stream::new(key, b);
-        for s in 0..shape.samples() {
-            let scores = block_mut(scores, (b * shape.samples() + s) * shape.n(), shape.n());
-            options.noise.fill(&mut stream, scores);
-            target_scores(options, side, theta, dz.get(b, s), scores);
-        }
-    }
-    Ok(())
+    options.noise.for_rows(
+        shape.rows(),
+        |_| shape.k(),
+        |law, b| {
+            let theta = theta.row(b, shape.n());
+            check_theta_row(b, theta)?;
+            check_dz_row(dz, b, shape.samples())?;
+            let mut stream = Stream::new(key, b);
+            for s in 0..shape.samples() {
+                let scores = block_mut(scores, (b * shape.samples() + s) * shape.n(), shape.n());
+                law.fill(&mut stream, scores);
+                target_scores(options, side, theta, dz.get(b, s), scores);
+            }
+            Ok(())
+        },
+    )
 }

@@ -9,8 +9,8 @@ use super::{Distribution, RowDistribution};
 use crate::float::{Sum, exp_negative, ln};
 use crate::kernel::argmax::argmax;
 use crate::kernel::elementwise::divide;
-use crate::noise::Stream;
-use crate::{Argmax, Noise, Shape};
+use crate::noise::{Law, Stream};
+use crate::{Argmax, Shape};
 
 /// The softmax of one row.
 pub struct Softmax<'a> {
@@ -85,7 +85,7 @@ impl<'a> RowDistribution<'a> for Softmax<'a> {
 
     /// The Gumbel-max trick: argmax(y + ε) ~ p, with both of the noise's tails.
     fn draw(&mut self, stream: &mut Stream) -> &[f32] {
-        Noise::Gumbel.fill(stream, self.values);
+        Law::Gumbel.fill(stream, self.values);
         for (score, &theta) in self.values.iter_mut().zip(self.theta) {
             *score += (theta - self.max) / self.temperature;
         }

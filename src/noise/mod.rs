@@ -4,8 +4,13 @@ mod gumbel;
 mod logistic;
 mod normal;
 mod stream;
+mod sum_of_gamma;
 
 pub use stream::Stream;
+
+use crate::Error;
+pub(crate) use sum_of_gamma::MAX_KAPPA;
+use sum_of_gamma::SumOfGamma;
 
 /// The law ρ of the noise ε, independent for every coordinate, sample and row.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -29,17 +34,44 @@ pub enum Noise {
     ///
     /// From one word as above: between −6.34 and 6.34, within 6e-7·max(1, |ε|).
     Normal,
+    /// Sum-of-Gamma (Niepert, Minervini, Franceschi 2021, section 3.2), ε = Σ_{i≤s} Gamma(shape 1/κ, scale 1)/i − ln(s)/κ:
+    /// mean (H_s − ln s)/κ with H_s = Σ 1/i, variance (1/κ) Σ 1/i². In the limit of all terms it is the noise of which
+    /// the sum of κ independent copies is Gumbel(0, 1), so that a k-subset's ε, with κ = k, sums to a Gumbel variable.
+    /// Its spread is 1/√κ of Gumbel's: at equal τ its marginals are farther from those of p, not nearer.
+    ///
+    /// From one word as above, not below −ln(s)/κ and within 1e-4·max(1, |ε|), by a table that is made once for the rows
+    /// of a call that share κ, in about 20 µs and 6 KiB of stack.
+    SumOfGamma {
+        /// κ, from 1 to 65,536; 0 is the row's k, brought into that range. Where rows have no k, the shape's.
+        kappa: f32,
+        /// s, at least 1; customary are 10. [`Noise::ALL_TERMS`]: the limit s = ∞.
+        terms: u32,
+    },
 }
 
 impl Noise {
-    /// One sample's ε from the row's next words.
-    pub(crate) fn fill(self, stream: &mut Stream, epsilon: &mut [f32]) {
-        match self {
-            Noise::None => epsilon.fill(0.0),
-            Noise::Gumbel => stream.fill(epsilon, gumbel::gumbel),
-            Noise::Logistic => stream.fill(epsilon, logistic::logistic),
-            Noise::Normal => stream.fill(epsilon, normal::normal),
-        }
+    /// s = ∞ in [`Noise::SumOfGamma`].
+    pub const ALL_TERMS: u32 = u32::MAX;
+
+    /// Calls `run` for every row with the law of its noise, k being the row's.
+    #[inline(always)]
+    pub(crate) fn for_rows(
+        self,
+        rows: usize,
+        k: impl Fn(usize) -> usize,
+        mut run: impl FnMut(Law<'_>, usize) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let law = match self {
+            Noise::None => Law::None,
+            Noise::Gumbel => Law::Gumbel,
+            Noise::Logistic => Law::Logistic,
+            Noise::Normal => Law::Normal,
+            Noise::SumOfGamma { kappa, terms } => {
+                let kappa = |b| if kappa == 0.0 { (k(b) as f32).clamp(1.0, MAX_KAPPA) } else { kappa };
+                return for_rows_of_table(rows, kappa, terms, run);
+            }
+        };
+        (0..rows).try_for_each(|b| run(law, b))
     }
 
     /// Whether the density ρ is known, and smooth.
@@ -54,6 +86,52 @@ impl Noise {
             Noise::Logistic => stream.add(factor, sum, logistic::score),
             Noise::Normal => stream.add(factor, sum, normal::normal),
             _ => (),
+        }
+    }
+}
+
+/// One table serves the rows that follow one another with the same κ. Not inlined: its stack is for this law only.
+#[inline(never)]
+fn for_rows_of_table(
+    rows: usize,
+    kappa: impl Fn(usize) -> f32,
+    terms: u32,
+    mut run: impl FnMut(Law<'_>, usize) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut last = kappa(0);
+    let mut table = SumOfGamma::new(last, terms);
+    (0..rows).try_for_each(|b| {
+        if kappa(b) != last {
+            last = kappa(b);
+            table = SumOfGamma::new(last, terms);
+        }
+        run(Law::SumOfGamma(&table), b)
+    })
+}
+
+/// A law that is ready to be drawn from.
+#[derive(Clone, Copy)]
+pub(crate) enum Law<'a> {
+    None,
+    Gumbel,
+    Logistic,
+    Normal,
+    SumOfGamma(&'a SumOfGamma),
+}
+
+impl Law<'_> {
+    /// One sample's ε from the row's next words.
+    pub(crate) fn fill(self, stream: &mut Stream, epsilon: &mut [f32]) {
+        match self {
+            Law::None => epsilon.fill(0.0),
+            Law::Gumbel => stream.fill(epsilon, gumbel::gumbel),
+            Law::Logistic => stream.fill(epsilon, logistic::logistic),
+            Law::Normal => stream.fill(epsilon, normal::normal),
+            Law::SumOfGamma(table) => {
+                // Two plain loops are faster than one.
+                stream.fill(epsilon, sum_of_gamma::odds_below);
+                table.fill(epsilon);
+            }
         }
     }
 }

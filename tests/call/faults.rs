@@ -1,6 +1,6 @@
 //! What can be wrong with a call's options and with a row's values.
 
-use imle::{Difference, Error, Options, Target};
+use imle::{Difference, Error, Noise, Options, Target};
 
 use super::{Call, K, N, S};
 
@@ -20,6 +20,10 @@ pub fn bad_options() -> Vec<(Options, &'static str)> {
     for x in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         bad.push((Options { alpha: x, ..good }, "alpha"));
     }
+    for (kappa, terms) in [(-1.0, 10), (0.5, 10), (f32::NAN, 10), (65_537.0, 10), (f32::INFINITY, 10)] {
+        bad.push((Options { noise: Noise::SumOfGamma { kappa, terms }, ..good }, "kappa"));
+    }
+    bad.push((Options { noise: Noise::SumOfGamma { kappa: 0.0, terms: 0 }, ..good }, "terms"));
     bad.push((Options { target: Target::Combinatorial, difference: Difference::Central, ..good }, "combinatorial"));
     bad
 }

@@ -568,6 +568,11 @@ void setters_set() {
     CHECK(c.target == IMLE_TARGET_COMBINATORIAL && c.difference == IMLE_DIFFERENCE_CENTRAL);
     CHECK(c.scale == IMLE_SCALE_NONE);
 
+    const imle::options gammas = imle::options().sum_of_gamma(50, 2.5f);
+    CHECK(gammas.c().noise == IMLE_NOISE_SUM_OF_GAMMA && gammas.c().sog_terms == 50 && gammas.c().sog_kappa == 2.5f);
+    const imle::options limit = imle::options().sum_of_gamma(IMLE_SOG_TERMS_INFINITE);
+    CHECK(limit.c().sog_terms == 0xffff'ffff && limit.c().sog_kappa == 0.0f);
+
     imle_options defaults;
     imle_options_default(&defaults);
     CHECK(imle::options().c().noise == defaults.noise && imle::options().c().lambda == defaults.lambda);
