@@ -42,6 +42,9 @@ cargo test --release --test value_stability --test laws
 section "the main job"
 tests/learning_to_explain.sh
 
+section "how good the gradients are"
+tests/gradient_quality.sh
+
 section "no_std: the core for Cortex-M4F"
 rustc_web=$(dpkg -L rustc-web | grep -m1 'bin/rustc$')
 cargo_web=$(dpkg -L cargo-web | grep -m1 'bin/cargo$')

@@ -12,6 +12,7 @@ mod data;
 mod evaluation;
 mod networks;
 mod page;
+mod parallel;
 mod random;
 mod results;
 mod training;
@@ -21,8 +22,6 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use clap::Parser;
 use imle::Options;
@@ -32,6 +31,7 @@ use cli::{Cli, Lambda};
 use corpus::{Corpus, Lexicon};
 use data::Data;
 use evaluation::{Evaluation, evaluate};
+use parallel::in_parallel;
 use training::{Epoch, Method, Run, Settings, train};
 
 fn main() -> ExitCode {
@@ -110,20 +110,4 @@ fn show(bar: &ProgressBar, method: Method, seed: u64, k: u32, epoch: Epoch) {
     let Epoch { training, validation } = epoch;
     bar.set_message(format!("loss {training:.2}, validation {validation:.2} ({}, seed {seed})", method.name(k)));
     bar.inc(1);
-}
-
-/// The results of jobs 0..count, in this order. Each job is computed by one thread, so their number changes nothing.
-fn in_parallel<T: Send>(count: usize, job: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    let next = AtomicUsize::new(0);
-    let take_jobs = || {
-        let numbers = std::iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)));
-        numbers.take_while(|&number| number < count).map(|number| (number, job(number))).collect::<Vec<_>>()
-    };
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(count);
-    let mut done: Vec<(usize, T)> = thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(take_jobs)).collect();
-        workers.into_iter().flat_map(|worker| worker.join().expect("a worker's panic ends the program")).collect()
-    });
-    done.sort_by_key(|&(number, _)| number);
-    done.into_iter().map(|(_, result)| result).collect()
 }

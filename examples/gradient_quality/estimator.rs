@@ -1,0 +1,227 @@
+//! The estimators of ∇_θ `E[ℓ(z)]`, each through the library's public interface.
+
+use imle::{
+    Adaptive, Dz, Error, Exact, Imle, Key, Noise, Options, Rows, RowsMut, Shape, States, TopK, perturbed_gradient,
+    straight_through,
+};
+
+use crate::problem::Loss;
+use crate::stratified;
+
+#[derive(Clone, Copy, PartialEq)]
+pub enum Estimator {
+    /// The gradient of a loss that is linear on C, without sampling.
+    Exact,
+    /// The mean dz.
+    StraightThrough(Draw),
+    ImplicitMle {
+        options: Options,
+        lambda: Lambda,
+        dz: Samples,
+    },
+    /// (1/T) Cov_p(z) · mean dz, of samples as drawn.
+    Simple(Draw),
+    ScoreFunction,
+    /// The score function of the noise.
+    Perturbed(Noise),
+    /// SIMPLE plus the score function of what its linear model leaves of the loss: unbiased.
+    Corrected,
+    /// I-MLE by central differences, with the mean dz and stratified noise.
+    StratifiedImplicitMle(Lambda),
+}
+
+/// Where z comes from.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Draw {
+    /// p itself.
+    Exact,
+    /// Perturb-and-MAP.
+    Perturbed(Options),
+    /// Perturb-and-MAP with logistic noise, stratified over the samples.
+    Stratified,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub enum Lambda {
+    Fixed(f32),
+    /// In units of the first batch's ‖θ‖/‖dz‖, and kept.
+    Relative(f32),
+    /// With this target.
+    Adaptive {
+        target: f32,
+    },
+}
+
+/// Which dz forms a sample's target.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Samples {
+    /// Its own.
+    Own,
+    /// The mean over the row's samples.
+    Mean,
+}
+
+impl Estimator {
+    /// MAP solves for S samples, where the estimator needs nothing but a solver.
+    pub fn solves(self, samples: u32) -> Option<u32> {
+        match self {
+            Estimator::ImplicitMle { options, .. } => match options.difference {
+                imle::Difference::Forward => Some(2 * samples),
+                imle::Difference::Central => Some(3 * samples),
+            },
+            Estimator::StratifiedImplicitMle(_) => Some(3 * samples),
+            Estimator::Perturbed(_) => Some(samples),
+            Estimator::StraightThrough(draw) if draw != Draw::Exact => Some(samples),
+            _ => None,
+        }
+    }
+}
+
+/// One estimator at work on batches of rows, each row with a gradient of its own.
+pub struct Gradients<'a> {
+    estimator: Estimator,
+    loss: &'a Loss,
+    adaptive: Adaptive,
+    /// λ of the first batch.
+    first: Option<f32>,
+    pub shape: Shape,
+    pub z: Vec<f32>,
+    pub indices: Vec<u32>,
+    pub dz: Vec<f32>,
+    pub losses: Vec<f32>,
+    pub work: Vec<f32>,
+}
+
+impl<'a> Gradients<'a> {
+    pub fn new(estimator: Estimator, loss: &'a Loss, shape: Shape) -> Result<Self, Error> {
+        let states = shape.rows() * shape.samples();
+        let work = exact(shape)?.workspace_len().max(imle::workspace_len(shape.n()));
+        Ok(Self {
+            estimator,
+            loss,
+            adaptive: Adaptive::default(),
+            first: None,
+            shape,
+            z: vec![0.0; states * shape.n()],
+            indices: vec![0; states * shape.k()],
+            dz: vec![0.0; states * shape.n()],
+            losses: vec![0.0; states],
+            work: vec![0.0; work],
+        })
+    }
+
+    /// `grad`, `[B][N]`, an estimate for every row of `theta`.
+    pub fn estimate(&mut self, key: Key, theta: &[f32], grad: &mut [f32]) -> Result<(), Error> {
+        let rows = Rows::contiguous(theta);
+        match self.estimator {
+            Estimator::Exact => {
+                let slope = self.loss.slope_on_states().expect("a loss that is linear on C");
+                let slope = slope.iter().map(|v| *v as f32).collect::<Vec<_>>().repeat(self.shape.rows());
+                exact(self.shape)?.marginals_vjp(rows, Rows::contiguous(&slope), grad, &mut self.work)
+            }
+            Estimator::StraightThrough(draw) => {
+                self.draw(key, theta, draw)?;
+                straight_through(self.shape, rows, Dz::per_sample(&self.dz), RowsMut::contiguous(grad))
+            }
+            Estimator::ImplicitMle { options, lambda, dz } => self.implicit(key, theta, options, lambda, dz, grad),
+            Estimator::Simple(draw) => {
+                self.draw(key, theta, draw)?;
+                let (dz, grad) = (Dz::per_sample(&self.dz), RowsMut::contiguous(grad));
+                exact(self.shape)?.simple(rows, dz, grad, &mut self.work)
+            }
+            Estimator::ScoreFunction => {
+                self.draw(key, theta, Draw::Exact)?;
+                let grad = RowsMut::contiguous(grad);
+                exact(self.shape)?.score_function(rows, &self.indices, &self.losses, grad)
+            }
+            Estimator::Perturbed(noise) => {
+                let options = Options { noise, ..Options::default() };
+                self.draw(key, theta, Draw::Perturbed(options))?;
+                perturbed_gradient(self.shape, &options, key, rows, &self.losses, RowsMut::contiguous(grad))
+            }
+            Estimator::StratifiedImplicitMle(lambda) => self.stratified_implicit(key, theta, lambda, grad),
+            Estimator::Corrected => self.corrected(key, theta, grad),
+        }
+    }
+
+    /// z, its loss and dz, for every sample.
+    pub fn draw(&mut self, key: Key, theta: &[f32], draw: Draw) -> Result<(), Error> {
+        let rows = Rows::contiguous(theta);
+        let states = States::both(&mut self.z, &mut self.indices);
+        match draw {
+            Draw::Exact => exact(self.shape)?.sample(key, rows, states, &mut self.work)?,
+            Draw::Perturbed(options) => layer(self.shape, options)?.sample(key, rows, states, None, &mut self.work)?,
+            Draw::Stratified => {
+                let noise = stratified::noise(self.shape, key)?;
+                stratified::map(self.shape, theta, 0.0, theta, &noise, &mut self.z, &mut self.work)?;
+            }
+        }
+        self.evaluate();
+        Ok(())
+    }
+
+    /// The loss and dz of every z.
+    fn evaluate(&mut self) {
+        let n = self.shape.n();
+        let states = self.z.chunks_exact(n).zip(self.dz.chunks_exact_mut(n));
+        for ((z, dz), loss) in states.zip(&mut self.losses) {
+            *loss = self.loss.value(z) as f32;
+            self.loss.gradient(z, dz);
+        }
+    }
+
+    /// The mean of dz over each row's samples, which is what the straight-through estimator returns.
+    pub fn mean_dz(&self, theta: Rows) -> Result<Vec<f32>, Error> {
+        let mut mean = vec![0.0; self.shape.rows() * self.shape.n()];
+        straight_through(self.shape, theta, Dz::per_sample(&self.dz), RowsMut::contiguous(&mut mean))?;
+        Ok(mean)
+    }
+
+    pub fn lambda(&mut self, lambda: Lambda, theta: &[f32], dz: &[f32]) -> Result<f32, Error> {
+        match lambda {
+            Lambda::Fixed(lambda) => Ok(lambda),
+            Lambda::Adaptive { target } => {
+                self.adaptive.target = target;
+                self.adaptive.lambda(theta, dz)
+            }
+            Lambda::Relative(a) => {
+                let now = || Adaptive { a, ..Adaptive::default() }.lambda(theta, dz);
+                self.first.map_or_else(now, Ok).inspect(|lambda| self.first = Some(*lambda))
+            }
+        }
+    }
+
+    fn implicit(
+        &mut self,
+        key: Key,
+        theta: &[f32],
+        options: Options,
+        lambda: Lambda,
+        samples: Samples,
+        grad: &mut [f32],
+    ) -> Result<(), Error> {
+        let rows = Rows::contiguous(theta);
+        self.draw(key, theta, Draw::Perturbed(options))?;
+        let dz = match samples {
+            Samples::Own => self.dz.clone(),
+            Samples::Mean => self.mean_dz(rows)?,
+        };
+        let lambda = self.lambda(lambda, theta, &dz)?;
+        let view = match samples {
+            Samples::Own => Dz::per_sample(&dz),
+            Samples::Mean => Dz::shared(&dz),
+        };
+        let layer = layer(self.shape, Options { lambda, ..options })?;
+        let grad = RowsMut::contiguous(grad);
+        let diagnostics = layer.gradient(key, rows, view, Some(&self.indices), grad, &mut self.work)?;
+        self.adaptive.update(&diagnostics)
+    }
+}
+
+pub fn exact(shape: Shape) -> Result<Exact<TopK<'static>>, Error> {
+    Exact::new(shape, TopK::new(shape), 1.0)
+}
+
+pub fn layer(shape: Shape, options: Options) -> Result<Imle<TopK<'static>>, Error> {
+    Imle::new(shape, TopK::new(shape), options)
+}
