@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sets up what the tests need and runs them. From a fresh clone: tests/run.sh [--all]
-# --all adds what takes long to install: the packagers' cargo-c.
+# --all adds what takes long to install: the packagers' cargo-c, and the JAX of benches/peers.
 # Needs Rust (rustup or a package), a Debian-like system for the set-up, and root or sudo where packages are missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -19,6 +19,7 @@ done
 # A second Rust, with the source of core, for the targets that the first has no standard library for.
 dpkg -s rustc-web rust-web-src cargo-web libstd-rust-web-dev >/dev/null 2>&1 ||
   missing+=(rustc-web rust-web-src cargo-web libstd-rust-web-dev)
+if [[ ${1:-} == --all ]] && ! python3 -c 'import ensurepip' 2>/dev/null; then missing+=(python3-venv); fi
 if ((${#missing[@]})); then
   sudo=$([[ $(id -u) == 0 ]] || echo sudo)
   $sudo apt-get update -q
@@ -38,6 +39,9 @@ cargo test --profile checked --workspace --doc
 
 section "the same bits in the profile that ships"
 cargo test --release --test value_stability --test laws
+
+section "no call takes more instructions than before"
+benches/instructions.sh --check
 
 section "the main job"
 tests/learning_to_explain.sh
@@ -61,5 +65,10 @@ tests/cpp/run.sh
 section "C and C++: CMake, pkg-config, FetchContent"
 tests/consumer/run.sh
 if [[ ${1:-} == --all ]]; then tests/consumer/cargo_c.sh; fi
+
+if [[ ${1:-} == --all ]]; then
+  section "imle and its peers compute the same"
+  benches/peers/run.sh --quick
+fi
 
 section "all passed"

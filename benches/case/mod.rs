@@ -1,0 +1,106 @@
+//! One shape with its inputs and outputs, allocated once, and the calls that every bench here times.
+
+use imle::{Dz, Exact, Imle, Key, Moments, Noise, Options, Rows, RowsMut, Shape, States, TopK};
+
+/// What is timed, on k-subsets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// MAP(θ), as an index list.
+    Map,
+    /// z_s = MAP(θ + ε_s), as states and index lists.
+    Sample,
+    /// grad_theta, given index lists of the forward pass.
+    Gradient,
+    /// Exact μ.
+    Marginals,
+    /// Exact Cov_p(z) v.
+    Vjp,
+}
+
+impl Call {
+    pub const ALL: [Call; 5] = [Call::Map, Call::Sample, Call::Gradient, Call::Marginals, Call::Vjp];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Call::Map => "map",
+            Call::Sample => "sample",
+            Call::Gradient => "gradient",
+            Call::Marginals => "marginals",
+            Call::Vjp => "vjp",
+        }
+    }
+
+    /// Whether the call draws S samples a row.
+    pub fn has_samples(self) -> bool {
+        matches!(self, Call::Sample | Call::Gradient)
+    }
+}
+
+/// Scores and gradients are standard normal. Every call draws new noise, lest the processor learn its branches by
+/// heart; `Gradient` is given the lists of the latest `Sample`.
+pub struct Case {
+    shape: Shape,
+    options: Options,
+    step: u64,
+    theta: Vec<f32>,
+    dz: Vec<f32>,
+    map: Vec<u32>,
+    z: Vec<f32>,
+    indices: Vec<u32>,
+    out: Vec<f32>,
+    work: Vec<f32>,
+}
+
+impl Case {
+    pub fn new(shape: Shape, noise: Noise) -> Case {
+        let (rows, n, states) = (shape.rows(), shape.n(), shape.rows() * shape.samples());
+        let exact = Exact::new(shape, TopK::new(shape), 1.0).unwrap();
+        let mut case = Case {
+            shape,
+            options: Options { noise, ..Options::default() },
+            step: 0,
+            theta: vec![0.0; rows * n],
+            dz: vec![0.0; states * n],
+            map: vec![0; rows * shape.k()],
+            z: vec![0.0; states * n],
+            indices: vec![0; states * shape.k()],
+            out: vec![0.0; rows * n],
+            work: vec![0.0; exact.workspace_len().max(imle::workspace_len(n))],
+        };
+        let normal = Options { noise: Noise::Normal, ..Options::default() };
+        let one_sample = Shape::new(rows as u32, n as u32, 0, 1).unwrap();
+        imle::noise(one_sample, &normal, Key { seed: 1, ..Key::default() }, &mut case.theta).unwrap();
+        imle::noise(shape, &normal, Key { seed: 2, ..Key::default() }, &mut case.dz).unwrap();
+        case.run(Call::Sample); // `Gradient` needs the lists
+        case
+    }
+
+    /// The coordinates that a call goes over.
+    pub fn coordinates(&self, call: Call) -> usize {
+        let samples = if call.has_samples() { self.shape.samples() } else { 1 };
+        self.shape.rows() * samples * self.shape.n()
+    }
+
+    pub fn run(&mut self, call: Call) {
+        self.step += 1;
+        let Case { shape, options, step, .. } = *self;
+        let solver = TopK::new(shape);
+        let layer = Imle::new(shape, solver, options).unwrap();
+        let exact = Exact::new(shape, solver, 1.0).unwrap();
+        let key = Key { seed: 3, step, row0: 0 };
+        let (theta, work) = (Rows::contiguous(&self.theta), &mut self.work[..]);
+        match call {
+            Call::Map => layer.map(theta, States::indices(&mut self.map), work),
+            Call::Sample => layer.sample(key, theta, States::both(&mut self.z, &mut self.indices), None, work),
+            Call::Gradient => {
+                let (dz, grad) = (Dz::per_sample(&self.dz), RowsMut::contiguous(&mut self.out));
+                layer.gradient(key, theta, dz, Some(&self.indices), grad, work).map(drop)
+            }
+            Call::Marginals => {
+                exact.marginals(theta, Moments { marginals: Some(&mut self.out), ..Moments::default() }, work)
+            }
+            Call::Vjp => exact.marginals_vjp(theta, Rows::contiguous(&self.dz), &mut self.out, work),
+        }
+        .unwrap();
+    }
+}

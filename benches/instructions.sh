@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# instructions.sh [--check | --write]: instructions per coordinate of every call, counted by valgrind: figures that
+# repeat, where times do not. --check fails where one is more than TOLERANCE above benches/instructions.tsv, which
+# --write writes anew. Counts depend on the compiler: with another rustc than the file's there is nothing to compare.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+readonly TOLERANCE=0.03 recorded=benches/instructions.tsv
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+# count LEVEL FEATURES: lines of LEVEL, case, instructions per coordinate.
+count() {
+  local program
+  program=$(cargo bench --quiet --no-run --bench instructions --features "$2" --message-format=json |
+    sed -n 's/.*"name":"instructions".*"executable":"\([^"]*\)".*/\1/p')
+  rm -f "$tmp"/out*
+  valgrind --quiet --tool=callgrind --callgrind-out-file="$tmp/out" --toggle-collect='*instructions::counted*' \
+    --dump-before='*instructions::report*' "$program" >"$tmp/cases" 2>/dev/null
+  # Dump number i belongs to case number i.
+  for i in $(seq "$(wc -l <"$tmp/cases")"); do sed -n 's/^totals: //p' "$tmp/out.$i"; done |
+    paste "$tmp/cases" - |
+    awk -F '\t' -v level="$1" '{ printf "%s\t%s\t%.2f\n", level, $1, $3 / $2 }'
+}
+
+# Valgrind hides AVX-512, so the dispatch takes AVX2 where the machine has it.
+{
+  printf '# %s\n' "$(rustc --version)"
+  if ! grep -q '^no-avx2' Cargo.toml; then
+    count portable ''
+  elif grep -qw avx2 /proc/cpuinfo; then
+    count avx2 ''
+    count portable no-avx2
+  else
+    count portable no-avx2
+  fi
+} >"$tmp/counts"
+echo 'instructions per coordinate'
+awk -F '\t' '!/^#/ { printf "%-8s  %-32s %8.2f\n", $1, $2, $3 }' "$tmp/counts"
+
+case ${1:-} in
+  --write) cp "$tmp/counts" "$recorded" ;;
+  --check)
+    if [[ $(head -1 "$tmp/counts") != "$(head -1 "$recorded")" ]]; then
+      echo "not compared: $recorded is of $(head -1 "$recorded" | cut -c 3-)"
+      exit
+    fi
+    awk -F '\t' -v tolerance=$TOLERANCE '
+      /^#/ { next }
+      NR == FNR { before[$1, $2] = $3; next }
+      !(($1, $2) in before) { print "not recorded: " $1 " " $2; failed = 1; next }
+      $3 > before[$1, $2] * (1 + tolerance) { print "slower: " $1 " " $2 ": " before[$1, $2] " -> " $3; failed = 1 }
+      $3 < before[$1, $2] * (1 - tolerance) { print "faster: " $1 " " $2 ": " before[$1, $2] " -> " $3 }
+      END { exit failed }' "$recorded" "$tmp/counts"
+    echo "ok: no call takes more instructions than recorded"
+    ;;
+esac

@@ -1,0 +1,185 @@
+"""Times imle and its peers in one process on one core, in interleaved rounds, and prints the table of the README.
+Started by run.sh."""
+
+import argparse
+import os
+import platform
+import re
+import textwrap
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import in_c
+import in_jax
+import in_numpy
+
+try:
+    import in_torch
+except ImportError:
+    in_torch = None
+
+
+@dataclass(frozen=True)
+class Work:
+    name: str
+    rows: int
+    n: int
+    k: int
+    samples: int = 1
+    call: str = "forward_backward"
+    sum_of_gamma: bool = False
+
+    @property
+    def coordinates(self):
+        return self.rows * self.samples * self.n
+
+    def inputs(self):
+        """Standard normal scores and gradients."""
+        generator = np.random.default_rng(1)
+        normal = lambda *shape: generator.standard_normal(shape, dtype=np.float32)
+        return normal(self.rows, self.n), normal(self.rows, self.samples, self.n)
+
+
+WORKS = [
+    Work("40×350, k=10", 40, 350, 10),
+    Work("100×20, k=10, S=10", 100, 20, 10, samples=10),
+    Work("1×1,048,576, k=10", 1, 1 << 20, 10),
+    Work("1×10, k=5: one call", 1, 10, 5),
+    Work("40×350, k=10, Sum-of-Gamma(10, 1, 10)", 40, 350, 10, sum_of_gamma=True),
+    Work("MAP alone, 1×1,048,576, k=10", 1, 1 << 20, 10, call="map"),
+    Work("exact μ and Cov·v, 40×350, k=10", 40, 350, 10, call="exact"),
+]
+PEERS = ["imle", "JAX", "NumPy", "C++", "PyTorch", "generator", "one read"]
+
+
+def timed(once):
+    if once is None:
+        return None
+
+    def run(repeats):
+        start = time.process_time()
+        for _ in range(repeats):
+            outputs = once()
+        in_jax.jax.block_until_ready(outputs)  # JAX computes while Python goes on
+        return time.process_time() - start, outputs
+
+    return run
+
+
+def runs(work, theta, dz):
+    """run(repeats) → (seconds, outputs) of every peer that does this work."""
+    peers = {
+        "imle": in_c.peer("imle", work, theta, dz),
+        "JAX": timed(in_jax.peer(work, theta, dz)),
+        "NumPy": timed(in_numpy.peer(work, theta, dz)),
+        "C++": in_c.peer("cpp", work, theta, dz),
+        "PyTorch": timed(in_torch.peer(work, theta, dz)) if in_torch else None,
+    }
+    return {name: run for name, run in peers.items() if run}
+
+
+def check():
+    """Every peer computes what imle computes: means over many draws within 5 standard deviations for all coordinates
+    (a false alarm: 1 in 5,000 seeds; they are fixed), what is exact within rounding."""
+    worst = 0.0
+    for sum_of_gamma in [False, True]:
+        work = Work("", 4000, 20, 5, samples=5, sum_of_gamma=sum_of_gamma)
+        theta, dz = (np.repeat(x[:1], work.rows, 0) for x in work.inputs())
+        outputs = {}
+        for name, run in runs(work, theta, dz).items():
+            seconds, (z, grad) = run(1)
+            if np.isfinite(seconds):
+                outputs[name] = np.stack([np.asarray(z).mean(1), np.asarray(grad)])
+        ours = outputs.pop("imle", None)
+        for theirs in outputs.values() if ours is not None else []:
+            spread = np.sqrt((ours.var(1) + theirs.var(1)) / work.rows)
+            worst = max(worst, np.max(np.abs(ours.mean(1) - theirs.mean(1)) / np.maximum(spread, 1e-9)))
+    for call in ["map", "exact"]:
+        work = Work("", 40, 350, 10, call=call)
+        outputs = {name: run(1)[1] for name, run in runs(work, *work.inputs()).items()}
+        if call == "map":
+            assert all((np.sort(np.squeeze(o)) == np.sort(outputs["imle"][0])).all() for o in outputs.values())
+        else:
+            np.testing.assert_allclose(np.stack(outputs["JAX"]), np.stack(outputs["imle"]), rtol=1e-3, atol=1e-5)
+    assert worst < 5, worst
+    print(f"check: marginals and gradients of all peers within {worst:.1f} standard deviations of imle's; MAP equal;")
+    print("exact marginals and products within 1e-5 + 0.1 %\n")
+
+
+def measure(work, rounds, slice_seconds):
+    """The median seconds of a call, by peer."""
+    peers = runs(work, *work.inputs())
+    if not work.sum_of_gamma:
+        peers |= {"generator": in_c.limit("generator", work), "one read": in_c.limit("one_read", work)}
+    peers = {name: run for name, run in peers.items() if np.isfinite(run(1)[0])}  # JAX compiles
+    repeats, times = {}, {name: [] for name in peers}
+    for name, run in peers.items():
+        repeats[name] = max(1, round(slice_seconds / max(run(3)[0] / 3, 1e-7)))
+    for _ in range(rounds):
+        for name, run in peers.items():
+            times[name].append(run(repeats[name])[0] / repeats[name])
+    return {name: float(np.median(t)) for name, t in times.items()}
+
+
+def row(work, seconds):
+    def cell(name):
+        if name == "PyTorch" and not in_torch:
+            return "not installed"
+        ns = 1e9 * seconds.get(name, np.nan) / work.coordinates
+        if not np.isfinite(ns):
+            return "–"
+        if name == "imle" or "imle" not in seconds:
+            return f"{ns:.3g}"
+        return f"{ns:.3g} ({seconds[name] / seconds['imle']:.2g}×)"
+
+    return "| " + " | ".join([work.name, *map(cell, PEERS)]) + " |"
+
+
+def plain(number):
+    """1.2e+03 → 1200"""
+    return re.sub(r"\d\.?\d*e\+\d+", lambda match: f"{float(match[0]):.0f}", number)
+
+
+def machine(rounds):
+    cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())[1]
+    versions = ["Python " + platform.python_version(), "JAX " + in_jax.jax.__version__, "NumPy " + np.__version__]
+    if in_torch:
+        versions.append("PyTorch " + in_torch.torch.__version__)
+    versions += [os.environ["PEERS_CXX"], os.environ["PEERS_RUSTC"]]
+    version, kernel = in_c.library.imle_version().decode(), in_c.library.imle_kernel().decode()
+    text = f"""One of {os.cpu_count()} cores of an {cpu}, imle {version} with its {kernel} kernel, {", ".join(versions)};
+        median CPU time of {rounds} interleaved rounds."""
+    return textwrap.fill(" ".join(text.split()), 120)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="run.sh", description=__doc__)
+    parser.add_argument("--torch", action="store_true", help="install PyTorch first, 3 GB (run.sh does)")
+    parser.add_argument("--quick", action="store_true", help="a few short rounds: does it work at all")
+    parser.add_argument("--write", action="store_true", help="put the table into README.md")
+    options = parser.parse_args()
+    rounds, slice_seconds = (3, 0.0005) if options.quick else (51, 0.004)
+
+    check()
+    table = ["| ns per coordinate | " + " | ".join(PEERS) + " |", "|---|" + "---|" * len(PEERS)]
+    tsv = ["work\t" + "\t".join(PEERS)]
+    for work in WORKS:
+        seconds = measure(work, rounds, slice_seconds)
+        table.append(plain(row(work, seconds)))
+        ns = [1e9 * seconds.get(name, np.nan) / work.coordinates for name in PEERS]
+        tsv.append("\t".join([work.name, *(f"{x:.4g}" for x in ns)]))
+        print(table[-1], flush=True)
+    text = "\n".join([*table, "", machine(rounds)])
+    print(f"\n{text}")
+    Path(os.environ["PEERS_OUT"], "peers.tsv").write_text("\n".join(tsv) + "\n")
+    if options.write:
+        readme = Path("README.md")
+        begin, end = "<!-- benches/peers/run.sh --write -->\n", "<!-- end -->\n"
+        before, rest = readme.read_text().split(begin)
+        readme.write_text(before + begin + text + "\n" + rest[rest.index(end) :])
+
+
+main()
