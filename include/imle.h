@@ -23,8 +23,8 @@
  *    error (IMLE_ERR_NONFINITE, IMLE_ERR_INFEASIBLE) rows before the first bad row are complete, that row and all later
  *    ones are untouched, and imle_topk_find_bad_row names it, where theta, dz or k_row is bad (it is not given index
  *    lists or states). The workspace may change in any case.
- *  - You own all memory. No allocation, no global or thread-local state, no callbacks, no I/O; of libc only memcpy,
- *    memmove, memset and memcmp. Safe from any number of threads as long as outputs and workspaces differ.
+ *  - You own all memory. No allocation, no global or thread-local state (but for one byte, on x86-64 only, that keeps
+ *    which instruction set the machine has), no callbacks, no I/O; of libc only memcpy, memmove, memset and memcmp. Safe from any number of threads as long as outputs and workspaces differ.
  *  - Arrays are row-major float: B = shape.rows, S = shape.samples, N = shape.n, K = shape.k. Strides count elements.
  *  - Outputs and the workspace may overlap neither an input array nor each other (checked: IMLE_ERR_OVERLAP). An array
  *    counts from its first element to its last, so one with a row stride also owns what lies between its rows. The
@@ -278,7 +278,8 @@ uint32_t imle_abi_version(void);
 // Threads: any. Source: this library.
 const char *imle_version(void);
 
-// The instruction set that this machine runs: "portable". The results do not depend on it.
+// The instruction set that this machine runs: "avx512", "avx2" or "portable" on x86-64, "neon" on AArch64, "portable" on
+// others. The results do not depend on it.
 //
 // Returns a string that ends in NUL and lives as long as the program; never NULL.
 // Threads: any. Source: this library.

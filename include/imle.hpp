@@ -687,7 +687,7 @@ inline const char *version() noexcept {
     return imle_version();
 }
 
-/// Which instruction set this machine runs: "portable".
+/// Which instruction set this machine runs: "avx512", "avx2", "neon" or "portable".
 inline const char *kernel() noexcept {
     return imle_kernel();
 }

@@ -40,10 +40,11 @@
 //! # Ok::<(), imle::Error>(())
 //! ```
 
-use crate::estimator::{Row, Work};
+use crate::estimator::Row;
 use crate::map::check_row;
-use crate::noise::Stream;
-use crate::rows::check_values;
+use crate::noise::Source;
+use crate::rows::check_finite;
+use crate::states::State;
 use crate::{Diagnostics, Error, Key, MapSolver, Options, Shape};
 
 /// The chosen positions, ascending: K of them.
@@ -80,7 +81,7 @@ impl<const N: usize, const K: usize> TopK<N, K> {
         check_row(&self.solver, 0, theta)?;
         let mut z = [0.0; N];
         self.solver.map(0, theta, &mut z);
-        Ok(chosen(&z))
+        Ok(chosen(State::Dense(&z)))
     }
 
     /// z_s = MAP(θ + τ ε_s) for s = 1..S. The noise is that of row `key.row0`. O(S·N).
@@ -90,11 +91,10 @@ impl<const N: usize, const K: usize> TopK<N, K> {
     pub fn sample<const S: usize>(&self, key: Key, theta: &[f32; N]) -> Result<[Chosen<K>; S], Error> {
         check_row(&self.solver, 0, theta)?;
         let mut samples = [const { Chosen::new() }; S];
-        let [epsilon, scores, z] = &mut [[0.0; N]; 3];
-        let mut work = Work { epsilon, scores, z };
+        let mut work = [[0.0; N]; 3];
         let mut out = samples.iter_mut();
         self.with_row::<S>(theta, |row| {
-            row.sample(&mut Stream::new(key, 0), &mut work, |_, z| {
+            row.sample(Source::noise(key), work.as_flattened_mut(), |_, z| {
                 if let Some(out) = out.next() {
                     *out = chosen(z);
                 }
@@ -115,15 +115,13 @@ impl<const N: usize, const K: usize> TopK<N, K> {
         dz: &[[f32; N]; S],
     ) -> Result<([f32; N], Diagnostics), Error> {
         check_row(&self.solver, 0, theta)?;
-        check_values("dz", 0, dz.as_flattened(), f32::is_finite)?;
+        check_finite("dz", 0, dz.as_flattened())?;
         let mut grad_theta = [0.0; N];
         let mut diagnostics = Diagnostics::default();
-        let [epsilon, scores, z] = &mut [[0.0; N]; 3];
-        let mut work = Work { epsilon, scores, z };
+        let mut work = [[0.0; N]; 3];
         let dz = |s| dz.get(s).map_or(&[][..], <[f32; N]>::as_slice);
-        let mut stream = Stream::new(key, 0);
         self.with_row::<S>(theta, |row| {
-            row.gradient(&mut stream, dz, None, &mut work, &mut grad_theta, &mut diagnostics);
+            row.gradient(Source::noise(key), dz, None, work.as_flattened_mut(), &mut grad_theta, &mut diagnostics);
         })?;
         Ok((grad_theta, diagnostics))
     }
@@ -147,10 +145,8 @@ impl<const N: usize, const K: usize> TopK<N, K> {
 }
 
 /// The positions of the ones.
-fn chosen<const K: usize>(z: &[f32]) -> Chosen<K> {
-    let mut list = Chosen::new();
-    // `collect` would panic where the list is full; this one is never asked for more than it holds.
-    let ones = (0..).zip(z).filter(|&(_, &z)| z != 0.0).map(|(i, _)| i);
-    ones.map_while(|i| list.push(i).ok()).for_each(drop);
-    list
+fn chosen<const K: usize>(z: State<'_>) -> Chosen<K> {
+    let mut list = [0; K];
+    z.write_list(&mut list);
+    Chosen::from_array(list)
 }

@@ -12,6 +12,13 @@ pub(crate) fn rank(score: f32) -> u32 {
     bits ^ (negative | 0x8000_0000)
 }
 
+/// The score of a rank.
+#[inline(always)]
+pub(crate) fn unrank(rank: u32) -> f32 {
+    let negative = !(rank as i32 >> 31) as u32;
+    f32::from_bits(rank ^ (negative | 0x8000_0000))
+}
+
 /// e·ln 2 is added in two parts, the first exact for every |e| < 2¹³.
 const LN2_HIGH: f32 = 0.693_359_4;
 const LN2_LOW: f32 = -2.121_944_4e-4;
@@ -141,6 +148,7 @@ mod tests {
         ];
         assert!(ascending.is_sorted_by(|&a, &b| rank(a) < rank(b)));
         assert_eq!(rank(-0.0), rank(0.0));
+        assert!(ascending.iter().all(|&x| unrank(rank(x)) == x));
     }
 
     /// Every 61st positive normal float, 34 million of them.

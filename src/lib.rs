@@ -53,7 +53,7 @@
 //! distribution itself.
 
 #![cfg_attr(not(test), no_std)]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)] // but for the dispatch in kernel/level.rs
 #![deny(missing_docs)]
 // No panic can be reached from the public interface: nothing here may index, unwrap.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
@@ -77,6 +77,7 @@ pub use estimator::{
     target, workspace_len,
 };
 pub use exact::{Distribution, Exact, Moments};
+pub use kernel::level::kernel;
 pub use map::{Argmax, MapSolver, TopK};
 pub use noise::Noise;
 pub use options::{Difference, Key, Options, Scale, Target};

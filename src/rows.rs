@@ -3,6 +3,7 @@
 //! Lengths are checked once, at the door; afterwards `row` cannot miss, and would yield an empty slice rather than
 //! panic if it did.
 
+use crate::kernel::elementwise;
 use crate::{Error, Shape};
 
 /// The elements that `count` blocks of `block` elements, `stride` apart, span.
@@ -199,21 +200,24 @@ pub(crate) fn block_mut<T>(data: &mut [T], start: usize, len: usize) -> &mut [T]
 
 /// θ of row b is finite or −inf.
 pub(crate) fn check_theta_row(b: usize, theta: &[f32]) -> Result<(), Error> {
-    check_values("theta", b, theta, |t| t < f32::INFINITY)
+    check_scores("theta", b, theta)
+}
+
+/// Scores of row b are finite or −inf.
+pub(crate) fn check_scores(argument: &'static str, b: usize, scores: &[f32]) -> Result<(), Error> {
+    good_if(elementwise::finite_or_masked(scores), argument, b)
 }
 
 /// Every gradient of row b is finite.
 pub(crate) fn check_dz_row(dz: DzView<'_>, b: usize, samples: usize) -> Result<(), Error> {
-    dz.row(b, samples).try_for_each(|dz| check_values("dz", b, dz, f32::is_finite))
+    dz.row(b, samples).try_for_each(|dz| check_finite("dz", b, dz))
 }
 
-pub(crate) fn check_values(
-    argument: &'static str,
-    b: usize,
-    values: &[f32],
-    good: impl Fn(f32) -> bool,
-) -> Result<(), Error> {
-    // Reads all rather than stopping at the first: the loop has no branch, and bad values are rare.
-    let good = values.iter().fold(true, |all, &x| all & good(x));
+/// Every value of row b is finite.
+pub(crate) fn check_finite(argument: &'static str, b: usize, values: &[f32]) -> Result<(), Error> {
+    good_if(elementwise::finite(values), argument, b)
+}
+
+fn good_if(good: bool, argument: &'static str, b: usize) -> Result<(), Error> {
     if good { Ok(()) } else { Err(Error::NonFinite { argument, row: b as u32 }) }
 }

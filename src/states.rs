@@ -1,6 +1,6 @@
 //! States in the caller's memory: 0/1 floats or lists of the positions of the ones.
 
-use crate::kernel::elementwise::copy;
+use crate::kernel::elementwise::{self, copy};
 use crate::rows::{block, block_mut, check_length};
 use crate::{Error, MapSolver, Shape};
 
@@ -48,16 +48,73 @@ impl<'a> States<'a> {
         self.z.is_none() && self.indices.is_none()
     }
 
-    /// Writes z as state number `state`.
-    pub(crate) fn put(&mut self, shape: Shape, state: usize, z: &[f32]) {
+    /// Writes state number `state`.
+    #[inline(always)]
+    pub(crate) fn put(&mut self, shape: Shape, state: usize, from: State<'_>) {
         if let Some(out) = &mut self.z {
-            copy(z, block_mut(out, state * shape.n(), shape.n()));
+            from.write_z(block_mut(out, state * shape.n(), shape.n()));
         }
         if let Some(out) = &mut self.indices {
-            let mut ones = (0..).zip(z).filter(|&(_, &z)| z != 0.0).map(|(i, _)| i);
-            for slot in block_mut(out, state * shape.k(), shape.k()) {
-                *slot = ones.next().unwrap_or(u32::MAX);
+            from.write_list(block_mut(out, state * shape.k(), shape.k()));
+        }
+    }
+}
+
+/// A state as a solver leaves it.
+#[derive(Clone, Copy, Debug)]
+pub enum State<'a> {
+    /// z itself.
+    Dense(&'a [f32]),
+    /// The positions of the ones, ascending, as the bits of floats: few of many.
+    Ones(&'a [f32]),
+}
+
+impl State<'_> {
+    #[inline(always)]
+    fn write_z(self, out: &mut [f32]) {
+        match self {
+            State::Dense(z) => copy(z, out),
+            State::Ones(ones) => {
+                out.fill(0.0);
+                elementwise::add_at(ones, 1.0, out);
             }
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn write_list(self, out: &mut [u32]) {
+        match self {
+            State::Dense(z) => {
+                let mut ones = (0..).zip(z).filter(|&(_, &z)| z != 0.0).map(|(i, _)| i);
+                out.iter_mut().for_each(|slot| *slot = ones.next().unwrap_or(u32::MAX));
+            }
+            State::Ones(ones) => {
+                let mut ones = ones.iter().map(|i| i.to_bits());
+                out.iter_mut().for_each(|slot| *slot = ones.next().unwrap_or(u32::MAX));
+            }
+        }
+    }
+
+    /// sum += z
+    #[inline(always)]
+    pub(crate) fn accumulate(self, sum: &mut [f32]) {
+        match self {
+            State::Dense(z) => elementwise::accumulate(z, sum),
+            State::Ones(ones) => elementwise::add_at(ones, 1.0, sum),
+        }
+    }
+
+    /// sum += z − z'; the number of coordinates where they differ. A row's states are all of one kind.
+    #[inline(always)]
+    pub(crate) fn accumulate_difference(self, target: State<'_>, sum: &mut [f32]) -> u64 {
+        match (self, target) {
+            (State::Dense(z), State::Dense(target)) => elementwise::accumulate_difference(z, target, sum),
+            (State::Ones(z), State::Ones(target)) => {
+                elementwise::add_at(z, 1.0, sum);
+                elementwise::add_at(target, -1.0, sum);
+                (z.len() + target.len()) as u64 - 2 * elementwise::common(z, target)
+            }
+            _ => 0,
         }
     }
 }
@@ -88,6 +145,23 @@ impl<'a> Lists<'a> {
             (ascending && tail.iter().all(|&i| i == u32::MAX)).then_some(())
         };
         if (0..samples).all(|s| is_state(s).is_some()) { Ok(()) } else { Err(Error::NotAState { row: b as u32 }) }
+    }
+
+    /// State s in the form that `like` has, at the front of `work`.
+    #[inline(always)]
+    pub(crate) fn state<'w>(self, s: usize, like: State<'_>, work: &'w mut [f32]) -> State<'w> {
+        match like {
+            State::Dense(z) => {
+                let out = work.get_mut(..z.len()).unwrap_or_default();
+                self.write(s, out);
+                State::Dense(out)
+            }
+            State::Ones(ones) => {
+                let out = work.get_mut(..ones.len()).unwrap_or_default();
+                out.iter_mut().zip(self.get(s)).for_each(|(slot, &i)| *slot = f32::from_bits(i));
+                State::Ones(out)
+            }
+        }
     }
 
     pub(crate) fn write(self, s: usize, z: &mut [f32]) {

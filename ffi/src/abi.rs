@@ -199,13 +199,14 @@ pub extern "C" fn imle_version() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
 }
 
-/// The instruction set that this machine runs: "portable". The results do not depend on it.
+/// The instruction set that this machine runs: "avx512", "avx2" or "portable" on x86-64, "neon" on AArch64, "portable" on
+/// others. The results do not depend on it.
 ///
 /// Returns a string that ends in NUL and lives as long as the program; never NULL.
 /// Threads: any. Source: this library.
 #[unsafe(no_mangle)]
 pub extern "C" fn imle_kernel() -> *const c_char {
-    c"portable".as_ptr()
+    imle::kernel().as_ptr()
 }
 
 /// Sets every option to its default and struct_size to the size of the struct.

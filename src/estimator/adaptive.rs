@@ -5,7 +5,7 @@ use super::Diagnostics;
 use crate::Error;
 use crate::float::{exponent, power_of_two, sqrt};
 use crate::kernel::elementwise::{largest_magnitude, sum_of_squares};
-use crate::rows::check_values;
+use crate::rows::{check_finite, check_scores};
 
 /// How a follows g.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -95,8 +95,8 @@ impl Adaptive {
     /// [`Error::Option`] names the field out of its range; [`Error::NonFinite`], as of row 0.
     pub fn lambda(&self, theta: &[f32], dz: &[f32]) -> Result<f32, Error> {
         self.check()?;
-        check_values("theta", 0, theta, |t| t < f32::INFINITY)?;
-        check_values("dz", 0, dz, f32::is_finite)?;
+        check_scores("theta", 0, theta)?;
+        check_finite("dz", 0, dz)?;
         let (mut theta_squares, dz_squares) = (Squares::of(theta), Squares::of(dz));
         if dz_squares.sum == 0.0 {
             return Ok(0.0);

@@ -1,11 +1,11 @@
 //! The Fenchel–Young loss of a perturbed optimiser (Berthet, Blondel, Teboul, Cuturi, Vert, Bach 2020).
 
-use super::{Imle, Work};
+use super::{Imle, workspace};
 use crate::float::Sum;
-use crate::kernel::elementwise::{accumulate, divide, perturb, zero_masked};
+use crate::kernel::elementwise::{Base, Perturbed, accumulate, divide, zero_masked};
 use crate::map::check_row;
-use crate::noise::Stream;
-use crate::rows::{check_length, check_values};
+use crate::noise::Source;
+use crate::rows::{check_finite, check_length};
 use crate::{Error, Key, MapSolver, Rows, RowsMut};
 
 impl<M: MapSolver> Imle<M> {
@@ -32,17 +32,20 @@ impl<M: MapSolver> Imle<M> {
         let (theta, y) = (theta.check("theta", shape)?, y.check("y", shape)?);
         check_length("loss", loss, shape.rows())?;
         let mut grad_theta = grad_theta.check("grad_theta", shape)?;
-        let Work { scores, z, .. } = Work::new(work, shape.n())?;
+        let work = workspace(work, shape.n())?;
+        let source = Source::noise(key);
         self.for_rows(|law, b| {
             let (theta, y) = (theta.row(b, shape.n()), y.row(b, shape.n()));
             check_row(&self.solver, b, theta)?;
-            check_values("y", b, y, f32::is_finite)?;
+            check_finite("y", b, y)?;
             let grad = grad_theta.row(b, shape.n());
             grad.fill(0.0);
-            let (mut stream, mut best) = (Stream::new(key, b), Sum::default());
+            let (mut stream, mut best) = (source.row(b), Sum::default());
+            let perturbed = Perturbed { theta, base: Base::Theta, law, tau: self.options.temperature };
             for _ in 0..shape.samples() {
-                law.fill(&mut stream, scores);
-                perturb(theta, self.options.temperature, scores);
+                let Some((scores, z)) = work.split_at_mut_checked(shape.n()) else { break };
+                let z = z.get_mut(..shape.n()).unwrap_or_default();
+                perturbed.fill(&mut stream, scores);
                 self.solver.map(b, scores, z);
                 chosen(scores, z).for_each(|score| best.add(score));
                 accumulate(z, grad);

@@ -1,11 +1,12 @@
 //! Implicit MLE: ∇_θ L ≈ c · (1/S) Σ_s (z_s − z'_s), z'_s = MAP(θ' + τ' ε_s) with the forward pass's ε (Niepert,
 //! Minervini, Franceschi 2021, Algorithm 1; central difference: Minervini, Franceschi, Niepert 2023).
 
-use super::{Imle, Row, Side, Work};
+use super::target::target_scores;
+use super::{Imle, Row, Side, workspace};
 use crate::kernel::elementwise;
 use crate::map::check_row;
-use crate::noise::Stream;
-use crate::rows::{block, check_dz_row, check_length, check_values};
+use crate::noise::Source;
+use crate::rows::{block, check_dz_row, check_finite, check_length};
 use crate::states::{Lists, check_lists};
 use crate::{Difference, Dz, Error, Key, MapSolver, Options, Rows, RowsMut, Shape};
 
@@ -56,8 +57,9 @@ impl<M: MapSolver> Imle<M> {
             check_lists(shape, &self.solver)?;
         }
         let mut grad_theta = grad_theta.check("grad_theta", shape)?;
-        let mut work = Work::new(work, n)?;
+        let work = workspace(work, n)?;
 
+        let source = Source::noise(key);
         let mut diagnostics = Diagnostics::default();
         self.for_rows(|law, b| {
             let theta = theta.row(b, n);
@@ -69,7 +71,7 @@ impl<M: MapSolver> Imle<M> {
             }
             let grad = grad_theta.row(b, n);
             let dz = |s| dz.get(b, s);
-            self.row(law, b, theta).gradient(&mut Stream::new(key, b), dz, lists, &mut work, grad, &mut diagnostics);
+            self.row(law, b, theta).gradient(source, dz, lists, work, grad, &mut diagnostics);
             Ok(())
         })?;
         Ok(diagnostics)
@@ -79,32 +81,33 @@ impl<M: MapSolver> Imle<M> {
 impl<M: MapSolver> Row<'_, M> {
     pub(crate) fn gradient<'d>(
         &self,
-        stream: &mut Stream,
+        source: Source,
         dz: impl Fn(usize) -> &'d [f32],
         lists: Option<Lists<'_>>,
-        work: &mut Work<'_>,
+        work: &mut [f32],
         grad: &mut [f32],
         diagnostics: &mut Diagnostics,
     ) {
+        let Row { solver, options, b, theta, .. } = *self;
+        let mut stream = self.stream(source);
         grad.fill(0.0);
         for s in 0..self.samples {
             let dz = dz(s);
-            self.law.fill(stream, work.epsilon);
-            elementwise::copy(work.epsilon, work.scores);
-            match (self.options.difference, lists) {
+            // Both sides read the same words.
+            let mut again = stream.clone();
+            let minus = target_scores(options, self.law, Side::Minus, theta, dz);
+            let (z_target, rest) = solver.choose(b, &minus, &mut stream, work);
+            let (z, _) = match (options.difference, lists) {
                 (Difference::Central, _) => {
-                    self.target(Side::Plus, dz, work.scores);
-                    self.solver.map(self.b, work.scores, work.z);
+                    let plus = target_scores(options, self.law, Side::Plus, theta, dz);
+                    solver.choose(b, &plus, &mut again, rest)
                 }
-                (Difference::Forward, None) => self.perturbed_map(work),
-                (Difference::Forward, Some(lists)) => lists.write(s, work.z),
-            }
-            // ε and the scores are done with: their memory serves the target's scores and state.
-            self.target(Side::Minus, dz, work.epsilon);
-            self.solver.map(self.b, work.epsilon, work.scores);
-            diagnostics.count(elementwise::accumulate_difference(work.z, work.scores, grad));
+                (Difference::Forward, None) => solver.choose(b, &self.perturbed(), &mut again, rest),
+                (Difference::Forward, Some(lists)) => (lists.state(s, z_target, rest), &mut [][..]),
+            };
+            diagnostics.count(z.accumulate_difference(z_target, grad));
         }
-        elementwise::scale(grad, self.options.gradient_factor(self.samples));
+        elementwise::scale(grad, options.gradient_factor(self.samples));
     }
 }
 
@@ -129,8 +132,8 @@ pub fn difference(
     let mut diagnostics = Diagnostics::default();
     for b in 0..shape.rows() {
         let (z, z_target) = (block(z, b * states, states), block(z_target, b * states, states));
-        check_values("z", b, z, f32::is_finite)?;
-        check_values("z_target", b, z_target, f32::is_finite)?;
+        check_finite("z", b, z)?;
+        check_finite("z_target", b, z_target)?;
         let grad = grad_theta.row(b, shape.n());
         grad.fill(0.0);
         for s in 0..shape.samples() {

@@ -18,7 +18,7 @@ pub use straight_through::straight_through;
 pub use target::{Side, target};
 
 use crate::map::{check_row, check_solver};
-use crate::noise::Law;
+use crate::noise::{Law, Source, Stream};
 use crate::rows::check_dz_row;
 use crate::{Dz, Error, MapSolver, Options, Rows, Shape};
 
@@ -105,20 +105,16 @@ pub(crate) struct Row<'a, M> {
     pub theta: &'a [f32],
 }
 
-/// The workspace of one row.
-pub(crate) struct Work<'a> {
-    /// ε, kept for the target.
-    pub epsilon: &'a mut [f32],
-    pub scores: &'a mut [f32],
-    pub z: &'a mut [f32],
+/// The workspace of a row of n.
+pub(crate) fn workspace(work: &mut [f32], n: usize) -> Result<&mut [f32], Error> {
+    let (needed, given) = (workspace_len(n), work.len());
+    work.get_mut(..needed).ok_or(Error::Workspace { needed, given })
 }
 
-impl<'a> Work<'a> {
-    pub(crate) fn new(work: &'a mut [f32], n: usize) -> Result<Self, Error> {
-        let error = Error::Workspace { needed: workspace_len(n), given: work.len() };
-        let (epsilon, rest) = work.split_at_mut_checked(n).ok_or(error)?;
-        let (scores, rest) = rest.split_at_mut_checked(n).ok_or(error)?;
-        let z = rest.get_mut(..n).ok_or(error)?;
-        Ok(Work { epsilon, scores, z })
+impl<M> Row<'_, M> {
+    /// The row's words; where there is no noise, none are read.
+    #[inline(always)]
+    fn stream(&self, source: Source) -> Stream {
+        if matches!(self.law, Law::None) { Stream::silent() } else { source.row(self.b) }
     }
 }

@@ -1,11 +1,12 @@
 //! Perturb-and-MAP: z_s = MAP(θ + τ ε_s), s = 1..S (Papandreou, Yuille 2011; Niepert, Minervini, Franceschi 2021,
 //! section 3.2).
 
-use super::{Imle, Row, Work};
-use crate::kernel::elementwise;
+use super::{Imle, Row, workspace};
+use crate::kernel::elementwise::{self, Base, Perturbed};
 use crate::map::check_row;
-use crate::noise::Stream;
+use crate::noise::{Law, Source, Stream};
 use crate::rows::{block_mut, check_length, check_theta_row};
+use crate::states::State;
 use crate::{Error, Key, MapSolver, Options, Rows, Shape, States};
 
 impl<M: MapSolver> Imle<M> {
@@ -18,15 +19,15 @@ impl<M: MapSolver> Imle<M> {
         let shape = self.shape.one_sample();
         let theta = theta.check("theta", shape)?;
         states.check(shape, &self.solver)?;
-        let work = Work::new(work, shape.n())?;
+        let work = workspace(work, shape.n())?;
         if states.is_none() {
             return Err(Error::NoOutput);
         }
         for b in 0..shape.rows() {
             let theta = theta.row(b, shape.n());
             check_row(&self.solver, b, theta)?;
-            self.solver.map(b, theta, work.z);
-            states.put(shape, b, work.z);
+            let scores = Perturbed { theta, base: Base::Theta, law: Law::None, tau: 0.0 };
+            states.put(shape, b, self.solver.choose(b, &scores, &mut Stream::silent(), work).0);
         }
         Ok(())
     }
@@ -52,16 +53,17 @@ impl<M: MapSolver> Imle<M> {
         } else if states.is_none() {
             return Err(Error::NoOutput);
         }
-        let mut work = Work::new(work, shape.n())?;
+        let work = workspace(work, shape.n())?;
 
+        let source = Source::noise(key);
         self.for_rows(|law, b| {
             let theta = theta.row(b, shape.n());
             check_row(&self.solver, b, theta)?;
             let mean = marginals.as_deref_mut().map_or(&mut [][..], |m| block_mut(m, b * shape.n(), shape.n()));
             mean.fill(0.0);
-            self.row(law, b, theta).sample(&mut Stream::new(key, b), &mut work, |s, z| {
+            self.row(law, b, theta).sample(source, work, |s, z| {
                 states.put(shape, b * shape.samples() + s, z);
-                elementwise::accumulate(z, mean);
+                z.accumulate(mean);
             });
             elementwise::divide(mean, shape.samples() as f32);
             Ok(())
@@ -71,18 +73,17 @@ impl<M: MapSolver> Imle<M> {
 
 impl<M: MapSolver> Row<'_, M> {
     /// Draws the row's samples one after another and shows each to `sink`.
-    pub(crate) fn sample(&self, stream: &mut Stream, work: &mut Work<'_>, mut sink: impl FnMut(usize, &[f32])) {
+    pub(crate) fn sample(&self, source: Source, work: &mut [f32], mut sink: impl FnMut(usize, State<'_>)) {
+        let scores = self.perturbed();
+        let mut stream = self.stream(source);
         for s in 0..self.samples {
-            self.law.fill(stream, work.scores);
-            self.perturbed_map(work);
-            sink(s, work.z);
+            sink(s, self.solver.choose(self.b, &scores, &mut stream, work).0);
         }
     }
 
-    /// z = MAP(θ + τ ε) for the ε in `work.scores`.
-    pub(crate) fn perturbed_map(&self, work: &mut Work<'_>) {
-        elementwise::perturb(self.theta, self.options.temperature, work.scores);
-        self.solver.map(self.b, work.scores, work.z);
+    /// θ + τ ε
+    pub(crate) fn perturbed(&self) -> Perturbed<'_> {
+        Perturbed { theta: self.theta, base: Base::Theta, law: self.law, tau: self.options.temperature }
     }
 }
 
@@ -95,17 +96,18 @@ pub fn perturb(shape: Shape, options: &Options, key: Key, theta: Rows<'_>, score
     options.check()?;
     let theta = theta.check("theta", shape)?;
     check_length("scores", scores, shape.rows() * shape.samples() * shape.n())?;
+    let source = Source::noise(key);
     options.noise.for_rows(
         shape.rows(),
         |_| shape.k(),
         |law, b| {
             let theta = theta.row(b, shape.n());
             check_theta_row(b, theta)?;
-            let mut stream = Stream::new(key, b);
+            let mut stream = source.row(b);
             for s in 0..shape.samples() {
                 let scores = block_mut(scores, (b * shape.samples() + s) * shape.n(), shape.n());
-                law.fill(&mut stream, scores);
-                elementwise::perturb(theta, options.temperature, scores);
+                let perturbed = Perturbed { theta, base: Base::Theta, law, tau: options.temperature };
+                perturbed.fill(&mut stream, scores);
             }
             Ok(())
         },
@@ -119,11 +121,12 @@ pub fn perturb(shape: Shape, options: &Options, key: Key, theta: Rows<'_>, score
 pub fn noise(shape: Shape, options: &Options, key: Key, epsilon: &mut [f32]) -> Result<(), Error> {
     options.check()?;
     check_length("epsilon", epsilon, shape.rows() * shape.samples() * shape.n())?;
+    let source = Source::noise(key);
     options.noise.for_rows(
         shape.rows(),
         |_| shape.k(),
         |law, b| {
-            let mut stream = Stream::new(key, b);
+            let mut stream = source.row(b);
             for s in 0..shape.samples() {
                 law.fill(&mut stream, block_mut(epsilon, (b * shape.samples() + s) * shape.n(), shape.n()));
             }

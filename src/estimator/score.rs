@@ -7,8 +7,8 @@
 use crate::float::Sum;
 use crate::kernel::elementwise::{divide, zero_masked};
 use crate::map::check_row;
-use crate::noise::Stream;
-use crate::rows::{block, check_length, check_theta_row, check_values};
+use crate::noise::Source;
+use crate::rows::{block, check_finite, check_length, check_theta_row};
 use crate::states::Lists;
 use crate::{Distribution, Error, Exact, Key, Options, Rows, RowsMut, Shape};
 
@@ -89,7 +89,7 @@ pub fn perturbed_gradient(
         let losses = row_losses(shape, b, losses)?;
         let grad = grad_theta.row(b, shape.n());
         grad.fill(0.0);
-        let mut stream = Stream::new(key, b);
+        let mut stream = Source::noise(key).row(b);
         for loss in centred(losses) {
             options.noise.add_score(&mut stream, loss, grad);
         }
@@ -109,7 +109,7 @@ fn check_losses(shape: Shape, losses: &[f32]) -> Result<(), Error> {
 
 fn row_losses(shape: Shape, b: usize, losses: &[f32]) -> Result<&[f32], Error> {
     let losses = block(losses, b * shape.samples(), shape.samples());
-    check_values("losses", b, losses, f32::is_finite)?;
+    check_finite("losses", b, losses)?;
     Ok(losses)
 }
 

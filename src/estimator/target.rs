@@ -1,8 +1,7 @@
 //! The target parameters θ' (Niepert, Minervini, Franceschi 2021, section 3.1).
 
-use super::Row;
-use crate::kernel::elementwise;
-use crate::noise::Stream;
+use crate::kernel::elementwise::{Base, Perturbed};
+use crate::noise::{Law, Source};
 use crate::rows::{block_mut, check_dz_row, check_length, check_theta_row};
 use crate::{Dz, Error, Key, Options, Rows, Shape, Target};
 
@@ -15,20 +14,21 @@ pub enum Side {
     Plus,
 }
 
-impl<M> Row<'_, M> {
-    /// scores: ε → θ' + τ' ε
-    pub(crate) fn target(&self, side: Side, dz: &[f32], scores: &mut [f32]) {
-        target_scores(self.options, side, self.theta, dz, scores);
-    }
-}
-
-fn target_scores(options: &Options, side: Side, theta: &[f32], dz: &[f32], scores: &mut [f32]) {
+/// θ' + τ' ε
+pub(crate) fn target_scores<'a>(
+    options: &Options,
+    law: Law<'a>,
+    side: Side,
+    theta: &'a [f32],
+    dz: &'a [f32],
+) -> Perturbed<'a> {
     let &Options { target, alpha, lambda, target_temperature: tau, .. } = options;
-    match (target, side) {
-        (Target::Combinatorial, _) => elementwise::combinatorial_target(theta, dz, tau, scores),
-        (Target::Linear, Side::Minus) => elementwise::linear_target(theta, dz, alpha, lambda, tau, scores),
-        (Target::Linear, Side::Plus) => elementwise::linear_target(theta, dz, alpha, -lambda, tau, scores),
-    }
+    let base = match (target, side) {
+        (Target::Combinatorial, _) => Base::Combinatorial { dz },
+        (Target::Linear, Side::Minus) => Base::Linear { dz, alpha, lambda },
+        (Target::Linear, Side::Plus) => Base::Linear { dz, alpha, lambda: -lambda },
+    };
+    Perturbed { theta, base, law, tau }
 }
 
 /// The target scores θ' + τ' ε_s, `[B][S][N]`, with the noise that [`perturb`](crate::perturb()) used for the same key,
@@ -53,6 +53,7 @@ pub fn target(
     let theta = theta.check("theta", shape)?;
     let dz = dz.check(shape)?;
     check_length("scores", scores, shape.rows() * shape.samples() * shape.n())?;
+    let source = Source::noise(key);
     options.noise.for_rows(
         shape.rows(),
         |_| shape.k(),
@@ -60,11 +61,10 @@ pub fn target(
             let theta = theta.row(b, shape.n());
             check_theta_row(b, theta)?;
             check_dz_row(dz, b, shape.samples())?;
-            let mut stream = Stream::new(key, b);
+            let mut stream = source.row(b);
             for s in 0..shape.samples() {
                 let scores = block_mut(scores, (b * shape.samples() + s) * shape.n(), shape.n());
-                law.fill(&mut stream, scores);
-                target_scores(options, side, theta, dz.get(b, s), scores);
+                target_scores(options, law, side, theta, dz.get(b, s)).fill(&mut stream, scores);
             }
             Ok(())
         },

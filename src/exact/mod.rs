@@ -7,9 +7,9 @@ mod top_k;
 
 use crate::kernel::elementwise::{copy, divide};
 use crate::map::{check_feasible, check_row, check_solver};
-use crate::noise::Stream;
-use crate::rows::{block, block_mut, check_length, check_values};
-use crate::states::Lists;
+use crate::noise::{Source, Stream};
+use crate::rows::{block, block_mut, check_finite, check_length, check_scores};
+use crate::states::{Lists, State};
 use crate::{Error, Key, MapSolver, Rows, Shape, States};
 
 /// A constraint set with a distribution in closed form: [`TopK`](crate::TopK), O(nk) a row, and
@@ -129,7 +129,7 @@ impl<D: Distribution> Exact<D> {
         self.check_work(work)?;
         for b in 0..shape.rows() {
             let v = v.row(b, shape.n());
-            check_values("v", b, v, f32::is_finite)?;
+            check_finite("v", b, v)?;
             let mut row = self.row(b, theta.row(b, shape.n()), work)?;
             let out = block_mut(out, b * shape.n(), shape.n());
             copy(v, out);
@@ -151,11 +151,12 @@ impl<D: Distribution> Exact<D> {
             return Err(Error::NoOutput);
         }
         self.check_work(work)?;
+        let source = Source::exact(key);
         for b in 0..shape.rows() {
             let mut row = self.row(b, theta.row(b, shape.n()), work)?;
-            let mut stream = Stream::exact(key, b);
+            let mut stream = source.row(b);
             for s in 0..shape.samples() {
-                states.put(shape, b * shape.samples() + s, row.draw(&mut stream));
+                states.put(shape, b * shape.samples() + s, State::Dense(row.draw(&mut stream)));
             }
         }
         Ok(())
@@ -202,7 +203,7 @@ impl<D: Distribution> Exact<D> {
         self.check_work(work)?;
         for (b, out) in kl.iter_mut().enumerate().take(shape.rows()) {
             let (theta, other) = (theta.row(b, shape.n()), other.row(b, shape.n()));
-            check_values("theta_other", b, other, |t| t < f32::INFINITY)?;
+            check_scores("theta_other", b, other)?;
             check_feasible(&self.distribution, b, other)?;
             *out = self.row(b, theta, work)?.kl(other);
         }

@@ -39,7 +39,7 @@ impl Tilt {
     /// The tilt under which k heads are expected, to within a half; k is at most the unmasked entries. For k = 0 no θ is
     /// chosen, γ is +inf, and every coin shows tails.
     fn new(theta: &[f32], k: usize, temperature: f32, scratch: &mut [f32]) -> Tilt {
-        select::top_k(theta, k, scratch);
+        select::map(theta, k, scratch);
         let chosen = theta.iter().zip(scratch.iter()).filter(|&(_, &z)| z != 0.0);
         let gamma = chosen.fold(f32::INFINITY, |least, (&t, _)| if t < least { t } else { least });
         let mut tilt = Tilt { gamma, temperature, delta: 0.0 };
@@ -317,7 +317,7 @@ impl<'a> RowDistribution<'a> for Coins<'a> {
     /// 0..=i, coin i shows heads with probability p_i F_i(j−1) / (q_i F_i(j) + p_i F_i(j−1)).
     fn draw(&mut self, stream: &mut Stream) -> &[f32] {
         let Work { table, p, q, mu: odds, nu: z, .. } = &mut self.work;
-        stream.fill(odds, noise::odds);
+        stream.fill(odds, &noise::Odds);
         let mut left = self.k;
         for (i, ((z, &odds), (&p, &q))) in z.iter_mut().zip(odds.iter()).zip(p.iter().zip(q.iter())).enumerate().rev() {
             let (tails, heads) = match block(table, i * (self.k + 1), left + 1) {

@@ -3,7 +3,10 @@
 //! Each operation rounds once. Masked coordinates (θ = −inf) have the score −inf and are the only ones that do: a
 //! score that overflows downwards, or has no value because two infinities met, counts as the lowest finite float.
 
+use super::LANES;
+use super::level::{self, Kernel};
 use crate::float::Sum;
+use crate::noise::{Law, Stream};
 
 /// The score of a coordinate whose θ is `theta`.
 #[inline(always)]
@@ -17,29 +20,115 @@ fn masked(theta: f32, score: f32) -> f32 {
     }
 }
 
-/// scores: ε → θ + τ·ε
-pub(crate) fn perturb(theta: &[f32], tau: f32, scores: &mut [f32]) {
-    for (score, &t) in scores.iter_mut().zip(theta) {
-        *score = masked(t, t + tau * *score);
+/// What the noise is added to.
+#[derive(Clone, Copy, Debug)]
+pub enum Base<'a> {
+    /// θ
+    Theta,
+    /// αθ − λ dz; a negative λ gives the other side of the central difference.
+    Linear { dz: &'a [f32], alpha: f32, lambda: f32 },
+    /// θ where dz = 0, else −dz
+    Combinatorial { dz: &'a [f32] },
+}
+
+/// The scores of a row: base + τ·ε.
+#[derive(Clone, Copy, Debug)]
+pub struct Perturbed<'a> {
+    pub theta: &'a [f32],
+    pub base: Base<'a>,
+    pub law: Law<'a>,
+    pub tau: f32,
+}
+
+impl<'a> Perturbed<'a> {
+    /// All scores of one sample.
+    pub(crate) fn fill(&self, stream: &mut Stream, scores: &mut [f32]) {
+        level::run(Fill { perturbed: self, stream, scores });
+    }
+
+    /// scores: ε → base + τ·ε
+    #[inline(always)]
+    pub(crate) fn form(&self, scores: &mut [f32]) {
+        let tau = self.tau;
+        let theta = self.theta;
+        match self.base {
+            Base::Theta => {
+                for (score, &t) in scores.iter_mut().zip(theta) {
+                    *score = masked(t, t + tau * *score);
+                }
+            }
+            Base::Linear { dz, alpha, lambda } => {
+                for ((score, &t), &d) in scores.iter_mut().zip(theta).zip(dz) {
+                    *score = masked(t, linear(t, d, alpha, lambda) + tau * *score);
+                }
+            }
+            Base::Combinatorial { dz } => {
+                for ((score, &t), &d) in scores.iter_mut().zip(theta).zip(dz) {
+                    *score = masked(t, combinatorial(t, d) + tau * *score);
+                }
+            }
+        }
+    }
+
+    /// The score of coordinate i for its ε.
+    #[inline(always)]
+    pub(crate) fn at(&self, i: usize, epsilon: f32) -> f32 {
+        let t = at(self.theta, i);
+        let base = match self.base {
+            Base::Theta => t,
+            Base::Linear { dz, alpha, lambda } => linear(t, at(dz, i), alpha, lambda),
+            Base::Combinatorial { dz } => combinatorial(t, at(dz, i)),
+        };
+        masked(t, base + self.tau * epsilon)
+    }
+
+    /// The coordinates from..to.
+    #[inline(always)]
+    pub(crate) fn part(&self, from: usize, to: usize) -> Self {
+        let part = |slice: &'a [f32]| slice.get(from..to).unwrap_or_default();
+        let base = match self.base {
+            Base::Theta => Base::Theta,
+            Base::Linear { dz, alpha, lambda } => Base::Linear { dz: part(dz), alpha, lambda },
+            Base::Combinatorial { dz } => Base::Combinatorial { dz: part(dz) },
+        };
+        Perturbed { theta: part(self.theta), base, ..*self }
     }
 }
 
-/// scores: ε → (αθ − λ dz) + τ'·ε; a negative λ gives the other side of the central difference.
-pub(crate) fn linear_target(theta: &[f32], dz: &[f32], alpha: f32, lambda: f32, tau: f32, scores: &mut [f32]) {
-    for ((score, &t), &d) in scores.iter_mut().zip(theta).zip(dz) {
-        *score = masked(t, (alpha * t - lambda * d) + tau * *score);
+struct Fill<'a> {
+    perturbed: &'a Perturbed<'a>,
+    stream: &'a mut Stream,
+    scores: &'a mut [f32],
+}
+
+impl Kernel for Fill<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        self.perturbed.law.fill(self.stream, self.scores);
+        self.perturbed.form(self.scores);
     }
 }
 
-/// scores: ε → θ' + τ'·ε with θ' = θ where dz = 0, else −dz
-pub(crate) fn combinatorial_target(theta: &[f32], dz: &[f32], tau: f32, scores: &mut [f32]) {
-    for ((score, &t), &d) in scores.iter_mut().zip(theta).zip(dz) {
-        let target = if d == 0.0 { t } else { -d };
-        *score = masked(t, target + tau * *score);
-    }
+#[inline(always)]
+fn linear(theta: f32, dz: f32, alpha: f32, lambda: f32) -> f32 {
+    alpha * theta - lambda * dz
+}
+
+#[inline(always)]
+fn combinatorial(theta: f32, dz: f32) -> f32 {
+    if dz == 0.0 { theta } else { -dz }
+}
+
+/// The value of a coordinate that exists.
+#[inline(always)]
+fn at(values: &[f32], i: usize) -> f32 {
+    values.get(i).copied().unwrap_or(f32::NEG_INFINITY)
 }
 
 /// to ← from, as far as both reach: `copy_from_slice` has a panic for slices of different lengths.
+#[inline(always)]
 pub(crate) fn copy(from: &[f32], to: &mut [f32]) {
     for (to, &from) in to.iter_mut().zip(from) {
         *to = from;
@@ -47,6 +136,7 @@ pub(crate) fn copy(from: &[f32], to: &mut [f32]) {
 }
 
 /// sum += z
+#[inline(always)]
 pub(crate) fn accumulate(z: &[f32], sum: &mut [f32]) {
     for (sum, &z) in sum.iter_mut().zip(z) {
         *sum += z;
@@ -61,6 +151,7 @@ pub(crate) fn zero_masked(theta: &[f32], values: &mut [f32]) {
 }
 
 /// sum += z − z'; the number of coordinates where they differ.
+#[inline(always)]
 pub(crate) fn accumulate_difference(z: &[f32], z_target: &[f32], sum: &mut [f32]) -> u64 {
     let mut nonzeros = 0;
     for ((sum, &z), &target) in sum.iter_mut().zip(z).zip(z_target) {
@@ -70,7 +161,31 @@ pub(crate) fn accumulate_difference(z: &[f32], z_target: &[f32], sum: &mut [f32]
     nonzeros
 }
 
+/// sum[i] += x for every position i.
+#[inline(always)]
+pub(crate) fn add_at(positions: &[f32], x: f32, sum: &mut [f32]) {
+    for i in positions {
+        if let Some(sum) = sum.get_mut(i.to_bits() as usize) {
+            *sum += x;
+        }
+    }
+}
+
+/// How many positions two ascending lists share.
+#[inline(always)]
+pub(crate) fn common(a: &[f32], b: &[f32]) -> u64 {
+    let (mut i, mut j, mut count) = (0, 0, 0);
+    while let (Some(a), Some(b)) = (a.get(i), b.get(j)) {
+        let (a, b) = (a.to_bits(), b.to_bits());
+        i += usize::from(a <= b);
+        j += usize::from(b <= a);
+        count += u64::from(a == b);
+    }
+    count
+}
+
 /// x · factor
+#[inline(always)]
 pub(crate) fn scale(values: &mut [f32], factor: f32) {
     for value in values {
         *value *= factor;
@@ -78,6 +193,7 @@ pub(crate) fn scale(values: &mut [f32], factor: f32) {
 }
 
 /// x / divisor: rounds once, where a factor 1/divisor would round twice.
+#[inline(always)]
 pub(crate) fn divide(values: &mut [f32], divisor: f32) {
     for value in values {
         *value /= divisor;
@@ -85,8 +201,8 @@ pub(crate) fn divide(values: &mut [f32], divisor: f32) {
 }
 
 /// Σ a·b in sixteen partial sums, added in order.
+#[inline(always)]
 pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    const LANES: usize = 16;
     let mut sums = [0.0; LANES];
     let (a_blocks, a_rest) = a.as_chunks::<LANES>();
     let (b_blocks, b_rest) = b.as_chunks::<LANES>();
@@ -112,7 +228,6 @@ pub(crate) fn largest_magnitude(values: &[f32]) -> f32 {
 
 /// Σ (factor · x)² over the finite values.
 pub(crate) fn sum_of_squares(values: &[f32], factor: f32) -> f32 {
-    const LANES: usize = 16;
     // Short sums of one block after another: the error does not grow with the length.
     let block = |block: &[f32]| {
         let mut sums = [0.0; LANES];
@@ -125,4 +240,63 @@ pub(crate) fn sum_of_squares(values: &[f32], factor: f32) -> f32 {
         sums.iter().sum()
     };
     Sum::of(values.chunks(64 * LANES).map(block)).value()
+}
+
+/// Whether every θ is finite or a mask.
+pub(crate) fn finite_or_masked(theta: &[f32]) -> bool {
+    level::run(Survey { values: theta }).good
+}
+
+/// How many coordinates are not masked.
+pub(crate) fn unmasked(theta: &[f32]) -> usize {
+    theta.len() - level::run(Survey { values: theta }).masks
+}
+
+/// Whether every value is finite.
+pub(crate) fn finite(values: &[f32]) -> bool {
+    let Surveyed { good, masks } = level::run(Survey { values });
+    good && masks == 0
+}
+
+/// Reads all values rather than stopping at the first bad one: the loop has no branch, and bad values are rare.
+struct Survey<'a> {
+    values: &'a [f32],
+}
+
+struct Surveyed {
+    /// No NaN and no +inf.
+    good: bool,
+    /// The number of −inf.
+    masks: usize,
+}
+
+impl Kernel for Survey<'_> {
+    type Output = Surveyed;
+
+    #[inline(always)]
+    fn run(self) -> Surveyed {
+        let mut surveyed = Surveyed { good: true, masks: 0 };
+        // As far as a float counts.
+        for part in self.values.chunks(LANES << 20) {
+            let (mut zero, mut masks) = ([0.0_f32; LANES], [0.0_f32; LANES]);
+            let (blocks, rest) = part.as_chunks::<LANES>();
+            for block in blocks {
+                survey(block, &mut zero, &mut masks);
+            }
+            survey(rest, &mut zero, &mut masks);
+            surveyed.good &= zero.iter().all(|&zero| zero == 0.0);
+            surveyed.masks += masks.iter().sum::<f32>() as usize;
+        }
+        surveyed
+    }
+}
+
+#[inline(always)]
+fn survey(block: &[f32], zero: &mut [f32; LANES], masks: &mut [f32; LANES]) {
+    for ((zero, masks), &x) in zero.iter_mut().zip(masks).zip(block) {
+        let masked = x < f32::MIN;
+        *masks += if masked { 1.0 } else { 0.0 };
+        // 0 times NaN and 0 times an infinity is NaN, which stays.
+        *zero += if masked { 0.0 } else { 0.0 * x };
+    }
 }

@@ -2,6 +2,10 @@
 
 use super::MapSolver;
 use crate::kernel::argmax::argmax;
+use crate::kernel::elementwise::Perturbed;
+use crate::kernel::perturbed_select;
+use crate::noise::Stream;
+use crate::states::State;
 
 /// One-hot states: z = 1 at the largest score, the lowest index among equals (−0 equal to +0). The same bits as
 /// [`TopK`](super::TopK) with k = 1, in one pass. O(n).
@@ -18,5 +22,15 @@ impl MapSolver for Argmax {
 
     fn ones(&self, _row: usize) -> Option<usize> {
         Some(1)
+    }
+
+    fn choose<'w>(
+        &self,
+        _row: usize,
+        scores: &Perturbed<'_>,
+        stream: &mut Stream,
+        work: &'w mut [f32],
+    ) -> (State<'w>, &'w mut [f32]) {
+        perturbed_select::choose(scores, 1, stream, work)
     }
 }

@@ -6,7 +6,10 @@ mod top_k;
 pub use argmax::Argmax;
 pub use top_k::TopK;
 
+use crate::kernel::elementwise::{Perturbed, unmasked};
+use crate::noise::Stream;
 use crate::rows::check_theta_row;
+use crate::states::State;
 use crate::{Error, Shape};
 
 /// A constraint set C and its solver: the only thing the estimators know about the structure z.
@@ -62,9 +65,26 @@ pub trait MapSolver {
     /// [`Error::Infeasible`](crate::Error::Infeasible) and never reach [`map`](MapSolver::map).
     fn feasible(&self, row: usize, theta: &[f32]) -> bool {
         match self.ones(row) {
-            Some(k) => theta.iter().filter(|&&t| t != f32::NEG_INFINITY).count() >= k,
+            Some(k) => unmasked(theta) >= k,
             None => true,
         }
+    }
+
+    /// The state of perturbed scores, and what it leaves of `work`: of 3·N floats 2·N, of 2·N what may be. A set that
+    /// needs only the largest scores need not compute the others.
+    #[doc(hidden)]
+    fn choose<'w>(
+        &self,
+        row: usize,
+        scores: &Perturbed<'_>,
+        stream: &mut Stream,
+        work: &'w mut [f32],
+    ) -> (State<'w>, &'w mut [f32]) {
+        let (z, rest) = work.split_at_mut_checked(scores.theta.len()).unwrap_or_default();
+        let all = rest.get_mut(..z.len()).unwrap_or_default();
+        scores.fill(stream, all);
+        self.map(row, all, z);
+        (State::Dense(z), rest)
     }
 }
 

@@ -1,8 +1,11 @@
 //! C = { z : Σ z_i = k }: k of n.
 
 use super::MapSolver;
-use crate::kernel::select;
+use crate::kernel::elementwise::Perturbed;
+use crate::kernel::{perturbed_select, select};
+use crate::noise::Stream;
 use crate::rows::check_length;
+use crate::states::State;
 use crate::{Error, Shape};
 
 /// k-subsets: z = 1 at the k largest scores, equal scores by lower index (−0 equal to +0), exactly k ones. O(n),
@@ -40,10 +43,20 @@ impl<'a> TopK<'a> {
 
 impl MapSolver for TopK<'_> {
     fn map(&self, row: usize, scores: &[f32], z: &mut [f32]) {
-        select::top_k(scores, self.k(row), z);
+        select::map(scores, self.k(row), z);
     }
 
     fn ones(&self, row: usize) -> Option<usize> {
         Some(self.k(row))
+    }
+
+    fn choose<'w>(
+        &self,
+        row: usize,
+        scores: &Perturbed<'_>,
+        stream: &mut Stream,
+        work: &'w mut [f32],
+    ) -> (State<'w>, &'w mut [f32]) {
+        perturbed_select::choose(scores, self.k(row), stream, work)
     }
 }

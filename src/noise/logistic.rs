@@ -2,7 +2,8 @@
 //!
 //! ε = ln u − ln(1 − u) with u = (w + ½)·2⁻³², both logarithms with full relative precision; −ε for the mirrored word.
 
-use super::gumbel::{exponential, unit};
+use super::gumbel::{exponential, exponential_above, unit};
+use super::{Bounded, Quantile};
 
 /// ln u − ln(1 − u), increasing in the word, from −22.9 up to 22.9.
 #[inline(always)]
@@ -10,10 +11,32 @@ pub(crate) fn logistic(word: u32) -> f32 {
     exponential(!word) - exponential(word)
 }
 
+pub(super) struct Logistic;
+
+impl Quantile for Logistic {
+    #[inline(always)]
+    fn quantile(&self, word: u32) -> f32 {
+        logistic(word)
+    }
+}
+
+impl Bounded for Logistic {
+    const SLACK: f32 = 0.2;
+
+    #[inline(always)]
+    fn above(&self, word: u32) -> f32 {
+        exponential_above(word)
+    }
+}
+
 /// −(ln ρ)'(ε) = tanh(ε/2) at the word's ε, which is u − (1 − u).
-#[inline(always)]
-pub(super) fn score(word: u32) -> f32 {
-    unit(word) - unit(!word)
+pub(super) struct Score;
+
+impl Quantile for Score {
+    #[inline(always)]
+    fn quantile(&self, word: u32) -> f32 {
+        unit(word) - unit(!word)
+    }
 }
 
 #[cfg(test)]
@@ -22,13 +45,13 @@ mod tests {
     use crate::noise::tests::{assert_error, probability};
 
     #[test]
-    fn logistic_is_within_its_stated_error() {
-        assert_error(logistic, |w| probability(w).ln() - probability(!w).ln(), 2.4e-7);
+    fn score_is_that_of_the_density() {
+        assert_error(|w| Score.quantile(w), |w| (f64::from(logistic(w)) / 2.0).tanh(), 1.5e-7);
     }
 
     #[test]
-    fn score_is_that_of_the_density() {
-        assert_error(score, |w| (f64::from(logistic(w)) / 2.0).tanh(), 1.5e-7);
+    fn logistic_is_within_its_stated_error() {
+        assert_error(logistic, |w| probability(w).ln() - probability(!w).ln(), 2.4e-7);
     }
 
     #[test]

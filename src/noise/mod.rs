@@ -6,10 +6,16 @@ mod normal;
 mod stream;
 mod sum_of_gamma;
 
+pub(crate) use stream::Source;
 pub use stream::Stream;
+pub(crate) use sum_of_gamma::MAX_KAPPA;
 
 use crate::Error;
-pub(crate) use sum_of_gamma::MAX_KAPPA;
+use crate::kernel::LANES;
+use crate::kernel::elementwise::copy;
+use gumbel::Gumbel;
+use logistic::Logistic;
+use normal::Normal;
 use sum_of_gamma::SumOfGamma;
 
 /// The law ρ of the noise ε, independent for every coordinate, sample and row.
@@ -82,9 +88,9 @@ impl Noise {
     /// sum += factor · ν'(ε), ν = −ln ρ, for the ε that `fill` makes from the same words, if the law has a score.
     pub(crate) fn add_score(self, stream: &mut Stream, factor: f32, sum: &mut [f32]) {
         match self {
-            Noise::Gumbel => stream.add(factor, sum, gumbel::score),
-            Noise::Logistic => stream.add(factor, sum, logistic::score),
-            Noise::Normal => stream.add(factor, sum, normal::normal),
+            Noise::Gumbel => stream.add(factor, sum, &gumbel::Score),
+            Noise::Logistic => stream.add(factor, sum, &logistic::Score),
+            Noise::Normal => stream.add(factor, sum, &Normal),
             _ => (),
         }
     }
@@ -110,8 +116,8 @@ fn for_rows_of_table(
 }
 
 /// A law that is ready to be drawn from.
-#[derive(Clone, Copy)]
-pub(crate) enum Law<'a> {
+#[derive(Clone, Copy, Debug)]
+pub enum Law<'a> {
     None,
     Gumbel,
     Logistic,
@@ -119,32 +125,133 @@ pub(crate) enum Law<'a> {
     SumOfGamma(&'a SumOfGamma),
 }
 
+/// ε as a function of one uniform word: monotone, never ±inf or NaN.
+pub(crate) trait Quantile {
+    /// F⁻¹(u), u = (w + ½)·2⁻³²
+    fn quantile(&self, word: u32) -> f32;
+}
+
+/// A quantile with a cheap bound.
+trait Bounded: Quantile {
+    /// What ε of a large score mostly falls short of its bound by.
+    const SLACK: f32;
+
+    /// A bound that ε never exceeds, for a fraction of its cost.
+    fn above(&self, word: u32) -> f32;
+}
+
 impl Law<'_> {
     /// One sample's ε from the row's next words.
+    #[inline(always)]
     pub(crate) fn fill(self, stream: &mut Stream, epsilon: &mut [f32]) {
         match self {
             Law::None => epsilon.fill(0.0),
-            Law::Gumbel => stream.fill(epsilon, gumbel::gumbel),
-            Law::Logistic => stream.fill(epsilon, logistic::logistic),
-            Law::Normal => stream.fill(epsilon, normal::normal),
+            Law::Gumbel => stream.fill(epsilon, &Gumbel),
+            Law::Logistic => stream.fill(epsilon, &Logistic),
+            Law::Normal => stream.fill(epsilon, &Normal),
             Law::SumOfGamma(table) => {
                 // Two plain loops are faster than one.
-                stream.fill(epsilon, sum_of_gamma::odds_below);
+                stream.fill(epsilon, &sum_of_gamma::OddsBelow);
                 table.fill(epsilon);
             }
         }
     }
+
+    /// The row's next words, as they are.
+    #[inline(always)]
+    pub(crate) fn fill_words(self, stream: &mut Stream, words: &mut [f32]) {
+        match self {
+            Law::None => {}
+            _ => stream.fill(words, &Words),
+        }
+    }
+
+    /// Words → bounds that no ε of theirs exceeds, for a fraction of its cost.
+    #[inline(always)]
+    pub(crate) fn bounds(self, words: &[f32], bounds: &mut [f32]) {
+        match self {
+            Law::None => bounds.fill(0.0),
+            Law::Gumbel => above(words, bounds, &Gumbel),
+            Law::Logistic => above(words, bounds, &Logistic),
+            Law::Normal => above(words, bounds, &Normal),
+            Law::SumOfGamma(_) => {
+                copy(words, bounds);
+                self.exact(bounds);
+            }
+        }
+    }
+
+    /// Words → ε, in place.
+    #[inline(always)]
+    pub(crate) fn exact(self, words: &mut [f32]) {
+        match self {
+            Law::None => words.fill(0.0),
+            Law::Gumbel => quantiles(words, &Gumbel),
+            Law::Logistic => quantiles(words, &Logistic),
+            Law::Normal => quantiles(words, &Normal),
+            Law::SumOfGamma(table) => {
+                quantiles(words, &sum_of_gamma::OddsBelow);
+                table.fill(words);
+            }
+        }
+    }
+
+    /// What ε of a large score mostly falls short of its bound by.
+    pub(crate) const fn slack(self) -> f32 {
+        match self {
+            Law::None | Law::SumOfGamma(_) => 0.0,
+            Law::Gumbel => Gumbel::SLACK,
+            Law::Logistic => Logistic::SLACK,
+            Law::Normal => Normal::SLACK,
+        }
+    }
 }
 
-/// (1 − u)/u of a uniform u = (w + ½)·2⁻³², from 2⁻³³ to 2³³: an event of probability p happens where p/(1 − p) times
-/// this exceeds 1, and both rare events and near-certain ones have their probability.
+/// Words as they are.
+struct Words;
+
+impl Quantile for Words {
+    #[inline(always)]
+    fn quantile(&self, word: u32) -> f32 {
+        f32::from_bits(word)
+    }
+}
+
 #[inline(always)]
-pub(crate) fn odds(word: u32) -> f32 {
-    gumbel::unit(!word) / gumbel::unit(word)
+fn above(words: &[f32], bounds: &mut [f32], law: &impl Bounded) {
+    for (word, bound) in words.iter().zip(bounds) {
+        *bound = law.above(word.to_bits());
+    }
+}
+
+#[inline(always)]
+fn quantiles(words: &mut [f32], law: &impl Quantile) {
+    let (blocks, rest) = words.as_chunks_mut::<LANES>();
+    for block in blocks {
+        for word in block {
+            *word = law.quantile(word.to_bits());
+        }
+    }
+    for word in rest {
+        *word = law.quantile(word.to_bits());
+    }
+}
+
+/// (1 − u)/u, from 2⁻³³ to 2³³: an event of probability p happens where p/(1 − p) times this exceeds 1, and both rare
+/// events and near-certain ones have their probability.
+pub(crate) struct Odds;
+
+impl Quantile for Odds {
+    #[inline(always)]
+    fn quantile(&self, word: u32) -> f32 {
+        gumbel::unit(!word) / gumbel::unit(word)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     /// u = (w + ½)·2⁻³², exact in f64.
     pub(super) fn probability(word: u32) -> f64 {
         (f64::from(word) + 0.5) / 2f64.powi(32)
@@ -159,5 +266,25 @@ mod tests {
             .map(|w| (f64::from(law(w)) - exact(w)).abs() / exact(w).abs().max(1.0))
             .fold(0.0, f64::max);
         assert!(worst <= bound, "{worst:e}");
+    }
+
+    /// The bound is above ε, and not far above it in the upper quarter, where it is to tell scores apart (but for the last
+    /// words, whose p loses its digits).
+    #[test]
+    fn bounds_are_bounds() {
+        fn check(law: &impl Bounded, gap: f32) {
+            let ends = (0..1 << 16).flat_map(|w: u32| [w, !w]);
+            for word in ends.chain((0..u32::MAX).step_by(101)) {
+                let (epsilon, above) = (law.quantile(word), law.above(word));
+                assert!(epsilon <= above, "{word:#x}: {epsilon} > {above}");
+                assert!(
+                    !(3 << 30..=!64).contains(&word) || above - epsilon <= gap,
+                    "{word:#x}: {above} is far above {epsilon}"
+                );
+            }
+        }
+        check(&Gumbel, 0.25);
+        check(&Logistic, 0.35);
+        check(&Normal, 0.2);
     }
 }

@@ -4,10 +4,11 @@
 //! coordinate; the samples of a row follow one another, each starting at a fresh block of sixteen words. The lanes are
 //! seeded by hashing the key, so rows and steps need no generator handed from one to the next.
 
+use super::Quantile;
 use crate::Key;
-
-/// Words per block.
-pub(crate) const LANES: usize = 16;
+use crate::kernel::LANES;
+use crate::kernel::elementwise::copy;
+use crate::kernel::level::{self, Kernel};
 
 /// The generator of one row: word w of lane l is `state[w][l]`.
 #[derive(Clone, Debug)]
@@ -15,25 +16,61 @@ pub struct Stream {
     state: [[u32; LANES]; 4],
 }
 
-impl Stream {
-    /// The row's words from the beginning.
-    pub(crate) fn new(key: Key, row: usize) -> Stream {
-        Stream::seeded(CHAINS, key, row)
+/// The words of a key, a stream for every row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Source {
+    chains: [u32; 4],
+    /// What seed and step leave to be hashed with the row.
+    hashes: [u32; 4],
+    row0: u64,
+}
+
+impl Source {
+    /// The noise of a call.
+    pub(crate) fn noise(key: Key) -> Source {
+        Source::new(CHAINS, key)
     }
 
-    /// The words of the row's exact samples: hashed with other constants, so independent of its noise.
-    pub(crate) fn exact(key: Key, row: usize) -> Stream {
-        Stream::seeded(EXACT_CHAINS, key, row)
+    /// The words of exact samples: hashed with other constants, so independent of the noise.
+    pub(crate) fn exact(key: Key) -> Source {
+        Source::new(EXACT_CHAINS, key)
     }
 
-    fn seeded(chains: [u32; 4], key: Key, row: usize) -> Stream {
-        let mut state = absorb(chains, key, key.row0.wrapping_add(row as u64)).map(expand);
+    fn new(chains: [u32; 4], key: Key) -> Source {
+        let hashes = absorb(absorb([0; 4], chains, key.seed), chains, key.step);
+        Source { chains, hashes, row0: key.row0 }
+    }
+
+    /// The words of row b from the beginning.
+    pub(crate) fn row(self, b: usize) -> Stream {
+        let row = self.row0.wrapping_add(b as u64);
+        level::run(Seeding { hashes: absorb(self.hashes, self.chains, row) })
+    }
+}
+
+struct Seeding {
+    hashes: [u32; 4],
+}
+
+impl Kernel for Seeding {
+    type Output = Stream;
+
+    #[inline(always)]
+    fn run(self) -> Stream {
+        let mut state = self.hashes.map(expand);
         let [s0, s1, s2, s3] = &mut state;
         for (((s0, s1), s2), s3) in s0.iter_mut().zip(s1).zip(s2).zip(s3) {
             // The one state that xoshiro cannot leave.
             *s0 |= u32::from(*s0 | *s1 | *s2 | *s3 == 0);
         }
         Stream { state }
+    }
+}
+
+impl Stream {
+    /// For where no word is read.
+    pub(crate) const fn silent() -> Stream {
+        Stream { state: [[0; LANES]; 4] }
     }
 
     /// The next word of every lane.
@@ -54,22 +91,33 @@ impl Stream {
         words
     }
 
-    /// One sample's words through `law`, a coordinate each.
+    /// One word of the row a coordinate, through `law`.
     #[inline(always)]
-    pub(crate) fn fill(&mut self, epsilon: &mut [f32], law: impl Fn(u32) -> f32) {
-        for block in epsilon.chunks_mut(LANES) {
-            for (epsilon, word) in block.iter_mut().zip(self.next_block()) {
-                *epsilon = law(word);
+    pub(crate) fn fill(&mut self, out: &mut [f32], law: &impl Quantile) {
+        // A copy that nothing else can see stays in registers.
+        let mut stream = self.clone();
+        let (blocks, rest) = out.as_chunks_mut::<LANES>();
+        for block in blocks {
+            for (out, word) in block.iter_mut().zip(stream.next_block()) {
+                *out = law.quantile(word);
             }
         }
+        if !rest.is_empty() {
+            let mut block = [0.0; LANES];
+            for (out, word) in block.iter_mut().zip(stream.next_block()) {
+                *out = law.quantile(word);
+            }
+            copy(&block, rest);
+        }
+        *self = stream;
     }
 
     /// sum += factor · law: one sample's words again.
     #[inline(always)]
-    pub(crate) fn add(&mut self, factor: f32, sum: &mut [f32], law: impl Fn(u32) -> f32) {
+    pub(crate) fn add(&mut self, factor: f32, sum: &mut [f32], law: &impl Quantile) {
         for block in sum.chunks_mut(LANES) {
             for (sum, word) in block.iter_mut().zip(self.next_block()) {
-                *sum += factor * law(word);
+                *sum += factor * law.quantile(word);
             }
         }
     }
@@ -81,28 +129,33 @@ const EXACT_CHAINS: [u32; 4] = [0xa409_3822, 0x299f_31d0, 0x082e_fa98, 0xec4e_6c
 /// 2³² divided by the golden ratio.
 const GOLDEN: u32 = 0x9e37_79b9;
 
-/// Hashes the key into four words, each of which depends on every bit of it. For a given seed and step different rows
-/// (below 2³²) have different words, all four of them.
-fn absorb(chains: [u32; 4], key: Key, row: u64) -> [u32; 4] {
-    // high words first: the last step of each chain is a bijection of the row's low word
-    let halves = |x: u64| [(x >> 32) as u32, x as u32];
-    chains.map(|chain| {
-        let words = [halves(key.seed), halves(key.step), halves(row)];
-        words.as_flattened().iter().fold(0, |hash, word| mix((hash ^ word).wrapping_add(chain)))
-    })
+/// Hashes 64 bits more into four words, each of which depends on every bit hashed. For a given seed and step different
+/// rows (below 2³²) have different words, all four of them.
+#[inline(always)]
+fn absorb(hashes: [u32; 4], chains: [u32; 4], bits: u64) -> [u32; 4] {
+    let mut hashes = hashes;
+    // the high word first: the last step of each chain is a bijection of the row's low word
+    for word in [(bits >> 32) as u32, bits as u32] {
+        for (hash, chain) in hashes.iter_mut().zip(chains) {
+            *hash = mix((*hash ^ word).wrapping_add(chain));
+        }
+    }
+    hashes
 }
 
 /// One word of every lane's state.
-fn expand(chain: u32) -> [u32; LANES] {
-    let mut lane_constant = 0_u32;
-    [(); LANES].map(|()| {
-        lane_constant = lane_constant.wrapping_add(GOLDEN);
-        mix(chain ^ lane_constant)
-    })
+#[inline(always)]
+fn expand(hash: u32) -> [u32; LANES] {
+    let mut words = [0_u32; LANES];
+    for (lane, word) in (1..).zip(&mut words) {
+        *word = mix(hash ^ GOLDEN.wrapping_mul(lane));
+    }
+    words
 }
 
 /// A bijection of 32-bit words in which every input bit flips every output bit with probability ½: the multiply and
 /// xor-shift form with the constants that Wellons' search found ("triple32", bias 0.02).
+#[inline(always)]
 fn mix(x: u32) -> u32 {
     let x = (x ^ x >> 17).wrapping_mul(0xed5a_d4bb);
     let x = (x ^ x >> 11).wrapping_mul(0xac4c_1b51);
@@ -119,7 +172,7 @@ mod tests {
     #[test]
     fn every_lane_is_xoshiro128_plus_plus() {
         for (row, key) in [Key::default(), Key { seed: 7, step: 3, row0: u64::MAX }].into_iter().enumerate() {
-            let mut stream = Stream::new(key, row);
+            let mut stream = Source::noise(key).row(row);
             let mut lanes: Vec<_> = (0..LANES)
                 .map(|l| {
                     let seed: Vec<u8> = stream.state.iter().flat_map(|word| word[l].to_le_bytes()).collect();
@@ -135,7 +188,7 @@ mod tests {
 
     #[test]
     fn row0_and_row_add_up() {
-        let state = |row0, row| Stream::new(Key { seed: 1, step: 2, row0 }, row).state;
+        let state = |row0, row| Source::noise(Key { seed: 1, step: 2, row0 }).row(row).state;
         assert_eq!(state(40, 2), state(0, 42));
         assert_eq!(state(u64::MAX, 2), state(0, 1));
         assert_ne!(state(0, 1), state(0, 2));
@@ -153,7 +206,7 @@ mod tests {
             for i in 0..KEYS {
                 let (a, mut b) = (key(i), key(i));
                 *[&mut b.seed, &mut b.step, &mut b.row0][bit / 64] ^= 1 << (bit % 64);
-                let (a, b) = (Stream::new(a, 0).state, Stream::new(b, 0).state);
+                let (a, b) = (Source::noise(a).row(0).state, Source::noise(b).row(0).state);
                 for (w, (a, b)) in a.as_flattened().iter().zip(b.as_flattened()).enumerate() {
                     for j in 0..32 {
                         flips[w * 32 + j] += (a ^ b) >> j & 1;

@@ -7,7 +7,7 @@
 
 mod density;
 
-use super::odds;
+use super::{Odds, Quantile};
 use crate::float::{exp_negative, ln};
 use core::f32::consts::LN_2;
 use density::{Gammas, NODES, Node};
@@ -27,7 +27,7 @@ const LOG2_1P: [f32; 5] = [0.442_544_94, -0.275_600_28, 0.181_948_76, -0.095_956
 
 /// The quantile of one (κ, s), tabulated.
 #[derive(Clone, Debug)]
-pub(crate) struct SumOfGamma {
+pub struct SumOfGamma {
     knots: [Knot; KNOTS],
 }
 
@@ -111,9 +111,13 @@ impl SumOfGamma {
 }
 
 /// u/(1 − u) of a word's u, increasing.
-#[inline(always)]
-pub(super) fn odds_below(word: u32) -> f32 {
-    odds(!word)
+pub(super) struct OddsBelow;
+
+impl Quantile for OddsBelow {
+    #[inline(always)]
+    fn quantile(&self, word: u32) -> f32 {
+        Odds.quantile(!word)
+    }
 }
 
 /// A node of the law as a function of v.
@@ -192,7 +196,7 @@ mod tests {
     fn sum_of_gamma_is_monotone() {
         for (kappa, terms) in KAPPAS.into_iter().flat_map(|kappa| TERMS.map(|terms| (kappa, terms))) {
             let table = SumOfGamma::new(kappa, terms);
-            let epsilon = |word| table.at(odds_below(word));
+            let epsilon = |word| table.at(OddsBelow.quantile(word));
             // Neighbours whose odds round alike or nearly so may change places by a rounding.
             let far_apart = (0..=u32::MAX).step_by(65_537).map(epsilon);
             assert!(far_apart.is_sorted(), "kappa = {kappa}, {terms} terms");
@@ -200,7 +204,7 @@ mod tests {
         }
         let table = SumOfGamma::new(5.0, 10);
         let upper = u32::MAX - (1 << 14)..=u32::MAX;
-        assert!(upper.is_sorted_by(|&a, &b| table.at(odds_below(a)) < table.at(odds_below(b))));
+        assert!(upper.is_sorted_by(|&a, &b| table.at(OddsBelow.quantile(a)) < table.at(OddsBelow.quantile(b))));
     }
 
     /// The march must reach the far tail before its nodes run out.
@@ -212,7 +216,7 @@ mod tests {
                 let law = Gammas::new(kappa, terms).march(&mut nodes);
                 assert!(law.len() + 8 <= NODES && law.last().unwrap().x > 33.0, "{kappa} {terms}: {}", law.len());
                 let table = SumOfGamma::new(kappa, terms);
-                assert!((0..=u32::MAX).step_by(10_000_019).all(|w| table.at(odds_below(w)).is_finite()));
+                assert!((0..=u32::MAX).step_by(10_000_019).all(|w| table.at(OddsBelow.quantile(w)).is_finite()));
             }
         }
     }

@@ -1,0 +1,128 @@
+//! Which instruction set this machine runs, and code compiled for it: the one file of the core with unsafe code.
+//!
+//! Loops are written once, over lanes, in safe code that every compiler vectorises; here they are compiled several
+//! times and the best version that the machine can run is chosen. No version changes a bit of any result.
+
+/// Code to be compiled for every level. `run`, and all that it is to share a level with, must be `#[inline(always)]`.
+pub(crate) trait Kernel {
+    /// What it computes.
+    type Output;
+    /// Computes it.
+    fn run(self) -> Self::Output;
+}
+
+#[cfg(not(all(target_arch = "x86_64", not(feature = "no-avx2"))))]
+mod versions {
+    use super::Kernel;
+
+    /// Runs a kernel with the instructions that every machine of this target has.
+    #[inline(always)]
+    pub(crate) fn run<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run()
+    }
+
+    /// The instruction set: "neon" on AArch64, else "portable".
+    #[must_use]
+    pub const fn kernel() -> &'static core::ffi::CStr {
+        if cfg!(all(target_arch = "aarch64", target_feature = "neon")) { c"neon" } else { c"portable" }
+    }
+}
+
+#[cfg(all(target_arch = "x86_64", not(feature = "no-avx2")))]
+#[allow(unsafe_code)]
+mod versions {
+    use core::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
+    use core::sync::atomic::{AtomicU8, Ordering};
+
+    use super::Kernel;
+
+    const UNKNOWN: u8 = 0;
+    const PORTABLE: u8 = 1;
+    const AVX2: u8 = 2;
+    const AVX512: u8 = 3;
+
+    /// What [`detect`] has found: CPUID takes microseconds on virtual machines. The only static of the library, one
+    /// byte, and every thread writes the same value.
+    static LEVEL: AtomicU8 = AtomicU8::new(UNKNOWN);
+
+    #[inline(always)]
+    fn level() -> u8 {
+        match LEVEL.load(Ordering::Relaxed) {
+            UNKNOWN => detect(),
+            level => level,
+        }
+    }
+
+    /// Runs a kernel with the best instructions that this machine has.
+    #[inline(always)]
+    pub(crate) fn run<K: Kernel>(kernel: K) -> K::Output {
+        match level() {
+            // SAFETY: `detect` found every feature that `avx512` enables.
+            #[cfg(not(feature = "no-avx512"))]
+            AVX512 => unsafe { avx512(kernel) },
+            // SAFETY: `detect` found every feature that `avx2` enables.
+            AVX2 => unsafe { avx2(kernel) },
+            _ => kernel.run(),
+        }
+    }
+
+    #[cfg(not(feature = "no-avx512"))]
+    #[target_feature(enable = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,bmi1,bmi2,lzcnt,popcnt")]
+    fn avx512<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run()
+    }
+
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    fn avx2<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run()
+    }
+
+    /// CPUID for what the processor has, XGETBV for the registers that the system saves.
+    #[cold]
+    #[inline(never)]
+    fn detect() -> u8 {
+        let all = |word: u32, bits: &[u32]| bits.iter().all(|bit| word >> bit & 1 == 1);
+        let detected = || {
+            let (largest, largest_extended) = (__cpuid(0).eax, __cpuid(0x8000_0000).eax);
+            if largest < 7 || largest_extended < 0x8000_0001 {
+                return PORTABLE;
+            }
+            let (basic, leaf7, extended) = (__cpuid(1), __cpuid_count(7, 0), __cpuid(0x8000_0001));
+            // popcnt, xsave in use, avx; lzcnt
+            if !all(basic.ecx, &[23, 27, 28]) || !all(extended.ecx, &[5]) {
+                return PORTABLE;
+            }
+            // SAFETY: the system has switched XSAVE on, and XGETBV with it.
+            let saved = unsafe { saved_registers() };
+            // bmi1, avx2, bmi2; xmm, ymm
+            if !all(leaf7.ebx, &[3, 5, 8]) || !all(saved, &[1, 2]) {
+                return PORTABLE;
+            }
+            // avx512f, dq, cd, bw, vl; masks, upper halves, zmm16 to zmm31
+            let avx512 = all(leaf7.ebx, &[16, 17, 28, 30, 31]) && all(saved, &[5, 6, 7]);
+            if avx512 && cfg!(not(feature = "no-avx512")) { AVX512 } else { AVX2 }
+        };
+        let level = detected();
+        LEVEL.store(level, Ordering::Relaxed);
+        level
+    }
+
+    #[target_feature(enable = "xsave")]
+    fn saved_registers() -> u32 {
+        // SAFETY: register 0 exists wherever XGETBV does.
+        unsafe { _xgetbv(0) as u32 }
+    }
+
+    /// The instruction set that this machine runs: "avx512", "avx2" or "portable".
+    #[must_use]
+    pub fn kernel() -> &'static core::ffi::CStr {
+        match level() {
+            AVX512 => c"avx512",
+            AVX2 => c"avx2",
+            _ => c"portable",
+        }
+    }
+}
+
+pub use versions::kernel;
+pub(crate) use versions::run;

@@ -1,0 +1,146 @@
+//! The fast path of k-subsets, which does not compute most scores, against the readable one, which computes and sorts all
+//! of them: the same bits, whatever the scores are like. tests/run.sh repeats it for every instruction set.
+
+mod reference;
+
+use imle::{Difference, Dz, Imle, Key, MapSolver, Noise, Options, Rows, RowsMut, Shape, States, Target, TopK};
+use proptest::prelude::*;
+
+/// k of n by a full sort. The layer knows nothing of it and forms every score.
+#[derive(Clone, Copy)]
+struct Readable {
+    k: usize,
+}
+
+impl MapSolver for Readable {
+    fn map(&self, _row: usize, scores: &[f32], z: &mut [f32]) {
+        z.copy_from_slice(&reference::map(scores, self.k));
+    }
+
+    fn ones(&self, _row: usize) -> Option<usize> {
+        Some(self.k)
+    }
+}
+
+const NOISES: [Noise; 6] = [
+    Noise::None,
+    Noise::Gumbel,
+    Noise::Logistic,
+    Noise::Normal,
+    Noise::SumOfGamma { kappa: 0.0, terms: 10 },
+    Noise::SumOfGamma { kappa: 2.5, terms: Noise::ALL_TERMS },
+];
+
+/// A row of scores of every kind that a bound could stumble over.
+fn theta(kind: usize, n: usize, k: usize, normal: &[f32]) -> Vec<f32> {
+    let at = |i: usize| normal[i % normal.len()];
+    (0..n)
+        .map(|i| match kind {
+            0 => at(i),
+            1 => i as f32 * 0.01,
+            2 => -(i as f32),
+            3 => 0.0,
+            4 => {
+                if i == n / 2 {
+                    1e30
+                } else {
+                    at(i)
+                }
+            }
+            5 => {
+                if i % (n / k.max(1)).max(1) == 0 {
+                    at(i)
+                } else {
+                    f32::NEG_INFINITY
+                }
+            }
+            6 => 1e9 + at(i), // the noise is lost in rounding: ties
+            7 => {
+                if i % 16 == 3 {
+                    5.0 + at(i)
+                } else {
+                    at(i)
+                }
+            }
+            8 => {
+                if i % 2 == 0 {
+                    0.0
+                } else {
+                    -0.0
+                }
+            }
+            9 => at(i) * 1e-40,
+            10 => at(i) * 1.1e38,
+            _ => (at(i) * 2.0).round(),
+        })
+        .collect()
+}
+
+const KINDS: usize = 12;
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(3000) })]
+
+    #[test]
+    fn the_fast_path_gives_the_bits_of_the_readable_one(
+        n in prop_oneof![128_usize..700, Just(2047), Just(2048), Just(2049), Just(4097), Just(6000)],
+        share in 0.0_f64..1.2,
+        kind in 0..KINDS,
+        noise in 0..NOISES.len(),
+        samples in 1_u32..3,
+        normal in proptest::collection::vec(-3.0_f32..3.0, 97),
+        scales in (prop_oneof![Just(1.0_f32), Just(0.0), 0.01_f32..40.0], 0.01_f32..30.0, prop_oneof![Just(1.0_f32), -2.0_f32..2.0]),
+        options in (any::<bool>(), any::<bool>(), any::<u64>()),
+    ) {
+        // From 1 to somewhat above the n/16 where the fast path ends.
+        let k = ((n as f64 / 16.0).powf(share) as usize).clamp(1, n);
+        let (temperature, lambda, alpha) = scales;
+        let (central, combinatorial, seed) = options;
+        let options = Options {
+            noise: NOISES[noise],
+            temperature,
+            target_temperature: temperature,
+            alpha,
+            lambda,
+            target: if combinatorial { Target::Combinatorial } else { Target::Linear },
+            difference: if central && !combinatorial { Difference::Central } else { Difference::Forward },
+            ..Options::default()
+        };
+        let theta = theta(kind, n, k, &normal);
+        let dz: Vec<f32> = (0..n).map(|i| if i % 3 == 0 { 0.0 } else { normal[i * 7 % 97] }).collect();
+        prop_assume!(theta.iter().filter(|&&t| t != f32::NEG_INFINITY).count() >= k);
+
+        let shape = Shape::new(1, n as u32, k as u32, samples).expect("good sizes");
+        let fast = Imle::new(shape, TopK::new(shape), options).expect("good options");
+        let readable = Imle::new(shape, Readable { k }, options).expect("good options");
+        let key = Key { seed, step: 1, row0: 2 };
+        prop_assert_eq!(map(&fast, &theta), map(&readable, &theta));
+        prop_assert_eq!(sample(&fast, key, &theta), sample(&readable, key, &theta));
+        let (fast_grad, readable_grad) = (gradient(&fast, key, &theta, &dz), gradient(&readable, key, &theta, &dz));
+        prop_assert_eq!(fast_grad, readable_grad);
+    }
+}
+
+fn map<M: MapSolver>(layer: &Imle<M>, theta: &[f32]) -> Vec<u32> {
+    let mut indices = vec![7; layer.shape().k()];
+    let mut work = vec![f32::NAN; layer.workspace_len()];
+    layer.map(Rows::contiguous(theta), States::indices(&mut indices), &mut work).expect("good θ");
+    indices
+}
+
+fn sample<M: MapSolver>(layer: &Imle<M>, key: Key, theta: &[f32]) -> (Vec<f32>, Vec<u32>, Vec<f32>) {
+    let shape = layer.shape();
+    let (mut z, mut marginals) = (vec![7.0; shape.samples() * shape.n()], vec![7.0; shape.n()]);
+    let (mut indices, mut work) = (vec![7; shape.samples() * shape.k()], vec![f32::NAN; layer.workspace_len()]);
+    let states = States::both(&mut z, &mut indices);
+    layer.sample(key, Rows::contiguous(theta), states, Some(&mut marginals), &mut work).expect("good θ");
+    (z, indices, marginals)
+}
+
+fn gradient<M: MapSolver>(layer: &Imle<M>, key: Key, theta: &[f32], dz: &[f32]) -> (Vec<u32>, u64) {
+    let mut grad = vec![7.0; theta.len()];
+    let mut work = vec![f32::NAN; layer.workspace_len()];
+    let (theta, out) = (Rows::contiguous(theta), RowsMut::contiguous(&mut grad));
+    let diagnostics = layer.gradient(key, theta, Dz::shared(dz), None, out, &mut work).expect("good θ");
+    (grad.iter().map(|x| x.to_bits()).collect(), diagnostics.nonzeros)
+}
