@@ -39,7 +39,8 @@
 //! ```
 //!
 //! # Guarantees
-//! - No allocation, no panic, no unsafe code, no global state. The caller owns all memory.
+//! - No allocation, no panic. The caller owns all memory. Unsafe code in one file, which chooses the instruction set, and
+//!   on x86-64 one byte of global state, which remembers it.
 //! - The noise of row b is a pure function of (seed, step, row0 + b) and the law: any cut of a batch over threads or
 //!   hosts gives the same bits, and the backward pass replays the forward pass's noise without storing it.
 //! - The same bits on every platform, in the default floating-point environment: round to nearest, subnormals kept (on

@@ -38,7 +38,12 @@ cargo test --profile checked --workspace --all-targets
 cargo test --profile checked --workspace --doc
 
 section "the same bits in the profile that ships"
-cargo test --release --test value_stability --test laws
+cargo test --release --test value_stability --test laws --test kernels
+
+section "the same bits from every instruction set"
+for features in no-avx512 no-avx2; do
+  cargo test --profile checked --features $features --test kernels --test laws --test value_stability
+done
 
 section "no call takes more instructions than before"
 benches/instructions.sh --check
