@@ -1,0 +1,13 @@
+/* What a program here needs of its board. main() returns the exit status of the emulator; 0 is success. */
+#ifndef BOARD_H
+#define BOARD_H
+
+/* Writes to the debugger's console (semihosting). Without a debugger this stops the core: leave it out in a product. */
+void board_write(const char *text);
+
+/* Never returns: ends the emulator with this status. */
+_Noreturn void board_exit(int status);
+
+int main(void);
+
+#endif
