@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sets up what the tests need and runs them. From a fresh clone: tests/run.sh [--all]
-# --all adds what takes long to install: the packagers' cargo-c, and the JAX of benches/peers.
+# --all adds what takes long: the packagers' cargo-c, the JAX of benches/peers, all boards, all tests on other CPUs.
 # Needs Rust (rustup or a package), a Debian-like system for the set-up, and root or sudo where packages are missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -8,29 +8,51 @@ cd "$(dirname "$0")/.."
 section() { printf '\n== %s\n' "$*"; }
 
 # Debian packages by the program that each brings. A program that is missing and cannot be installed is a failure.
-section "set-up"
 declare -A package=(
   [gcc]=gcc [g++]=g++ [clang]=clang [cmake]=cmake [make]=make [pkg-config]=pkg-config [valgrind]=valgrind
+  [python3]=python3 [node]=nodejs [wasm-ld]=lld [qemu-aarch64]=qemu-user
+  [arm-none-eabi-gcc]=gcc-arm-none-eabi [riscv64-unknown-elf-gcc]=gcc-riscv64-unknown-elf
+  [aarch64-linux-gnu-gcc]=gcc-aarch64-linux-gnu [s390x-linux-gnu-gcc]=gcc-s390x-linux-gnu
+  [i686-linux-gnu-gcc]=gcc-i686-linux-gnu
 )
+# What brings no program: a second Rust, with the source of core, for the targets that the first has no standard library
+# for, and the C libraries of the cross compilers.
+libraries=(rustc-web rust-web-src cargo-web libstd-rust-web-dev libnewlib-arm-none-eabi picolibc-riscv64-unknown-elf
+  libc6-dev-arm64-cross libc6-dev-s390x-cross libc6-dev-i386-cross)
+
+section "set-up"
 missing=()
 for program in "${!package[@]}"; do
   command -v "$program" >/dev/null || missing+=("${package[$program]}")
 done
-# A second Rust, with the source of core, for the targets that the first has no standard library for.
-dpkg -s rustc-web rust-web-src cargo-web libstd-rust-web-dev >/dev/null 2>&1 ||
-  missing+=(rustc-web rust-web-src cargo-web libstd-rust-web-dev)
+dpkg -s "${libraries[@]}" >/dev/null 2>&1 || missing+=("${libraries[@]}")
 if [[ ${1:-} == --all ]] && ! python3 -c 'import ensurepip' 2>/dev/null; then missing+=(python3-venv); fi
-if ((${#missing[@]})); then
-  sudo=$([[ $(id -u) == 0 ]] || echo sudo)
-  $sudo apt-get update -q
-  $sudo env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=500 install -qy --no-remove --no-install-recommends "${missing[@]}" >/dev/null
+emulators=(qemu-system-arm qemu-system-misc)
+dpkg -s "${emulators[@]}" >/dev/null 2>&1 && emulators=()
+
+sudo=$([[ $(id -u) == 0 ]] || echo sudo)
+install() {
+  $sudo env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=500 install -qy --no-install-recommends "$@" >/dev/null
+}
+((${#missing[@]} + ${#emulators[@]} == 0)) || $sudo apt-get update -q
+((${#missing[@]} == 0)) || install --no-remove "${missing[@]}"
+if ((${#emulators[@]})); then
+  # The emulators are of one version with qemu-utils: another one of it goes, and comes back in theirs.
+  install "${emulators[@]}"
+  install --no-remove qemu-utils
 fi
 rustc --version
-for program in gcc clang cmake valgrind; do "$program" --version | head -1; done
+for program in gcc clang cmake valgrind arm-none-eabi-gcc riscv64-unknown-elf-gcc aarch64-linux-gnu-gcc s390x-linux-gnu-gcc \
+  i686-linux-gnu-gcc qemu-system-arm qemu-system-riscv32 qemu-aarch64 wasm-ld node; do
+  echo "$program: $("$program" --version | head -1)"
+done
+dpkg-query --show "${libraries[@]}"
 
 section "format, lints, documentation"
 cargo fmt --all --check
+rustfmt --check --edition 2024 tests/embedded/{firmware/src/main,faulty/lib}.rs
 cargo clippy --workspace --all-targets -- -D warnings
+cargo clippy --manifest-path tests/embedded/firmware/Cargo.toml --target-dir target -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
 section "Rust tests"
@@ -54,12 +76,6 @@ tests/learning_to_explain.sh
 section "how good the gradients are"
 tests/gradient_quality.sh
 
-section "no_std: the core for Cortex-M4F"
-rustc_web=$(dpkg -L rustc-web | grep -m1 'bin/rustc$')
-cargo_web=$(dpkg -L cargo-web | grep -m1 'bin/cargo$')
-RUSTC=$rustc_web RUSTC_BOOTSTRAP=1 "$cargo_web" build -p imle --release --no-default-features -Zbuild-std=core \
-  --target thumbv7em-none-eabihf --target-dir target/embedded
-
 section "C: header, libraries, proofs"
 tests/c/run.sh
 
@@ -70,6 +86,12 @@ tests/cpp/run.sh
 section "C and C++: CMake, pkg-config, FetchContent"
 tests/consumer/run.sh
 if [[ ${1:-} == --all ]]; then tests/consumer/cargo_c.sh; fi
+
+section "microcontrollers: download, proofs, firmware"
+tests/embedded/run.sh "$@"
+
+section "other CPUs: AArch64, big-endian s390x, 32-bit x86, WebAssembly"
+tests/cpus/run.sh "$@"
 
 if [[ ${1:-} == --all ]]; then
   section "imle and its peers compute the same"

@@ -3,7 +3,7 @@
 #   target    Rust's name for the CPU, under which its archive libimle.a is found
 #   cc        the C compiler and its flags; a program is  $cc -Iinclude program.c $start libimle.a -o program.elf
 #   start     start-up code and linker script: no libc is needed, where there is one it may be used
-#   emulate   what runs program.elf; its exit status is main's
+#   emulate   what runs program.elf: its exit status is that of main, its stderr the console
 #
 # -ffp-contract=off: as in the library, a * b + c rounds twice, so that a program prints the same bits on every board.
 boards=(microbit mps2-an385 mps2-an386 mps2-an500 mps2-an505 mps3-an547 riscv32imac riscv32imafc)
@@ -12,7 +12,7 @@ board() {
   local here cpu
   here=$(dirname "${BASH_SOURCE[0]}")
   local flags="-Os -ffp-contract=off -ffunction-sections -fdata-sections -nostartfiles -Wl,--gc-sections -I$here"
-  local arm="arm-none-eabi-gcc -mthumb $flags"
+  local arm="arm-none-eabi-gcc -mthumb -Wl,-z,noexecstack $flags"
   local single="-mfloat-abi=hard -mfpu"
   case $1 in
     microbit) target=thumbv6m-none-eabi cc="$arm -mcpu=cortex-m0" ;;

@@ -1,0 +1,20 @@
+# To be sourced: what it takes to build for another machine.
+
+# binutils TARGET: sets $tools, the prefix of nm, objcopy and so on, and $ld, the linker.
+binutils() {
+  tools='' ld=ld
+  case $1 in
+    thumb*) tools=arm-none-eabi- ld=arm-none-eabi-ld ;;
+    riscv32*) tools=riscv64-unknown-elf- ld='riscv64-unknown-elf-ld -melf32lriscv' ;;
+  esac
+}
+
+# rust_web: from here on cargo, as $CARGO, is that of Debian's second Rust (rustc-web, rust-web-src, cargo-web), which
+# builds core from source and so reaches every target of LLVM. For the proof of the worst-case stack it notes the size of
+# every frame and makes no jump tables, which look like calls of unknown functions.
+rust_web() {
+  RUSTC=$(dpkg -L rustc-web | grep -m1 'bin/rustc$')
+  CARGO=$(dpkg -L cargo-web | grep -m1 'bin/cargo$')
+  export RUSTC CARGO RUSTC_BOOTSTRAP=1 CARGO_UNSTABLE_BUILD_STD=core
+  export RUSTFLAGS="-Zemit-stack-sizes -Cjump-tables=no"
+}

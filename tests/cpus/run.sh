@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# run.sh [--all]: the Rust tests on other CPUs, each with std built from source: AArch64 and s390x, which is big-endian,
+# on QEMU; and tests/embedded/cases.c as WebAssembly under node, which must write what the host writes (run
+# tests/embedded/run.sh first). By default the pinned values and the laws with a few cases; --all adds 32-bit x86, the
+# units, the exact distributions and all cases.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
+. ffi/cross.sh
+
+tests=(--test value_stability --test laws)
+export PROPTEST_CASES=8
+if [[ ${1:-} == --all ]]; then
+  tests=(--tests)
+  unset PROPTEST_CASES
+fi
+
+# on TARGET LINKER RUNNER: static programs, which need no loader of that CPU.
+on() {
+  local name
+  name=$(tr 'a-z-' 'A-Z_' <<<"$1")
+  (
+    rust_web
+    export RUSTFLAGS=-Ctarget-feature=+crt-static CARGO_UNSTABLE_BUILD_STD=std,panic_unwind,test
+    export "CARGO_TARGET_${name}_LINKER=$2" "CARGO_TARGET_${name}_RUNNER=$3"
+    "$CARGO" test --manifest-path tests/cpus/Cargo.toml --release --target "$1" "${tests[@]}"
+  )
+}
+on aarch64-unknown-linux-gnu aarch64-linux-gnu-gcc qemu-aarch64
+on s390x-unknown-linux-gnu s390x-linux-gnu-gcc qemu-s390x
+if [[ ${1:-} == --all ]]; then on i686-unknown-linux-gnu i686-linux-gnu-gcc env; fi
+
+target=wasm32-unknown-unknown
+out=$CARGO_TARGET_DIR/embedded/$target
+mkdir -p "$out"
+(rust_web; "$CARGO" rustc --quiet -p imle-ffi --release --features panic-handler --crate-type staticlib --target $target)
+clang --target=wasm32 -ffreestanding -nostdlib -O2 -ffp-contract=off -Iinclude -Iexamples/embedded/boards \
+  tests/embedded/cases.c "$CARGO_TARGET_DIR/$target/release/libimle_ffi.a" \
+  -Wl,--no-entry,--export=main,--allow-undefined -o "$out/cases.wasm"
+node tests/cpus/wasm.mjs "$out/cases.wasm" >"$out/cases.txt"
+diff "$CARGO_TARGET_DIR/embedded/host.txt" "$out/cases.txt"
+echo "WebAssembly: the same bits under node as on the host"

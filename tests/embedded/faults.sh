@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# faults.sh OUT_DIR: the proofs can fail. Each is tried on a function that has the fault (faulty/lib.rs).
+set -euo pipefail
+out=$(cd "$1" && pwd)
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/../../ffi/cross.sh"
+. "$here/../link_proof.sh"
+
+target=thumbv7em-none-eabihf
+binutils $target
+rust_web
+(cd "$here/faulty" && "$CARGO" build --quiet --release --target $target)
+library=$CARGO_TARGET_DIR/$target/release/libfaulty.a program=$out/faulty
+
+finds() { # fault, function
+  local found
+  if found=$(closure $target "$library" "$program" "$2" 2>&1 && "$here/stack.py" "$tools" "$program" "$program" "$2" 2>&1); then
+    echo "FAIL: nothing was found in $2"; exit 1
+  fi
+  [[ $found == *"$1"* ]] || { echo "FAIL: $2 has $1, found was: $found"; exit 1; }
+}
+finds "a panic" imle_can_panic
+finds "a trap" imle_traps
+finds "writable data" imle_has_a_static
+finds "undefined reference" imle_calls_a_stranger
+finds "an indirect call" imle_calls_a_pointer
+finds "recursion" imle_recurses
+echo "faults: the proofs find a panic, a trap, writable data, an undefined symbol, an indirect call, a recursion"

@@ -1,0 +1,97 @@
+//! Firmware in Rust alone: the core without the C ABI. Built for the host it prints the same bits.
+
+#![cfg_attr(target_os = "none", no_std, no_main)]
+// The semihosting macro takes no arguments inside the text.
+#![allow(clippy::uninlined_format_args)]
+
+use imle::{Difference, Dz, Error, Exact, Imle, Key, Moments, Options, Rows, RowsMut, Shape, States, TopK, fixed};
+
+#[cfg(target_os = "none")]
+use cortex_m_semihosting::hprintln as println;
+
+const N: usize = 33;
+const K: usize = 5;
+const KEY: Key = Key { seed: 42, step: 7, row0: 100 };
+
+fn show(name: &str, values: &[f32]) {
+    println!("{}", name);
+    for value in values {
+        println!("  {:08x}", value.to_bits());
+    }
+}
+
+/// Quarters from -4 to 3.5: no rounding here.
+fn quarters(factor: usize) -> [f32; N] {
+    core::array::from_fn(|i| (i * factor % 31) as f32 / 4.0 - 4.0)
+}
+
+/// Sizes known to the compiler.
+fn arrays(options: Options) -> Result<(), Error> {
+    let layer = fixed::TopK::<N, K>::new(options)?;
+    let theta = quarters(7);
+    println!("map {:?}", layer.map(&theta)?);
+    println!("samples {:?}", layer.sample::<3>(KEY, &theta)?);
+    let (grad, diagnostics) = layer.gradient(KEY, &theta, &[quarters(11), quarters(13)])?;
+    show("gradient", &grad);
+    println!("{:?}", diagnostics);
+    Ok(())
+}
+
+/// Sizes known to the program.
+fn slices(options: Options) -> Result<(), Error> {
+    let shape = Shape::new(1, N as u32, K as u32, 2)?;
+    let layer = Imle::new(shape, TopK::new(shape), options)?;
+    let (theta, dz) = (quarters(7), quarters(11));
+    let (mut z, mut grad, mut work) = ([0.0; 2 * N], [0.0; N], [f32::NAN; 3 * N]);
+    layer.sample(KEY, Rows::contiguous(&theta), States::z(&mut z), None, &mut work)?;
+    show("z", &z);
+    let out = RowsMut::contiguous(&mut grad);
+    layer.gradient(KEY, Rows::contiguous(&theta), Dz::shared(&dz), None, out, &mut work)?;
+    show("gradient", &grad);
+    Ok(())
+}
+
+fn exact() -> Result<(), Error> {
+    let shape = Shape::new(1, N as u32, K as u32, 1)?;
+    let exact = Exact::new(shape, TopK::new(shape), 0.5)?;
+    let theta = quarters(7);
+    let mut work = [f32::NAN; (N + 2) * (K + 1) + 4 * N];
+    let (mut mu, mut log_partition, mut entropy) = ([0.0; N], [0.0; 1], [0.0; 1]);
+    let moments =
+        Moments { marginals: Some(&mut mu), log_partition: Some(&mut log_partition), entropy: Some(&mut entropy) };
+    exact.marginals(Rows::contiguous(&theta), moments, &mut work)?;
+    show("marginals", &mu);
+    show("log-partition", &log_partition);
+    show("entropy", &entropy);
+    Ok(())
+}
+
+fn run() -> Result<(), Error> {
+    let options = Options { lambda: 3.0, ..Options::default() };
+    arrays(options)?;
+    slices(Options { difference: Difference::Central, target_temperature: 0.75, alpha: 0.875, ..options })?;
+    exact()
+}
+
+#[cfg(not(target_os = "none"))]
+fn main() -> Result<(), Error> {
+    run()
+}
+
+#[cfg(target_os = "none")]
+#[cortex_m_rt::entry]
+fn main() -> ! {
+    use cortex_m_semihosting::debug::{EXIT_FAILURE, EXIT_SUCCESS, exit};
+    let result = run();
+    if let Err(error) = result {
+        println!("{}", error);
+    }
+    exit(if result.is_ok() { EXIT_SUCCESS } else { EXIT_FAILURE });
+    panic!("the emulator has gone on")
+}
+
+#[cfg(target_os = "none")]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}

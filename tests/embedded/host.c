@@ -1,0 +1,15 @@
+/* The board of the host. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "board.h"
+
+void board_write(const char *text)
+{
+    fputs(text, stdout);
+}
+
+_Noreturn void board_exit(int status)
+{
+    exit(status);
+}

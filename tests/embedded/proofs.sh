@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# proofs.sh OUT_DIR TARGET: for OUT_DIR/TARGET/{release,size}/libimle.a: no panic, no allocator, no trap, no writable data
+# and nothing undefined behind any function (tests/link_proof.sh); no recursion and no indirect call, so that the
+# worst-case stack is known (stack.py). Writes what each function takes to functions.txt beside the archive: name, bytes
+# of flash, bytes of stack.
+set -euo pipefail
+out=$1 target=$2
+here=$(dirname "$0")
+. "$here/../../ffi/cross.sh"
+. "$here/../link_proof.sh"
+binutils "$target"
+
+for profile in release size; do
+  built=$out/$target/$profile program=$out/$target/$profile/closure
+  library=$built/libimle.a
+  mapfile -t functions < <(exported "$tools" "$library")
+  # The archive before it was stripped: the same functions, with the sizes of their frames.
+  $ld -static --gc-sections --entry="${functions[0]}" "${functions[@]/#/--undefined=}" -z noexecstack \
+    "$CARGO_TARGET_DIR/$target/$profile/libimle_ffi.a" -o "$built/frames"
+
+  echo "$target, $profile: no panic, no allocator, no trap, no writable data, nothing undefined,"
+  all=$(closure "$target" "$library" "$program") || { echo "$all"; exit 1; }
+  echo "no recursion, no indirect call; $all"
+  "$here/stack.py" "$tools" "$built/frames" "$program" "${functions[@]}" >"$built/stack.txt"
+  while read -r function stack _; do
+    closure "$target" "$library" "$program" "$function" >/dev/null
+    echo "$function $(flash "$tools" "$program") $stack"
+  done <"$built/stack.txt" >"$built/functions.txt"
+  # What a program does not call is not linked.
+  unused=$(awk '$1 == "imle_abi_version" { print $2 }' "$built/functions.txt")
+  ((unused <= 16)) || { echo "FAIL: a program that calls only imle_abi_version takes $unused bytes"; exit 1; }
+done

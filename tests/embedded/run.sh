@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# run.sh [--all]: makes what a firmware engineer downloads (ffi/dist.sh), with the proofs of what is promised of it, and
+# runs C and Rust firmware on emulated boards, which must print the bits that the host prints. Run tests/c/run.sh first.
+# By default Cortex-M0, Cortex-M4F and a RISC-V; --all adds Cortex-M3, M7, M33, M55 and a RISC-V with floating point.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
+out=$CARGO_TARGET_DIR/embedded
+. examples/embedded/boards/boards.sh
+
+measured=(microbit mps2-an386 riscv32imac)
+[[ ${1:-} == --all ]] && measured+=(mps2-an505 riscv32imafc)
+[[ ${1:-} == --all ]] || boards=("${measured[@]}")
+targets=()
+for board in "${measured[@]}"; do
+  board "$board"
+  targets+=("$target")
+done
+rm -rf "$out/dist"
+ffi/dist.sh "$out/dist" "${targets[@]}"
+tests/embedded/faults.sh "$out"
+
+# What was downloaded, and a PATH with the C compiler and nothing else: to use it takes no Rust.
+rm -rf "$out/bin" "$out/download" && mkdir "$out/bin" "$out/download"
+for download in "$out"/dist/*.tar.gz; do tar -C "$out/download" -xzf "$download"; done
+for package in "$out"/download/*; do (cd "$package" && sha256sum --check --quiet SHA256SUMS); done
+ln -s "$(command -v arm-none-eabi-gcc)" "$(command -v riscv64-unknown-elf-gcc)" "$out/bin"
+
+warnings="-std=c11 -Wall -Wextra -Wpedantic -Wconversion -Werror"
+gcc $warnings -O2 -ffp-contract=off -Iinclude -Iexamples/embedded/boards tests/embedded/cases.c tests/embedded/host.c \
+  "$CARGO_TARGET_DIR/c/libimle.a" -o "$out/cases"
+"$out/cases" >"$out/host.txt"
+for board in "${boards[@]}"; do
+  board "$board"
+  package=$(echo "$out"/download/imle-*-"$target")
+  for profile in release size; do
+    program=$out/$target/$profile/$board
+    PATH=$out/bin $cc $warnings -I"$package/include" tests/embedded/cases.c $start "$package/lib/$profile/libimle.a" \
+      -o "$program.elf"
+    timeout 60 $emulate "$program.elf" >"$program.txt" 2>&1 </dev/null # the console is its stderr
+    diff "$out/host.txt" "$program.txt" || { echo "FAIL: $board, $profile: not the host's bits"; exit 1; }
+  done
+  echo "firmware in C: the same bits on $board ($target, both profiles) as on the host"
+done
+tests/embedded/firmware.sh "$out"
+tests/embedded/table.py "$out" "${measured[@]}"

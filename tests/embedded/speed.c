@@ -1,0 +1,94 @@
+/* What count.c counts: a sample and its gradient, two MAPs of N coordinates, by the library and by the naive way: the
+ * same layer as one would write it in C, with logf of libm and k scans for the k largest. */
+#include <math.h>
+#include <stdint.h>
+
+#include "board.h"
+#include "imle.h"
+
+enum { MOST = 256 };
+
+__attribute__((noinline)) void count_from(void) { __asm__ volatile(""); }
+__attribute__((noinline)) void count_to(void) { __asm__ volatile(""); }
+
+static float theta[MOST], dz[MOST], grad[MOST], work[IMLE_TOPK_WORKSPACE_LEN(MOST, 8)];
+static uint32_t chosen[8];
+
+static imle_status library(uint32_t n, uint32_t k)
+{
+    const imle_shape shape = {1, n, k, 1};
+    const imle_key key = {42, n, k};
+    imle_options options;
+    imle_status status;
+    imle_options_default(&options);
+    status = imle_topk_sample(&shape, NULL, &options, &key, theta, 0, NULL, chosen, NULL, work, sizeof work / 4);
+    if (status != IMLE_OK) return status;
+    return imle_topk_gradient(&shape, NULL, &options, &key, theta, 0, dz, 0, 0, chosen, grad, 0, NULL, work,
+                              sizeof work / 4);
+}
+
+/* ---- the naive way ---- */
+
+static uint32_t random_state;
+
+static float gumbel(void)
+{
+    float u;
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 17;
+    random_state ^= random_state << 5;
+    u = ((float)(random_state >> 8) + 0.5f) * (1.0f / 16777216.0f);
+    return -logf(-logf(u));
+}
+
+/* sum += sign * MAP(score): the largest, k times. */
+static void add_map(float *score, uint32_t n, uint32_t k, float sign)
+{
+    uint32_t i, j;
+    for (j = 0; j < k; j++) {
+        uint32_t best = 0;
+        for (i = 1; i < n; i++)
+            if (score[i] > score[best]) best = i;
+        score[best] = -INFINITY;
+        grad[best] += sign;
+    }
+}
+
+static void naive(uint32_t n, uint32_t k)
+{
+    const float lambda = 1.0f;
+    float *epsilon = work, *score = work + n;
+    uint32_t i;
+    for (i = 0; i < n; i++) {
+        epsilon[i] = gumbel();
+        score[i] = theta[i] + epsilon[i];
+        grad[i] = 0.0f;
+    }
+    add_map(score, n, k, 1.0f);
+    for (i = 0; i < n; i++) score[i] = theta[i] - lambda * dz[i] + epsilon[i];
+    add_map(score, n, k, -1.0f);
+    for (i = 0; i < n; i++) grad[i] *= 1.0f / lambda;
+}
+
+int main(void)
+{
+    static const uint32_t sizes[3] = {16, 64, 256}, ones[2] = {1, 8};
+    uint32_t i, n, k;
+    random_state = 1;
+    for (i = 0; i < MOST; i++) {
+        theta[i] = gumbel();
+        dz[i] = gumbel() - 0.5f;
+    }
+    for (n = 0; n < 3; n++) {
+        for (k = 0; k < 2; k++) {
+            count_from();
+            const imle_status status = library(sizes[n], ones[k]);
+            count_to();
+            if (status != IMLE_OK) return 1;
+            count_from();
+            naive(sizes[n], ones[k]);
+            count_to();
+        }
+    }
+    return 0;
+}
