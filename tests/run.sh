@@ -90,6 +90,9 @@ if [[ ${1:-} == --all ]]; then tests/consumer/cargo_c.sh; fi
 section "microcontrollers: download, proofs, firmware"
 tests/embedded/run.sh "$@"
 
+section "learning on the device"
+tests/embedded/sensor_budget.sh "${CARGO_TARGET_DIR:-target}/embedded"
+
 section "other CPUs: AArch64, big-endian s390x, 32-bit x86, WebAssembly"
 tests/cpus/run.sh "$@"
 
