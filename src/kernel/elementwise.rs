@@ -47,7 +47,8 @@ impl<'a> Perturbed<'a> {
     }
 
     /// scores: ε → base + τ·ε
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(always))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(never))]
     pub(crate) fn form(&self, scores: &mut [f32]) {
         let tau = self.tau;
         let theta = self.theta;

@@ -107,7 +107,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// The k best of the row; if a guess was too high, a floor that is not.
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(always))]
     fn run(mut self, stream: &mut Stream, guess: bool) -> Result<(), f32> {
         let n = self.scores.theta.len();
         let mut from = 0;
@@ -119,7 +119,7 @@ impl<'a> Attempt<'a> {
         Ok(())
     }
 
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(always))]
     fn read(&mut self, from: usize, to: usize, stream: &mut Stream, guess: bool) -> Result<(), f32> {
         // Whole blocks: there is room for the last.
         let len = to - from;
@@ -136,7 +136,7 @@ impl<'a> Attempt<'a> {
 
         // Some eight groups for every one that is wanted, of two blocks at least.
         let blocks = bounds.len() / LANES;
-        let span = (blocks / (8 * self.k).div_ceil(LANES)).max(2);
+        let span = (blocks / (self.k / 2).max(1)).max(2);
         let groups = maxima(bounds, span, self.groups);
         if groups.iter().all(|&group| group < self.bar) {
             return Ok(());
@@ -152,7 +152,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// Computes the collected scores and keeps the best.
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(always))]
     fn keep(&mut self, collected: usize, t: f32) -> Result<(), f32> {
         let end = self.len + collected;
         // Whole blocks of them: there is room for the last.

@@ -60,7 +60,8 @@ fn drop_ties(scores: &[f32], threshold: f32, mut surplus: usize, z: &mut [f32]) 
 
 /// (t, the number of scores ≥ t), where these are the k to k + slack largest, or all that are at least the k-th largest;
 /// 1 ≤ k < n. Not for NaN.
-#[inline(always)]
+#[cfg_attr(target_arch = "x86_64", inline(always))]
+#[cfg_attr(not(target_arch = "x86_64"), inline(never))]
 pub(crate) fn kth_largest(scores: &[f32], k: usize, slack: usize) -> (f32, usize) {
     let (full, rest) = scores.as_chunks::<LANES>();
     // Below every score that counts.
@@ -103,7 +104,7 @@ fn narrow(full: &[[f32; LANES]], last: &[f32; LANES], k: usize, slack: usize) ->
 }
 
 /// The smallest score above −inf, and the largest.
-#[inline(always)]
+#[cfg_attr(target_arch = "x86_64", inline(always))]
 fn range(full: &[[f32; LANES]], last: &[f32; LANES]) -> (f32, f32) {
     let (mut low, mut high) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
     for block in full.iter().chain([last]) {
@@ -116,7 +117,7 @@ fn range(full: &[[f32; LANES]], last: &[f32; LANES]) -> (f32, f32) {
 }
 
 /// How many scores are at least t. Lanes count in floats, which no compiler regroups, and so in vector registers.
-#[inline(always)]
+#[cfg_attr(target_arch = "x86_64", inline(always))]
 fn count(full: &[[f32; LANES]], last: &[f32; LANES], t: f32) -> usize {
     /// As far as a float counts.
     const MOST: usize = 1 << 20;

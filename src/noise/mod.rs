@@ -142,7 +142,8 @@ trait Bounded: Quantile {
 
 impl Law<'_> {
     /// One sample's ε from the row's next words.
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(always))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(never))]
     pub(crate) fn fill(self, stream: &mut Stream, epsilon: &mut [f32]) {
         match self {
             Law::None => epsilon.fill(0.0),
@@ -158,7 +159,8 @@ impl Law<'_> {
     }
 
     /// The row's next words, as they are.
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(always))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(never))]
     pub(crate) fn fill_words(self, stream: &mut Stream, words: &mut [f32]) {
         match self {
             Law::None => {}
@@ -167,7 +169,8 @@ impl Law<'_> {
     }
 
     /// Words → bounds that no ε of theirs exceeds, for a fraction of its cost.
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(always))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(never))]
     pub(crate) fn bounds(self, words: &[f32], bounds: &mut [f32]) {
         match self {
             Law::None => bounds.fill(0.0),
@@ -182,7 +185,8 @@ impl Law<'_> {
     }
 
     /// Words → ε, in place.
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(always))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(never))]
     pub(crate) fn exact(self, words: &mut [f32]) {
         match self {
             Law::None => words.fill(0.0),

@@ -8,7 +8,7 @@ root=$(dirname "$0")/../..
 . "$root/tests/link_proof.sh"
 
 closure x86_64 "$out/libimle.a" "$out/closure"
-echo "closure: no panic, no allocator, no trap, no writable data behind any function of libimle.a"
+echo "closure: no panic, no allocator, no trap, no writable data but one byte behind any function of libimle.a"
 
 rustc --crate-type staticlib --crate-name can_panic -C opt-level=3 -C panic=abort -C lto=fat \
   -o "$out/libcan_panic.a" - <<'RUST'
