@@ -74,7 +74,7 @@ def main():
     for board in boards:
         numbers |= measure(out, board)
     text = README.read_text()
-    before, said, after = re.fullmatch(f"(.*{BEGIN})(.*)({END}.*)", text, re.DOTALL).groups()
+    before, said, after = re.fullmatch(f"(.*{BEGIN})(.*?)({END}.*)", text, re.DOTALL).groups()
     if write:
         README.write_text(before + "\n" + tables(numbers) + "\n" + after)
         return
