@@ -14,8 +14,6 @@
 //! score reaches t, nothing was missed. If it does not, which is rare, the row is read once more with that score as t:
 //! a bound below the true k-th score, so that the second time cannot fail.
 
-use core::cell::Cell;
-
 use super::LANES;
 use super::elementwise::Perturbed;
 use super::level::{self, Kernel};
@@ -190,18 +188,21 @@ impl<'a> Attempt<'a> {
         let (Some(positions), Some(scores)) = (self.positions.get_mut(..end), self.kept.get_mut(..end)) else {
             return self.bar;
         };
-        let (positions, scores) =
-            (Cell::from_mut(positions).as_slice_of_cells(), Cell::from_mut(scores).as_slice_of_cells());
-        let larger = if reached > self.k { scores.iter().filter(|score| score.get() > kth).count() } else { self.k };
-        let mut equals = self.k - larger;
-        let mut to = positions.iter().zip(scores);
-        for (position, score) in positions.iter().zip(scores) {
-            let wanted = score.get() >= kth && (reached == self.k || score.get() > kth || equals > 0);
-            if wanted && let Some((to_position, to_score)) = to.next() {
-                equals -= usize::from(reached > self.k && score.get() == kth);
-                to_position.set(position.get());
-                to_score.set(score.get());
+        // Of those that equal the k-th, so many from the front; all, unless there are more than can be kept.
+        let mut equals = self.k;
+        if reached > self.k {
+            equals -= scores.iter().filter(|&&score| score > kth).count();
+        }
+        // Every score is moved, and the next one over it if it is not kept: no branch to guess.
+        let mut to = 0;
+        for from in 0..end {
+            let (Some(&position), Some(&score)) = (positions.get(from), scores.get(from)) else { break };
+            let equal = score == kth && equals > 0;
+            equals -= usize::from(equal);
+            if let (Some(to_position), Some(to_score)) = (positions.get_mut(to), scores.get_mut(to)) {
+                (*to_position, *to_score) = (position, score);
             }
+            to += usize::from(score > kth || equal);
         }
         self.len = self.k;
         kth
