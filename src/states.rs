@@ -84,14 +84,8 @@ impl State<'_> {
     #[inline(always)]
     pub(crate) fn write_list(self, out: &mut [u32]) {
         match self {
-            State::Dense(z) => {
-                let mut ones = (0..).zip(z).filter(|&(_, &z)| z != 0.0).map(|(i, _)| i);
-                out.iter_mut().for_each(|slot| *slot = ones.next().unwrap_or(u32::MAX));
-            }
-            State::Ones(ones) => {
-                let mut ones = ones.iter().map(|i| i.to_bits());
-                out.iter_mut().for_each(|slot| *slot = ones.next().unwrap_or(u32::MAX));
-            }
+            State::Dense(z) => write_positions((0..).zip(z).filter(|&(_, &z)| z != 0.0).map(|(i, _)| i), out),
+            State::Ones(ones) => write_positions(ones.iter().map(|i| i.to_bits()), out),
         }
     }
 
@@ -116,6 +110,14 @@ impl State<'_> {
             }
             _ => 0,
         }
+    }
+}
+
+/// Positions, then `u32::MAX`.
+#[inline(always)]
+fn write_positions(mut ones: impl Iterator<Item = u32>, out: &mut [u32]) {
+    for slot in out {
+        *slot = ones.next().unwrap_or(u32::MAX);
     }
 }
 

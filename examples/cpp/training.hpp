@@ -85,7 +85,10 @@ public:
         if (method_ == Method::implicit_mle) {
             implicit_gradient(texts, step, batch);
         } else if (method_ == Method::straight_through) {
-            mean_over_samples(batch, texts.size());
+            const std::size_t rows = texts.size();
+            imle::or_throw(imle::straight_through(
+                shape_of(rows, 1, samples()), slice(batch.theta, n_, 0, rows),
+                imle::dz::per_sample(slice(batch.dz, samples() * n_, 0, rows)), slice(batch.grad_theta, n_, 0, rows)));
         }
         in_ranges(settings_.threads, texts.size(), [&](std::size_t first, std::size_t last) {
             for (std::size_t b = first; b < last && learns_choice(); b++) {
@@ -144,12 +147,16 @@ private:
 
     // The layer for these texts: their number and their k are its shape. It keeps a view of k_row.
     imle::topk layer_for(const Words &k_row, std::uint32_t samples, float lambda = 1.0f) const {
-        const auto shape = imle::shape()
-                               .rows(static_cast<std::uint32_t>(k_row.size()))
-                               .n(static_cast<std::uint32_t>(n_))
-                               .k(*std::max_element(k_row.begin(), k_row.end()))
-                               .samples(samples);
+        const imle::shape shape = shape_of(k_row.size(), *std::max_element(k_row.begin(), k_row.end()), samples);
         return imle::topk(shape, imle::options().lambda(lambda)).k_row(k_row);
+    }
+
+    imle::shape shape_of(std::size_t rows, std::uint32_t k, std::uint32_t samples) const {
+        return imle::shape()
+            .rows(static_cast<std::uint32_t>(rows))
+            .n(static_cast<std::uint32_t>(n_))
+            .k(k)
+            .samples(samples);
     }
 
     // Every text's row of the batch has noise of its own, whichever thread draws it.
@@ -226,15 +233,6 @@ private:
             batch.loss[b] += share * predictor_.backward(text.words, &batch.z[s * n_], static_cast<float>(k_of(text)),
                                                          text.target, mean * share, batch.predictor[b],
                                                          &batch.dz[s * n_]);
-        }
-    }
-
-    // Straight-through: grad_theta = (1/S) sum_s dz_s, as if z were theta.
-    void mean_over_samples(Batch &batch, std::size_t rows) const {
-        std::fill(batch.grad_theta.begin(), batch.grad_theta.end(), 0.0f);
-        for (std::size_t state = 0; state < rows * samples(); state++) {
-            float *const grad_theta = &batch.grad_theta[state / samples() * n_];
-            add(grad_theta, 1.0f / static_cast<float>(samples()), &batch.dz[state * n_], n_);
         }
     }
 

@@ -201,7 +201,10 @@ impl Model {
             let grad_theta = if self.method == Method::ImplicitMle {
                 self.implicit_gradient(key, &layer, &k_row, &theta, &dz, &mut work)?
             } else {
-                mean_over_samples(&dz, self.n, samples as usize)
+                let mut grad = vec![0.0; theta.len()];
+                let (theta, dz) = (Rows::contiguous(&theta), Dz::per_sample(&dz));
+                imle::straight_through(layer.shape(), theta, dz, RowsMut::contiguous(&mut grad))?;
+                grad
             };
             for (text, grad) in texts.iter().zip(grad_theta.chunks_exact(self.n)) {
                 self.scorer.backward(&text.words, &grad[..text.words.len()], mean);
@@ -246,17 +249,4 @@ impl Model {
             }
         }
     }
-}
-
-/// Straight-through: grad_theta = (1/S) Σ_s dz_s, as if z were theta.
-fn mean_over_samples(dz: &[f32], n: usize, samples: usize) -> Vec<f32> {
-    let mut grad_theta = vec![0.0; dz.len() / samples];
-    for (dz, grad) in dz.chunks_exact(samples * n).zip(grad_theta.chunks_exact_mut(n)) {
-        for dz in dz.chunks_exact(n) {
-            for (grad, dz) in grad.iter_mut().zip(dz) {
-                *grad += dz / samples as f32;
-            }
-        }
-    }
-    grad_theta
 }

@@ -83,13 +83,14 @@ pub fn perturbed_gradient(
     let theta = theta.check("theta", shape)?;
     check_losses(shape, losses)?;
     let mut grad_theta = grad_theta.check("grad_theta", shape)?;
+    let source = Source::noise(key);
     for b in 0..shape.rows() {
         let theta = theta.row(b, shape.n());
         check_theta_row(b, theta)?;
         let losses = row_losses(shape, b, losses)?;
         let grad = grad_theta.row(b, shape.n());
         grad.fill(0.0);
-        let mut stream = Source::noise(key).row(b);
+        let mut stream = source.row(b);
         for loss in centred(losses) {
             options.noise.add_score(&mut stream, loss, grad);
         }

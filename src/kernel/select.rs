@@ -62,7 +62,7 @@ fn drop_ties(scores: &[f32], threshold: f32, mut surplus: usize, z: &mut [f32]) 
 /// 1 ≤ k < n. Not for NaN.
 #[cfg_attr(target_arch = "x86_64", inline(always))]
 #[cfg_attr(not(target_arch = "x86_64"), inline(never))]
-pub(crate) fn kth_largest(scores: &[f32], k: usize, slack: usize) -> (f32, usize) {
+pub(super) fn kth_largest(scores: &[f32], k: usize, slack: usize) -> (f32, usize) {
     let (full, rest) = scores.as_chunks::<LANES>();
     // Below every score that counts.
     let mut last = [f32::NEG_INFINITY; LANES];
@@ -147,7 +147,7 @@ fn add_reached(counts: &mut [f32; LANES], block: &[f32; LANES], t: f32) {
 
 /// One value from all lanes, by halves.
 #[inline(always)]
-pub(crate) fn across(mut lanes: [f32; LANES], join: impl Fn(f32, f32) -> f32) -> f32 {
+fn across(mut lanes: [f32; LANES], join: impl Fn(f32, f32) -> f32) -> f32 {
     for half in [8, 4, 2, 1] {
         for l in 0..half {
             if let (Some(&a), Some(&b)) = (lanes.get(l), lanes.get(l + half))
@@ -172,6 +172,6 @@ fn lower(a: f32, b: f32) -> f32 {
 }
 
 #[inline(always)]
-pub(crate) fn higher(a: f32, b: f32) -> f32 {
+fn higher(a: f32, b: f32) -> f32 {
     if a > b { a } else { b }
 }
