@@ -11,6 +11,21 @@ use imle::{Noise, Shape};
 /// Rows, n, k, samples.
 const SHAPES: [(u32, u32, u32, u32); 4] = [(40, 350, 10, 1), (100, 20, 10, 10), (1, 1 << 17, 10, 1), (1, 10, 5, 1)];
 
+/// Makes a row of normal scores, of which k are chosen, unusual.
+type Turn = fn(&mut [f32], usize);
+
+/// What could be slow.
+const UNUSUAL: [(&str, Turn); 5] = [
+    ("ascending", |theta, _| theta.sort_by(f32::total_cmp)),
+    ("descending", |theta, _| theta.sort_by(|a, b| b.total_cmp(a))),
+    ("all equal", |theta, _| theta.fill(0.5)),
+    ("one huge", |theta, _| theta[theta.len() / 2] = 1e30),
+    ("all masked but k", |theta, k| {
+        let every = theta.len() / k;
+        theta.iter_mut().enumerate().filter(|(i, _)| i % every != 0).for_each(|(_, t)| *t = f32::NEG_INFINITY);
+    }),
+];
+
 fn main() {
     for (rows, n, k, samples) in SHAPES {
         let shape = Shape::new(rows, n, k, samples).unwrap();
@@ -19,6 +34,15 @@ fn main() {
     let shape = Shape::new(40, 350, 10, 1).unwrap();
     for noise in [Noise::None, Noise::Logistic, Noise::Normal] {
         calls(&format!("40x350 k=10 {noise:?}"), Case::new(shape, noise), &[Call::Sample, Call::Gradient]);
+    }
+    for (rows, n, k, samples) in SHAPES {
+        let shape = Shape::new(rows, n, k, samples).unwrap();
+        for (scores, turn) in UNUSUAL {
+            let mut case = Case::new(shape, Noise::Gumbel);
+            case.theta.chunks_mut(n as usize).for_each(|theta| turn(theta, k as usize));
+            let name = format!("{rows}x{n} k={k} S={samples} {scores}");
+            calls(&name, case, &[Call::Map, Call::Sample, Call::Gradient]);
+        }
     }
 }
 

@@ -84,8 +84,23 @@ impl State<'_> {
     #[inline(always)]
     pub(crate) fn write_list(self, out: &mut [u32]) {
         match self {
-            State::Dense(z) => write_positions((0..).zip(z).filter(|&(_, &z)| z != 0.0).map(|(i, _)| i), out),
-            State::Ones(ones) => write_positions(ones.iter().map(|i| i.to_bits()), out),
+            State::Dense(z) => {
+                // Every position is written, and the next one over it if it is no one: no branch to guess.
+                let mut count = 0;
+                for (i, &z) in (0..).zip(z) {
+                    if let Some(slot) = out.get_mut(count) {
+                        *slot = i;
+                    }
+                    count += usize::from(z != 0.0);
+                }
+                out.get_mut(count..).unwrap_or_default().fill(u32::MAX);
+            }
+            State::Ones(ones) => {
+                let mut ones = ones.iter().map(|i| i.to_bits());
+                for slot in out {
+                    *slot = ones.next().unwrap_or(u32::MAX);
+                }
+            }
         }
     }
 
@@ -98,26 +113,18 @@ impl State<'_> {
         }
     }
 
-    /// sum += z − z'; the number of coordinates where they differ. A row's states are all of one kind.
+    /// sum += step · (z − z'); the number of coordinates where they differ. A row's states are all of one kind.
     #[inline(always)]
-    pub(crate) fn accumulate_difference(self, target: State<'_>, sum: &mut [f32]) -> u64 {
+    pub(crate) fn accumulate_difference(self, target: State<'_>, step: f32, sum: &mut [f32]) -> u64 {
         match (self, target) {
-            (State::Dense(z), State::Dense(target)) => elementwise::accumulate_difference(z, target, sum),
+            (State::Dense(z), State::Dense(target)) => elementwise::accumulate_difference(z, target, step, sum),
             (State::Ones(z), State::Ones(target)) => {
-                elementwise::add_at(z, 1.0, sum);
-                elementwise::add_at(target, -1.0, sum);
+                elementwise::add_at(z, step, sum);
+                elementwise::add_at(target, -step, sum);
                 (z.len() + target.len()) as u64 - 2 * elementwise::common(z, target)
             }
             _ => 0,
         }
-    }
-}
-
-/// Positions, then `u32::MAX`.
-#[inline(always)]
-fn write_positions(mut ones: impl Iterator<Item = u32>, out: &mut [u32]) {
-    for slot in out {
-        *slot = ones.next().unwrap_or(u32::MAX);
     }
 }
 

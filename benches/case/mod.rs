@@ -42,7 +42,8 @@ pub struct Case {
     shape: Shape,
     options: Options,
     step: u64,
-    theta: Vec<f32>,
+    /// May be changed: the next `Sample` makes new lists.
+    pub theta: Vec<f32>,
     dz: Vec<f32>,
     map: Vec<u32>,
     z: Vec<f32>,

@@ -90,6 +90,9 @@ impl<M: MapSolver> Row<'_, M> {
     ) {
         let Row { solver, options, b, theta, .. } = *self;
         let mut stream = self.stream(source);
+        // Of one sample, the factor goes where the state changes; sums are scaled as a whole, lest they round.
+        let factor = options.gradient_factor(self.samples);
+        let step = if self.samples == 1 { factor } else { 1.0 };
         grad.fill(0.0);
         for s in 0..self.samples {
             let dz = dz(s);
@@ -105,9 +108,11 @@ impl<M: MapSolver> Row<'_, M> {
                 (Difference::Forward, None) => solver.choose(b, &self.perturbed(), &mut again, rest),
                 (Difference::Forward, Some(lists)) => (lists.state(s, z_target, rest), &mut [][..]),
             };
-            diagnostics.count(z.accumulate_difference(z_target, grad));
+            diagnostics.count(z.accumulate_difference(z_target, step, grad));
         }
-        elementwise::scale(grad, options.gradient_factor(self.samples));
+        if self.samples > 1 {
+            elementwise::scale(grad, factor);
+        }
     }
 }
 
@@ -138,7 +143,7 @@ pub fn difference(
         grad.fill(0.0);
         for s in 0..shape.samples() {
             let state = |z| block(z, s * shape.n(), shape.n());
-            diagnostics.count(elementwise::accumulate_difference(state(z), state(z_target), grad));
+            diagnostics.count(elementwise::accumulate_difference(state(z), state(z_target), 1.0, grad));
         }
         elementwise::scale(grad, options.gradient_factor(shape.samples()));
     }

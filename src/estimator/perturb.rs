@@ -3,8 +3,8 @@
 
 use super::{Imle, Row, workspace};
 use crate::kernel::elementwise::{self, Base, Perturbed};
-use crate::map::check_row;
-use crate::noise::{Law, Source, Stream};
+use crate::map::{check_and_map, check_row};
+use crate::noise::Source;
 use crate::rows::{block_mut, check_length, check_theta_row};
 use crate::states::State;
 use crate::{Error, Key, MapSolver, Options, Rows, Shape, States};
@@ -25,9 +25,7 @@ impl<M: MapSolver> Imle<M> {
         }
         for b in 0..shape.rows() {
             let theta = theta.row(b, shape.n());
-            check_row(&self.solver, b, theta)?;
-            let scores = Perturbed { theta, base: Base::Theta, law: Law::None, tau: 0.0 };
-            states.put(shape, b, self.solver.choose(b, &scores, &mut Stream::silent(), work).0);
+            states.put(shape, b, check_and_map(&self.solver, b, theta, work)?);
         }
         Ok(())
     }

@@ -3,10 +3,12 @@
 //! Each operation rounds once. Masked coordinates (θ = −inf) have the score −inf and are the only ones that do: a
 //! score that overflows downwards, or has no value because two infinities met, counts as the lowest finite float.
 
-use super::LANES;
-use super::level::{self, Kernel};
+use core::iter::repeat;
+
+use super::level::{self, Kernel, Level};
+use super::{Blocks, LANES};
 use crate::float::Sum;
-use crate::noise::{Law, Stream};
+use crate::noise::{Bounded, Gumbel, Law, Logistic, Normal, Stream};
 
 /// The score of a coordinate whose θ is `theta`.
 #[inline(always)]
@@ -50,22 +52,50 @@ impl<'a> Perturbed<'a> {
     #[cfg_attr(target_arch = "x86_64", inline(always))]
     #[cfg_attr(not(target_arch = "x86_64"), inline(never))]
     pub(crate) fn form(&self, scores: &mut [f32]) {
+        self.form_from(scores.iter_mut().map(|score| (*score, score)));
+    }
+
+    /// Words → bounds that no score of theirs exceeds, for a fraction of the cost.
+    #[cfg_attr(target_arch = "x86_64", inline(always))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(never))]
+    pub(crate) fn bound(&self, words: &[f32], bounds: &mut [f32]) {
+        match self.law {
+            Law::Gumbel => self.bound_by(&Gumbel, words, bounds),
+            Law::Logistic => self.bound_by(&Logistic, words, bounds),
+            Law::Normal => self.bound_by(&Normal, words, bounds),
+            Law::None => self.form_from(repeat(0.0).zip(bounds)),
+            Law::SumOfGamma(_) => {
+                copy(words, bounds);
+                self.law.exact(bounds);
+                self.form(bounds);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn bound_by(&self, law: &impl Bounded, words: &[f32], bounds: &mut [f32]) {
+        self.form_from(words.iter().map(|word| law.above(word.to_bits())).zip(bounds));
+    }
+
+    /// Pairs of an ε and where its score goes.
+    #[inline(always)]
+    fn form_from<'s>(&self, pairs: impl Iterator<Item = (f32, &'s mut f32)>) {
         let tau = self.tau;
-        let theta = self.theta;
+        let pairs = pairs.zip(self.theta);
         match self.base {
             Base::Theta => {
-                for (score, &t) in scores.iter_mut().zip(theta) {
-                    *score = masked(t, t + tau * *score);
+                for ((epsilon, score), &t) in pairs {
+                    *score = masked(t, t + tau * epsilon);
                 }
             }
             Base::Linear { dz, alpha, lambda } => {
-                for ((score, &t), &d) in scores.iter_mut().zip(theta).zip(dz) {
-                    *score = masked(t, linear(t, d, alpha, lambda) + tau * *score);
+                for (((epsilon, score), &t), &d) in pairs.zip(dz) {
+                    *score = masked(t, linear(t, d, alpha, lambda) + tau * epsilon);
                 }
             }
             Base::Combinatorial { dz } => {
-                for ((score, &t), &d) in scores.iter_mut().zip(theta).zip(dz) {
-                    *score = masked(t, combinatorial(t, d) + tau * *score);
+                for (((epsilon, score), &t), &d) in pairs.zip(dz) {
+                    *score = masked(t, combinatorial(t, d) + tau * epsilon);
                 }
             }
         }
@@ -106,7 +136,7 @@ impl Kernel for Fill<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<L: Level>(self) {
         self.perturbed.law.fill(self.stream, self.scores);
         self.perturbed.form(self.scores);
     }
@@ -151,12 +181,12 @@ pub(crate) fn zero_masked(theta: &[f32], values: &mut [f32]) {
     }
 }
 
-/// sum += z − z'; the number of coordinates where they differ.
+/// sum += step · (z − z'); the number of coordinates where they differ.
 #[inline(always)]
-pub(crate) fn accumulate_difference(z: &[f32], z_target: &[f32], sum: &mut [f32]) -> u64 {
+pub(crate) fn accumulate_difference(z: &[f32], z_target: &[f32], step: f32, sum: &mut [f32]) -> u64 {
     let mut nonzeros = 0;
     for ((sum, &z), &target) in sum.iter_mut().zip(z).zip(z_target) {
-        *sum += z - target;
+        *sum += step * (z - target);
         nonzeros += u64::from(z != target);
     }
     nonzeros
@@ -245,18 +275,18 @@ pub(crate) fn sum_of_squares(values: &[f32], factor: f32) -> f32 {
 
 /// Whether every θ is finite or a mask.
 pub(crate) fn finite_or_masked(theta: &[f32]) -> bool {
-    level::run(Survey { values: theta }).good
+    level::run(Survey { values: theta }).below_infinity == theta.len()
 }
 
 /// How many coordinates are not masked.
 pub(crate) fn unmasked(theta: &[f32]) -> usize {
-    theta.len() - level::run(Survey { values: theta }).masks
+    level::run(Survey { values: theta }).above_mask
 }
 
 /// Whether every value is finite.
 pub(crate) fn finite(values: &[f32]) -> bool {
-    let Surveyed { good, masks } = level::run(Survey { values });
-    good && masks == 0
+    let Surveyed { above_mask, below_infinity } = level::run(Survey { values });
+    above_mask == values.len() && below_infinity == values.len()
 }
 
 /// Reads all values rather than stopping at the first bad one: the loop has no branch, and bad values are rare.
@@ -264,40 +294,37 @@ struct Survey<'a> {
     values: &'a [f32],
 }
 
+/// How many values there are that are not NaN and
+#[derive(Default)]
 struct Surveyed {
-    /// No NaN and no +inf.
-    good: bool,
-    /// The number of −inf.
-    masks: usize,
+    /// not −inf,
+    above_mask: usize,
+    /// not +inf.
+    below_infinity: usize,
 }
 
 impl Kernel for Survey<'_> {
     type Output = Surveyed;
 
     #[inline(always)]
-    fn run(self) -> Surveyed {
-        let mut surveyed = Surveyed { good: true, masks: 0 };
-        // As far as a float counts.
-        for part in self.values.chunks(LANES << 20) {
-            let (mut zero, mut masks) = ([0.0_f32; LANES], [0.0_f32; LANES]);
-            let (blocks, rest) = part.as_chunks::<LANES>();
-            for block in blocks {
-                survey(block, &mut zero, &mut masks);
-            }
-            survey(rest, &mut zero, &mut masks);
-            surveyed.good &= zero.iter().all(|&zero| zero == 0.0);
-            surveyed.masks += masks.iter().sum::<f32>() as usize;
+    fn run<L: Level>(self) -> Surveyed {
+        let mut short = [0.0; LANES];
+        let blocks = Blocks::new(self.values, &mut short);
+        let mut surveyed = Surveyed::default();
+        surveyed.add::<L>(blocks.last, blocks.skip);
+        for block in blocks.full {
+            surveyed.add::<L>(block, 0);
         }
         surveyed
     }
 }
 
-#[inline(always)]
-fn survey(block: &[f32], zero: &mut [f32; LANES], masks: &mut [f32; LANES]) {
-    for ((zero, masks), &x) in zero.iter_mut().zip(masks).zip(block) {
-        let masked = x < f32::MIN;
-        *masks += if masked { 1.0 } else { 0.0 };
-        // 0 times NaN and 0 times an infinity is NaN, which stays.
-        *zero += if masked { 0.0 } else { 0.0 * x };
+impl Surveyed {
+    /// Counts the lanes from `skip` on.
+    #[inline(always)]
+    fn add<L: Level>(&mut self, block: &[f32; LANES], skip: usize) {
+        // NaN is at least nothing, and at most nothing.
+        self.above_mask += (L::at_least(block, f32::MIN) >> skip).count_ones() as usize;
+        self.below_infinity += (L::at_most(block, f32::MAX) >> skip).count_ones() as usize;
     }
 }

@@ -3,22 +3,55 @@
 //! Loops are written once, over lanes, in safe code that every compiler vectorises; here they are compiled several
 //! times and the best version that the machine can run is chosen. No version changes a bit of any result.
 
+use super::LANES;
+
 /// Code to be compiled for every level. `run`, and all that it is to share a level with, must be `#[inline(always)]`.
 pub(crate) trait Kernel {
     /// What it computes.
     type Output;
     /// Computes it.
-    fn run(self) -> Self::Output;
+    fn run<L: Level>(self) -> Self::Output;
+}
+
+/// What compilers do not make of loops over lanes.
+pub(crate) trait Level {
+    /// Bit l is set where lane l is at least t.
+    fn at_least(block: &[f32; LANES], t: f32) -> u32;
+
+    /// Bit l is set where lane l is at most t.
+    #[inline(always)]
+    fn at_most(block: &[f32; LANES], t: f32) -> u32 {
+        let mut negative = *block;
+        for x in &mut negative {
+            *x = -*x;
+        }
+        Self::at_least(&negative, -t)
+    }
+
+    /// The smallest value. Not for NaN.
+    #[inline(always)]
+    fn least(block: &[f32; LANES]) -> f32 {
+        block.iter().fold(f32::INFINITY, |least, &x| if x < least { x } else { least })
+    }
 }
 
 #[cfg(not(all(target_arch = "x86_64", not(feature = "no-avx2"))))]
 mod versions {
-    use super::Kernel;
+    use super::{Kernel, LANES, Level};
+
+    struct Portable;
+
+    impl Level for Portable {
+        #[inline(always)]
+        fn at_least(block: &[f32; LANES], t: f32) -> u32 {
+            block.iter().rev().fold(0, |bits, &x| bits << 1 | u32::from(x >= t))
+        }
+    }
 
     /// Runs a kernel with the instructions that every machine of this target has.
     #[inline(always)]
     pub(crate) fn run<K: Kernel>(kernel: K) -> K::Output {
-        kernel.run()
+        kernel.run::<Portable>()
     }
 
     /// The instruction set: "neon" on AArch64, else "portable".
@@ -31,10 +64,10 @@ mod versions {
 #[cfg(all(target_arch = "x86_64", not(feature = "no-avx2")))]
 #[allow(unsafe_code)]
 mod versions {
-    use core::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
+    use core::arch::x86_64::*;
     use core::sync::atomic::{AtomicU8, Ordering};
 
-    use super::Kernel;
+    use super::{Kernel, LANES, Level};
 
     const UNKNOWN: u8 = 0;
     const PORTABLE: u8 = 1;
@@ -62,19 +95,78 @@ mod versions {
             AVX512 => unsafe { avx512(kernel) },
             // SAFETY: `detect` found every feature that `avx2` enables.
             AVX2 => unsafe { avx2(kernel) },
-            _ => kernel.run(),
+            _ => kernel.run::<Sse2>(),
+        }
+    }
+
+    struct Sse2;
+
+    impl Level for Sse2 {
+        #[inline(always)]
+        fn at_least(block: &[f32; LANES], t: f32) -> u32 {
+            #[inline(always)]
+            fn of_four(four: &[f32; 4], t: f32) -> u32 {
+                // SAFETY: `four` is as long as what is read, and every x86-64 has SSE2.
+                unsafe { _mm_movemask_ps(_mm_cmpge_ps(_mm_loadu_ps(four.as_ptr()), _mm_set1_ps(t))) as u32 }
+            }
+            match block.as_chunks::<4>().0 {
+                [a, b, c, d] => of_four(a, t) | of_four(b, t) << 4 | of_four(c, t) << 8 | of_four(d, t) << 12,
+                _ => 0,
+            }
+        }
+    }
+
+    /// For the code of [`avx2`] only.
+    struct Avx2;
+
+    impl Level for Avx2 {
+        #[inline(always)]
+        fn at_least(block: &[f32; LANES], t: f32) -> u32 {
+            #[inline(always)]
+            fn of_eight(eight: &[f32; 8], t: f32) -> u32 {
+                // SAFETY: `eight` is as long as what is read, and who runs this has AVX2.
+                unsafe {
+                    let reached = _mm256_cmp_ps::<_CMP_GE_OQ>(_mm256_loadu_ps(eight.as_ptr()), _mm256_set1_ps(t));
+                    _mm256_movemask_ps(reached) as u32
+                }
+            }
+            match block.as_chunks::<8>().0 {
+                [low, high] => of_eight(low, t) | of_eight(high, t) << 8,
+                _ => 0,
+            }
+        }
+    }
+
+    /// For the code of [`avx512`] only.
+    #[cfg(not(feature = "no-avx512"))]
+    struct Avx512;
+
+    #[cfg(not(feature = "no-avx512"))]
+    impl Level for Avx512 {
+        #[inline(always)]
+        fn at_least(block: &[f32; LANES], t: f32) -> u32 {
+            // SAFETY: `block` is as long as what is read, and who runs this has AVX-512.
+            let reached =
+                unsafe { _mm512_cmp_ps_mask::<_CMP_GE_OQ>(_mm512_loadu_ps(block.as_ptr()), _mm512_set1_ps(t)) };
+            u32::from(reached)
+        }
+
+        #[inline(always)]
+        fn least(block: &[f32; LANES]) -> f32 {
+            // SAFETY: `block` is as long as what is read, and who runs this has AVX-512.
+            unsafe { _mm512_reduce_min_ps(_mm512_loadu_ps(block.as_ptr())) }
         }
     }
 
     #[cfg(not(feature = "no-avx512"))]
     #[target_feature(enable = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,bmi1,bmi2,lzcnt,popcnt")]
     fn avx512<K: Kernel>(kernel: K) -> K::Output {
-        kernel.run()
+        kernel.run::<Avx512>()
     }
 
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
     fn avx2<K: Kernel>(kernel: K) -> K::Output {
-        kernel.run()
+        kernel.run::<Avx2>()
     }
 
     /// CPUID for what the processor has, XGETBV for the registers that the system saves.

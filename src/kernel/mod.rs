@@ -8,3 +8,25 @@ pub(crate) mod select;
 
 /// Words a block, and the lanes that loops are written over.
 pub(crate) const LANES: usize = 16;
+
+/// A slice in blocks of lanes, without a copy where there is a whole block: the last block overlaps the one before.
+#[derive(Clone, Copy)]
+pub(crate) struct Blocks<'a> {
+    pub full: &'a [[f32; LANES]],
+    pub last: &'a [f32; LANES],
+    /// The first lanes of `last` belong to the block before, or to none: so many.
+    pub skip: usize,
+}
+
+impl<'a> Blocks<'a> {
+    /// `short` is room for a slice that has no whole block.
+    #[inline(always)]
+    pub(crate) fn new(values: &'a [f32], short: &'a mut [f32; LANES]) -> Self {
+        let (full, rest) = values.as_chunks::<LANES>();
+        if full.is_empty() {
+            let at = LANES - rest.len();
+            elementwise::copy(rest, short.get_mut(at..).unwrap_or_default());
+        }
+        Blocks { full, last: values.last_chunk().unwrap_or(short), skip: LANES - rest.len() }
+    }
+}

@@ -14,19 +14,33 @@
 //! score reaches t, nothing was missed. If it does not, which is rare, the row is read once more with that score as t:
 //! a bound below the true k-th score, so that the second time cannot fail.
 
-use super::LANES;
-use super::elementwise::Perturbed;
-use super::level::{self, Kernel};
+use super::elementwise::{Base, Perturbed, copy};
+use super::level::{self, Kernel, Level};
 use super::select::{self, kth_largest};
-use crate::noise::Stream;
+use super::{Blocks, LANES};
+use crate::noise::{Law, Stream};
 use crate::states::State;
 
 /// Coordinates a chunk: two arrays of them fit the first-level cache.
 const CHUNK: usize = 2048;
 
-/// Whether most scores need not be computed: rows that are not short, and few of many.
+/// Coordinates that MAP(θ) looks at before it reads on.
+const PART: usize = 512;
+
+/// Whether most scores need not be computed: rows that are not short, few of many, and room for what that takes.
 const fn pays(n: usize, k: usize) -> bool {
-    k >= 1 && n >= 8 * LANES && k <= n / 16
+    k >= 1 && n >= 4 * LANES && k <= n / 8 && 2 * (k + chunk(n, k)) + groups(k) <= 3 * n - k
+}
+
+/// Coordinates that are read at once, in whole blocks.
+const fn chunk(n: usize, k: usize) -> usize {
+    let most = if k > CHUNK / 16 { 16 * k } else { CHUNK };
+    (if n < most { n } else { most }).next_multiple_of(LANES)
+}
+
+/// Groups that a chunk is divided into: three for every two coordinates that are wanted.
+const fn groups(k: usize) -> usize {
+    (3 * k).div_ceil(2).next_multiple_of(LANES)
 }
 
 /// The k largest of the perturbed scores, equal scores by lower index, at the front of `work` (3·n floats, or the 2·n that
@@ -51,11 +65,11 @@ impl<'w> Kernel for Choose<'_, 'w> {
     type Output = (State<'w>, &'w mut [f32]);
 
     #[inline(always)]
-    fn run(self) -> Self::Output {
+    fn run<L: Level>(self) -> Self::Output {
         let Choose { scores, k, stream, work } = self;
         let n = scores.theta.len();
         if pays(n, k) {
-            top_k(scores, k, stream, work);
+            top_k::<L>(scores, k, stream, work);
             let (ones, rest) = work.split_at_mut_checked(k).unwrap_or_default();
             return (State::Ones(ones), rest);
         }
@@ -63,19 +77,67 @@ impl<'w> Kernel for Choose<'_, 'w> {
         let all = rest.get_mut(..n).unwrap_or_default();
         scores.law.fill(stream, all);
         scores.form(all);
-        select::top_k(all, k, z);
+        select::top_k::<L>(all, k, z);
         (State::Dense(z), rest)
     }
 }
 
+/// MAP(θ) of a row that was not looked at before: the positions of the k largest θ, ascending, as the bits of floats at
+/// the front of `work`, in one pass. False, and nothing, where that does not pay or the row is not good: NaN, +inf, fewer
+/// than k coordinates that are not masked.
+pub(crate) fn largest(theta: &[f32], k: usize, work: &mut [f32]) -> bool {
+    pays(theta.len(), k) && level::run(Largest { theta, k, work })
+}
+
+struct Largest<'a> {
+    theta: &'a [f32],
+    k: usize,
+    work: &'a mut [f32],
+}
+
+impl Kernel for Largest<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run<L: Level>(self) -> bool {
+        let Largest { theta, k, work } = self;
+        let scores = Perturbed { theta, base: Base::Theta, law: Law::None, tau: 0.0 };
+        let mut best = Attempt::new(&scores, k, f32::MIN, work);
+        let mut from = 0;
+        for part in theta.chunks(PART.max(16 * k)) {
+            // Mostly none is larger than the k-th of those before.
+            if !all_at_most::<L>(part, best.bar.next_down()) {
+                let floor = floor::<L>(part, k, best.bar, best.groups).unwrap_or(best.bar);
+                if !best.take::<L>(part, from, if floor > best.bar { floor } else { best.bar }) {
+                    return false;
+                }
+            }
+            from += part.len();
+        }
+        best.len == k
+    }
+}
+
+/// NaN is not.
+#[inline(always)]
+fn all_at_most<L: Level>(values: &[f32], t: f32) -> bool {
+    let mut short = [f32::NEG_INFINITY; LANES];
+    let blocks = Blocks::new(values, &mut short);
+    let mut all = L::at_most(blocks.last, t);
+    for block in blocks.full {
+        all &= L::at_most(block, t);
+    }
+    all == (1 << LANES) - 1
+}
+
 /// The positions of the k largest scores, ascending, as the bits of floats at the front of `work`, where this [`pays`].
 #[inline(always)]
-fn top_k(scores: &Perturbed<'_>, k: usize, stream: &mut Stream, work: &mut [f32]) {
+fn top_k<L: Level>(scores: &Perturbed<'_>, k: usize, stream: &mut Stream, work: &mut [f32]) {
     let start = stream.clone();
-    if let Err(floor) = Attempt::new(scores, k, f32::MIN, work).run(stream, true) {
+    if let Err(floor) = Attempt::new(scores, k, f32::MIN, work).run::<L>(stream, true) {
         *stream = start;
         // With a floor below the k-th score for certain nothing is guessed.
-        let _ = Attempt::new(scores, k, floor, work).run(stream, false);
+        let _ = Attempt::new(scores, k, floor, work).run::<L>(stream, false);
     }
 }
 
@@ -97,61 +159,86 @@ struct Attempt<'a> {
 impl<'a> Attempt<'a> {
     #[inline(always)]
     fn new(scores: &'a Perturbed<'a>, k: usize, bar: f32, work: &'a mut [f32]) -> Self {
-        let chunk = scores.theta.len().min(CHUNK.max(16 * k).next_multiple_of(LANES));
-        let len = k + chunk + LANES;
-        let (positions, rest) = work.split_at_mut_checked(len).unwrap_or_default();
-        let (kept, groups) = rest.split_at_mut_checked(len).unwrap_or_default();
+        let chunk = chunk(scores.theta.len(), k);
+        let (positions, rest) = work.split_at_mut_checked(k + chunk).unwrap_or_default();
+        let (kept, groups) = rest.split_at_mut_checked(k + chunk).unwrap_or_default();
         Attempt { scores, k, chunk, positions, kept, groups, len: 0, bar }
     }
 
     /// The k best of the row; if a guess was too high, a floor that is not.
     #[cfg_attr(target_arch = "x86_64", inline(always))]
-    fn run(mut self, stream: &mut Stream, guess: bool) -> Result<(), f32> {
+    fn run<L: Level>(mut self, stream: &mut Stream, guess: bool) -> Result<(), f32> {
         let n = self.scores.theta.len();
         let mut from = 0;
         while from < n {
             let to = n.min(from + self.chunk);
-            self.read(from, to, stream, guess)?;
+            self.read::<L>(from, to, stream, guess)?;
             from = to;
         }
         Ok(())
     }
 
     #[cfg_attr(target_arch = "x86_64", inline(always))]
-    fn read(&mut self, from: usize, to: usize, stream: &mut Stream, guess: bool) -> Result<(), f32> {
-        // Whole blocks: there is room for the last.
+    fn read<L: Level>(&mut self, from: usize, to: usize, stream: &mut Stream, guess: bool) -> Result<(), f32> {
         let len = to - from;
         let region = self.len..self.len + len.next_multiple_of(LANES);
         let (Some(bounds), Some(words)) = (self.positions.get_mut(region.clone()), self.kept.get_mut(region)) else {
             return Ok(());
         };
         self.scores.law.fill_words(stream, words);
-        self.scores.law.bounds(words, bounds);
         if let Some((bounds, tail)) = bounds.split_at_mut_checked(len) {
-            self.scores.part(from, to).form(bounds);
+            self.scores.part(from, to).bound(words, bounds);
             tail.fill(f32::NEG_INFINITY);
         }
 
-        // Some eight groups for every one that is wanted, of two blocks at least.
-        let blocks = bounds.len() / LANES;
-        let span = (blocks / (self.k / 2).max(1)).max(2);
-        let groups = maxima(bounds, span, self.groups);
-        if groups.iter().all(|&group| group < self.bar) {
-            return Ok(());
+        let Some(floor) = floor::<L>(bounds, self.k, self.bar, self.groups) else { return Ok(()) };
+        let guessed = floor - self.scores.tau * self.scores.law.slack();
+        let t = if guess && guessed > self.bar { guessed } else { self.bar };
+        let collected = collect::<L>(bounds, words, from, t);
+        self.keep::<L>(collected, t)
+    }
+
+    /// Keeps the best of the few θ that are not less than t; false if one is NaN or +inf.
+    #[inline(always)]
+    fn take<L: Level>(&mut self, theta: &[f32], from: usize, t: f32) -> bool {
+        let (full, rest) = theta.as_chunks::<LANES>();
+        let mut last = [f32::NEG_INFINITY; LANES];
+        copy(rest, &mut last);
+        // Once there are k of them, a later one must be larger.
+        let (enough, mut passed) = (self.len + self.k, t.next_down());
+        let mut good = true;
+        for (number, block) in full.iter().enumerate() {
+            good &= self.push::<L>(block, from + number * LANES, passed);
+            passed = if self.len < enough { passed } else { t };
         }
-        let mut t = self.bar;
-        if guess && groups.len() > self.k {
-            let (reached, _) = kth_largest(groups, self.k, self.k / 2);
-            let guessed = reached - self.scores.tau * self.scores.law.slack();
-            t = if guessed > t { guessed } else { t };
+        good &= self.push::<L>(&last, from + full.len() * LANES, passed);
+        if good && self.len >= self.k {
+            self.drop_all_but_k::<L>();
         }
-        let collected = collect(bounds, words, from, t);
-        self.keep(collected, t)
+        good
+    }
+
+    #[inline(always)]
+    fn push<L: Level>(&mut self, block: &[f32; LANES], from: usize, passed: f32) -> bool {
+        let mut wanted = !L::at_most(block, passed) & ((1 << LANES) - 1);
+        let mut good = true;
+        while wanted != 0 {
+            let lane = wanted.trailing_zeros() as usize;
+            wanted &= wanted - 1;
+            if let (Some(&theta), Some(position), Some(score)) =
+                (block.get(lane), self.positions.get_mut(self.len), self.kept.get_mut(self.len))
+            {
+                (*position, *score) = (f32::from_bits((from + lane) as u32), theta);
+                self.len += 1;
+                good &= theta < f32::INFINITY;
+            }
+        }
+        good
     }
 
     /// Computes the collected scores and keeps the best.
     #[cfg_attr(target_arch = "x86_64", inline(always))]
-    fn keep(&mut self, collected: usize, t: f32) -> Result<(), f32> {
+    fn keep<L: Level>(&mut self, collected: usize, t: f32) -> Result<(), f32> {
         let end = self.len + collected;
         // Whole blocks of them: there is room for the last.
         let blocks = collected.next_multiple_of(LANES);
@@ -164,30 +251,23 @@ impl<'a> Attempt<'a> {
         for (score, position) in scores.iter_mut().zip(positions) {
             *score = self.scores.at(position.to_bits() as usize, *score);
         }
-        if let Some(tail) = self.kept.get_mut(end..end.next_multiple_of(LANES)) {
-            tail.fill(f32::NEG_INFINITY);
-        }
         self.len = end;
+        let bar = self.bar;
         if self.len < self.k {
             return Ok(());
         }
-        let kth = self.drop_all_but_k(end);
-        if kth < t && self.bar < t {
-            return Err(kth);
-        }
-        // A later coordinate must be larger than the last one kept: among equals the first come first.
-        self.bar = kth.next_up();
-        Ok(())
+        let kth = self.drop_all_but_k::<L>();
+        if kth < t && bar < t { Err(kth) } else { Ok(()) }
     }
 
-    /// Keeps the k best in their order; the k-th of them.
+    /// Keeps the k best in their order, and sets the bar; the k-th of them.
     #[inline(always)]
-    fn drop_all_but_k(&mut self, end: usize) -> f32 {
-        let Some(padded) = self.kept.get(..end.next_multiple_of(LANES)) else { return self.bar };
-        let (kth, reached) = kth_largest(padded, self.k, 0);
+    fn drop_all_but_k<L: Level>(&mut self) -> f32 {
+        let end = self.len;
         let (Some(positions), Some(scores)) = (self.positions.get_mut(..end), self.kept.get_mut(..end)) else {
             return self.bar;
         };
+        let (kth, reached) = kth_largest::<L>(scores, self.k);
         // Of those that equal the k-th, so many from the front; all, unless there are more than can be kept.
         let mut equals = self.k;
         if reached > self.k {
@@ -205,8 +285,20 @@ impl<'a> Attempt<'a> {
             to += usize::from(score > kth || equal);
         }
         self.len = self.k;
+        // A later coordinate must be larger than the last one kept: among equals the first come first.
+        self.bar = kth.next_up();
         kth
     }
+}
+
+/// A floor under the k-th largest bound: the k-th largest of the groups' largest. None if no bound reaches the bar.
+#[inline(always)]
+fn floor<L: Level>(bounds: &[f32], k: usize, bar: f32, room: &mut [f32]) -> Option<f32> {
+    let maxima = maxima(bounds, (bounds.len() / groups(k)).max(1), room);
+    if maxima.as_chunks::<LANES>().0.iter().all(|block| L::at_least(block, bar) == 0) {
+        return None;
+    }
+    Some(if maxima.len() > k { kth_largest::<L>(maxima, k).0 } else { bar })
 }
 
 /// The largest bound of each lane over `span` blocks at a time, as far as there is room.
@@ -229,11 +321,10 @@ fn maxima<'g>(bounds: &[f32], span: usize, groups: &'g mut [f32]) -> &'g [f32] {
 /// Moves the words of the coordinates whose bounds reach t to the front, and their positions to the front of `bounds`;
 /// how many these are.
 #[inline(always)]
-fn collect(bounds: &mut [f32], words: &mut [f32], first: usize, t: f32) -> usize {
+fn collect<L: Level>(bounds: &mut [f32], words: &mut [f32], first: usize, t: f32) -> usize {
     let mut collected = 0;
-    for number in 0..bounds.len() / LANES {
-        let Some(block) = bounds.as_chunks::<LANES>().0.get(number) else { break };
-        let mut reached = lanes_that_reach(block, t);
+    for number in (0..bounds.len() / LANES).step_by(4) {
+        let mut reached = lanes_that_reach::<L>(bounds, number, t);
         while reached != 0 {
             let i = number * LANES + reached.trailing_zeros() as usize;
             reached &= reached - 1;
@@ -248,12 +339,12 @@ fn collect(bounds: &mut [f32], words: &mut [f32], first: usize, t: f32) -> usize
     collected
 }
 
-/// Bit l is set where lane l is at least t.
+/// Of four blocks, bit 16·b + l is set where lane l of block b is at least t, which is finite.
 #[inline(always)]
-fn lanes_that_reach(block: &[f32; LANES], t: f32) -> u32 {
-    let mut bits = [0_u32; LANES];
-    for (lane, (bit, &bound)) in bits.iter_mut().zip(block).enumerate() {
-        *bit = if bound >= t { 1 << lane } else { 0 };
+fn lanes_that_reach<L: Level>(bounds: &[f32], number: usize, t: f32) -> u64 {
+    let mut bits = 0;
+    for (i, block) in bounds.as_chunks::<LANES>().0.iter().skip(number).take(4).enumerate() {
+        bits |= u64::from(L::at_least(block, t)) << (i * LANES);
     }
-    bits.iter().fold(0, |all, bit| all | bit)
+    bits
 }

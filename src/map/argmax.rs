@@ -33,4 +33,8 @@ impl MapSolver for Argmax {
     ) -> (State<'w>, &'w mut [f32]) {
         perturbed_select::choose(scores, 1, stream, work)
     }
+
+    fn largest(&self, _row: usize, theta: &[f32], work: &mut [f32]) -> Option<usize> {
+        perturbed_select::largest(theta, 1, work).then_some(1)
+    }
 }

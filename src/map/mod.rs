@@ -6,8 +6,8 @@ mod top_k;
 pub use argmax::Argmax;
 pub use top_k::TopK;
 
-use crate::kernel::elementwise::{Perturbed, unmasked};
-use crate::noise::Stream;
+use crate::kernel::elementwise::{Base, Perturbed, unmasked};
+use crate::noise::{Law, Stream};
 use crate::rows::check_theta_row;
 use crate::states::State;
 use crate::{Error, Shape};
@@ -86,6 +86,29 @@ pub trait MapSolver {
         self.map(row, all, z);
         (State::Dense(z), rest)
     }
+
+    /// MAP(θ) in one pass, of a row that was not checked: the number of positions written to the front of `work`, in the
+    /// form of [`State::Ones`]. None where the set has no such way or the row is not good.
+    #[doc(hidden)]
+    fn largest(&self, row: usize, theta: &[f32], work: &mut [f32]) -> Option<usize> {
+        let _ = (row, theta, work);
+        None
+    }
+}
+
+/// MAP(θ) of a row that is not yet known to be good, at the front of `work` (3·N floats).
+pub(crate) fn check_and_map<'w>(
+    solver: &impl MapSolver,
+    b: usize,
+    theta: &[f32],
+    work: &'w mut [f32],
+) -> Result<State<'w>, Error> {
+    if let Some(k) = solver.largest(b, theta, work) {
+        return Ok(State::Ones(work.get(..k).unwrap_or_default()));
+    }
+    check_row(solver, b, theta)?;
+    let scores = Perturbed { theta, base: Base::Theta, law: Law::None, tau: 0.0 };
+    Ok(solver.choose(b, &scores, &mut Stream::silent(), work).0)
 }
 
 /// No row's states have more ones than the shape's k: a solver made for this shape.

@@ -59,4 +59,9 @@ impl MapSolver for TopK<'_> {
     ) -> (State<'w>, &'w mut [f32]) {
         perturbed_select::choose(scores, self.k(row), stream, work)
     }
+
+    fn largest(&self, row: usize, theta: &[f32], work: &mut [f32]) -> Option<usize> {
+        let k = self.k(row);
+        perturbed_select::largest(theta, k, work).then_some(k)
+    }
 }

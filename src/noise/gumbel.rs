@@ -44,7 +44,7 @@ pub(crate) fn gumbel(word: u32) -> f32 {
     -ln(exponential(word))
 }
 
-pub(super) struct Gumbel;
+pub(crate) struct Gumbel;
 
 impl Quantile for Gumbel {
     #[inline(always)]

@@ -11,7 +11,7 @@ pub(crate) fn logistic(word: u32) -> f32 {
     exponential(!word) - exponential(word)
 }
 
-pub(super) struct Logistic;
+pub(crate) struct Logistic;
 
 impl Quantile for Logistic {
     #[inline(always)]

@@ -12,10 +12,9 @@ pub(crate) use sum_of_gamma::MAX_KAPPA;
 
 use crate::Error;
 use crate::kernel::LANES;
-use crate::kernel::elementwise::copy;
-use gumbel::Gumbel;
-use logistic::Logistic;
-use normal::Normal;
+pub(crate) use gumbel::Gumbel;
+pub(crate) use logistic::Logistic;
+pub(crate) use normal::Normal;
 use sum_of_gamma::SumOfGamma;
 
 /// The law ρ of the noise ε, independent for every coordinate, sample and row.
@@ -132,7 +131,7 @@ pub(crate) trait Quantile {
 }
 
 /// A quantile with a cheap bound.
-trait Bounded: Quantile {
+pub(crate) trait Bounded: Quantile {
     /// What ε of a large score mostly falls short of its bound by.
     const SLACK: f32;
 
@@ -165,22 +164,6 @@ impl Law<'_> {
         match self {
             Law::None => {}
             _ => stream.fill(words, &Words),
-        }
-    }
-
-    /// Words → bounds that no ε of theirs exceeds, for a fraction of its cost.
-    #[cfg_attr(target_arch = "x86_64", inline(always))]
-    #[cfg_attr(not(target_arch = "x86_64"), inline(never))]
-    pub(crate) fn bounds(self, words: &[f32], bounds: &mut [f32]) {
-        match self {
-            Law::None => bounds.fill(0.0),
-            Law::Gumbel => above(words, bounds, &Gumbel),
-            Law::Logistic => above(words, bounds, &Logistic),
-            Law::Normal => above(words, bounds, &Normal),
-            Law::SumOfGamma(_) => {
-                copy(words, bounds);
-                self.exact(bounds);
-            }
         }
     }
 
@@ -218,13 +201,6 @@ impl Quantile for Words {
     #[inline(always)]
     fn quantile(&self, word: u32) -> f32 {
         f32::from_bits(word)
-    }
-}
-
-#[inline(always)]
-fn above(words: &[f32], bounds: &mut [f32], law: &impl Bounded) {
-    for (word, bound) in words.iter().zip(bounds) {
-        *bound = law.above(word.to_bits());
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) fn normal_above(word: u32) -> f32 {
     lower(lower(a, b), lower(c, d))
 }
 
-pub(super) struct Normal;
+pub(crate) struct Normal;
 
 impl Quantile for Normal {
     #[inline(always)]

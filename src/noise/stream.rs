@@ -8,7 +8,7 @@ use super::Quantile;
 use crate::Key;
 use crate::kernel::LANES;
 use crate::kernel::elementwise::copy;
-use crate::kernel::level::{self, Kernel};
+use crate::kernel::level::{self, Kernel, Level};
 
 /// The generator of one row: word w of lane l is `state[w][l]`.
 #[derive(Clone, Debug)]
@@ -56,8 +56,9 @@ impl Kernel for Seeding {
     type Output = Stream;
 
     #[inline(always)]
-    fn run(self) -> Stream {
-        let mut state = self.hashes.map(expand);
+    fn run<L: Level>(self) -> Stream {
+        let [a, b, c, d] = self.hashes;
+        let mut state = [expand(a), expand(b), expand(c), expand(d)];
         let [s0, s1, s2, s3] = &mut state;
         for (((s0, s1), s2), s3) in s0.iter_mut().zip(s1).zip(s2).zip(s3) {
             // The one state that xoshiro cannot leave.
