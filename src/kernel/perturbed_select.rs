@@ -294,7 +294,8 @@ impl<'a> Attempt<'a> {
 /// A floor under the k-th largest bound: the k-th largest of the groups' largest. None if no bound reaches the bar.
 #[inline(always)]
 fn floor<L: Level>(bounds: &[f32], k: usize, bar: f32, room: &mut [f32]) -> Option<f32> {
-    let maxima = maxima(bounds, (bounds.len() / groups(k)).max(1), room);
+    let span = bounds.len().checked_div(groups(k)).unwrap_or_default();
+    let maxima = maxima(bounds, span.max(1), room);
     if maxima.as_chunks::<LANES>().0.iter().all(|block| L::at_least(block, bar) == 0) {
         return None;
     }
