@@ -118,6 +118,12 @@ impl Options {
         Err(Error::Option { rule })
     }
 
+    /// Whether all that tells the scores of z' from those of z is a step against dz.
+    pub(crate) fn only_descends(&self) -> bool {
+        let same_scores = self.alpha == 1.0 && self.target_temperature == self.temperature;
+        self.target == Target::Linear && (same_scores || self.difference == Difference::Central)
+    }
+
     /// c/S, and half of it for the central difference.
     pub(crate) fn gradient_factor(&self, samples: usize) -> f32 {
         let c = match (self.target, self.scale) {

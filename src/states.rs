@@ -104,26 +104,50 @@ impl State<'_> {
         }
     }
 
-    /// sum += z
+    /// sum += step · z
     #[inline(always)]
-    pub(crate) fn accumulate(self, sum: &mut [f32]) {
+    pub(crate) fn accumulate(self, step: f32, sum: &mut [f32]) {
         match self {
-            State::Dense(z) => elementwise::accumulate(z, sum),
-            State::Ones(ones) => elementwise::add_at(ones, 1.0, sum),
+            State::Dense(z) => elementwise::accumulate(z, step, sum),
+            State::Ones(ones) => elementwise::add_at(ones, step, sum),
         }
     }
 
-    /// sum += step · (z − z'); the number of coordinates where they differ. A row's states are all of one kind.
+    /// sum += step · (z − z'); the number of coordinates where they differ.
     #[inline(always)]
     pub(crate) fn accumulate_difference(self, target: State<'_>, step: f32, sum: &mut [f32]) -> u64 {
-        match (self, target) {
-            (State::Dense(z), State::Dense(target)) => elementwise::accumulate_difference(z, target, step, sum),
-            (State::Ones(z), State::Ones(target)) => {
-                elementwise::add_at(z, step, sum);
-                elementwise::add_at(target, -step, sum);
-                (z.len() + target.len()) as u64 - 2 * elementwise::common(z, target)
+        let shared = match (self, target) {
+            (State::Dense(z), State::Dense(target)) => {
+                return elementwise::accumulate_difference(z, target, step, sum);
             }
-            _ => 0,
+            (State::Ones(z), State::Ones(target)) => elementwise::common(z, target),
+            (State::Ones(ones), State::Dense(z)) | (State::Dense(z), State::Ones(ones)) => {
+                elementwise::at(ones, z).filter(|&z| z != 0.0).count()
+            }
+        };
+        self.accumulate(step, sum);
+        target.accumulate(-step, sum);
+        (self.count() + target.count() - 2 * shared) as u64
+    }
+
+    /// How many ones.
+    #[inline(always)]
+    fn count(self) -> usize {
+        match self {
+            State::Dense(z) => z.iter().filter(|&&z| z != 0.0).count(),
+            State::Ones(ones) => ones.len(),
+        }
+    }
+
+    /// Whether dz ≤ 0 at every one and dz ≥ 0 at every zero: a step against dz raises what is chosen and nothing else.
+    pub(crate) fn has_descended(self, dz: &[f32]) -> bool {
+        match self {
+            State::Dense(z) => z.iter().zip(dz).all(|(&z, &dz)| if z != 0.0 { dz <= 0.0 } else { dz >= 0.0 }),
+            State::Ones(ones) => {
+                elementwise::at(ones, dz).all(|dz| dz <= 0.0)
+                    && elementwise::at(ones, dz).filter(|&dz| dz < 0.0).count()
+                        == dz.iter().filter(|&&dz| dz < 0.0).count()
+            }
         }
     }
 }
@@ -156,21 +180,14 @@ impl<'a> Lists<'a> {
         if (0..samples).all(|s| is_state(s).is_some()) { Ok(()) } else { Err(Error::NotAState { row: b as u32 }) }
     }
 
-    /// State s in the form that `like` has, at the front of `work`.
+    /// State s at the front of `work`, and the rest of it.
     #[inline(always)]
-    pub(crate) fn state<'w>(self, s: usize, like: State<'_>, work: &'w mut [f32]) -> State<'w> {
-        match like {
-            State::Dense(z) => {
-                let out = work.get_mut(..z.len()).unwrap_or_default();
-                self.write(s, out);
-                State::Dense(out)
-            }
-            State::Ones(ones) => {
-                let out = work.get_mut(..ones.len()).unwrap_or_default();
-                out.iter_mut().zip(self.get(s)).for_each(|(slot, &i)| *slot = f32::from_bits(i));
-                State::Ones(out)
-            }
-        }
+    pub(crate) fn state<'w>(self, s: usize, work: &'w mut [f32]) -> (State<'w>, &'w mut [f32]) {
+        let list = self.get(s);
+        let ones = list.iter().take_while(|&&i| i != u32::MAX).count();
+        let (out, rest) = work.split_at_mut_checked(ones).unwrap_or_default();
+        out.iter_mut().zip(list).for_each(|(slot, &i)| *slot = f32::from_bits(i));
+        (State::Ones(out), rest)
     }
 
     pub(crate) fn write(self, s: usize, z: &mut [f32]) {

@@ -3,7 +3,10 @@
 
 mod reference;
 
-use imle::{Difference, Dz, Error, Imle, Key, MapSolver, Noise, Options, Rows, RowsMut, Shape, States, Target, TopK};
+use imle::{
+    Diagnostics, Difference, Dz, Error, Imle, Key, MapSolver, Noise, Options, Rows, RowsMut, Shape, States, Target,
+    TopK,
+};
 use proptest::prelude::*;
 
 /// k of n by a full sort. The layer knows nothing of it and forms every score.
@@ -116,8 +119,17 @@ proptest! {
         let key = Key { seed, step: 1, row0: 2 };
         prop_assert_eq!(map(&fast, &theta), map(&readable, &theta));
         prop_assert_eq!(sample(&fast, key, &theta), sample(&readable, key, &theta));
-        let (fast_grad, readable_grad) = (gradient(&fast, key, &theta, &dz), gradient(&readable, key, &theta, &dz));
-        prop_assert_eq!(fast_grad, readable_grad);
+        let states = sample(&readable, key, &theta);
+        let kept = dz_that_keeps(&states.0, &normal);
+        let last = &states.0[(samples as usize - 1) * n..];
+        let kept_last = dz_that_keeps(last, &normal);
+        for dz in [Dz::shared(&dz), Dz::per_sample(&kept), Dz::shared(&kept_last)] {
+            let expected = gradient(&readable, key, &theta, dz, None);
+            prop_assert_eq!(&gradient(&fast, key, &theta, dz, None), &expected);
+            prop_assert_eq!(&gradient(&fast, key, &theta, dz, Some(&states.1)), &expected);
+        }
+        let unchanged = gradient(&fast, key, &theta, Dz::per_sample(&kept), None).1.unchanged;
+        prop_assert!(unchanged == samples.into() || alpha != 1.0 || combinatorial || central);
     }
 }
 
@@ -168,10 +180,22 @@ fn sample<M: MapSolver>(layer: &Imle<M>, key: Key, theta: &[f32]) -> (Vec<f32>, 
     (z, indices, marginals)
 }
 
-fn gradient<M: MapSolver>(layer: &Imle<M>, key: Key, theta: &[f32], dz: &[f32]) -> (Vec<u32>, u64) {
+/// A dz whose descent raises what is chosen and nothing else, or leaves it where it is.
+fn dz_that_keeps(z: &[f32], normal: &[f32]) -> Vec<f32> {
+    let size = |i: usize| if i % 5 == 0 { 0.0 } else { normal[i * 7 % 97].abs() };
+    z.iter().enumerate().map(|(i, &z)| if z == 1.0 { -size(i) } else { size(i) }).collect()
+}
+
+fn gradient<M: MapSolver>(
+    layer: &Imle<M>,
+    key: Key,
+    theta: &[f32],
+    dz: Dz<'_>,
+    indices: Option<&[u32]>,
+) -> (Vec<u32>, Diagnostics) {
     let mut grad = vec![7.0; theta.len()];
     let mut work = vec![f32::NAN; layer.workspace_len()];
     let (theta, out) = (Rows::contiguous(theta), RowsMut::contiguous(&mut grad));
-    let diagnostics = layer.gradient(key, theta, Dz::shared(dz), None, out, &mut work).expect("good θ");
-    (grad.iter().map(|x| x.to_bits()).collect(), diagnostics.nonzeros)
+    let diagnostics = layer.gradient(key, theta, dz, indices, out, &mut work).expect("good θ");
+    (grad.iter().map(|x| x.to_bits()).collect(), diagnostics)
 }

@@ -48,7 +48,7 @@ impl<M: MapSolver> Imle<M> {
                 perturbed.fill(&mut stream, scores);
                 self.solver.map(b, scores, z);
                 chosen(scores, z).for_each(|score| best.add(score));
-                accumulate(z, grad);
+                accumulate(z, 1.0, grad);
             }
             let samples = shape.samples() as f32;
             if let Some(loss) = loss.get_mut(b) {

@@ -93,21 +93,28 @@ impl<M: MapSolver> Row<'_, M> {
         // Of one sample, the factor goes where the state changes; sums are scaled as a whole, lest they round.
         let factor = options.gradient_factor(self.samples);
         let step = if self.samples == 1 { factor } else { 1.0 };
+        // Rounding is monotone: where no chosen score falls and no other rises, the same are chosen.
+        let descends = solver.ranks() && options.only_descends();
         grad.fill(0.0);
         for s in 0..self.samples {
             let dz = dz(s);
             // Both sides read the same words.
             let mut again = stream.clone();
             let minus = target_scores(options, self.law, Side::Minus, theta, dz);
-            let (z_target, rest) = solver.choose(b, &minus, &mut stream, work);
-            let (z, _) = match (options.difference, lists) {
+            let (z, rest) = match (options.difference, lists) {
                 (Difference::Central, _) => {
                     let plus = target_scores(options, self.law, Side::Plus, theta, dz);
-                    solver.choose(b, &plus, &mut again, rest)
+                    solver.choose(b, &plus, &mut again, work)
                 }
-                (Difference::Forward, None) => solver.choose(b, &self.perturbed(), &mut again, rest),
-                (Difference::Forward, Some(lists)) => (lists.state(s, z_target, rest), &mut [][..]),
+                (Difference::Forward, None) => solver.choose(b, &self.perturbed(), &mut again, work),
+                (Difference::Forward, Some(lists)) => lists.state(s, work),
             };
+            if descends && z.has_descended(dz) {
+                self.law.skip(&mut stream, theta.len());
+                diagnostics.count(0);
+                continue;
+            }
+            let (z_target, _) = solver.choose(b, &minus, &mut stream, rest);
             diagnostics.count(z.accumulate_difference(z_target, step, grad));
         }
         if self.samples > 1 {

@@ -61,7 +61,7 @@ impl<M: MapSolver> Imle<M> {
             mean.fill(0.0);
             self.row(law, b, theta).sample(source, work, |s, z| {
                 states.put(shape, b * shape.samples() + s, z);
-                z.accumulate(mean);
+                z.accumulate(1.0, mean);
             });
             elementwise::divide(mean, shape.samples() as f32);
             Ok(())

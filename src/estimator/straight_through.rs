@@ -30,7 +30,7 @@ pub(super) fn mean(theta: &[f32], dz: DzView<'_>, b: usize, samples: usize, mean
     copy(different.next().unwrap_or_default(), mean);
     let mut count = 1.0;
     for dz in different {
-        accumulate(dz, mean);
+        accumulate(dz, 1.0, mean);
         count += 1.0;
     }
     divide(mean, count);

@@ -104,11 +104,11 @@ impl<'a> Perturbed<'a> {
     /// The score of coordinate i for its ε.
     #[inline(always)]
     pub(crate) fn at(&self, i: usize, epsilon: f32) -> f32 {
-        let t = at(self.theta, i);
+        let t = value(self.theta, i);
         let base = match self.base {
             Base::Theta => t,
-            Base::Linear { dz, alpha, lambda } => linear(t, at(dz, i), alpha, lambda),
-            Base::Combinatorial { dz } => combinatorial(t, at(dz, i)),
+            Base::Linear { dz, alpha, lambda } => linear(t, value(dz, i), alpha, lambda),
+            Base::Combinatorial { dz } => combinatorial(t, value(dz, i)),
         };
         masked(t, base + self.tau * epsilon)
     }
@@ -154,7 +154,7 @@ fn combinatorial(theta: f32, dz: f32) -> f32 {
 
 /// The value of a coordinate that exists.
 #[inline(always)]
-fn at(values: &[f32], i: usize) -> f32 {
+fn value(values: &[f32], i: usize) -> f32 {
     values.get(i).copied().unwrap_or(f32::NEG_INFINITY)
 }
 
@@ -166,11 +166,11 @@ pub(crate) fn copy(from: &[f32], to: &mut [f32]) {
     }
 }
 
-/// sum += z
+/// sum += step · z
 #[inline(always)]
-pub(crate) fn accumulate(z: &[f32], sum: &mut [f32]) {
+pub(crate) fn accumulate(z: &[f32], step: f32, sum: &mut [f32]) {
     for (sum, &z) in sum.iter_mut().zip(z) {
-        *sum += z;
+        *sum += step * z;
     }
 }
 
@@ -202,15 +202,21 @@ pub(crate) fn add_at(positions: &[f32], x: f32, sum: &mut [f32]) {
     }
 }
 
+/// The values at the positions.
+#[inline(always)]
+pub(crate) fn at<'a>(positions: &'a [f32], values: &'a [f32]) -> impl Iterator<Item = f32> + 'a {
+    positions.iter().filter_map(|i| values.get(i.to_bits() as usize).copied())
+}
+
 /// How many positions two ascending lists share.
 #[inline(always)]
-pub(crate) fn common(a: &[f32], b: &[f32]) -> u64 {
+pub(crate) fn common(a: &[f32], b: &[f32]) -> usize {
     let (mut i, mut j, mut count) = (0, 0, 0);
     while let (Some(a), Some(b)) = (a.get(i), b.get(j)) {
         let (a, b) = (a.to_bits(), b.to_bits());
         i += usize::from(a <= b);
         j += usize::from(b <= a);
-        count += u64::from(a == b);
+        count += usize::from(a == b);
     }
     count
 }

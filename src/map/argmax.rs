@@ -34,6 +34,10 @@ impl MapSolver for Argmax {
         perturbed_select::choose(scores, 1, stream, work)
     }
 
+    fn ranks(&self) -> bool {
+        true
+    }
+
     fn largest(&self, _row: usize, theta: &[f32], work: &mut [f32]) -> Option<usize> {
         perturbed_select::largest(theta, 1, work).then_some(1)
     }

@@ -87,6 +87,12 @@ pub trait MapSolver {
         (State::Dense(z), rest)
     }
 
+    /// Whether states go by the order of single scores: a state stays when none of its scores falls and no other rises.
+    #[doc(hidden)]
+    fn ranks(&self) -> bool {
+        false
+    }
+
     /// MAP(θ) in one pass, of a row that was not checked: the number of positions written to the front of `work`, in the
     /// form of [`State::Ones`]. None where the set has no such way or the row is not good.
     #[doc(hidden)]

@@ -60,6 +60,10 @@ impl MapSolver for TopK<'_> {
         perturbed_select::choose(scores, self.k(row), stream, work)
     }
 
+    fn ranks(&self) -> bool {
+        true
+    }
+
     fn largest(&self, row: usize, theta: &[f32], work: &mut [f32]) -> Option<usize> {
         let k = self.k(row);
         perturbed_select::largest(theta, k, work).then_some(k)

@@ -68,6 +68,22 @@ impl Kernel for Seeding {
     }
 }
 
+struct Skip<'a> {
+    stream: &'a mut Stream,
+    n: usize,
+}
+
+impl Kernel for Skip<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Level>(self) {
+        for _ in 0..self.n.div_ceil(LANES) {
+            self.stream.next_block();
+        }
+    }
+}
+
 impl Stream {
     /// For where no word is read.
     pub(crate) const fn silent() -> Stream {
@@ -90,6 +106,11 @@ impl Stream {
             *s3 = s3.rotate_left(11);
         }
         words
+    }
+
+    /// Passes over the words of n coordinates.
+    pub(crate) fn skip(&mut self, n: usize) {
+        level::run(Skip { stream: self, n });
     }
 
     /// One word of the row a coordinate, through `law`.
