@@ -182,7 +182,7 @@ fn sample<M: MapSolver>(layer: &Imle<M>, key: Key, theta: &[f32]) -> (Vec<f32>, 
 
 /// A dz whose descent raises what is chosen and nothing else, or leaves it where it is.
 fn dz_that_keeps(z: &[f32], normal: &[f32]) -> Vec<f32> {
-    let size = |i: usize| if i % 5 == 0 { 0.0 } else { normal[i * 7 % 97].abs() };
+    let size = |i: usize| if i.is_multiple_of(5) { 0.0 } else { normal[i * 7 % 97].abs() };
     z.iter().enumerate().map(|(i, &z)| if z == 1.0 { -size(i) } else { size(i) }).collect()
 }
 
