@@ -35,7 +35,54 @@ pub(crate) trait Level {
     }
 }
 
-#[cfg(not(all(target_arch = "x86_64", not(feature = "no-avx2"))))]
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+#[allow(unsafe_code)]
+mod versions {
+    use core::arch::aarch64::*;
+
+    use super::{Kernel, LANES, Level};
+
+    struct Neon;
+
+    impl Level for Neon {
+        #[inline(always)]
+        fn at_least(block: &[f32; LANES], t: f32) -> u32 {
+            #[inline(always)]
+            fn of_eight(eight: &[f32; 8], t: f32) -> u32 {
+                const BITS: [u16; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
+                // SAFETY: `eight` and `BITS` are as long as what is read, and this is compiled where NEON is.
+                unsafe {
+                    let t = vdupq_n_f32(t);
+                    let low = vcgeq_f32(vld1q_f32(eight.as_ptr()), t);
+                    let high = vcgeq_f32(vld1q_f32(eight.as_ptr().add(4)), t);
+                    let reached = vcombine_u16(vmovn_u32(low), vmovn_u32(high));
+                    u32::from(vaddvq_u16(vandq_u16(reached, vld1q_u16(BITS.as_ptr()))))
+                }
+            }
+            match block.as_chunks::<8>().0 {
+                [low, high] => of_eight(low, t) | of_eight(high, t) << 8,
+                _ => 0,
+            }
+        }
+    }
+
+    /// Runs a kernel: NEON is the only level there is.
+    #[inline(always)]
+    pub(crate) fn run<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run::<Neon>()
+    }
+
+    /// The instruction set.
+    #[must_use]
+    pub const fn kernel() -> &'static core::ffi::CStr {
+        c"neon"
+    }
+}
+
+#[cfg(not(any(
+    all(target_arch = "x86_64", not(feature = "no-avx2")),
+    all(target_arch = "aarch64", target_feature = "neon")
+)))]
 mod versions {
     use super::{Kernel, LANES, Level};
 
@@ -54,10 +101,10 @@ mod versions {
         kernel.run::<Portable>()
     }
 
-    /// The instruction set: "neon" on AArch64, else "portable".
+    /// The instruction set: none in particular.
     #[must_use]
     pub const fn kernel() -> &'static core::ffi::CStr {
-        if cfg!(all(target_arch = "aarch64", target_feature = "neon")) { c"neon" } else { c"portable" }
+        c"portable"
     }
 }
 
