@@ -1,6 +1,7 @@
 //! States in the caller's memory: 0/1 floats or lists of the positions of the ones.
 
 use crate::kernel::elementwise::{self, copy};
+use crate::kernel::select::{self, FEW};
 use crate::rows::{block, block_mut, check_length};
 use crate::{Error, MapSolver, Shape};
 
@@ -67,6 +68,19 @@ pub enum State<'a> {
     Dense(&'a [f32]),
     /// The positions of the ones, ascending, as the bits of floats: few of many.
     Ones(&'a [f32]),
+    /// z_i is bit i, of at most 64.
+    Bits(u64),
+}
+
+/// The positions of the bits that are set, ascending.
+#[inline(always)]
+fn positions(mut bits: u64) -> impl Iterator<Item = u32> {
+    core::iter::from_fn(move || {
+        let i = bits.trailing_zeros();
+        let some = bits != 0;
+        bits &= bits.wrapping_sub(1);
+        some.then_some(i)
+    })
 }
 
 impl State<'_> {
@@ -78,6 +92,7 @@ impl State<'_> {
                 out.fill(0.0);
                 elementwise::add_at(ones, 1.0, out);
             }
+            State::Bits(bits) => select::spread(bits, out),
         }
     }
 
@@ -101,6 +116,12 @@ impl State<'_> {
                     *slot = ones.next().unwrap_or(u32::MAX);
                 }
             }
+            State::Bits(bits) => {
+                let mut ones = positions(bits);
+                for slot in out {
+                    *slot = ones.next().unwrap_or(u32::MAX);
+                }
+            }
         }
     }
 
@@ -110,6 +131,7 @@ impl State<'_> {
         match self {
             State::Dense(z) => elementwise::accumulate(z, step, sum),
             State::Ones(ones) => elementwise::add_at(ones, step, sum),
+            State::Bits(bits) => add_at(bits, step, sum),
         }
     }
 
@@ -120,14 +142,31 @@ impl State<'_> {
             (State::Dense(z), State::Dense(target)) => {
                 return elementwise::accumulate_difference(z, target, step, sum);
             }
+            (State::Bits(z), State::Bits(target)) => {
+                add_at(z & !target, step, sum);
+                add_at(target & !z, -step, sum);
+                return u64::from((z ^ target).count_ones());
+            }
             (State::Ones(z), State::Ones(target)) => elementwise::common(z, target),
             (State::Ones(ones), State::Dense(z)) | (State::Dense(z), State::Ones(ones)) => {
                 elementwise::at(ones, z).filter(|&z| z != 0.0).count()
+            }
+            (State::Bits(bits), other) | (other, State::Bits(bits)) => {
+                positions(bits).filter(|&i| other.has(i)).count()
             }
         };
         self.accumulate(step, sum);
         target.accumulate(-step, sum);
         (self.count() + target.count() - 2 * shared) as u64
+    }
+
+    /// Whether z_i is 1.
+    fn has(self, i: u32) -> bool {
+        match self {
+            State::Dense(z) => z.get(i as usize).is_some_and(|&z| z != 0.0),
+            State::Ones(ones) => ones.iter().any(|one| one.to_bits() == i),
+            State::Bits(bits) => bits >> i & 1 == 1,
+        }
     }
 
     /// How many ones.
@@ -136,6 +175,7 @@ impl State<'_> {
         match self {
             State::Dense(z) => z.iter().filter(|&&z| z != 0.0).count(),
             State::Ones(ones) => ones.len(),
+            State::Bits(bits) => bits.count_ones() as usize,
         }
     }
 
@@ -148,6 +188,20 @@ impl State<'_> {
                     && elementwise::at(ones, dz).filter(|&dz| dz < 0.0).count()
                         == dz.iter().filter(|&&dz| dz < 0.0).count()
             }
+            State::Bits(bits) => {
+                positions(bits).all(|i| dz.get(i as usize).is_some_and(|&dz| dz <= 0.0))
+                    && (0..).zip(dz).all(|(i, &dz)| dz >= 0.0 || bits >> i & 1 == 1)
+            }
+        }
+    }
+}
+
+/// sum[i] += x where bit i is set.
+#[inline(always)]
+fn add_at(bits: u64, x: f32, sum: &mut [f32]) {
+    for i in positions(bits) {
+        if let Some(sum) = sum.get_mut(i as usize) {
+            *sum += x;
         }
     }
 }
@@ -180,11 +234,15 @@ impl<'a> Lists<'a> {
         if (0..samples).all(|s| is_state(s).is_some()) { Ok(()) } else { Err(Error::NotAState { row: b as u32 }) }
     }
 
-    /// State s at the front of `work`, and the rest of it.
+    /// State s of n coordinates, what it needs at the front of `work`, and the rest of it.
     #[inline(always)]
-    pub(crate) fn state<'w>(self, s: usize, work: &'w mut [f32]) -> (State<'w>, &'w mut [f32]) {
+    pub(crate) fn state<'w>(self, s: usize, n: usize, work: &'w mut [f32]) -> (State<'w>, &'w mut [f32]) {
         let list = self.get(s);
-        let ones = list.iter().take_while(|&&i| i != u32::MAX).count();
+        let ones = list.iter().take_while(|&&i| i != u32::MAX);
+        if n <= FEW {
+            return (State::Bits(ones.fold(0, |bits, &i| bits | 1_u64.wrapping_shl(i))), work);
+        }
+        let ones = ones.count();
         let (out, rest) = work.split_at_mut_checked(ones).unwrap_or_default();
         out.iter_mut().zip(list).for_each(|(slot, &i)| *slot = f32::from_bits(i));
         (State::Ones(out), rest)

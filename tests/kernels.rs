@@ -86,7 +86,7 @@ proptest! {
 
     #[test]
     fn the_fast_path_gives_the_bits_of_the_readable_one(
-        n in prop_oneof![60_usize..700, Just(2047), Just(2048), Just(2049), Just(4097), Just(6000)],
+        n in prop_oneof![1_usize..90, 60_usize..700, Just(2047), Just(2048), Just(2049), Just(4097), Just(6000)],
         share in 0.0_f64..1.2,
         kind in 0..KINDS,
         noise in 0..NOISES.len(),

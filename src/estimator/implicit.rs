@@ -107,7 +107,7 @@ impl<M: MapSolver> Row<'_, M> {
                     solver.choose(b, &plus, &mut again, work)
                 }
                 (Difference::Forward, None) => solver.choose(b, &self.perturbed(), &mut again, work),
-                (Difference::Forward, Some(lists)) => lists.state(s, work),
+                (Difference::Forward, Some(lists)) => lists.state(s, theta.len(), work),
             };
             if descends && z.has_descended(dz) {
                 self.law.skip(&mut stream, theta.len());

@@ -5,21 +5,26 @@
 
 use core::iter::repeat;
 
+use super::LANES;
 use super::level::{self, Kernel, Level};
-use super::{Blocks, LANES};
 use crate::float::Sum;
 use crate::noise::{Bounded, Gumbel, Law, Logistic, Normal, Stream};
 
-/// The score of a coordinate whose θ is `theta`.
+// Selections are between constants only: where a value is chosen or not, compilers move its load behind the choice, and a
+// loop of such loads is slow.
+
+/// The least that the score of a coordinate can be, or its score if that is more; a mask's score is at most −inf.
 #[inline(always)]
-fn masked(theta: f32, score: f32) -> f32 {
-    if theta == f32::NEG_INFINITY {
-        f32::NEG_INFINITY
-    } else if score > f32::MIN {
-        score
-    } else {
-        f32::MIN
-    }
+fn least_of(theta: f32, score: f32) -> f32 {
+    let least = if theta == f32::NEG_INFINITY { f32::NEG_INFINITY } else { f32::MIN };
+    if score > least { score } else { least }
+}
+
+/// −inf for a mask, whatever αθ makes of it, else the base.
+#[inline(always)]
+fn base_of(theta: f32, base: f32) -> f32 {
+    let most = if theta == f32::NEG_INFINITY { f32::NEG_INFINITY } else { f32::INFINITY };
+    if most < base { most } else { base }
 }
 
 /// What the noise is added to.
@@ -85,32 +90,62 @@ impl<'a> Perturbed<'a> {
         match self.base {
             Base::Theta => {
                 for ((epsilon, score), &t) in pairs {
-                    *score = masked(t, t + tau * epsilon);
+                    *score = least_of(t, t + tau * epsilon);
                 }
             }
             Base::Linear { dz, alpha, lambda } => {
                 for (((epsilon, score), &t), &d) in pairs.zip(dz) {
-                    *score = masked(t, linear(t, d, alpha, lambda) + tau * epsilon);
+                    *score = least_of(t, base_of(t, linear(t, d, alpha, lambda)) + tau * epsilon);
                 }
             }
             Base::Combinatorial { dz } => {
                 for (((epsilon, score), &t), &d) in pairs.zip(dz) {
-                    *score = masked(t, combinatorial(t, d) + tau * epsilon);
+                    *score = least_of(t, base_of(t, combinatorial(t, d)) + tau * epsilon);
                 }
             }
         }
     }
 
-    /// The score of coordinate i for its ε.
+    /// scores: ε of the coordinates at the positions → their scores
     #[inline(always)]
-    pub(crate) fn at(&self, i: usize, epsilon: f32) -> f32 {
-        let t = value(self.theta, i);
+    pub(crate) fn form_at(&self, positions: &[f32], scores: &mut [f32]) {
+        let tau = self.tau;
+        let scores = scores.iter_mut().zip(positions.iter().map(|position| position.to_bits() as usize));
+        match self.base {
+            Base::Theta => scores.for_each(|(score, i)| {
+                let t = value(self.theta, i);
+                *score = least_of(t, t + tau * *score);
+            }),
+            Base::Linear { dz, alpha, lambda } => scores.for_each(|(score, i)| {
+                let (t, d) = (value(self.theta, i), value(dz, i));
+                *score = least_of(t, base_of(t, linear(t, d, alpha, lambda)) + tau * *score);
+            }),
+            Base::Combinatorial { dz } => scores.for_each(|(score, i)| {
+                let (t, d) = (value(self.theta, i), value(dz, i));
+                *score = least_of(t, base_of(t, combinatorial(t, d)) + tau * *score);
+            }),
+        }
+    }
+
+    /// The same row in whole blocks, on copies that come padded with masks and zeros.
+    #[inline(always)]
+    pub(crate) fn padded<'p>(&self, theta: &'p mut [f32], dz: &'p mut [f32], whole: usize) -> Perturbed<'p>
+    where
+        'a: 'p,
+    {
+        copy(self.theta, theta);
         let base = match self.base {
-            Base::Theta => t,
-            Base::Linear { dz, alpha, lambda } => linear(t, value(dz, i), alpha, lambda),
-            Base::Combinatorial { dz } => combinatorial(t, value(dz, i)),
+            Base::Theta => Base::Theta,
+            Base::Linear { dz: given, alpha, lambda } => {
+                copy(given, dz);
+                Base::Linear { dz, alpha, lambda }
+            }
+            Base::Combinatorial { dz: given } => {
+                copy(given, dz);
+                Base::Combinatorial { dz }
+            }
         };
-        masked(t, base + self.tau * epsilon)
+        Perturbed { theta, base, ..*self }.part(0, whole)
     }
 
     /// The coordinates from..to.
@@ -279,58 +314,34 @@ pub(crate) fn sum_of_squares(values: &[f32], factor: f32) -> f32 {
     Sum::of(values.chunks(64 * LANES).map(block)).value()
 }
 
-/// Whether every θ is finite or a mask.
-pub(crate) fn finite_or_masked(theta: &[f32]) -> bool {
-    level::run(Survey { values: theta }).below_infinity == theta.len()
-}
-
-/// How many coordinates are not masked.
-pub(crate) fn unmasked(theta: &[f32]) -> usize {
-    level::run(Survey { values: theta }).above_mask
+/// How many θ are masked; None if one is NaN or +inf.
+pub(crate) fn masks(theta: &[f32]) -> Option<usize> {
+    if finite(theta) {
+        return Some(0);
+    }
+    let count = |wanted: fn(f32) -> bool| theta.iter().filter(|&&t| wanted(t)).count();
+    let masks = count(|t| t == f32::NEG_INFINITY);
+    (masks == count(|t| !t.is_finite())).then_some(masks)
 }
 
 /// Whether every value is finite.
 pub(crate) fn finite(values: &[f32]) -> bool {
-    let Surveyed { above_mask, below_infinity } = level::run(Survey { values });
-    above_mask == values.len() && below_infinity == values.len()
+    level::run(Finite { values })
 }
 
 /// Reads all values rather than stopping at the first bad one: the loop has no branch, and bad values are rare.
-struct Survey<'a> {
+struct Finite<'a> {
     values: &'a [f32],
 }
 
-/// How many values there are that are not NaN and
-#[derive(Default)]
-struct Surveyed {
-    /// not −inf,
-    above_mask: usize,
-    /// not +inf.
-    below_infinity: usize,
-}
-
-impl Kernel for Survey<'_> {
-    type Output = Surveyed;
+impl Kernel for Finite<'_> {
+    type Output = bool;
 
     #[inline(always)]
-    fn run<L: Level>(self) -> Surveyed {
-        let mut short = [0.0; LANES];
-        let blocks = Blocks::new(self.values, &mut short);
-        let mut surveyed = Surveyed::default();
-        surveyed.add::<L>(blocks.last, blocks.skip);
-        for block in blocks.full {
-            surveyed.add::<L>(block, 0);
-        }
-        surveyed
-    }
-}
-
-impl Surveyed {
-    /// Counts the lanes from `skip` on.
-    #[inline(always)]
-    fn add<L: Level>(&mut self, block: &[f32; LANES], skip: usize) {
-        // NaN is at least nothing, and at most nothing.
-        self.above_mask += (L::at_least(block, f32::MIN) >> skip).count_ones() as usize;
-        self.below_infinity += (L::at_most(block, f32::MAX) >> skip).count_ones() as usize;
+    fn run<L: Level>(self) -> bool {
+        const INFINITE: u32 = 0x7f80_0000;
+        const MAGNITUDE: u32 = 0x7fff_ffff;
+        // Magnitudes are ordered as their bits are.
+        self.values.iter().fold(0, |largest, x| largest.max((x.to_bits() & MAGNITUDE) as i32)) < INFINITE as i32
     }
 }

@@ -28,12 +28,29 @@ pub(crate) trait Level {
         Self::at_least(&negative, -t)
     }
 
-    /// The smallest value. Not for NaN.
+    /// Of at most 32 lanes, the bits of those that fewer than k, and of those that fewer than k − 1 of the scores exceed.
     #[inline(always)]
-    fn least(block: &[f32; LANES]) -> f32 {
-        block.iter().fold(f32::INFINITY, |least, &x| if x < least { x } else { least })
+    fn ranked(scores: &[f32], lanes: &[[f32; EIGHT]], k: i32) -> [u32; 2] {
+        let (mut fewer, mut fewer_still) = (0, 0);
+        for (lanes, shift) in lanes.iter().zip((0..).step_by(EIGHT)) {
+            let mut above = [0; EIGHT];
+            for &score in scores {
+                for (above, &lane) in above.iter_mut().zip(lanes) {
+                    *above += i32::from(score > lane);
+                }
+            }
+            for (lane, above) in above.into_iter().enumerate() {
+                fewer |= u32::from(above < k) << (shift + lane);
+                fewer_still |= u32::from(above < k - 1) << (shift + lane);
+            }
+        }
+        [fewer, fewer_still]
     }
 }
+
+/// The lanes that are ranked at a time: half a block, and at most so many of them.
+pub(crate) const EIGHT: usize = LANES / 2;
+pub(crate) const RANKED: usize = 4;
 
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 #[allow(unsafe_code)]
@@ -114,7 +131,7 @@ mod versions {
     use core::arch::x86_64::*;
     use core::sync::atomic::{AtomicU8, Ordering};
 
-    use super::{Kernel, LANES, Level};
+    use super::{EIGHT, Kernel, LANES, Level};
 
     const UNKNOWN: u8 = 0;
     const PORTABLE: u8 = 1;
@@ -182,6 +199,46 @@ mod versions {
                 _ => 0,
             }
         }
+
+        #[inline(always)]
+        fn ranked(scores: &[f32], lanes: &[[f32; EIGHT]], k: i32) -> [u32; 2] {
+            ranked_by_avx2(scores, lanes, k)
+        }
+    }
+
+    #[inline(always)]
+    fn ranked_by_avx2(scores: &[f32], lanes: &[[f32; EIGHT]], k: i32) -> [u32; 2] {
+        #[inline(always)]
+        fn rank<const B: usize>(scores: &[f32], lanes: [&[f32; EIGHT]; B], k: i32) -> [u32; 2] {
+            // SAFETY: each of `lanes` is as long as what is read, and who runs this has AVX2.
+            unsafe {
+                // 0 less the scores that exceed a lane.
+                let mut counts = [_mm256_setzero_si256(); B];
+                for &score in scores {
+                    let score = _mm256_set1_ps(score);
+                    for (count, lanes) in counts.iter_mut().zip(lanes) {
+                        let exceeded = _mm256_cmp_ps::<_CMP_GT_OQ>(score, _mm256_loadu_ps(lanes.as_ptr()));
+                        *count = _mm256_add_epi32(*count, _mm256_castps_si256(exceeded));
+                    }
+                }
+                let (mut fewer, mut fewer_still) = (0, 0);
+                for (count, shift) in counts.into_iter().zip((0..).step_by(EIGHT)) {
+                    let bits = |k: i32| {
+                        _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(count, _mm256_set1_epi32(-k))))
+                    };
+                    fewer |= (bits(k) as u32) << shift;
+                    fewer_still |= (bits(k - 1) as u32) << shift;
+                }
+                [fewer, fewer_still]
+            }
+        }
+        match lanes {
+            [a] => rank(scores, [a], k),
+            [a, b] => rank(scores, [a, b], k),
+            [a, b, c] => rank(scores, [a, b, c], k),
+            [a, b, c, d, ..] => rank(scores, [a, b, c, d], k),
+            [] => [0; 2],
+        }
     }
 
     /// For the code of [`avx512`] only.
@@ -199,9 +256,8 @@ mod versions {
         }
 
         #[inline(always)]
-        fn least(block: &[f32; LANES]) -> f32 {
-            // SAFETY: `block` is as long as what is read, and who runs this has AVX-512.
-            unsafe { _mm512_reduce_min_ps(_mm512_loadu_ps(block.as_ptr())) }
+        fn ranked(scores: &[f32], lanes: &[[f32; EIGHT]], k: i32) -> [u32; 2] {
+            ranked_by_avx2(scores, lanes, k)
         }
     }
 

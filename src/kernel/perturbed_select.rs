@@ -15,8 +15,8 @@
 //! a bound below the true k-th score, so that the second time cannot fail.
 
 use super::elementwise::{Base, Perturbed, copy};
-use super::level::{self, Kernel, Level};
-use super::select::{self, kth_largest};
+use super::level::{self, EIGHT, Kernel, Level};
+use super::select::{self, FEW, best_of_few, kth_largest};
 use super::{Blocks, LANES};
 use crate::noise::{Law, Stream};
 use crate::states::State;
@@ -29,7 +29,7 @@ const PART: usize = 512;
 
 /// Whether most scores need not be computed: rows that are not short, few of many, and room for what that takes.
 const fn pays(n: usize, k: usize) -> bool {
-    k >= 1 && n >= 4 * LANES && k <= n / 8 && 2 * (k + chunk(n, k)) + groups(k) <= 3 * n - k
+    k >= 1 && n > FEW && k <= n / 8 && 2 * (k + chunk(n, k)) + groups(k) <= 3 * n - k
 }
 
 /// Coordinates that are read at once, in whole blocks.
@@ -68,6 +68,9 @@ impl<'w> Kernel for Choose<'_, 'w> {
     fn run<L: Level>(self) -> Self::Output {
         let Choose { scores, k, stream, work } = self;
         let n = scores.theta.len();
+        if n <= FEW {
+            return (State::Bits(few::<L>(scores, k, stream)), work);
+        }
         if pays(n, k) {
             top_k::<L>(scores, k, stream, work);
             let (ones, rest) = work.split_at_mut_checked(k).unwrap_or_default();
@@ -80,6 +83,23 @@ impl<'w> Kernel for Choose<'_, 'w> {
         select::top_k::<L>(all, k, z);
         (State::Dense(z), rest)
     }
+}
+
+/// The k largest of at most 64 perturbed scores: all are computed, in whole blocks.
+#[inline(always)]
+fn few<L: Level>(scores: &Perturbed<'_>, k: usize, stream: &mut Stream) -> u64 {
+    let n = scores.theta.len();
+    if k == 0 || k >= n {
+        return if k == 0 { 0 } else { u64::MAX >> (FEW - n) };
+    }
+    let mut padded = [[f32::NEG_INFINITY; FEW], [0.0; FEW], [0.0; FEW]];
+    let [theta, dz, all] = &mut padded;
+    scores.law.fill_words(stream, all.get_mut(..n.next_multiple_of(LANES)).unwrap_or_default());
+    let eights = n.next_multiple_of(EIGHT);
+    let all = all.get_mut(..eights).unwrap_or_default();
+    scores.law.exact(all);
+    scores.padded(theta, dz, eights).form(all);
+    best_of_few::<L>(all, n, k).bits
 }
 
 /// MAP(θ) of a row that was not looked at before: the positions of the k largest θ, ascending, as the bits of floats at
@@ -248,9 +268,7 @@ impl<'a> Attempt<'a> {
             return Ok(());
         };
         self.scores.law.exact(scores);
-        for (score, position) in scores.iter_mut().zip(positions) {
-            *score = self.scores.at(position.to_bits() as usize, *score);
-        }
+        self.scores.form_at(positions, scores);
         self.len = end;
         let bar = self.bar;
         if self.len < self.k {
@@ -264,6 +282,32 @@ impl<'a> Attempt<'a> {
     #[inline(always)]
     fn drop_all_but_k<L: Level>(&mut self) -> f32 {
         let end = self.len;
+        let kth = if end <= FEW { self.drop_of_few::<L>(end) } else { self.drop_of_many::<L>(end) };
+        self.len = self.k;
+        // A later coordinate must be larger than the last one kept: among equals the first come first.
+        self.bar = kth.next_up();
+        kth
+    }
+
+    #[inline(always)]
+    fn drop_of_few<L: Level>(&mut self, end: usize) -> f32 {
+        self.kept.get_mut(end..end.next_multiple_of(EIGHT)).unwrap_or_default().fill(f32::NEG_INFINITY);
+        let best = best_of_few::<L>(self.kept, end, self.k);
+        let mut bits = best.bits;
+        for to in 0..self.k {
+            let from = bits.trailing_zeros() as usize;
+            bits &= bits.wrapping_sub(1);
+            if let (Some(&position), Some(&score)) = (self.positions.get(from), self.kept.get(from))
+                && let (Some(to_position), Some(to_score)) = (self.positions.get_mut(to), self.kept.get_mut(to))
+            {
+                (*to_position, *to_score) = (position, score);
+            }
+        }
+        best.least
+    }
+
+    #[cfg_attr(target_arch = "x86_64", inline(always))]
+    fn drop_of_many<L: Level>(&mut self, end: usize) -> f32 {
         let (Some(positions), Some(scores)) = (self.positions.get_mut(..end), self.kept.get_mut(..end)) else {
             return self.bar;
         };
@@ -284,9 +328,6 @@ impl<'a> Attempt<'a> {
             }
             to += usize::from(score > kth || equal);
         }
-        self.len = self.k;
-        // A later coordinate must be larger than the last one kept: among equals the first come first.
-        self.bar = kth.next_up();
         kth
     }
 }
@@ -299,7 +340,11 @@ fn floor<L: Level>(bounds: &[f32], k: usize, bar: f32, room: &mut [f32]) -> Opti
     if maxima.as_chunks::<LANES>().0.iter().all(|block| L::at_least(block, bar) == 0) {
         return None;
     }
-    Some(if maxima.len() > k { kth_largest::<L>(maxima, k).0 } else { bar })
+    Some(match maxima.len() {
+        len if len <= k => bar,
+        len if len <= FEW => best_of_few::<L>(maxima, len, k).least,
+        _ => kth_largest::<L>(maxima, k).0,
+    })
 }
 
 /// The largest bound of each lane over `span` blocks at a time, as far as there is room.

@@ -1,17 +1,15 @@
 //! The k largest scores in O(n), without a sort, a recursion or a bad case.
 //!
-//! Of a few scores every one is compared with every other. For more, a
-//! bracket around the k-th largest score is narrowed by counting: how many scores are at least t? Each count is one
-//! pass without a branch. t comes by turns from the counts at the bracket's ends, from its middle, and from the middle
-//! of the floats inside it, so that the first passes come near at once and 32 of each kind are the most there can be.
-//! It ends when exactly k scores reach t, or when all that do and are not among the k are equal to it.
+//! Of at most 64 scores every one is compared with every other: those that fewer than k exceed are the k largest. For
+//! more, a bracket around the k-th largest score is narrowed by counting: how many scores are at least t? Each count is
+//! one pass without a branch. t comes by turns from the counts at the bracket's ends, from its middle, and from the
+//! middle of the floats inside it, so that the first passes come near at once and 32 of each kind are the most there can
+//! be. It ends when exactly k scores reach t, or when all that do and are not among the k are equal to it.
 
-use super::level::{self, Kernel, Level};
+use super::elementwise::copy;
+use super::level::{self, EIGHT, Kernel, Level, RANKED};
 use super::{Blocks, LANES};
 use crate::float::{self, unrank};
-
-/// So many scores are few.
-const FEW: usize = 4 * LANES;
 
 /// z = 1 for the k largest scores, equal scores by lower index, else 0. k above n counts as n. Not for NaN.
 pub(crate) fn map(scores: &[f32], k: usize, z: &mut [f32]) {
@@ -33,11 +31,63 @@ impl Kernel for Map<'_> {
     }
 }
 
+/// So many scores are few: as many as a word has bits.
+pub(crate) const FEW: usize = 64;
+
+/// The k largest of few scores.
+pub(super) struct Best {
+    /// Bit i is set where score i is one of them.
+    pub bits: u64,
+    /// The smallest of them.
+    pub least: f32,
+}
+
+/// The k largest of the first `count` scores in at most 64, 1 ≤ k ≤ count, equal scores by lower index. Behind them, to the
+/// next multiple of 8, and behind k of them scores may be −inf. Not for NaN.
+#[inline(always)]
+pub(super) fn best_of_few<L: Level>(scores: &[f32], count: usize, k: usize) -> Best {
+    let (all, eights) = (scores.get(..count).unwrap_or_default(), scores.as_chunks::<EIGHT>().0);
+    let eights = eights.get(..count.div_ceil(EIGHT)).unwrap_or_default();
+    let (mut bits, mut before) = (0, 0);
+    for (lanes, shift) in eights.chunks(RANKED).zip((0..).step_by(RANKED * EIGHT)) {
+        let [fewer_than_k, fewer_still] = L::ranked(all, lanes, k as i32);
+        bits |= u64::from(fewer_than_k) << shift;
+        before |= u64::from(fewer_still) << shift;
+    }
+    let kth = bits & !before;
+    if kth == 0 || bits.count_ones() as usize > k {
+        return without_last_ties(scores, bits, k);
+    }
+    Best { bits, least: scores.get(kth.trailing_zeros() as usize).copied().unwrap_or_default() }
+}
+
+/// Several scores equal the smallest of those whose bits are set: of these the first stay, so that k stay.
+#[cold]
+#[inline(never)]
+fn without_last_ties(scores: &[f32], mut bits: u64, k: usize) -> Best {
+    let chosen = scores.iter().zip(0..FEW).filter(|&(_, i)| bits >> i & 1 == 1);
+    let least = chosen.clone().fold(f32::INFINITY, |least, (&score, _)| if score < least { score } else { least });
+    let equals = chosen.filter(|&(&score, _)| score == least).fold(0, |equals, (_, i)| equals | 1_u64 << i);
+    let better = (bits & !equals).count_ones() as usize;
+    let mut first = equals;
+    for _ in better..k {
+        first &= first.wrapping_sub(1);
+    }
+    bits &= !first;
+    Best { bits, least }
+}
+
 /// [`map`], to be compiled for the level of its caller.
 #[inline(always)]
 pub(super) fn top_k<L: Level>(scores: &[f32], k: usize, z: &mut [f32]) {
     if k == 0 || k >= scores.len() {
         z.fill(if k == 0 { 0.0 } else { 1.0 });
+        return;
+    }
+    if scores.len() <= FEW {
+        let mut padded = [f32::NEG_INFINITY; FEW];
+        copy(scores, &mut padded);
+        spread(best_of_few::<L>(&padded, scores.len(), k).bits, z);
         return;
     }
     let (threshold, reached) = kth_largest::<L>(scores, k);
@@ -46,6 +96,17 @@ pub(super) fn top_k<L: Level>(scores: &[f32], k: usize, z: &mut [f32]) {
     }
     if reached > k {
         drop_ties(scores, threshold, reached - k, z);
+    }
+}
+
+/// z = 1 where a bit is set, else 0.
+#[inline(always)]
+pub(crate) fn spread(bits: u64, z: &mut [f32]) {
+    for (number, block) in z.chunks_mut(LANES).enumerate().take(FEW / LANES) {
+        let bits = (bits >> (number * LANES)) as u32;
+        for (lane, z) in block.iter_mut().enumerate() {
+            *z = if bits >> lane & 1 == 1 { 1.0 } else { 0.0 };
+        }
     }
 }
 
@@ -66,8 +127,7 @@ fn drop_ties(scores: &[f32], threshold: f32, mut surplus: usize, z: &mut [f32]) 
 #[cfg_attr(not(target_arch = "x86_64"), inline(never))]
 pub(super) fn kth_largest<L: Level>(scores: &[f32], k: usize) -> (f32, usize) {
     let mut short = [f32::NEG_INFINITY; LANES];
-    let blocks = Blocks::new(scores, &mut short);
-    if scores.len() <= FEW { ranked::<L>(scores, &blocks, k) } else { narrow::<L>(scores, &blocks, k) }
+    narrow::<L>(scores, &Blocks::new(scores, &mut short), k)
 }
 
 /// How many scores are at least t.
@@ -78,55 +138,6 @@ fn count<L: Level>(scores: &Blocks<'_>, t: f32) -> usize {
         count += L::at_least(block, t).count_ones();
     }
     count as usize
-}
-
-/// Ranks every score: the smallest that fewer than k exceed.
-#[inline(always)]
-fn ranked<L: Level>(scores: &[f32], blocks: &Blocks<'_>, k: usize) -> (f32, usize) {
-    let mut least = [f32::INFINITY; LANES];
-    let bits = rank::<L>(scores, blocks.last, k, &mut least) >> blocks.skip;
-    let mut reached = bits.count_ones();
-    for block in blocks.full {
-        reached += rank::<L>(scores, block, k, &mut least).count_ones();
-    }
-    (L::least(&least), reached as usize)
-}
-
-/// The lanes that fewer than k scores exceed, and the smallest of their values.
-#[inline(always)]
-fn rank<L: Level>(scores: &[f32], block: &[f32; LANES], k: usize, least: &mut [f32; LANES]) -> u32 {
-    let behind = behind(scores, block);
-    for ((least, &behind), &score) in least.iter_mut().zip(&behind).zip(block) {
-        *least = if score < *least && behind > -(k as f32) { score } else { *least };
-    }
-    L::at_least(&behind, 1.0 - k as f32)
-}
-
-/// For every lane, 0 less the scores that exceed it.
-#[inline(always)]
-fn behind(scores: &[f32], block: &[f32; LANES]) -> [f32; LANES] {
-    let mut counts = [[0.0; LANES]; 2];
-    let [even, odd] = &mut counts;
-    let (pairs, rest) = scores.as_chunks::<2>();
-    // Two counts for each: a subtraction need not wait for the one before.
-    for &[a, b] in pairs {
-        take_one_if_larger(even, a, block);
-        take_one_if_larger(odd, b, block);
-    }
-    if let &[a] = rest {
-        take_one_if_larger(even, a, block);
-    }
-    for (even, odd) in even.iter_mut().zip(odd) {
-        *even += *odd;
-    }
-    *even
-}
-
-#[inline(always)]
-fn take_one_if_larger(counts: &mut [f32; LANES], score: f32, block: &[f32; LANES]) {
-    for (count, &other) in counts.iter_mut().zip(block) {
-        *count -= if score > other { 1.0 } else { 0.0 };
-    }
 }
 
 /// Narrows a bracket.

@@ -6,7 +6,7 @@ mod top_k;
 pub use argmax::Argmax;
 pub use top_k::TopK;
 
-use crate::kernel::elementwise::{Base, Perturbed, unmasked};
+use crate::kernel::elementwise::{Base, Perturbed, masks};
 use crate::noise::{Law, Stream};
 use crate::rows::check_theta_row;
 use crate::states::State;
@@ -65,7 +65,7 @@ pub trait MapSolver {
     /// [`Error::Infeasible`](crate::Error::Infeasible) and never reach [`map`](MapSolver::map).
     fn feasible(&self, row: usize, theta: &[f32]) -> bool {
         match self.ones(row) {
-            Some(k) => unmasked(theta) >= k,
+            Some(k) => masks(theta).is_some_and(|masks| theta.len() - masks >= k),
             None => true,
         }
     }

@@ -18,13 +18,15 @@ pub(super) fn unit(word: u32) -> f32 {
 /// −ln u: Exponential(1), decreasing in the word, from 22.9 down to 2⁻³³.
 #[inline(always)]
 pub(super) fn exponential(word: u32) -> f32 {
-    // The distance to the nearer end, ½ at most, and exact where it is small.
+    const SIGN: u32 = 1 << 31;
+    // The distance to the nearer end, ½ at most, and exact where it is small. It is taken from 1 where u is above ½, and
+    // from nothing else: written as sums, for a choice between the two would split what follows.
     let p = (word.min(!word) as i32 as f32 + 0.5) * UNIT;
-    let upper = word > !word;
-    let (e, f) = split(if upper { 1.0 - p } else { p });
+    let one = f32::from_bits((word as i32 >> 31) as u32 & 1_f32.to_bits());
+    let p = f32::from_bits(p.to_bits() ^ (word & SIGN));
+    let (e, f) = split(one + p);
     // Near 1 the digits of 1 − p are in p.
-    let f = if upper && e == 0.0 { -p } else { f };
-    -ln_split(e, f)
+    -ln_split(e, if e == 0.0 { p } else { f })
 }
 
 /// A bound above −ln p, p = 1 − u, and so above −ln(−ln u) and ln u − ln(1 − u): log₂ p by its exponent and its mantissa

@@ -219,6 +219,10 @@ fn quantiles(words: &mut [f32], law: &impl Quantile) {
             *word = law.quantile(word.to_bits());
         }
     }
+    let (halves, rest) = rest.as_chunks_mut::<{ LANES / 2 }>();
+    for word in halves.as_flattened_mut() {
+        *word = law.quantile(word.to_bits());
+    }
     for word in rest {
         *word = law.quantile(word.to_bits());
     }
