@@ -198,6 +198,11 @@ pub(crate) fn block_mut<T>(data: &mut [T], start: usize, len: usize) -> &mut [T]
     data.get_mut(start..).and_then(|rest| rest.get_mut(..len)).unwrap_or_default()
 }
 
+/// How many θ of row b are masked; the others are finite.
+pub(crate) fn masks_of_row(b: usize, theta: &[f32]) -> Result<usize, Error> {
+    elementwise::masks(theta).ok_or(Error::NonFinite { argument: "theta", row: b as u32 })
+}
+
 /// θ of row b is finite or −inf.
 pub(crate) fn check_theta_row(b: usize, theta: &[f32]) -> Result<(), Error> {
     check_scores("theta", b, theta)

@@ -1,7 +1,7 @@
 //! States in the caller's memory: 0/1 floats or lists of the positions of the ones.
 
 use crate::kernel::elementwise::{self, copy};
-use crate::kernel::select::{self, FEW};
+use crate::kernel::select::FEW;
 use crate::rows::{block, block_mut, check_length};
 use crate::{Error, MapSolver, Shape};
 
@@ -76,10 +76,12 @@ pub enum State<'a> {
 #[inline(always)]
 fn positions(mut bits: u64) -> impl Iterator<Item = u32> {
     core::iter::from_fn(move || {
+        if bits == 0 {
+            return None;
+        }
         let i = bits.trailing_zeros();
-        let some = bits != 0;
-        bits &= bits.wrapping_sub(1);
-        some.then_some(i)
+        bits &= bits - 1;
+        Some(i)
     })
 }
 
@@ -92,7 +94,10 @@ impl State<'_> {
                 out.fill(0.0);
                 elementwise::add_at(ones, 1.0, out);
             }
-            State::Bits(bits) => select::spread(bits, out),
+            State::Bits(bits) => {
+                out.fill(0.0);
+                add_at(bits, 1.0, out);
+            }
         }
     }
 
@@ -116,11 +121,13 @@ impl State<'_> {
                     *slot = ones.next().unwrap_or(u32::MAX);
                 }
             }
-            State::Bits(bits) => {
-                let mut ones = positions(bits);
-                for slot in out {
-                    *slot = ones.next().unwrap_or(u32::MAX);
+            State::Bits(mut bits) => {
+                let (ones, tail) = out.split_at_mut_checked(bits.count_ones() as usize).unwrap_or_default();
+                for slot in ones {
+                    *slot = bits.trailing_zeros();
+                    bits &= bits.wrapping_sub(1);
                 }
+                tail.fill(u32::MAX);
             }
         }
     }

@@ -57,13 +57,19 @@ impl<M: MapSolver> Imle<M> {
         self.for_rows(|law, b| {
             let theta = theta.row(b, shape.n());
             check_row(&self.solver, b, theta)?;
-            let mean = marginals.as_deref_mut().map_or(&mut [][..], |m| block_mut(m, b * shape.n(), shape.n()));
-            mean.fill(0.0);
+            let mut mean = marginals.as_deref_mut().map(|m| block_mut(m, b * shape.n(), shape.n()));
+            if let Some(mean) = &mut mean {
+                mean.fill(0.0);
+            }
             self.row(law, b, theta).sample(source, work, |s, z| {
                 states.put(shape, b * shape.samples() + s, z);
-                z.accumulate(1.0, mean);
+                if let Some(mean) = &mut mean {
+                    z.accumulate(1.0, mean);
+                }
             });
-            elementwise::divide(mean, shape.samples() as f32);
+            if let Some(mean) = mean {
+                elementwise::divide(mean, shape.samples() as f32);
+            }
             Ok(())
         })
     }

@@ -3,8 +3,6 @@
 //! Each operation rounds once. Masked coordinates (θ = −inf) have the score −inf and are the only ones that do: a
 //! score that overflows downwards, or has no value because two infinities met, counts as the lowest finite float.
 
-use core::iter::repeat;
-
 use super::LANES;
 use super::level::{self, Kernel, Level};
 use crate::float::Sum;
@@ -68,10 +66,12 @@ impl<'a> Perturbed<'a> {
             Law::Gumbel => self.bound_by(&Gumbel, words, bounds),
             Law::Logistic => self.bound_by(&Logistic, words, bounds),
             Law::Normal => self.bound_by(&Normal, words, bounds),
-            Law::None => self.form_from(repeat(0.0).zip(bounds)),
-            Law::SumOfGamma(_) => {
-                copy(words, bounds);
-                self.law.exact(bounds);
+            Law::None => {
+                bounds.fill(0.0);
+                self.form(bounds);
+            }
+            Law::SumOfGamma(table) => {
+                table.bound_all(words, bounds);
                 self.form(bounds);
             }
         }
@@ -159,6 +159,20 @@ impl<'a> Perturbed<'a> {
         };
         Perturbed { theta: part(self.theta), base, ..*self }
     }
+}
+
+/// The largest value, −inf if there is none. Not for NaN.
+#[inline(always)]
+pub(crate) fn largest(values: &[f32]) -> f32 {
+    let larger = |a: f32, b: f32| if a > b { a } else { b };
+    let (blocks, rest) = values.as_chunks::<LANES>();
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    for block in blocks {
+        for (lane, &value) in lanes.iter_mut().zip(block) {
+            *lane = larger(value, *lane);
+        }
+    }
+    lanes.iter().chain(rest).fold(f32::NEG_INFINITY, |largest, &value| larger(value, largest))
 }
 
 struct Fill<'a> {

@@ -14,7 +14,7 @@
 //! score reaches t, nothing was missed. If it does not, which is rare, the row is read once more with that score as t:
 //! a bound below the true k-th score, so that the second time cannot fail.
 
-use super::elementwise::{Base, Perturbed, copy};
+use super::elementwise::{self, Base, Perturbed, copy};
 use super::level::{self, EIGHT, Kernel, Level};
 use super::select::{self, FEW, best_of_few, kth_largest};
 use super::{Blocks, LANES};
@@ -23,6 +23,9 @@ use crate::states::State;
 
 /// Coordinates a chunk: two arrays of them fit the first-level cache.
 const CHUNK: usize = 2048;
+
+/// Coordinates whose words are looked at together, once most are known to be too small.
+const SIFTED: usize = 64;
 
 /// Coordinates that MAP(θ) looks at before it reads on.
 const PART: usize = 512;
@@ -206,15 +209,31 @@ impl<'a> Attempt<'a> {
             return Ok(());
         };
         self.scores.law.fill_words(stream, words);
-        if let Some((bounds, tail)) = bounds.split_at_mut_checked(len) {
-            self.scores.part(from, to).bound(words, bounds);
-            tail.fill(f32::NEG_INFINITY);
-        }
+        let part = self.scores.part(from, to);
+        let least_word = if self.len < self.k { None } else { least_word(&part, self.bar, bounds) };
 
-        let Some(floor) = floor::<L>(bounds, self.k, self.bar, self.groups) else { return Ok(()) };
-        let guessed = floor - self.scores.tau * self.scores.law.slack();
-        let t = if guess && guessed > self.bar { guessed } else { self.bar };
-        let collected = collect::<L>(bounds, words, from, t);
+        let (mut collected, mut t, mut at) = (0, self.bar, 0);
+        while at < len {
+            let end = if least_word.is_some() { len.min(at + SIFTED) } else { len };
+            let skipped = match least_word {
+                Some(least) => !has_word(words, at, least),
+                None => false,
+            };
+            let region = bounds.get_mut(at..end.next_multiple_of(LANES));
+            if !skipped && let Some(bounds) = region {
+                part.part(at, end).bound(words.get(at..).unwrap_or_default(), bounds);
+                bounds.get_mut(end - at..).unwrap_or_default().fill(f32::NEG_INFINITY);
+                if least_word.is_none() {
+                    let Some(floor) = floor::<L>(bounds, self.k, self.bar, self.groups) else { return Ok(()) };
+                    let guessed = floor - self.scores.tau * self.scores.law.slack();
+                    t = if guess && guessed > self.bar { guessed } else { self.bar };
+                }
+            }
+            if !skipped {
+                collected = collect::<L>(bounds, words, (at, end), from, t, collected);
+            }
+            at = end;
+        }
         self.keep::<L>(collected, t)
     }
 
@@ -364,15 +383,68 @@ fn maxima<'g>(bounds: &[f32], span: usize, groups: &'g mut [f32]) -> &'g [f32] {
     groups.get(..count).unwrap_or_default()
 }
 
-/// Moves the words of the coordinates whose bounds reach t to the front, and their positions to the front of `bounds`;
-/// how many these are.
+/// Words below this have scores below the bar, whatever their coordinate. None where that is not so of nearly all words.
 #[inline(always)]
-fn collect<L: Level>(bounds: &mut [f32], words: &mut [f32], first: usize, t: f32) -> usize {
-    let mut collected = 0;
-    for number in (0..bounds.len() / LANES).step_by(4) {
-        let mut reached = lanes_that_reach::<L>(bounds, number, t);
+fn least_word(scores: &Perturbed<'_>, bar: f32, scratch: &mut [f32]) -> Option<u32> {
+    let bases = match scores.base {
+        Base::Theta => scores.theta,
+        _ => {
+            Perturbed { law: Law::None, ..*scores }.bound(&[], scratch);
+            scratch.get(..scores.theta.len())?
+        }
+    };
+    let highest = elementwise::largest(bases);
+    // Bounds rise with words and bases. Words are tried by their distance from the largest, in steps of an eighth.
+    const MOST: u32 = 8 * 24;
+    let (mut low, mut high) = (0, MOST);
+    while low < high {
+        let middle = (low + high) / 2;
+        if highest + scores.tau * scores.law.above(!distance(middle))? < bar { high = middle } else { low = middle + 1 }
+    }
+    if low < MOST { Some(distance(low).wrapping_neg()) } else { None }
+}
+
+/// 8, 9, ... 15, 16, 18, ... 30, 32, 36, ...
+const fn distance(step: u32) -> u32 {
+    (8 + step % 8) << (step / 8)
+}
+
+/// Whether one of the words of the 64 coordinates from `at` on is at least `least`.
+#[inline(always)]
+fn has_word(words: &[f32], at: usize, least: u32) -> bool {
+    let Some(words) = words.get(at..at + SIFTED) else { return true };
+    let mut largest = [0; LANES];
+    for block in words.as_chunks::<LANES>().0 {
+        for (largest, word) in largest.iter_mut().zip(block) {
+            *largest = word.to_bits().max(*largest);
+        }
+    }
+    let mut found = false;
+    for largest in largest {
+        found |= largest >= least;
+    }
+    found
+}
+
+/// Moves the words of the coordinates whose bounds reach t, which is finite, to those collected before at the front, and
+/// their positions to the front of `bounds`; how many there are now.
+#[inline(always)]
+fn collect<L: Level>(
+    bounds: &mut [f32],
+    words: &mut [f32],
+    (from, to): (usize, usize),
+    first: usize,
+    t: f32,
+    mut collected: usize,
+) -> usize {
+    for at in (from..to).step_by(4 * LANES) {
+        let mut reached = 0;
+        let blocks = bounds.get(at..).unwrap_or_default().as_chunks::<LANES>().0;
+        for (block, shift) in blocks.iter().zip((0..64).step_by(LANES)) {
+            reached |= u64::from(L::at_least(block, t)) << shift;
+        }
         while reached != 0 {
-            let i = number * LANES + reached.trailing_zeros() as usize;
+            let i = at + reached.trailing_zeros() as usize;
             reached &= reached - 1;
             let word = words.get(i).copied().unwrap_or_default();
             if let (Some(to_position), Some(to_word)) = (bounds.get_mut(collected), words.get_mut(collected)) {
@@ -383,14 +455,4 @@ fn collect<L: Level>(bounds: &mut [f32], words: &mut [f32], first: usize, t: f32
         }
     }
     collected
-}
-
-/// Of four blocks, bit 16·b + l is set where lane l of block b is at least t, which is finite.
-#[inline(always)]
-fn lanes_that_reach<L: Level>(bounds: &[f32], number: usize, t: f32) -> u64 {
-    let mut bits = 0;
-    for (i, block) in bounds.as_chunks::<LANES>().0.iter().skip(number).take(4).enumerate() {
-        bits |= u64::from(L::at_least(block, t)) << (i * LANES);
-    }
-    bits
 }

@@ -87,7 +87,10 @@ pub(super) fn top_k<L: Level>(scores: &[f32], k: usize, z: &mut [f32]) {
     if scores.len() <= FEW {
         let mut padded = [f32::NEG_INFINITY; FEW];
         copy(scores, &mut padded);
-        spread(best_of_few::<L>(&padded, scores.len(), k).bits, z);
+        let Best { bits, .. } = best_of_few::<L>(&padded, scores.len(), k);
+        for (z, i) in z.iter_mut().zip(0..FEW) {
+            *z = if bits >> i & 1 == 1 { 1.0 } else { 0.0 };
+        }
         return;
     }
     let (threshold, reached) = kth_largest::<L>(scores, k);
@@ -96,17 +99,6 @@ pub(super) fn top_k<L: Level>(scores: &[f32], k: usize, z: &mut [f32]) {
     }
     if reached > k {
         drop_ties(scores, threshold, reached - k, z);
-    }
-}
-
-/// z = 1 where a bit is set, else 0.
-#[inline(always)]
-pub(crate) fn spread(bits: u64, z: &mut [f32]) {
-    for (number, block) in z.chunks_mut(LANES).enumerate().take(FEW / LANES) {
-        let bits = (bits >> (number * LANES)) as u32;
-        for (lane, z) in block.iter_mut().enumerate() {
-            *z = if bits >> lane & 1 == 1 { 1.0 } else { 0.0 };
-        }
     }
 }
 

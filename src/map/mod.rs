@@ -8,7 +8,7 @@ pub use top_k::TopK;
 
 use crate::kernel::elementwise::{Base, Perturbed, masks};
 use crate::noise::{Law, Stream};
-use crate::rows::check_theta_row;
+use crate::rows::masks_of_row;
 use crate::states::State;
 use crate::{Error, Shape};
 
@@ -127,8 +127,13 @@ pub(crate) fn check_solver(solver: &impl MapSolver, shape: Shape) -> Result<(), 
 
 /// θ of row b is good and the row has a state.
 pub(crate) fn check_row(solver: &impl MapSolver, b: usize, theta: &[f32]) -> Result<(), Error> {
-    check_theta_row(b, theta)?;
-    check_feasible(solver, b, theta)
+    let masks = masks_of_row(b, theta)?;
+    // Where single scores are chosen, as many must be there: no second look at θ.
+    match solver.ones(b).filter(|_| solver.ranks()) {
+        Some(k) if theta.len() - masks >= k => Ok(()),
+        Some(_) => Err(Error::Infeasible { row: b as u32 }),
+        None => check_feasible(solver, b, theta),
+    }
 }
 
 /// The row has a state.

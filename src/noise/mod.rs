@@ -190,10 +190,23 @@ impl Law<'_> {
         }
     }
 
+    /// A bound that ε never exceeds, rising with the word, for the laws that have a cheap one.
+    #[inline(always)]
+    pub(crate) fn above(self, word: u32) -> Option<f32> {
+        match self {
+            Law::None => None,
+            Law::SumOfGamma(table) => Some(table.above(word)),
+            Law::Gumbel => Some(Gumbel.above(word)),
+            Law::Logistic => Some(Logistic.above(word)),
+            Law::Normal => Some(Normal.above(word)),
+        }
+    }
+
     /// What ε of a large score mostly falls short of its bound by.
     pub(crate) const fn slack(self) -> f32 {
         match self {
-            Law::None | Law::SumOfGamma(_) => 0.0,
+            Law::None => 0.0,
+            Law::SumOfGamma(_) => SumOfGamma::SLACK,
             Law::Gumbel => Gumbel::SLACK,
             Law::Logistic => Logistic::SLACK,
             Law::Normal => Normal::SLACK,
@@ -277,5 +290,10 @@ mod tests {
         check(&Gumbel, 0.25);
         check(&Logistic, 0.35);
         check(&Normal, 0.2);
+        for (kappa, terms) in
+            [(1.0, 1), (1.0, 10), (1.0, u32::MAX), (2.5, 10), (10.0, 10), (10.0, u32::MAX), (65_536.0, 3)]
+        {
+            check(&SumOfGamma::new(kappa, terms), 0.5);
+        }
     }
 }

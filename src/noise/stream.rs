@@ -120,7 +120,8 @@ impl Stream {
         let mut stream = self.clone();
         let (blocks, rest) = out.as_chunks_mut::<LANES>();
         for block in blocks {
-            for (out, word) in block.iter_mut().zip(stream.next_block()) {
+            let words = stream.next_block();
+            for (out, &word) in block.iter_mut().zip(&words) {
                 *out = law.quantile(word);
             }
         }

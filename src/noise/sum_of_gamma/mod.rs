@@ -3,11 +3,12 @@
 //! ε = Σ_{i≤s} Gamma(1/κ)/i − ln(s)/κ. Its quantile has no closed form, but it is smooth as a function of the logit
 //! v = ln(u/(1 − u)) everywhere: in both tails, and where a small 1/κ puts most of the mass next to the lower bound. So
 //! a table holds the quantile and its slope at v = (j/2)·ln 2 or thereabouts, where the odds u/(1 − u) are 2^e and
-//! √2·2^e, and a cubic joins them. `density` computes the law that the table is made of.
+//! √2·2^e, and a cubic joins them. `density` computes the law that the table is made of. A second table, by half octaves
+//! of 1 − u, holds what no word of them exceeds.
 
 mod density;
 
-use super::{Odds, Quantile};
+use super::{Bounded, Odds, Quantile};
 use crate::float::{exp_negative, ln};
 use core::f32::consts::LN_2;
 use density::{Gammas, NODES, Node};
@@ -29,6 +30,17 @@ const LOG2_1P: [f32; 5] = [0.442_544_94, -0.275_600_28, 0.181_948_76, -0.095_956
 #[derive(Clone, Debug)]
 pub struct SumOfGamma {
     knots: [Knot; KNOTS],
+    above: [f32; HALF_OCTAVES],
+}
+
+/// Of 1 − u, from 0 to 1 in steps of 2⁻³¹.
+const HALF_OCTAVES: usize = 64;
+
+/// Which half octave 1 − u of a word is in, by the exponent and the first digit of a float.
+#[inline(always)]
+fn half_octave(word: u32) -> u32 {
+    const ONE: u32 = 127 << 1;
+    (((!word >> 1 | 1) as i32 as f32).to_bits() >> 22).wrapping_sub(ONE)
 }
 
 /// ε at a knot, and its slope per spacing.
@@ -44,10 +56,25 @@ impl SumOfGamma {
     #[inline(never)]
     pub(crate) fn new(kappa: f32, terms: u32) -> SumOfGamma {
         let gammas = Gammas::new(kappa, terms);
-        let mut table = SumOfGamma { knots: [Knot { epsilon: 0.0, slope: 0.0 }; KNOTS] };
+        let knots = [Knot { epsilon: 0.0, slope: 0.0 }; KNOTS];
+        let mut table = SumOfGamma { knots, above: [f32::INFINITY; HALF_OCTAVES] };
         table.invert(gammas.march(&mut [Node::default(); NODES]), gammas.power(), gammas.shift());
         table.keep_order();
+        table.bound();
         table
+    }
+
+    /// The ε of the largest word of every half octave, and more than all rounding errors.
+    fn bound(&mut self) {
+        for i in 0..HALF_OCTAVES {
+            // 1 − u at the lower end, which rounding to a float may have brought here, in units of 2⁻³¹.
+            let least = f32::from_bits(((127 << 1) + i as u32) << 22) * (1.0 - 2.0 * f32::EPSILON);
+            let word = !((least as u32) << 1);
+            let epsilon = self.quantile(word);
+            if let Some(above) = self.above.get_mut(i) {
+                *above = epsilon + 1e-5 * epsilon.abs().max(1.0);
+            }
+        }
     }
 
     /// Interpolates the nodes (v, x) of the law at the knots.
@@ -83,6 +110,24 @@ impl SumOfGamma {
         }
     }
 
+    #[inline(always)]
+    fn above_of(&self, half_octave: u32) -> f32 {
+        // There are no more: said so that no loop looks.
+        self.above.get(half_octave as usize % HALF_OCTAVES).copied().unwrap_or(f32::INFINITY)
+    }
+
+    /// Bounds above the ε of words.
+    #[inline(always)]
+    pub(crate) fn bound_all(&self, words: &[f32], bounds: &mut [f32]) {
+        // Two plain loops: no vector unit of ours looks up faster than it loads one by one.
+        for (bound, word) in bounds.iter_mut().zip(words) {
+            *bound = f32::from_bits(half_octave(word.to_bits()));
+        }
+        for bound in bounds {
+            *bound = self.above_of(bound.to_bits());
+        }
+    }
+
     /// epsilon: u/(1 − u) → ε
     #[inline(always)]
     pub(crate) fn fill(&self, epsilon: &mut [f32]) {
@@ -107,6 +152,22 @@ impl SumOfGamma {
         let chord = right.epsilon - left.epsilon;
         let bend = left.slope + right.slope - 2.0 * chord;
         left.epsilon + t * (left.slope + t * ((chord - left.slope - bend) + t * bend))
+    }
+}
+
+impl Quantile for SumOfGamma {
+    #[inline(always)]
+    fn quantile(&self, word: u32) -> f32 {
+        self.at(OddsBelow.quantile(word))
+    }
+}
+
+impl Bounded for SumOfGamma {
+    const SLACK: f32 = 0.05;
+
+    #[inline(always)]
+    fn above(&self, word: u32) -> f32 {
+        self.above_of(half_octave(word))
     }
 }
 
