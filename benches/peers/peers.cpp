@@ -37,9 +37,15 @@ void top_k(const float *scores, std::uint32_t n, std::uint32_t k, std::vector<st
                      [&](std::uint32_t a, std::uint32_t b) { return scores[a] > scores[b]; });
 }
 
-// Sixteen lanes of 32 bits.
-typedef std::uint32_t lanes __attribute__((vector_size(64)));
-typedef float floats __attribute__((vector_size(64)));
+// Sixteen lanes of 32 bits, in registers as wide as the machine's.
+#ifdef __AVX512F__
+constexpr int WIDTH = 64;
+#else
+constexpr int WIDTH = 32;
+#endif
+constexpr int PARTS = 64 / WIDTH;
+typedef std::uint32_t lanes __attribute__((vector_size(WIDTH)));
+typedef float floats __attribute__((vector_size(WIDTH)));
 
 lanes rotate(lanes x, int by) {
     return x << by | x >> (32 - by);
@@ -136,13 +142,18 @@ double imle_exact(const imle_shape *shape, const float *theta, const float *v, f
 
 // Fills n words (a multiple of 16, aligned to 64 bytes) from sixteen lanes of xoshiro128++.
 double generator(std::uint32_t *words, std::size_t n, int repeats) {
-    lanes s0 = {1}, s1 = {2}, s2 = {3}, s3 = {4};
+    lanes state[PARTS][4];
+    for (auto &part : state)
+        for (std::uint32_t i = 0; i < 4; i++) part[i] = lanes{} + (i + 1);
     return seconds(repeats, [&] {
         for (std::size_t i = 0; i < n / 16; i++) {
-            reinterpret_cast<lanes *>(words)[i] = rotate(s0 + s3, 7) + s0;
-            const lanes t = s1 << 9;
-            s2 ^= s0, s3 ^= s1, s1 ^= s2, s0 ^= s3, s2 ^= t;
-            s3 = rotate(s3, 11);
+            for (int part = 0; part < PARTS; part++) {
+                auto &[s0, s1, s2, s3] = state[part];
+                reinterpret_cast<lanes *>(words)[i * PARTS + std::size_t(part)] = rotate(s0 + s3, 7) + s0;
+                const lanes t = s1 << 9;
+                s2 ^= s0, s3 ^= s1, s1 ^= s2, s0 ^= s3, s2 ^= t;
+                s3 = rotate(s3, 11);
+            }
         }
     });
 }
@@ -151,7 +162,7 @@ double generator(std::uint32_t *words, std::size_t n, int repeats) {
 double one_read(const float *theta, std::size_t n, int repeats) {
     return seconds(repeats, [&] {
         floats sums[8] = {};
-        for (std::size_t i = 0; i < n / 16; i += 8)
+        for (std::size_t i = 0; i < n / 16 * PARTS; i += 8)
             for (int j = 0; j < 8; j++) sums[j] += reinterpret_cast<const floats *>(theta)[i + j];
         const floats sum = sums[0] + sums[1] + sums[2] + sums[3] + sums[4] + sums[5] + sums[6] + sums[7];
         asm volatile("" : : "m"(sum)); // it is wanted

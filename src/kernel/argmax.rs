@@ -1,12 +1,68 @@
 //! The largest score.
 
-/// The index of the largest score, the lowest one among equals; 0 for an empty slice. Not for NaN.
-pub(crate) fn argmax(scores: &[f32]) -> usize {
-    let mut best = (0, f32::NEG_INFINITY);
-    for (i, &score) in scores.iter().enumerate() {
-        if score > best.1 {
-            best = (i, score);
+use super::LANES;
+
+/// The largest score, −inf if there is none. Not for NaN.
+#[inline(always)]
+pub(super) fn largest(scores: &[f32]) -> f32 {
+    let (blocks, rest) = scores.as_chunks::<LANES>();
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    for block in blocks {
+        for (lane, &score) in lanes.iter_mut().zip(block) {
+            *lane = if score > *lane { score } else { *lane };
         }
     }
-    best.0
+    for (lane, &score) in lanes.iter_mut().zip(rest) {
+        *lane = if score > *lane { score } else { *lane };
+    }
+    let mut half = LANES / 2;
+    while half > 0 {
+        let (low, high) = lanes.split_at_mut(half);
+        for (low, high) in low.iter_mut().zip(high) {
+            *low = if *high > *low { *high } else { *low };
+        }
+        half /= 2;
+    }
+    let [largest, ..] = lanes;
+    largest
+}
+
+/// The index of the largest score, the lowest one among equals; 0 for an empty slice. Not for NaN.
+#[inline(always)]
+pub(crate) fn argmax(scores: &[f32]) -> usize {
+    let largest = largest(scores);
+    let equals = |block: &[f32]| block.iter().fold(false, |found, &score| found | (score == largest));
+    let before = scores.as_chunks::<LANES>().0.iter().take_while(|block| !equals(&block[..])).count() * LANES;
+    let rest = scores.get(before..).unwrap_or_default();
+    before + rest.iter().position(|&score| score == largest).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One pass that keeps the best so far.
+    fn readable(scores: &[f32]) -> usize {
+        let better = |best: usize, i: usize| if scores[i] > scores[best] { i } else { best };
+        (0..scores.len()).fold(0, better)
+    }
+
+    #[test]
+    fn the_first_of_the_largest_is_found_at_every_length() {
+        for n in 0..70 {
+            for kind in 0_usize..6 {
+                let scores: Vec<f32> = (0..n)
+                    .map(|i| match kind {
+                        0 => ((i * 29 + 3) % 67) as f32,
+                        1 => ((i * 13) % 3) as f32,
+                        2 => -(i as f32),
+                        3 => i as f32 * 1e-40,
+                        4 => [0.0, -0.0][i % 2],
+                        _ => f32::NEG_INFINITY,
+                    })
+                    .collect();
+                assert_eq!(argmax(&scores), readable(&scores), "{scores:?}");
+            }
+        }
+    }
 }

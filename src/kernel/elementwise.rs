@@ -161,20 +161,6 @@ impl<'a> Perturbed<'a> {
     }
 }
 
-/// The largest value, −inf if there is none. Not for NaN.
-#[inline(always)]
-pub(crate) fn largest(values: &[f32]) -> f32 {
-    let larger = |a: f32, b: f32| if a > b { a } else { b };
-    let (blocks, rest) = values.as_chunks::<LANES>();
-    let mut lanes = [f32::NEG_INFINITY; LANES];
-    for block in blocks {
-        for (lane, &value) in lanes.iter_mut().zip(block) {
-            *lane = larger(value, *lane);
-        }
-    }
-    lanes.iter().chain(rest).fold(f32::NEG_INFINITY, |largest, &value| larger(value, largest))
-}
-
 struct Fill<'a> {
     perturbed: &'a Perturbed<'a>,
     stream: &'a mut Stream,
@@ -333,9 +319,9 @@ pub(crate) fn masks(theta: &[f32]) -> Option<usize> {
     if finite(theta) {
         return Some(0);
     }
-    let count = |wanted: fn(f32) -> bool| theta.iter().filter(|&&t| wanted(t)).count();
-    let masks = count(|t| t == f32::NEG_INFINITY);
-    (masks == count(|t| !t.is_finite())).then_some(masks)
+    let masks = theta.iter().filter(|&&t| t == f32::NEG_INFINITY).count();
+    let all = theta.iter().filter(|t| !t.is_finite()).count();
+    (masks == all).then_some(masks)
 }
 
 /// Whether every value is finite.

@@ -14,7 +14,8 @@
 //! score reaches t, nothing was missed. If it does not, which is rare, the row is read once more with that score as t:
 //! a bound below the true k-th score, so that the second time cannot fail.
 
-use super::elementwise::{self, Base, Perturbed, copy};
+use super::argmax;
+use super::elementwise::{Base, Perturbed, copy};
 use super::level::{self, EIGHT, Kernel, Level};
 use super::select::{self, FEW, best_of_few, kth_largest};
 use super::{Blocks, LANES};
@@ -28,7 +29,7 @@ const CHUNK: usize = 2048;
 const SIFTED: usize = 64;
 
 /// Coordinates that MAP(θ) looks at before it reads on.
-const PART: usize = 512;
+const PART: usize = 1024;
 
 /// Whether most scores need not be computed: rows that are not short, few of many, and room for what that takes.
 const fn pays(n: usize, k: usize) -> bool {
@@ -393,7 +394,7 @@ fn least_word(scores: &Perturbed<'_>, bar: f32, scratch: &mut [f32]) -> Option<u
             scratch.get(..scores.theta.len())?
         }
     };
-    let highest = elementwise::largest(bases);
+    let highest = argmax::largest(bases);
     // Bounds rise with words and bases. Words are tried by their distance from the largest, in steps of an eighth.
     const MOST: u32 = 8 * 24;
     let (mut low, mut high) = (0, MOST);

@@ -6,6 +6,7 @@
 //! middle of the floats inside it, so that the first passes come near at once and 32 of each kind are the most there can
 //! be. It ends when exactly k scores reach t, or when all that do and are not among the k are equal to it.
 
+use super::argmax::argmax;
 use super::elementwise::copy;
 use super::level::{self, EIGHT, Kernel, Level, RANKED};
 use super::{Blocks, LANES};
@@ -48,6 +49,10 @@ pub(super) struct Best {
 pub(super) fn best_of_few<L: Level>(scores: &[f32], count: usize, k: usize) -> Best {
     let (all, eights) = (scores.get(..count).unwrap_or_default(), scores.as_chunks::<EIGHT>().0);
     let eights = eights.get(..count.div_ceil(EIGHT)).unwrap_or_default();
+    if k == 1 {
+        let best = argmax(all);
+        return Best { bits: 1 << best, least: all.get(best).copied().unwrap_or_default() };
+    }
     let (mut bits, mut before) = (0, 0);
     for (lanes, shift) in eights.chunks(RANKED).zip((0..).step_by(RANKED * EIGHT)) {
         let [fewer_than_k, fewer_still] = L::ranked(all, lanes, k as i32);
