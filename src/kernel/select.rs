@@ -64,7 +64,7 @@ fn drop_ties(scores: &[f32], threshold: f32, mut surplus: usize, z: &mut [f32]) 
 /// The k-th largest score, and how many are at least that; 1 ≤ k ≤ n. Not for NaN.
 #[cfg_attr(target_arch = "x86_64", inline(always))]
 #[cfg_attr(not(target_arch = "x86_64"), inline(never))]
-pub(super) fn kth_largest<L: Level>(scores: &[f32], k: usize) -> (f32, usize) {
+pub(crate) fn kth_largest<L: Level>(scores: &[f32], k: usize) -> (f32, usize) {
     let mut short = [f32::NEG_INFINITY; LANES];
     let blocks = Blocks::new(scores, &mut short);
     if scores.len() <= FEW { ranked::<L>(scores, &blocks, k) } else { narrow::<L>(scores, &blocks, k) }
