@@ -60,7 +60,7 @@
 // imle_topk_exact_workspace_len as a constant, for static arrays; 0 where k > n or n = 0.
 #define IMLE_TOPK_EXACT_WORKSPACE_LEN(n, k) \
     ((size_t)(n) > 0 && (size_t)(k) < (size_t)(n) + 1 \
-         ? ((size_t)(n) + 2) * ((size_t)(k) + 1) + (size_t)4 * (size_t)(n) \
+         ? ((size_t)(n) + 12) * ((size_t)(k) + 1) + (size_t)3 * (size_t)(n) + (size_t)136 \
          : (size_t)0)
 // imle_argmax_exact_workspace_len as a constant, for static arrays.
 #define IMLE_ARGMAX_EXACT_WORKSPACE_LEN(n) ((size_t)(n))
@@ -444,7 +444,8 @@ imle_status imle_topk_fenchel_young(const struct imle_shape *shape,
                                     float *work,
                                     size_t work_len);
 
-// The floats of workspace that the exact functions of k-subsets need, whatever rows and samples: (N + 2)(K + 1) + 4 N.
+// The floats of workspace that the exact functions of k-subsets need, whatever rows and samples:
+// (N + 12)(K + 1) + 3 N + 136.
 // IMLE_TOPK_EXACT_WORKSPACE_LEN(n, k) is the same number as a constant.
 //
 // shape: in; samples is ignored.

@@ -286,7 +286,7 @@ fn improbable_states_have_their_probability() {
     const DRAWS: u32 = 1 << 24;
     let counts = |k: u32, theta: [f32; 2]| {
         let shape = Shape::new(1, 2, k, DRAWS).unwrap();
-        let (mut list, mut work) = (vec![u32::MAX; DRAWS as usize], [0.0; 64]);
+        let (mut list, mut work) = (vec![u32::MAX; DRAWS as usize], [0.0; 256]);
         let (key, rows) = (Key { seed: 12, ..Key::default() }, Rows::contiguous(&theta));
         let low = if theta[0] < theta[1] { 0 } else { 1 };
         let mut seldom = |exact: &dyn Fn(States, &mut [f32])| {

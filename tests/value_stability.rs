@@ -1,10 +1,12 @@
-//! Pins of the noise, samples, gradients and adaptive λ: changing any of them is *value-breaking*, and the changelog says so.
+//! Pins of the noise, samples, gradients, adaptive λ and exact distributions: changing any of them is *value-breaking*,
+//! and the changelog says so.
 //!
 //! These numbers are our own output. They say that the values are what they were, on this platform as on every other;
 //! that they are right is for the other tests to say.
 
 use imle::{
-    Adaptive, AdaptiveRule, Diagnostics, Difference, Dz, Imle, Key, Noise, Options, Rows, RowsMut, Shape, States, TopK,
+    Adaptive, AdaptiveRule, Diagnostics, Difference, Dz, Exact, Imle, Key, Moments, Noise, Options, Rows, RowsMut,
+    Shape, States, TopK,
 };
 
 const KEYS: [Key; 4] = [
@@ -198,4 +200,35 @@ fn adaptive_lambdas() {
     let hash = |rule| fnv_1a(lambdas(rule));
     let pinned = [0x1561_9d8d_6bf9_6bcb, 0xc36f_b96e_8320_9b1f];
     assert_eq!([AdaptiveRule::Additive, AdaptiveRule::Multiplicative].map(hash), pinned);
+}
+
+/// Every instruction set has to agree on these, which come from long sums.
+#[test]
+fn exact_distributions_of_every_size() {
+    let hash = |n: u32| {
+        let most = n - n.div_ceil(8);
+        let bits = [0, 1, most.min(40), most.min(300)].into_iter().flat_map(|k| {
+            let shape = Shape::new(1, n, k, 1).expect("good sizes");
+            let exact = Exact::new(shape, TopK::new(shape), 0.5).expect("good sizes");
+            let (theta, v) = (theta(n as usize), quarters(n as usize, 3));
+            let (theta, v) = (Rows::contiguous(&theta), Rows::contiguous(&v));
+            let mut work = vec![f32::NAN; exact.workspace_len()];
+            let (mut mu, mut vjp) = (vec![f32::NAN; n as usize], vec![f32::NAN; n as usize]);
+            let (mut a, mut h) = ([f32::NAN], [f32::NAN]);
+            let moments = Moments { marginals: Some(&mut mu), log_partition: Some(&mut a), entropy: Some(&mut h) };
+            exact.marginals(theta, moments, &mut work).expect("good θ");
+            exact.marginals_vjp(theta, v, &mut vjp, &mut work).expect("good θ");
+            mu.into_iter().chain(vjp).chain(a).chain(h).map(f32::to_bits)
+        });
+        fnv_1a(bits)
+    };
+    let pinned = [
+        0xe1d5_8e3c_b5ae_5c7b,
+        0x412c_1101_d074_d693,
+        0x7621_a9e2_9173_76bd,
+        0xf5d3_1269_8ccd_59d1,
+        0xf66f_38bb_2237_cf7d,
+        0x12d9_f929_a467_465e,
+    ];
+    assert_eq!(SIZES.map(hash), pinned);
 }

@@ -18,7 +18,8 @@ fn workspace_len(shape: Shape) -> Result<usize, Error> {
     Ok(exact(shape, None, 1.0)?.workspace_len())
 }
 
-/// The floats of workspace that the exact functions of k-subsets need, whatever rows and samples: (N + 2)(K + 1) + 4 N.
+/// The floats of workspace that the exact functions of k-subsets need, whatever rows and samples:
+/// (N + 12)(K + 1) + 3 N + 136.
 /// IMLE_TOPK_EXACT_WORKSPACE_LEN(n, k) is the same number as a constant.
 ///
 /// shape: in; samples is ignored.

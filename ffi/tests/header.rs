@@ -27,7 +27,7 @@ fn macros() -> String {
 // imle_topk_exact_workspace_len as a constant, for static arrays; 0 where k > n or n = 0.
 #define IMLE_TOPK_EXACT_WORKSPACE_LEN(n, k) \
     ((size_t)(n) > 0 && (size_t)(k) < (size_t)(n) + 1 \
-         ? ((size_t)(n) + 2) * ((size_t)(k) + 1) + (size_t)4 * (size_t)(n) \
+         ? ((size_t)(n) + 12) * ((size_t)(k) + 1) + (size_t)3 * (size_t)(n) + (size_t)136 \
          : (size_t)0)
 // imle_argmax_exact_workspace_len as a constant, for static arrays.
 #define IMLE_ARGMAX_EXACT_WORKSPACE_LEN(n) ((size_t)(n))

@@ -3,6 +3,7 @@
 //! Broeck 2023).
 
 mod argmax;
+mod tilt;
 mod top_k;
 
 use crate::kernel::elementwise::{copy, divide};
@@ -84,7 +85,7 @@ impl<D: Distribution> Exact<D> {
         Ok(Exact { shape, distribution, temperature })
     }
 
-    /// The floats of workspace that every call needs: (n + 2)(k + 1) + 4n for k-subsets, n for one-hot states.
+    /// The floats of workspace that every call needs: (n + 12)(k + 1) + 3n + 136 for k-subsets, n for one-hot states.
     #[must_use]
     pub fn workspace_len(&self) -> usize {
         D::workspace_len(self.shape).unwrap_or(usize::MAX)

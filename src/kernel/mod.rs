@@ -2,8 +2,11 @@
 
 pub(crate) mod argmax;
 pub(crate) mod elementwise;
+pub(crate) mod horner;
 pub(crate) mod level;
+pub(crate) mod odds;
 pub(crate) mod perturbed_select;
+pub(crate) mod polynomial;
 pub(crate) mod select;
 
 /// Words a block, and the lanes that loops are written over.

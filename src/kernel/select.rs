@@ -119,7 +119,26 @@ fn drop_ties(scores: &[f32], threshold: f32, mut surplus: usize, z: &mut [f32]) 
     }
 }
 
-/// The k-th largest score, and how many are at least that; 1 ≤ k ≤ n. Not for NaN.
+/// The k-th largest score; 1 ≤ k ≤ n. Not for NaN.
+#[inline(always)]
+pub(crate) fn kth<L: Level>(scores: &[f32], k: usize) -> f32 {
+    if scores.len() <= FEW {
+        let mut padded = [f32::NEG_INFINITY; FEW];
+        copy(scores, &mut padded);
+        return best_of_few::<L>(&padded, scores.len(), k).least;
+    }
+    let (threshold, _) = kth_largest::<L>(scores, k);
+    let mut least = [f32::INFINITY; LANES];
+    for block in scores.chunks(LANES) {
+        for (least, &score) in least.iter_mut().zip(block) {
+            let score = if score >= threshold { score } else { f32::INFINITY };
+            *least = if score < *least { score } else { *least };
+        }
+    }
+    least.into_iter().fold(f32::INFINITY, |a, b| if b < a { b } else { a })
+}
+
+/// A t that the k-th largest score reaches, and how many do: k, or, if t is that score, more; 1 ≤ k ≤ n. Not for NaN.
 #[cfg_attr(target_arch = "x86_64", inline(always))]
 #[cfg_attr(not(target_arch = "x86_64"), inline(never))]
 pub(super) fn kth_largest<L: Level>(scores: &[f32], k: usize) -> (f32, usize) {

@@ -221,7 +221,7 @@ impl From<Argument> for f32 {
 }
 
 /// Bytes behind each pointer; every argument is shorter than half of it, and the rest is room for another.
-const ROOM: usize = 1024;
+const ROOM: usize = 2048;
 
 /// The arguments of one call.
 pub struct Call {

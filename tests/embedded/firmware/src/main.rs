@@ -55,7 +55,7 @@ fn exact() -> Result<(), Error> {
     let shape = Shape::new(1, N as u32, K as u32, 1)?;
     let exact = Exact::new(shape, TopK::new(shape), 0.5)?;
     let theta = quarters(7);
-    let mut work = [f32::NAN; (N + 2) * (K + 1) + 4 * N];
+    let mut work = [f32::NAN; (N + 12) * (K + 1) + 3 * N + 136];
     let (mut mu, mut log_partition, mut entropy) = ([0.0; N], [0.0; 1], [0.0; 1]);
     let moments =
         Moments { marginals: Some(&mut mu), log_partition: Some(&mut log_partition), entropy: Some(&mut entropy) };
