@@ -1,5 +1,6 @@
 //! States in the caller's memory: 0/1 floats or lists of the positions of the ones.
 
+use crate::kernel::SCALAR;
 use crate::kernel::elementwise::{self, copy};
 use crate::rows::{block, block_mut, check_length};
 use crate::{Error, MapSolver, Shape};
@@ -144,9 +145,13 @@ impl State<'_> {
         match self {
             State::Dense(z) => z.iter().zip(dz).all(|(&z, &dz)| if z != 0.0 { dz <= 0.0 } else { dz >= 0.0 }),
             State::Ones(ones) => {
-                elementwise::at(ones, dz).all(|dz| dz <= 0.0)
-                    && elementwise::at(ones, dz).filter(|&dz| dz < 0.0).count()
-                        == dz.iter().filter(|&&dz| dz < 0.0).count()
+                if !elementwise::at(ones, dz).all(|dz| dz <= 0.0) {
+                    return false;
+                }
+                let (chosen, mut all) =
+                    (elementwise::at(ones, dz).filter(|&dz| dz < 0.0), dz.iter().filter(|&&dz| dz < 0.0));
+                // One more would do: where it costs a branch anyway, the rest is not looked at.
+                if SCALAR { all.nth(chosen.count()).is_none() } else { all.count() == chosen.count() }
             }
         }
     }

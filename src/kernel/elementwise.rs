@@ -6,7 +6,7 @@
 use core::iter::repeat;
 
 use super::level::{self, Kernel, Level};
-use super::{Blocks, LANES};
+use super::{Blocks, LANES, SCALAR, streaming};
 use crate::float::Sum;
 use crate::noise::{Bounded, Gumbel, Law, Logistic, Normal, Stream};
 
@@ -45,6 +45,9 @@ pub struct Perturbed<'a> {
 impl<'a> Perturbed<'a> {
     /// All scores of one sample.
     pub(crate) fn fill(&self, stream: &mut Stream, scores: &mut [f32]) {
+        if SCALAR {
+            return streaming::fill(self, stream, scores);
+        }
         level::run(Fill { perturbed: self, stream, scores });
     }
 
@@ -143,7 +146,7 @@ impl Kernel for Fill<'_> {
 }
 
 #[inline(always)]
-fn linear(theta: f32, dz: f32, alpha: f32, lambda: f32) -> f32 {
+pub(super) fn linear(theta: f32, dz: f32, alpha: f32, lambda: f32) -> f32 {
     alpha * theta - lambda * dz
 }
 
@@ -281,16 +284,25 @@ pub(crate) fn sum_of_squares(values: &[f32], factor: f32) -> f32 {
 
 /// Whether every θ is finite or a mask.
 pub(crate) fn finite_or_masked(theta: &[f32]) -> bool {
+    if SCALAR {
+        return streaming::good(theta, true);
+    }
     level::run(Survey { values: theta }).below_infinity == theta.len()
 }
 
-/// How many coordinates are not masked.
-pub(crate) fn unmasked(theta: &[f32]) -> usize {
-    level::run(Survey { values: theta }).above_mask
+/// Whether at least k coordinates are not masked.
+pub(crate) fn has_unmasked(theta: &[f32], k: usize) -> bool {
+    if SCALAR {
+        return theta.iter().filter(|&&t| t > f32::NEG_INFINITY).take(k).count() == k;
+    }
+    level::run(Survey { values: theta }).above_mask >= k
 }
 
 /// Whether every value is finite.
 pub(crate) fn finite(values: &[f32]) -> bool {
+    if SCALAR {
+        return streaming::good(values, false);
+    }
     let Surveyed { above_mask, below_infinity } = level::run(Survey { values });
     above_mask == values.len() && below_infinity == values.len()
 }

@@ -7,7 +7,7 @@
 //! It ends when exactly k scores reach t, or when all that do and are not among the k are equal to it.
 
 use super::level::{self, Kernel, Level};
-use super::{Blocks, LANES};
+use super::{Blocks, LANES, SCALAR, streaming};
 use crate::float::{self, unrank};
 
 /// So many scores are few.
@@ -15,6 +15,9 @@ const FEW: usize = 4 * LANES;
 
 /// z = 1 for the k largest scores, equal scores by lower index, else 0. k above n counts as n. Not for NaN.
 pub(crate) fn map(scores: &[f32], k: usize, z: &mut [f32]) {
+    if SCALAR {
+        return streaming::map(scores, k, z);
+    }
     level::run(Map { scores, k, z });
 }
 

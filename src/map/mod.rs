@@ -6,7 +6,8 @@ mod top_k;
 pub use argmax::Argmax;
 pub use top_k::TopK;
 
-use crate::kernel::elementwise::{Base, Perturbed, unmasked};
+use crate::kernel::SCALAR;
+use crate::kernel::elementwise::{Base, Perturbed, has_unmasked};
 use crate::noise::{Law, Stream};
 use crate::rows::check_theta_row;
 use crate::states::State;
@@ -65,7 +66,7 @@ pub trait MapSolver {
     /// [`Error::Infeasible`](crate::Error::Infeasible) and never reach [`map`](MapSolver::map).
     fn feasible(&self, row: usize, theta: &[f32]) -> bool {
         match self.ones(row) {
-            Some(k) => unmasked(theta) >= k,
+            Some(k) => has_unmasked(theta, k),
             None => true,
         }
     }
@@ -113,6 +114,10 @@ pub(crate) fn check_and_map<'w>(
         return Ok(State::Ones(work.get(..k).unwrap_or_default()));
     }
     check_row(solver, b, theta)?;
+    if SCALAR && solver.ranks() {
+        // The one pass answers every good row there: what follows need not be linked.
+        return Ok(State::Ones(&[]));
+    }
     let scores = Perturbed { theta, base: Base::Theta, law: Law::None, tau: 0.0 };
     Ok(solver.choose(b, &scores, &mut Stream::silent(), work).0)
 }
