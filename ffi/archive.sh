@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # archive.sh OUT_DIR [PROFILE]: builds OUT_DIR/libimle.a and, for Linux, OUT_DIR/libimle.so. PROFILE: release (default)
-# or size (opt-level "s").
+# or size (opt-level "s", without the Sum-of-Gamma noise).
 # The archive is one object with what the exported functions reach and no other global symbol: bitcode, debug sections
 # and the unused rest of Rust's core library stay behind. Link it as it is, with nothing after it.
 # For a microcontroller set CARGO_BUILD_TARGET to Rust's name for it; ffi/cross.sh knows a Rust that can build for it.
@@ -13,7 +13,9 @@ cd "$(dirname "$0")/.."
 target=${CARGO_BUILD_TARGET:-}
 . ffi/cross.sh
 binutils "$target"
-library() { "${CARGO:-cargo}" rustc --quiet -p imle-ffi --profile "$profile" --features panic-handler --crate-type "$@"; }
+features=panic-handler
+[[ $profile != size ]] || features+=,no-sum-of-gamma
+library() { "${CARGO:-cargo}" rustc --quiet -p imle-ffi --profile "$profile" --features "$features" --crate-type "$@"; }
 built=${CARGO_TARGET_DIR:-target}/${target:+$target/}$profile
 
 library staticlib

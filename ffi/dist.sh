@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # dist.sh OUT_DIR [TARGET...]: what a firmware engineer downloads, OUT_DIR/imle-VERSION-TARGET.tar.gz: libimle.a in both
-# profiles (release is fast, size is small), the headers, a report of sizes and proofs, checksums, licences. It needs no
+# profiles (release is fast and complete, size is small and leaves the Sum-of-Gamma noise out), the headers, a report of sizes and proofs, checksums, licences. It needs no
 # Rust to be used. The targets are, unless named, the five that the tests run.
 set -euo pipefail
 mkdir -p "$1"
@@ -30,6 +30,7 @@ for target in "${targets[@]}"; do
     echo "imle $version for $target, $("$RUSTC" --version)"
     echo
     tests/embedded/proofs.sh "$CARGO_TARGET_DIR/embedded" "$target" | tee >(cat >&2)
+    echo "lib/size leaves the Sum-of-Gamma noise out: IMLE_NOISE_SUM_OF_GAMMA is IMLE_ERR_OPTION there."
     for profile in release size; do
       echo
       echo "lib/$profile/libimle.a: function, bytes of flash if it is all that a program calls, worst-case bytes of stack"

@@ -1,6 +1,6 @@
 //! How to draw and how to estimate: plain data, checked when a layer is built.
 
-use crate::noise::MAX_KAPPA;
+use crate::noise::{MAX_KAPPA, SUM_OF_GAMMA};
 use crate::{Error, Noise};
 
 /// Which noise: row b of the batch draws ε from a pure function of (seed, step, row0 + b).
@@ -105,6 +105,8 @@ impl Options {
             "alpha must be finite"
         } else if !(at_least_zero(self.lambda) && (1.0 / self.lambda).is_finite()) {
             "lambda must be finite and greater than 0, and 1/lambda finite"
+        } else if !SUM_OF_GAMMA && matches!(self.noise, Noise::SumOfGamma { .. }) {
+            "this build has no Sum-of-Gamma noise"
         } else if matches!(self.noise, Noise::SumOfGamma { kappa, .. } if kappa != 0.0 && !(1.0..=MAX_KAPPA).contains(&kappa))
         {
             "kappa must be 0, or from 1 to 65536"

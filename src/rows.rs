@@ -198,9 +198,9 @@ pub(crate) fn block_mut<T>(data: &mut [T], start: usize, len: usize) -> &mut [T]
     data.get_mut(start..).and_then(|rest| rest.get_mut(..len)).unwrap_or_default()
 }
 
-/// How many θ of row b are masked; the others are finite.
-pub(crate) fn masks_of_row(b: usize, theta: &[f32]) -> Result<usize, Error> {
-    elementwise::masks(theta).ok_or(Error::NonFinite { argument: "theta", row: b as u32 })
+/// Whether row b has at least k θ that are not masked, of θ that are finite or masks.
+pub(crate) fn has_unmasked(b: usize, theta: &[f32], k: usize) -> Result<bool, Error> {
+    elementwise::unmasked(theta, k).ok_or(Error::NonFinite { argument: "theta", row: b as u32 })
 }
 
 /// θ of row b is finite or −inf.
@@ -210,7 +210,7 @@ pub(crate) fn check_theta_row(b: usize, theta: &[f32]) -> Result<(), Error> {
 
 /// Scores of row b are finite or −inf.
 pub(crate) fn check_scores(argument: &'static str, b: usize, scores: &[f32]) -> Result<(), Error> {
-    good_if(elementwise::masks(scores).is_some(), argument, b)
+    good_if(elementwise::unmasked(scores, 0).is_some(), argument, b)
 }
 
 /// Every gradient of row b is finite.

@@ -1,5 +1,6 @@
 //! States in the caller's memory: 0/1 floats or lists of the positions of the ones.
 
+use crate::kernel::SCALAR;
 use crate::kernel::elementwise::{self, copy};
 use crate::kernel::select::FEW;
 use crate::rows::{block, block_mut, check_length};
@@ -191,9 +192,13 @@ impl State<'_> {
         match self {
             State::Dense(z) => z.iter().zip(dz).all(|(&z, &dz)| if z != 0.0 { dz <= 0.0 } else { dz >= 0.0 }),
             State::Ones(ones) => {
-                elementwise::at(ones, dz).all(|dz| dz <= 0.0)
-                    && elementwise::at(ones, dz).filter(|&dz| dz < 0.0).count()
-                        == dz.iter().filter(|&&dz| dz < 0.0).count()
+                if !elementwise::at(ones, dz).all(|dz| dz <= 0.0) {
+                    return false;
+                }
+                let (chosen, mut all) =
+                    (elementwise::at(ones, dz).filter(|&dz| dz < 0.0), dz.iter().filter(|&&dz| dz < 0.0));
+                // One more would do: where it costs a branch anyway, the rest is not looked at.
+                if SCALAR { all.nth(chosen.count()).is_none() } else { all.count() == chosen.count() }
             }
             State::Bits(bits) => {
                 positions(bits).all(|i| dz.get(i as usize).is_some_and(|&dz| dz <= 0.0))
@@ -246,7 +251,8 @@ impl<'a> Lists<'a> {
     pub(crate) fn state<'w>(self, s: usize, n: usize, work: &'w mut [f32]) -> (State<'w>, &'w mut [f32]) {
         let list = self.get(s);
         let ones = list.iter().take_while(|&&i| i != u32::MAX);
-        if n <= FEW {
+        // Without a vector unit, states are always lists.
+        if n <= FEW && !SCALAR {
             return (State::Bits(ones.fold(0, |bits, &i| bits | 1_u64.wrapping_shl(i))), work);
         }
         let ones = ones.count();

@@ -63,7 +63,7 @@ section "the same bits in the profile that ships"
 cargo test --release --test value_stability --test laws --test kernels
 
 section "the same bits from every instruction set"
-for features in no-avx512 no-avx2; do
+for features in no-avx512 no-avx2 scalar; do
   cargo test --profile checked --features $features --test kernels --test laws --test value_stability
 done
 

@@ -90,6 +90,13 @@ pub(crate) fn disjoint(outputs: &[Span], inputs: &[Span]) -> Result<(), Refused>
     Ok(())
 }
 
+/// Whether `len` elements of `size` bytes lie in the address space. One copy for all arrays.
+#[inline(never)]
+fn fits(start: usize, len: usize, size: usize) -> bool {
+    let bytes = len.checked_mul(size).filter(|&bytes| bytes <= isize::MAX as usize);
+    bytes.and_then(|bytes| start.checked_add(bytes)).is_some()
+}
+
 /// An array of the caller's: its length is checked against the address space, its elements are not looked at. Absent
 /// if the pointer is NULL.
 pub(crate) struct Array<T> {
@@ -104,11 +111,7 @@ impl<T> Array<T> {
             return Ok(Array { start: ptr::null_mut(), len: 0 });
         }
         let start = usable(start)?.cast_mut();
-        let bytes = len.checked_mul(size_of::<T>()).filter(|&bytes| bytes <= isize::MAX as usize);
-        match bytes.and_then(|bytes| start.addr().checked_add(bytes)) {
-            Some(_) => Ok(Array { start, len }),
-            None => Err(Refused(IMLE_ERR_STRIDE)),
-        }
+        if fits(start.addr(), len, size_of::<T>()) { Ok(Array { start, len }) } else { Err(Refused(IMLE_ERR_STRIDE)) }
     }
 
     /// An array that may not be absent.

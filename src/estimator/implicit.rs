@@ -90,6 +90,7 @@ impl<M: MapSolver> Row<'_, M> {
     ) {
         let Row { solver, options, b, theta, .. } = *self;
         let mut stream = self.stream(source);
+        self.seed(source, &mut stream);
         // Of one sample, the factor goes where the state changes; sums are scaled as a whole, lest they round.
         let factor = options.gradient_factor(self.samples);
         let step = if self.samples == 1 { factor } else { 1.0 };
@@ -98,23 +99,23 @@ impl<M: MapSolver> Row<'_, M> {
         grad.fill(0.0);
         for s in 0..self.samples {
             let dz = dz(s);
-            // Both sides read the same words.
-            let mut again = stream.clone();
-            let minus = target_scores(options, self.law, Side::Minus, theta, dz);
-            let (z, rest) = match (options.difference, lists) {
-                (Difference::Central, _) => {
-                    let plus = target_scores(options, self.law, Side::Plus, theta, dz);
-                    solver.choose(b, &plus, &mut again, work)
-                }
-                (Difference::Forward, None) => solver.choose(b, &self.perturbed(), &mut again, work),
-                (Difference::Forward, Some(lists)) => lists.state(s, theta.len(), work),
+            let target = |side| target_scores(options, self.law, side, theta, dz);
+            let first = match (options.difference, lists) {
+                (Difference::Central, _) => Ok(target(Side::Plus)),
+                (Difference::Forward, None) => Ok(self.perturbed()),
+                (Difference::Forward, Some(lists)) => Err(lists),
+            };
+            let (z, rest) = match first {
+                // Both sides read the same words.
+                Ok(scores) => stream.ahead(|stream| solver.choose(b, &scores, stream, work)),
+                Err(lists) => lists.state(s, theta.len(), work),
             };
             if descends && z.has_descended(dz) {
                 self.law.skip(&mut stream, theta.len());
                 diagnostics.count(0);
                 continue;
             }
-            let (z_target, _) = solver.choose(b, &minus, &mut stream, rest);
+            let (z_target, _) = solver.choose(b, &target(Side::Minus), &mut stream, rest);
             diagnostics.count(z.accumulate_difference(z_target, step, grad));
         }
         if self.samples > 1 {

@@ -80,6 +80,7 @@ impl<M: MapSolver> Row<'_, M> {
     pub(crate) fn sample(&self, source: Source, work: &mut [f32], mut sink: impl FnMut(usize, State<'_>)) {
         let scores = self.perturbed();
         let mut stream = self.stream(source);
+        self.seed(source, &mut stream);
         for s in 0..self.samples {
             sink(s, self.solver.choose(self.b, &scores, &mut stream, work).0);
         }

@@ -3,8 +3,8 @@
 //! Each operation rounds once. Masked coordinates (θ = −inf) have the score −inf and are the only ones that do: a
 //! score that overflows downwards, or has no value because two infinities met, counts as the lowest finite float.
 
-use super::LANES;
 use super::level::{self, Kernel, Level};
+use super::{LANES, SCALAR, streaming};
 use crate::float::Sum;
 use crate::noise::{Bounded, Gumbel, Law, Logistic, Normal, Stream};
 
@@ -48,6 +48,9 @@ pub struct Perturbed<'a> {
 impl<'a> Perturbed<'a> {
     /// All scores of one sample.
     pub(crate) fn fill(&self, stream: &mut Stream, scores: &mut [f32]) {
+        if SCALAR {
+            return streaming::fill(self, stream, scores);
+        }
         level::run(Fill { perturbed: self, stream, scores });
     }
 
@@ -106,25 +109,16 @@ impl<'a> Perturbed<'a> {
         }
     }
 
-    /// scores: ε of the coordinates at the positions → their scores
+    /// The score of coordinate i for its ε.
     #[inline(always)]
-    pub(crate) fn form_at(&self, positions: &[f32], scores: &mut [f32]) {
-        let tau = self.tau;
-        let scores = scores.iter_mut().zip(positions.iter().map(|position| position.to_bits() as usize));
-        match self.base {
-            Base::Theta => scores.for_each(|(score, i)| {
-                let t = value(self.theta, i);
-                *score = least_of(t, t + tau * *score);
-            }),
-            Base::Linear { dz, alpha, lambda } => scores.for_each(|(score, i)| {
-                let (t, d) = (value(self.theta, i), value(dz, i));
-                *score = least_of(t, base_of(t, linear(t, d, alpha, lambda)) + tau * *score);
-            }),
-            Base::Combinatorial { dz } => scores.for_each(|(score, i)| {
-                let (t, d) = (value(self.theta, i), value(dz, i));
-                *score = least_of(t, base_of(t, combinatorial(t, d)) + tau * *score);
-            }),
-        }
+    pub(crate) fn at(&self, i: usize, epsilon: f32) -> f32 {
+        let t = value(self.theta, i);
+        let base = match self.base {
+            Base::Theta => t,
+            Base::Linear { dz, alpha, lambda } => base_of(t, linear(t, value(dz, i), alpha, lambda)),
+            Base::Combinatorial { dz } => base_of(t, combinatorial(t, value(dz, i))),
+        };
+        least_of(t, base + self.tau * epsilon)
     }
 
     /// The same row in whole blocks, on copies that come padded with masks and zeros.
@@ -178,7 +172,7 @@ impl Kernel for Fill<'_> {
 }
 
 #[inline(always)]
-fn linear(theta: f32, dz: f32, alpha: f32, lambda: f32) -> f32 {
+pub(super) fn linear(theta: f32, dz: f32, alpha: f32, lambda: f32) -> f32 {
     alpha * theta - lambda * dz
 }
 
@@ -314,18 +308,25 @@ pub(crate) fn sum_of_squares(values: &[f32], factor: f32) -> f32 {
     Sum::of(values.chunks(64 * LANES).map(block)).value()
 }
 
-/// How many θ are masked; None if one is NaN or +inf.
-pub(crate) fn masks(theta: &[f32]) -> Option<usize> {
+/// Whether at least k coordinates are not masked; None if a θ is NaN or +inf.
+pub(crate) fn unmasked(theta: &[f32], k: usize) -> Option<bool> {
+    if SCALAR {
+        let enough = || theta.iter().filter(|&&t| t != f32::NEG_INFINITY).take(k).count() == k;
+        return streaming::good(theta, true).then(enough);
+    }
     if finite(theta) {
-        return Some(0);
+        return Some(k <= theta.len());
     }
     let masks = theta.iter().filter(|&&t| t == f32::NEG_INFINITY).count();
     let all = theta.iter().filter(|t| !t.is_finite()).count();
-    (masks == all).then_some(masks)
+    (masks == all).then_some(k + masks <= theta.len())
 }
 
 /// Whether every value is finite.
 pub(crate) fn finite(values: &[f32]) -> bool {
+    if SCALAR {
+        return streaming::good(values, false);
+    }
     level::run(Finite { values })
 }
 

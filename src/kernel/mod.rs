@@ -8,6 +8,10 @@ pub(crate) mod odds;
 pub(crate) mod perturbed_select;
 pub(crate) mod polynomial;
 pub(crate) mod select;
+pub(crate) mod streaming;
+
+/// Whether this machine has no vector unit for f32, so that loops go by coordinates, not by lanes.
+pub(crate) const SCALAR: bool = cfg!(any(feature = "scalar", target_arch = "arm", target_arch = "riscv32"));
 
 /// Words a block, and the lanes that loops are written over.
 pub(crate) const LANES: usize = 16;

@@ -18,7 +18,7 @@ use super::argmax;
 use super::elementwise::{Base, Perturbed, copy};
 use super::level::{self, EIGHT, Kernel, Level};
 use super::select::{self, FEW, best_of_few, kth_largest};
-use super::{Blocks, LANES};
+use super::{Blocks, LANES, SCALAR, streaming};
 use crate::noise::{Law, Stream};
 use crate::states::State;
 
@@ -49,12 +49,19 @@ const fn groups(k: usize) -> usize {
 
 /// The k largest of the perturbed scores, equal scores by lower index, at the front of `work` (3·n floats, or the 2·n that
 /// another state has left of them), and the rest of it. At least k coordinates are not masked.
+#[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(always))]
 pub(crate) fn choose<'w>(
     scores: &Perturbed<'_>,
     k: usize,
     stream: &mut Stream,
     work: &'w mut [f32],
 ) -> (State<'w>, &'w mut [f32]) {
+    if SCALAR {
+        streaming::choose(scores, k, stream, work);
+        // Inlined, so that the caller knows which kind of state it is.
+        let (ones, rest) = work.split_at_mut_checked(k).unwrap_or_default();
+        return (State::Ones(ones), rest);
+    }
     level::run(Choose { scores, k, stream, work })
 }
 
@@ -110,6 +117,9 @@ fn few<L: Level>(scores: &Perturbed<'_>, k: usize, stream: &mut Stream) -> u64 {
 /// the front of `work`, in one pass. False, and nothing, where that does not pay or the row is not good: NaN, +inf, fewer
 /// than k coordinates that are not masked.
 pub(crate) fn largest(theta: &[f32], k: usize, work: &mut [f32]) -> bool {
+    if SCALAR {
+        return streaming::largest(theta, k, work);
+    }
     pays(theta.len(), k) && level::run(Largest { theta, k, work })
 }
 
@@ -288,7 +298,9 @@ impl<'a> Attempt<'a> {
             return Ok(());
         };
         self.scores.law.exact(scores);
-        self.scores.form_at(positions, scores);
+        for (score, position) in scores.iter_mut().zip(positions) {
+            *score = self.scores.at(position.to_bits() as usize, *score);
+        }
         self.len = end;
         let bar = self.bar;
         if self.len < self.k {

@@ -9,11 +9,14 @@
 use super::argmax::argmax;
 use super::elementwise::copy;
 use super::level::{self, EIGHT, Kernel, Level, RANKED};
-use super::{Blocks, LANES};
+use super::{Blocks, LANES, SCALAR, streaming};
 use crate::float::{self, unrank};
 
 /// z = 1 for the k largest scores, equal scores by lower index, else 0. k above n counts as n. Not for NaN.
 pub(crate) fn map(scores: &[f32], k: usize, z: &mut [f32]) {
+    if SCALAR {
+        return streaming::map(scores, k, z);
+    }
     level::run(Map { scores, k, z });
 }
 

@@ -24,6 +24,7 @@ impl MapSolver for Argmax {
         Some(1)
     }
 
+    #[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(always))]
     fn choose<'w>(
         &self,
         _row: usize,

@@ -6,9 +6,10 @@ mod top_k;
 pub use argmax::Argmax;
 pub use top_k::TopK;
 
-use crate::kernel::elementwise::{Base, Perturbed, masks};
+use crate::kernel::SCALAR;
+use crate::kernel::elementwise::{Base, Perturbed, unmasked};
 use crate::noise::{Law, Stream};
-use crate::rows::masks_of_row;
+use crate::rows::{check_theta_row, has_unmasked};
 use crate::states::State;
 use crate::{Error, Shape};
 
@@ -65,7 +66,7 @@ pub trait MapSolver {
     /// [`Error::Infeasible`](crate::Error::Infeasible) and never reach [`map`](MapSolver::map).
     fn feasible(&self, row: usize, theta: &[f32]) -> bool {
         match self.ones(row) {
-            Some(k) => masks(theta).is_some_and(|masks| theta.len() - masks >= k),
+            Some(k) => unmasked(theta, k) == Some(true),
             None => true,
         }
     }
@@ -113,6 +114,10 @@ pub(crate) fn check_and_map<'w>(
         return Ok(State::Ones(work.get(..k).unwrap_or_default()));
     }
     check_row(solver, b, theta)?;
+    if SCALAR && solver.ranks() {
+        // The one pass answers every good row there: what follows need not be linked.
+        return Ok(State::Ones(&[]));
+    }
     let scores = Perturbed { theta, base: Base::Theta, law: Law::None, tau: 0.0 };
     Ok(solver.choose(b, &scores, &mut Stream::silent(), work).0)
 }
@@ -127,12 +132,11 @@ pub(crate) fn check_solver(solver: &impl MapSolver, shape: Shape) -> Result<(), 
 
 /// θ of row b is good and the row has a state.
 pub(crate) fn check_row(solver: &impl MapSolver, b: usize, theta: &[f32]) -> Result<(), Error> {
-    let masks = masks_of_row(b, theta)?;
-    // Where single scores are chosen, as many must be there: no second look at θ.
+    // Where single scores are chosen, as many must be there: one look at θ for both.
     match solver.ones(b).filter(|_| solver.ranks()) {
-        Some(k) if theta.len() - masks >= k => Ok(()),
+        Some(k) if has_unmasked(b, theta, k)? => Ok(()),
         Some(_) => Err(Error::Infeasible { row: b as u32 }),
-        None => check_feasible(solver, b, theta),
+        None => check_theta_row(b, theta).and_then(|()| check_feasible(solver, b, theta)),
     }
 }
 

@@ -50,6 +50,7 @@ impl MapSolver for TopK<'_> {
         Some(self.k(row))
     }
 
+    #[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(always))]
     fn choose<'w>(
         &self,
         row: usize,

@@ -29,6 +29,12 @@ pub(super) fn exponential(word: u32) -> f32 {
     -ln_split(e, if e == 0.0 { p } else { f })
 }
 
+/// [`exponential`], one copy for several laws.
+#[inline(never)]
+pub(super) fn of_word(word: u32) -> f32 {
+    exponential(word)
+}
+
 /// A bound above −ln p, p = 1 − u, and so above −ln(−ln u) and ln u − ln(1 − u): log₂ p by its exponent and its mantissa
 /// as a straight line between powers of 2, which is never above it. At most 0.06 above −ln p.
 #[inline(always)]

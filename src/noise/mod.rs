@@ -11,11 +11,15 @@ pub use stream::Stream;
 pub(crate) use sum_of_gamma::MAX_KAPPA;
 
 use crate::Error;
-use crate::kernel::LANES;
+use crate::float::ln;
+use crate::kernel::{LANES, SCALAR};
 pub(crate) use gumbel::Gumbel;
 pub(crate) use logistic::Logistic;
 pub(crate) use normal::Normal;
 use sum_of_gamma::SumOfGamma;
+
+/// Whether the library has the Sum-of-Gamma noise.
+pub(crate) const SUM_OF_GAMMA: bool = cfg!(not(feature = "no-sum-of-gamma"));
 
 /// The law ρ of the noise ε, independent for every coordinate, sample and row.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -45,7 +49,8 @@ pub enum Noise {
     /// Its spread is 1/√κ of Gumbel's: at equal τ its marginals are farther from those of p, not nearer.
     ///
     /// From one word as above, not below −ln(s)/κ and within 1e-4·max(1, |ε|), by a table that is made once for the rows
-    /// of a call that share κ, in about 20 µs and 6 KiB of stack.
+    /// of a call that share κ, in about 20 µs and 6 KiB of stack. The feature `no-sum-of-gamma` leaves it out, for small
+    /// devices: [`Error::Option`].
     SumOfGamma {
         /// κ, from 1 to 65,536; 0 is the row's k, brought into that range. Where rows have no k, the shape's.
         kappa: f32,
@@ -71,6 +76,8 @@ impl Noise {
             Noise::Gumbel => Law::Gumbel,
             Noise::Logistic => Law::Logistic,
             Noise::Normal => Law::Normal,
+            // Options with it are refused.
+            Noise::SumOfGamma { .. } if !SUM_OF_GAMMA => Law::None,
             Noise::SumOfGamma { kappa, terms } => {
                 let kappa = |b| if kappa == 0.0 { (k(b) as f32).clamp(1.0, MAX_KAPPA) } else { kappa };
                 return for_rows_of_table(rows, kappa, terms, run);
@@ -144,6 +151,13 @@ impl Law<'_> {
     #[cfg_attr(target_arch = "x86_64", inline(always))]
     #[cfg_attr(not(target_arch = "x86_64"), inline(never))]
     pub(crate) fn fill(self, stream: &mut Stream, epsilon: &mut [f32]) {
+        if SCALAR {
+            return stream.visit(epsilon.len(), |i, word| {
+                if let Some(epsilon) = epsilon.get_mut(i) {
+                    *epsilon = self.of(word);
+                }
+            });
+        }
         match self {
             Law::None => epsilon.fill(0.0),
             Law::Gumbel => stream.fill(epsilon, &Gumbel),
@@ -199,6 +213,20 @@ impl Law<'_> {
             Law::Gumbel => Some(Gumbel.above(word)),
             Law::Logistic => Some(Logistic.above(word)),
             Law::Normal => Some(Normal.above(word)),
+        }
+    }
+
+    /// ε of one word.
+    #[inline(never)]
+    pub(crate) fn of(self, word: u32) -> f32 {
+        match self {
+            Law::None => 0.0,
+            // The default, and the fastest.
+            Law::Gumbel => gumbel::gumbel(word),
+            Law::Logistic => gumbel::of_word(!word) - gumbel::of_word(word),
+            Law::Normal => normal::of(ln(gumbel::of_word(word.min(!word))), word),
+            Law::SumOfGamma(_) if !SUM_OF_GAMMA => 0.0,
+            Law::SumOfGamma(table) => table.at(sum_of_gamma::OddsBelow.quantile(word)),
         }
     }
 

@@ -24,7 +24,13 @@ const QUANTILE: [f32; 9] = [
 /// Φ⁻¹(u), increasing in the word, from −6.34 up to 6.34.
 #[inline(always)]
 pub(crate) fn normal(word: u32) -> f32 {
-    let g = ln(exponential(word.min(!word))) - 1.4;
+    of(ln(exponential(word.min(!word))), word)
+}
+
+/// The same with g = ln(−ln p) at hand.
+#[inline(always)]
+pub(super) fn of(g: f32, word: u32) -> f32 {
+    let g = g - 1.4;
     let [c0, c1, c2, c3, c4, c5, c6, c7, c8] = QUANTILE;
     let z = (((((((c8 * g + c7) * g + c6) * g + c5) * g + c4) * g + c3) * g + c2) * g + c1) * g + c0;
     if word > !word { z } else { -z }

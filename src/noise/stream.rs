@@ -4,16 +4,20 @@
 //! coordinate; the samples of a row follow one another, each starting at a fresh block of sixteen words. The lanes are
 //! seeded by hashing the key, so rows and steps need no generator handed from one to the next.
 
+mod lanes;
+
 use super::Quantile;
 use crate::Key;
-use crate::kernel::LANES;
 use crate::kernel::elementwise::copy;
 use crate::kernel::level::{self, Kernel, Level};
+use crate::kernel::{LANES, SCALAR};
 
 /// The generator of one row: word w of lane l is `state[w][l]`.
 #[derive(Clone, Debug)]
 pub struct Stream {
     state: [[u32; LANES]; 4],
+    /// Whether what is read by lanes is to be read again.
+    stays: bool,
 }
 
 /// The words of a key, a stream for every row.
@@ -42,9 +46,25 @@ impl Source {
     }
 
     /// The words of row b from the beginning.
+    #[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(always))]
     pub(crate) fn row(self, b: usize) -> Stream {
-        let row = self.row0.wrapping_add(b as u64);
-        level::run(Seeding { hashes: absorb(self.hashes, self.chains, row) })
+        if SCALAR {
+            let mut stream = Stream::silent();
+            self.start(b, &mut stream);
+            return stream;
+        }
+        level::run(Seeding { hashes: self.hash(b) })
+    }
+
+    /// The same in place, by lanes.
+    #[inline(always)]
+    pub(crate) fn start(self, b: usize, stream: &mut Stream) {
+        stream.seed(self.hash(b));
+    }
+
+    #[inline(always)]
+    fn hash(&self, b: usize) -> [u32; 4] {
+        absorb(self.hashes, self.chains, self.row0.wrapping_add(b as u64))
     }
 }
 
@@ -64,7 +84,7 @@ impl Kernel for Seeding {
             // The one state that xoshiro cannot leave.
             *s0 |= u32::from(*s0 | *s1 | *s2 | *s3 == 0);
         }
-        Stream { state }
+        Stream { state, stays: false }
     }
 }
 
@@ -87,7 +107,7 @@ impl Kernel for Skip<'_> {
 impl Stream {
     /// For where no word is read.
     pub(crate) const fn silent() -> Stream {
-        Stream { state: [[0; LANES]; 4] }
+        Stream { state: [[0; LANES]; 4], stays: false }
     }
 
     /// The next word of every lane.
@@ -110,12 +130,30 @@ impl Stream {
 
     /// Passes over the words of n coordinates.
     pub(crate) fn skip(&mut self, n: usize) {
+        if SCALAR {
+            return self.skip_by_lanes(n);
+        }
         level::run(Skip { stream: self, n });
+    }
+
+    /// What `read` makes of the words that come next, and still come next afterwards.
+    #[inline(always)]
+    pub(crate) fn ahead<R>(&mut self, read: impl FnOnce(&mut Stream) -> R) -> R {
+        if !SCALAR {
+            return read(&mut self.clone());
+        }
+        self.stays = true;
+        let read = read(self);
+        self.stays = false;
+        read
     }
 
     /// One word of the row a coordinate, through `law`.
     #[inline(always)]
     pub(crate) fn fill(&mut self, out: &mut [f32], law: &impl Quantile) {
+        if SCALAR {
+            return self.fill_by_lanes(out, law);
+        }
         // A copy that nothing else can see stays in registers.
         let mut stream = self.clone();
         let (blocks, rest) = out.as_chunks_mut::<LANES>();
@@ -138,6 +176,9 @@ impl Stream {
     /// sum += factor · law: one sample's words again.
     #[inline(always)]
     pub(crate) fn add(&mut self, factor: f32, sum: &mut [f32], law: &impl Quantile) {
+        if SCALAR {
+            return self.add_by_lanes(factor, sum, law);
+        }
         for block in sum.chunks_mut(LANES) {
             for (sum, word) in block.iter_mut().zip(self.next_block()) {
                 *sum += factor * law.quantile(word);
@@ -154,7 +195,8 @@ const GOLDEN: u32 = 0x9e37_79b9;
 
 /// Hashes 64 bits more into four words, each of which depends on every bit hashed. For a given seed and step different
 /// rows (below 2³²) have different words, all four of them.
-#[inline(always)]
+#[cfg_attr(target_arch = "x86_64", inline(always))]
+#[cfg_attr(not(target_arch = "x86_64"), inline(never))]
 fn absorb(hashes: [u32; 4], chains: [u32; 4], bits: u64) -> [u32; 4] {
     let mut hashes = hashes;
     // the high word first: the last step of each chain is a bijection of the row's low word

@@ -1,14 +1,6 @@
 /* Calls every family of functions and writes every bit of what they return: this file, built for the host and for a
  * board, must write the same text. All inputs are exact, so that nothing is rounded outside the library. */
-#include <stddef.h>
-#include <stdint.h>
-
-#include "board.h"
-#include "imle.h"
-
-/* Not from string.h: a machine without libc has no such header. */
-void *memcpy(void *to, const void *from, size_t count);
-void *memset(void *to, int byte, size_t count);
+#include "show.h"
 
 enum { MOST = 256, LISTED = 64 }; /* fits into the 16 KiB of a small Cortex-M0 */
 
@@ -16,61 +8,6 @@ static float theta[MOST], other[MOST], dz[MOST], z[MOST], z_target[MOST], out[MO
 static uint32_t indices[LISTED];
 static const size_t work_len = 3 * MOST;
 static const imle_key key = {42, 7, 100};
-
-/* ---- output ---- */
-
-static void write_hex(uint64_t number, int digits)
-{
-    char text[18];
-    int i;
-    text[digits] = ' ';
-    text[digits + 1] = '\0';
-    for (i = digits - 1; i >= 0; i--, number >>= 4) text[i] = "0123456789abcdef"[number & 15];
-    board_write(text);
-}
-
-/* The name, the status, the FNV-1a hash of the words, and the words, which say where two outputs part. */
-static void show(const char *name, imle_status status, const void *array, size_t words)
-{
-    const unsigned char *bytes = array;
-    uint64_t hash = 0xcbf29ce484222325u;
-    size_t i, byte;
-    for (i = 0; i < words; i++) {
-        uint32_t word;
-        memcpy(&word, bytes + 4 * i, 4);
-        for (byte = 0; byte < 4; byte++) hash = (hash ^ (word >> 8 * byte & 255)) * 0x100000001b3u;
-    }
-    board_write(name);
-    board_write(" ");
-    write_hex((uint32_t)status, 8);
-    write_hex(hash, 16);
-    for (i = 0; i < words; i++) {
-        uint32_t word;
-        memcpy(&word, bytes + 4 * i, 4);
-        if (i % 8 == 0) board_write("\n  ");
-        write_hex(word, 8);
-    }
-    board_write("\n");
-}
-
-/* ---- input ---- */
-
-/* Quarters from -4 to 3.5, with ties. */
-static void quarters(float *x, size_t count, size_t factor)
-{
-    size_t i;
-    for (i = 0; i < count; i++) x[i] = (float)(int)(i * factor % 31) * 0.25f - 4.0f;
-}
-
-/* 24 bits each, from -2 to 2. */
-static void numbers(float *x, size_t count, uint32_t state)
-{
-    size_t i;
-    for (i = 0; i < count; i++) {
-        state = state * 1664525u + 1013904223u;
-        x[i] = (float)(int32_t)(state >> 8) / 4194304.0f - 2.0f;
-    }
-}
 
 static float bits(uint32_t word)
 {
@@ -212,6 +149,23 @@ static void own_solver(const imle_options *options, int32_t side, uint32_t n)
     show("difference", imle_difference(&shape, options, z, z_target, out, 0), out, n);
 }
 
+static void adaptive(uint32_t rule, size_t n)
+{
+    const imle_diagnostics found[3] = {{8, 5, 6}, {8, 0, 40}, {8, 8, 0}};
+    imle_adaptive state;
+    float lambda = 0.0f;
+    imle_status status;
+    int i;
+    imle_adaptive_default(&state);
+    state.rule = rule;
+    state.momentum = rule == IMLE_ADAPTIVE_ADDITIVE ? 0.5f : 0.0f;
+    for (i = 0; i < 3; i++) {
+        status = imle_adaptive_lambda(&state, theta, n, dz, n, &lambda);
+        show("adaptive lambda", status, &lambda, 1);
+        show("adaptive state", imle_adaptive_update(&state, &found[i]), &state, sizeof state / 4);
+    }
+}
+
 static void refused(void)
 {
     const imle_shape shape = {2, 8, 3, 1}, wrong = {1, 3, 4, 1};
@@ -270,6 +224,8 @@ int main(void)
     exact(33, 5, 1.0f);
     exact(16, 8, 0.125f);
     estimators(&options, 33, 5);
+    adaptive(IMLE_ADAPTIVE_ADDITIVE, MOST);
+    adaptive(IMLE_ADAPTIVE_MULTIPLICATIVE, 33);
     special(theta);
     exact(33, 12, 1.0f);
     refused();

@@ -27,18 +27,33 @@ for package in "$out"/download/*; do (cd "$package" && sha256sum --check --quiet
 ln -s "$(command -v arm-none-eabi-gcc)" "$(command -v riscv64-unknown-elf-gcc)" "$out/bin"
 
 warnings="-std=c11 -Wall -Wextra -Wpedantic -Wconversion -Werror"
-gcc $warnings -O2 -ffp-contract=off -Iinclude -Iexamples/embedded/boards tests/embedded/cases.c tests/embedded/host.c \
-  "$CARGO_TARGET_DIR/c/libimle.a" -o "$out/cases"
-"$out/cases" >"$out/host.txt"
+programs=(cases sum_of_gamma)
+ffi/archive.sh "$out/host/size" size
+mkdir -p "$out/host/release" && cp "$CARGO_TARGET_DIR/c/libimle.a" "$out/host/release"
+for profile in release size; do
+  for program in "${programs[@]}"; do
+    gcc $warnings -O2 -ffp-contract=off -Iinclude -Iexamples/embedded/boards tests/embedded/$program.c \
+      tests/embedded/host.c "$out/host/$profile/libimle.a" -o "$out/host/$program"
+    "$out/host/$program" >"$out/host/$profile/$program.txt"
+  done
+done
+# One library but for the Sum-of-Gamma noise: lib/size refuses it in each of the six calls, IMLE_ERR_OPTION, and writes nothing.
+diff "$out"/host/{release,size}/cases.txt
+status() { grep -c "^[a-z]* $1 " "$out/host/$2/sum_of_gamma.txt" || true; }
+[[ $(status 00000000 release) == 6 && $(status fffffffb size) == 6 ]]
+written=$(grep '^  ' "$out/host/size/sum_of_gamma.txt" | grep -v '^  \(5a5a5a5a *\)*$' || true)
+[[ ! $written ]] || { echo "FAIL: a refused call wrote $written"; exit 1; }
 for board in "${boards[@]}"; do
   board "$board"
   package=$(echo "$out"/download/imle-*-"$target")
   for profile in release size; do
-    program=$out/$target/$profile/$board
-    PATH=$out/bin $cc $warnings -I"$package/include" tests/embedded/cases.c $start "$package/lib/$profile/libimle.a" \
-      -o "$program.elf"
-    timeout 60 $emulate "$program.elf" >"$program.txt" 2>&1 </dev/null # the console is its stderr
-    diff "$out/host.txt" "$program.txt" || { echo "FAIL: $board, $profile: not the host's bits"; exit 1; }
+    for program in "${programs[@]}"; do
+      built=$out/$target/$profile/$board.$program
+      PATH=$out/bin $cc $warnings -I"$package/include" tests/embedded/$program.c $start "$package/lib/$profile/libimle.a" \
+        -o "$built.elf"
+      timeout 60 $emulate "$built.elf" >"$built.txt" 2>&1 </dev/null # the console is its stderr
+      diff "$out/host/$profile/$program.txt" "$built.txt" || { echo "FAIL: $board, $profile: not the host's bits"; exit 1; }
+    done
   done
   echo "firmware in C: the same bits on $board ($target, both profiles) as on the host"
 done
