@@ -1,6 +1,6 @@
 //! How time grows with n, k, S, rows and threads: cargo bench --bench scaling
 //!
-//! Writes scaling.csv and scaling.svg to target/tmp. As a test, without cargo bench's flag: small sizes, no files.
+//! Writes scaling.csv and scaling.svg beside itself. As a test, without cargo bench's flag: small sizes, no files.
 
 mod case;
 
@@ -176,8 +176,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (csv, svg) = (csv(&curves), svg(&curves)?);
     print!("{csv}");
     if bench {
-        fs::write(concat!(env!("CARGO_TARGET_TMPDIR"), "/scaling.csv"), csv)?;
-        fs::write(concat!(env!("CARGO_TARGET_TMPDIR"), "/scaling.svg"), svg)?;
+        fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/scaling.csv"), csv)?;
+        fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/scaling.svg"), svg)?;
     }
     Ok(())
 }

@@ -314,13 +314,28 @@ pub(crate) fn unmasked(theta: &[f32], k: usize) -> Option<bool> {
         let enough = || theta.iter().filter(|&&t| t != f32::NEG_INFINITY).take(k).count() == k;
         return streaming::good(theta, true).then(enough);
     }
-    if finite(theta) {
-        return Some(k <= theta.len());
-    }
-    let masks = theta.iter().filter(|&&t| t == f32::NEG_INFINITY).count();
-    let all = theta.iter().filter(|t| !t.is_finite()).count();
-    (masks == all).then_some(k + masks <= theta.len())
+    let masks = if finite(theta) { 0 } else { level::run(Masks { theta })? };
+    Some(k + masks <= theta.len())
 }
+
+/// How many θ are masked; None if others are not finite.
+struct Masks<'a> {
+    theta: &'a [f32],
+}
+
+impl Kernel for Masks<'_> {
+    type Output = Option<usize>;
+
+    #[inline(always)]
+    fn run<L: Level>(self) -> Option<usize> {
+        let masks = self.theta.iter().fold(0, |masks, &t| masks + u32::from(t == f32::NEG_INFINITY));
+        let infinite = self.theta.iter().fold(0, |all, t| all + u32::from(t.to_bits() & INFINITE == INFINITE));
+        if masks == infinite { Some(masks as usize) } else { None }
+    }
+}
+
+/// The bits of +inf: those that all values have that are not finite.
+const INFINITE: u32 = f32::INFINITY.to_bits();
 
 /// Whether every value is finite.
 pub(crate) fn finite(values: &[f32]) -> bool {
@@ -340,7 +355,6 @@ impl Kernel for Finite<'_> {
 
     #[inline(always)]
     fn run<L: Level>(self) -> bool {
-        const INFINITE: u32 = 0x7f80_0000;
         const MAGNITUDE: u32 = 0x7fff_ffff;
         // Magnitudes are ordered as their bits are.
         self.values.iter().fold(0, |largest, x| largest.max((x.to_bits() & MAGNITUDE) as i32)) < INFINITE as i32

@@ -9,6 +9,7 @@ pub(crate) mod perturbed_select;
 pub(crate) mod polynomial;
 pub(crate) mod select;
 pub(crate) mod streaming;
+mod threshold;
 
 /// Whether this machine has no vector unit for f32, so that loops go by coordinates, not by lanes.
 pub(crate) const SCALAR: bool = cfg!(any(feature = "scalar", target_arch = "arm", target_arch = "riscv32"));

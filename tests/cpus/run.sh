@@ -38,5 +38,5 @@ clang --target=wasm32 -ffreestanding -nostdlib -O2 -ffp-contract=off -Iinclude -
   tests/embedded/cases.c "$CARGO_TARGET_DIR/$target/release/libimle_ffi.a" \
   -Wl,--no-entry,--export=main,--allow-undefined -o "$out/cases.wasm"
 node tests/cpus/wasm.mjs "$out/cases.wasm" >"$out/cases.txt"
-diff "$CARGO_TARGET_DIR/embedded/host.txt" "$out/cases.txt"
+diff "$CARGO_TARGET_DIR/embedded/host/release/cases.txt" "$out/cases.txt"
 echo "WebAssembly: the same bits under node as on the host"
