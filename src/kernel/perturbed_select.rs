@@ -160,11 +160,11 @@ fn all_at_most<L: Level>(values: &[f32], t: f32) -> bool {
 /// The positions of the k largest scores, ascending, as the bits of floats at the front of `work`, where this [`pays`].
 #[inline(always)]
 fn top_k<L: Level>(scores: &Perturbed<'_>, k: usize, stream: &mut Stream, work: &mut [f32]) {
-    let start = stream.clone();
-    if let Err(floor) = Attempt::new(scores, k, f32::MIN, work).run::<L>(stream, true) {
-        *stream = start;
-        // With a floor below the k-th score for certain nothing is guessed.
-        let _ = Attempt::new(scores, k, floor, work).run::<L>(stream, false);
+    let (start, mut bar, mut guess) = (stream.clone(), f32::MIN, true);
+    // With a floor below the k-th score for certain nothing is guessed, and the second time is the last.
+    while let Err(floor) = Attempt::new(scores, k, bar, work).run::<L>(stream, guess) {
+        *stream = start.clone();
+        (bar, guess) = (floor, false);
     }
 }
 
