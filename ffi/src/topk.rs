@@ -65,7 +65,8 @@ fn first_bad_row(shape: Shape, c: &Inputs<'_>) -> Result<u32, Refused> {
 }
 
 /// z = MAP(theta) = argmax over k-subsets z of <z, theta>: the choice at test time. Exactly k ones: the largest scores,
-/// equal scores by lower index, -0 equal to +0. theta = -inf is a mask: never chosen. O(B N).
+/// equal scores by lower index, -0 equal to +0. theta = -inf is a mask: never chosen. O(B N);
+/// on 32-bit Arm and RISC-V O(B N log K) at worst, and likewise below.
 ///
 /// shape: in; samples is ignored.
 /// k_row: in, [B], the k of each row, 0 to shape.k, or NULL: shape.k for all.

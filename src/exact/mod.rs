@@ -80,7 +80,7 @@ impl<D: Distribution> Exact<D> {
         }
         check_solver(&distribution, shape)?;
         if D::workspace_len(shape).is_none_or(|len| len > isize::MAX as usize / size_of::<f32>()) {
-            return Err(Error::Shape { rule: "n * (k + 1) floats of workspace must be addressable" });
+            return Err(Error::Shape { rule: "the workspace must be addressable" });
         }
         Ok(Exact { shape, distribution, temperature })
     }
@@ -109,7 +109,7 @@ impl<D: Distribution> Exact<D> {
             let mut row = self.row(b, theta.row(b, shape.n()), work)?;
             set(&mut out.log_partition, b, || row.log_partition());
             if out.marginals.is_none() && out.entropy.is_none() {
-                continue; // A needs no sweep back
+                continue; // A needs no μ
             }
             let mu = row.marginals();
             if let Some(marginals) = &mut out.marginals {

@@ -9,7 +9,7 @@ use crate::states::State;
 use crate::{Error, Shape};
 
 /// k-subsets: z = 1 at the k largest scores, equal scores by lower index (−0 equal to +0), exactly k ones. O(n),
-/// whatever the scores.
+/// whatever the scores; on 32-bit Arm and RISC-V, whose loops go by coordinates, O(n log k) at worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TopK<'a> {
     k: usize,

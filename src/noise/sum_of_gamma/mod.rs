@@ -51,8 +51,8 @@ struct Knot {
 }
 
 impl SumOfGamma {
-    /// The table for κ from 1 to [`MAX_KAPPA`] and s ≥ 1 terms, `u32::MAX` for the limit. Not inlined: it needs some 5 KiB of stack, which
-    /// must not burden the other laws.
+    /// The table for κ from 1 to [`MAX_KAPPA`] and s ≥ 1 terms, `u32::MAX` for the limit. Not inlined: it needs some 8 KiB
+    /// of stack, which must not burden the other laws.
     #[inline(never)]
     pub(crate) fn new(kappa: f32, terms: u32) -> SumOfGamma {
         let gammas = Gammas::new(kappa, terms);
