@@ -3,7 +3,7 @@
 //! Loops are written once, over lanes, in safe code that every compiler vectorises; here they are compiled several
 //! times and the best version that the machine can run is chosen. No version changes a bit of any result.
 
-use super::LANES;
+use super::{EIGHT, LANES};
 
 /// Code to be compiled for every level. `run`, and all that it is to share a level with, must be `#[inline(always)]`.
 pub(crate) trait Kernel {
@@ -48,8 +48,7 @@ pub(crate) trait Level {
     }
 }
 
-/// The lanes that are ranked at a time: half a block, and at most so many of them.
-pub(crate) const EIGHT: usize = LANES / 2;
+/// Lanes are ranked by eights, so many of them at a time.
 pub(crate) const RANKED: usize = 4;
 
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]

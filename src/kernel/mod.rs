@@ -17,6 +17,9 @@ pub(crate) const SCALAR: bool = cfg!(any(feature = "scalar", target_arch = "arm"
 /// Words a block, and the lanes that loops are written over.
 pub(crate) const LANES: usize = 16;
 
+/// Half of them: what AVX2 does at once.
+pub(crate) const EIGHT: usize = LANES / 2;
+
 /// A slice in blocks of lanes, without a copy where there is a whole block: the last block overlaps the one before.
 #[derive(Clone, Copy)]
 pub(crate) struct Blocks<'a> {

@@ -16,10 +16,10 @@
 //! a bound below the true k-th score, so that the second time cannot fail.
 
 use super::elementwise::{Base, Perturbed, copy};
-use super::level::{self, EIGHT, Kernel, Level};
+use super::level::{self, Kernel, Level};
 use super::select::{self, FEW, best_of_few, kth_largest};
 use super::threshold::{SIFTED, floor, groups, has_word, least_word};
-use super::{Blocks, LANES, SCALAR, streaming};
+use super::{Blocks, EIGHT, LANES, SCALAR, streaming};
 use crate::noise::{Law, Stream};
 use crate::states::State;
 
@@ -218,25 +218,23 @@ impl<'a> Attempt<'a> {
 
         let (mut collected, mut t, mut at) = (0, self.bar, 0);
         while at < len {
-            let end = if least_word.is_some() { len.min(at + SIFTED) } else { len };
-            let skipped = match least_word {
-                Some(least) => !has_word(words, at, least),
-                None => false,
-            };
-            let region = bounds.get_mut(at..end.next_multiple_of(LANES));
-            if !skipped && let Some(bounds) = region {
-                part.part(at, end).bound(words.get(at..).unwrap_or_default(), bounds);
-                bounds.get_mut(end - at..).unwrap_or_default().fill(f32::NEG_INFINITY);
+            let begin = at;
+            at = if least_word.is_some() { len.min(at + SIFTED) } else { len };
+            if let Some(least) = least_word
+                && !has_word(words, begin, least)
+            {
+                continue;
+            }
+            if let Some(bounds) = bounds.get_mut(begin..at.next_multiple_of(LANES)) {
+                part.part(begin, at).bound(words.get(begin..).unwrap_or_default(), bounds);
+                bounds.get_mut(at - begin..).unwrap_or_default().fill(f32::NEG_INFINITY);
                 if least_word.is_none() {
                     let Some(floor) = floor::<L>(bounds, self.k, self.bar, self.groups) else { return Ok(()) };
                     let guessed = floor - self.scores.tau * self.scores.law.slack();
                     t = if guess && guessed > self.bar { guessed } else { self.bar };
                 }
             }
-            if !skipped {
-                collected = collect::<L>(bounds, words, (at, end), from, t, collected);
-            }
-            at = end;
+            collected = collect::<L>(bounds, words, (begin, at), from, t, collected);
         }
         self.keep::<L>(collected, t)
     }

@@ -7,11 +7,11 @@
 //!
 //! Every product is a sum down one coefficient after another, in order: the same bits for vectors of any width.
 
+use super::EIGHT;
 use super::elementwise::copy;
 use crate::float::{exponent, power_of_two};
 
-/// Lanes of the table, and the coefficients of a block.
-const EIGHT: usize = 8;
+/// A row of the table, or a block of coefficients.
 pub(crate) type Lanes = [f32; EIGHT];
 
 /// Coins that are multiplied into the table at once.

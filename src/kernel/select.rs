@@ -8,8 +8,8 @@
 
 use super::argmax::argmax;
 use super::elementwise::copy;
-use super::level::{self, EIGHT, Kernel, Level, RANKED};
-use super::{Blocks, LANES, SCALAR, streaming};
+use super::level::{self, Kernel, Level, RANKED};
+use super::{Blocks, EIGHT, LANES, SCALAR, streaming};
 use crate::float::{self, unrank};
 
 /// z = 1 for the k largest scores, equal scores by lower index, else 0. k above n counts as n. Not for NaN.
@@ -69,6 +69,14 @@ pub(super) fn best_of_few<L: Level>(scores: &[f32], count: usize, k: usize) -> B
     Best { bits, least: scores.get(kth.trailing_zeros() as usize).copied().unwrap_or_default() }
 }
 
+/// [`best_of_few`] of scores that nothing stands behind.
+#[inline(always)]
+fn best_of_short<L: Level>(scores: &[f32], k: usize) -> Best {
+    let mut padded = [f32::NEG_INFINITY; FEW];
+    copy(scores, &mut padded);
+    best_of_few::<L>(&padded, scores.len(), k)
+}
+
 /// Several scores equal the smallest of those whose bits are set: of these the first stay, so that k stay.
 #[cold]
 #[inline(never)]
@@ -93,9 +101,7 @@ pub(super) fn top_k<L: Level>(scores: &[f32], k: usize, z: &mut [f32]) {
         return;
     }
     if scores.len() <= FEW {
-        let mut padded = [f32::NEG_INFINITY; FEW];
-        copy(scores, &mut padded);
-        let Best { bits, .. } = best_of_few::<L>(&padded, scores.len(), k);
+        let Best { bits, .. } = best_of_short::<L>(scores, k);
         for (z, i) in z.iter_mut().zip(0..FEW) {
             *z = if bits >> i & 1 == 1 { 1.0 } else { 0.0 };
         }
@@ -126,9 +132,7 @@ fn drop_ties(scores: &[f32], threshold: f32, mut surplus: usize, z: &mut [f32]) 
 #[inline(always)]
 pub(crate) fn kth<L: Level>(scores: &[f32], k: usize) -> f32 {
     if scores.len() <= FEW {
-        let mut padded = [f32::NEG_INFINITY; FEW];
-        copy(scores, &mut padded);
-        return best_of_few::<L>(&padded, scores.len(), k).least;
+        return best_of_short::<L>(scores, k).least;
     }
     let (threshold, _) = kth_largest::<L>(scores, k);
     let mut least = [f32::INFINITY; LANES];

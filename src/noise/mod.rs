@@ -12,7 +12,7 @@ pub(crate) use sum_of_gamma::MAX_KAPPA;
 
 use crate::Error;
 use crate::float::ln;
-use crate::kernel::{LANES, SCALAR};
+use crate::kernel::{EIGHT, LANES, SCALAR};
 pub(crate) use gumbel::Gumbel;
 pub(crate) use logistic::Logistic;
 pub(crate) use normal::Normal;
@@ -226,7 +226,7 @@ impl Law<'_> {
             Law::Logistic => gumbel::of_word(!word) - gumbel::of_word(word),
             Law::Normal => normal::of(ln(gumbel::of_word(word.min(!word))), word),
             Law::SumOfGamma(_) if !SUM_OF_GAMMA => 0.0,
-            Law::SumOfGamma(table) => table.at(sum_of_gamma::OddsBelow.quantile(word)),
+            Law::SumOfGamma(table) => table.quantile(word),
         }
     }
 
@@ -260,7 +260,7 @@ fn quantiles(words: &mut [f32], law: &impl Quantile) {
             *word = law.quantile(word.to_bits());
         }
     }
-    let (halves, rest) = rest.as_chunks_mut::<{ LANES / 2 }>();
+    let (halves, rest) = rest.as_chunks_mut::<EIGHT>();
     for word in halves.as_flattened_mut() {
         *word = law.quantile(word.to_bits());
     }

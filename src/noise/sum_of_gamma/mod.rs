@@ -138,7 +138,7 @@ impl SumOfGamma {
 
     /// ε where u/(1 − u) = `odds`.
     #[inline(always)]
-    pub(super) fn at(&self, odds: f32) -> f32 {
+    fn at(&self, odds: f32) -> f32 {
         let bits = odds.to_bits();
         let f = f32::from_bits(bits & 0x007f_ffff | 0x3f80_0000) - 1.0;
         let [c0, c1, c2, c3, c4] = LOG2_1P;
