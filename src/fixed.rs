@@ -43,7 +43,7 @@
 use crate::estimator::Row;
 use crate::map::check_row;
 use crate::noise::Source;
-use crate::rows::check_finite;
+use crate::rows::DzView;
 use crate::states::State;
 use crate::{Diagnostics, Error, Key, MapSolver, Options, Shape};
 
@@ -99,6 +99,7 @@ impl<const N: usize, const K: usize> TopK<N, K> {
                     *out = chosen(z);
                 }
             });
+            Ok(())
         })?;
         Ok(samples)
     }
@@ -115,13 +116,12 @@ impl<const N: usize, const K: usize> TopK<N, K> {
         dz: &[[f32; N]; S],
     ) -> Result<([f32; N], Diagnostics), Error> {
         check_row(&self.solver, 0, theta)?;
-        check_finite("dz", 0, dz.as_flattened())?;
         let mut grad_theta = [0.0; N];
         let mut diagnostics = Diagnostics::default();
         let mut work = [[0.0; N]; 3];
-        let dz = |s| dz.get(s).map_or(&[][..], <[f32; N]>::as_slice);
+        let dz = DzView::of_row(dz.as_flattened(), N);
         self.with_row::<S>(theta, |row| {
-            row.gradient(Source::noise(key), dz, None, work.as_flattened_mut(), &mut grad_theta, &mut diagnostics);
+            row.gradient(Source::noise(key), dz, None, work.as_flattened_mut(), &mut grad_theta, &mut diagnostics)
         })?;
         Ok((grad_theta, diagnostics))
     }
@@ -130,16 +130,13 @@ impl<const N: usize, const K: usize> TopK<N, K> {
     fn with_row<const S: usize>(
         &self,
         theta: &[f32; N],
-        mut run: impl FnMut(Row<'_, crate::TopK<'static>>),
+        mut run: impl FnMut(Row<'_, crate::TopK<'static>>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         const { assert!(S >= 1 && S <= crate::MAX_SAMPLES as usize, "S must be from 1 to 2^24") };
         self.options.noise.for_rows(
             1,
             |_| K,
-            |law, b| {
-                run(Row { solver: &self.solver, options: &self.options, law, samples: S, b, theta });
-                Ok(())
-            },
+            |law, b| run(Row { solver: &self.solver, options: &self.options, law, samples: S, b, theta }),
         )
     }
 }

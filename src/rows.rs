@@ -177,6 +177,11 @@ pub(crate) struct DzView<'a> {
 }
 
 impl<'a> DzView<'a> {
+    /// The gradients of the samples of one row, one after another.
+    pub(crate) const fn of_row(data: &'a [f32], n: usize) -> Self {
+        DzView { data, row_stride: 0, sample_stride: n, n }
+    }
+
     pub(crate) fn get(self, b: usize, s: usize) -> &'a [f32] {
         block(self.data, b * self.row_stride + s * self.sample_stride, self.n)
     }

@@ -2,7 +2,7 @@
 
 use crate::kernel::SCALAR;
 use crate::kernel::elementwise::{self, copy};
-use crate::kernel::select::FEW;
+use crate::kernel::few::add_at;
 use crate::rows::{block, block_mut, check_length};
 use crate::{Error, MapSolver, Shape};
 
@@ -73,9 +73,18 @@ pub enum State<'a> {
     Bits(u64),
 }
 
+/// Four coordinates of a state by their bits.
+#[rustfmt::skip]
+const FOURS: [[f32; 4]; 16] = [
+    [0.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0],
+    [0.0, 0.0, 1.0, 0.0], [1.0, 0.0, 1.0, 0.0], [0.0, 1.0, 1.0, 0.0], [1.0, 1.0, 1.0, 0.0],
+    [0.0, 0.0, 0.0, 1.0], [1.0, 0.0, 0.0, 1.0], [0.0, 1.0, 0.0, 1.0], [1.0, 1.0, 0.0, 1.0],
+    [0.0, 0.0, 1.0, 1.0], [1.0, 0.0, 1.0, 1.0], [0.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0],
+];
+
 /// The positions of the bits that are set, ascending.
 #[inline(always)]
-fn positions(mut bits: u64) -> impl Iterator<Item = u32> {
+pub(crate) fn positions(mut bits: u64) -> impl Iterator<Item = u32> {
     core::iter::from_fn(move || {
         if bits == 0 {
             return None;
@@ -96,8 +105,16 @@ impl State<'_> {
                 elementwise::add_at(ones, 1.0, out);
             }
             State::Bits(bits) => {
-                out.fill(0.0);
-                add_at(bits, 1.0, out);
+                let mut bits = bits;
+                let (fours, rest) = out.as_chunks_mut::<4>();
+                for four in fours {
+                    *four = FOURS.get(bits as usize % FOURS.len()).copied().unwrap_or_default();
+                    bits >>= 4;
+                }
+                for z in rest {
+                    *z = (bits & 1) as f32;
+                    bits >>= 1;
+                }
             }
         }
     }
@@ -208,16 +225,6 @@ impl State<'_> {
     }
 }
 
-/// sum[i] += x where bit i is set.
-#[inline(always)]
-fn add_at(bits: u64, x: f32, sum: &mut [f32]) {
-    for i in positions(bits) {
-        if let Some(sum) = sum.get_mut(i as usize) {
-            *sum += x;
-        }
-    }
-}
-
 /// States have lists if it is known how many ones they have.
 pub(crate) fn check_lists(shape: Shape, solver: &impl MapSolver) -> Result<(), Error> {
     if (0..shape.rows()).any(|b| solver.ones(b).is_none()) { Err(Error::NoLists) } else { Ok(()) }
@@ -246,16 +253,27 @@ impl<'a> Lists<'a> {
         if (0..samples).all(|s| is_state(s).is_some()) { Ok(()) } else { Err(Error::NotAState { row: b as u32 }) }
     }
 
-    /// State s of n coordinates, what it needs at the front of `work`, and the rest of it.
+    /// State s, a bit a coordinate; None unless it is of `ones` positions, ascending, that are set in `unmasked`, and then
+    /// nothing.
     #[inline(always)]
-    pub(crate) fn state<'w>(self, s: usize, n: usize, work: &'w mut [f32]) -> (State<'w>, &'w mut [f32]) {
-        let list = self.get(s);
-        let ones = list.iter().take_while(|&&i| i != u32::MAX);
-        // Without a vector unit, states are always lists.
-        if n <= FEW && !SCALAR {
-            return (State::Bits(ones.fold(0, |bits, &i| bits | 1_u64.wrapping_shl(i))), work);
+    pub(crate) fn bits(self, s: usize, ones: usize, unmasked: u64) -> Option<u64> {
+        let (positions, tail) = self.get(s).split_at_checked(ones)?;
+        let (mut bits, mut last, mut ascending) = (0, -1, true);
+        for &i in positions {
+            let i = i64::from(i);
+            ascending &= i > last;
+            last = i;
+            bits |= 1_u64.wrapping_shl(i as u32);
         }
-        let ones = ones.count();
+        let good = ascending && last < i64::from(u64::BITS) && bits & !unmasked == 0;
+        (good && tail.iter().all(|&i| i == u32::MAX)).then_some(bits)
+    }
+
+    /// State s, what it needs at the front of `work`, and the rest of it.
+    #[inline(always)]
+    pub(crate) fn state<'w>(self, s: usize, work: &'w mut [f32]) -> (State<'w>, &'w mut [f32]) {
+        let list = self.get(s);
+        let ones = list.iter().take_while(|&&i| i != u32::MAX).count();
         let (out, rest) = work.split_at_mut_checked(ones).unwrap_or_default();
         out.iter_mut().zip(list).for_each(|(slot, &i)| *slot = f32::from_bits(i));
         (State::Ones(out), rest)

@@ -4,10 +4,11 @@
 use super::target::target_scores;
 use super::{Imle, Row, Side, workspace};
 use crate::kernel::elementwise;
+use crate::kernel::few::{FEW, Few};
 use crate::map::check_row;
 use crate::noise::Source;
-use crate::rows::{block, check_dz_row, check_finite, check_length};
-use crate::states::{Lists, check_lists};
+use crate::rows::{DzView, block, check_dz_row, check_finite, check_length};
+use crate::states::{Lists, State, check_lists};
 use crate::{Difference, Dz, Error, Key, MapSolver, Options, Rows, RowsMut, Shape};
 
 /// What a gradient was made of.
@@ -65,62 +66,78 @@ impl<M: MapSolver> Imle<M> {
             let theta = theta.row(b, n);
             let lists = indices.map(|indices| Lists { lists: block(indices, b * states, states), k: shape.k() });
             check_row(&self.solver, b, theta)?;
-            check_dz_row(dz, b, shape.samples())?;
-            if let Some(lists) = lists {
-                lists.check(shape.samples(), b, theta, self.solver.ones(b))?;
-            }
             let grad = grad_theta.row(b, n);
-            let dz = |s| dz.get(b, s);
-            self.row(law, b, theta).gradient(source, dz, lists, work, grad, &mut diagnostics);
-            Ok(())
+            self.row(law, b, theta).gradient(source, dz, lists, work, grad, &mut diagnostics)
         })?;
         Ok(diagnostics)
     }
 }
 
 impl<M: MapSolver> Row<'_, M> {
-    pub(crate) fn gradient<'d>(
+    /// The row's gradient; nothing if dz or a list is bad.
+    pub(crate) fn gradient(
         &self,
         source: Source,
-        dz: impl Fn(usize) -> &'d [f32],
+        dz: DzView<'_>,
         lists: Option<Lists<'_>>,
         work: &mut [f32],
         grad: &mut [f32],
         diagnostics: &mut Diagnostics,
-    ) {
-        let Row { solver, options, b, theta, .. } = *self;
+    ) -> Result<(), Error> {
+        let Row { solver, options, b, theta, samples, .. } = *self;
         let mut stream = self.stream(source);
         self.seed(source, &mut stream);
-        // Of one sample, the factor goes where the state changes; sums are scaled as a whole, lest they round.
-        let factor = options.gradient_factor(self.samples);
-        let step = if self.samples == 1 { factor } else { 1.0 };
+        let factor = options.gradient_factor(samples);
         // Rounding is monotone: where no chosen score falls and no other rises, the same are chosen.
         let descends = solver.ranks() && options.only_descends();
+        let target = |side, dz| target_scores(options, self.law, side, theta, dz);
+        let first = |dz| match (options.difference, lists) {
+            (Difference::Central, _) => Ok(target(Side::Plus, dz)),
+            (Difference::Forward, None) => Ok(self.perturbed()),
+            (Difference::Forward, Some(lists)) => Err(lists),
+        };
+        if let Some(k) = self.k_of_few() {
+            let (first, target) = (first(&[]).ok(), target(Side::Minus, &[]));
+            let (mut sum, mut counts) = ([0.0; FEW], *diagnostics);
+            let good = self.for_few(
+                &Few { k, first, lists, target, dz: Some(dz), b, descends },
+                &mut stream,
+                |_, [z, z_target]| {
+                    counts.count(State::Bits(z).accumulate_difference(State::Bits(z_target), 1.0, &mut sum));
+                },
+            );
+            if good {
+                *diagnostics = counts;
+                grad.iter_mut().zip(sum).for_each(|(grad, sum)| *grad = sum * factor);
+                return Ok(());
+            }
+        }
+        check_dz_row(dz, b, samples)?;
+        if let Some(lists) = lists {
+            lists.check(samples, b, theta, solver.ones(b))?;
+        }
+        // Of one sample, the factor goes where the state changes; sums are scaled as a whole, lest they round.
+        let step = if samples == 1 { factor } else { 1.0 };
         grad.fill(0.0);
-        for s in 0..self.samples {
-            let dz = dz(s);
-            let target = |side| target_scores(options, self.law, side, theta, dz);
-            let first = match (options.difference, lists) {
-                (Difference::Central, _) => Ok(target(Side::Plus)),
-                (Difference::Forward, None) => Ok(self.perturbed()),
-                (Difference::Forward, Some(lists)) => Err(lists),
-            };
-            let (z, rest) = match first {
+        for s in 0..samples {
+            let dz = dz.get(b, s);
+            let (z, rest) = match first(dz) {
                 // Both sides read the same words.
                 Ok(scores) => stream.ahead(|stream| solver.choose(b, &scores, stream, work)),
-                Err(lists) => lists.state(s, theta.len(), work),
+                Err(lists) => lists.state(s, work),
             };
             if descends && z.has_descended(dz) {
                 self.law.skip(&mut stream, theta.len());
                 diagnostics.count(0);
                 continue;
             }
-            let (z_target, _) = solver.choose(b, &target(Side::Minus), &mut stream, rest);
+            let (z_target, _) = solver.choose(b, &target(Side::Minus, dz), &mut stream, rest);
             diagnostics.count(z.accumulate_difference(z_target, step, grad));
         }
-        if self.samples > 1 {
+        if samples > 1 {
             elementwise::scale(grad, factor);
         }
+        Ok(())
     }
 }
 

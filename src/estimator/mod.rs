@@ -18,6 +18,7 @@ pub use straight_through::straight_through;
 pub use target::{Side, target};
 
 use crate::kernel::SCALAR;
+use crate::kernel::few::{Few, are_few};
 use crate::map::{check_row, check_solver};
 use crate::noise::{Law, Source, Stream};
 use crate::rows::check_dz_row;
@@ -112,7 +113,27 @@ pub(crate) fn workspace(work: &mut [f32], n: usize) -> Result<&mut [f32], Error>
     work.get_mut(..needed).ok_or(Error::Workspace { needed, given })
 }
 
-impl<M> Row<'_, M> {
+impl<M: MapSolver> Row<'_, M> {
+    /// k, where the k largest of few scores are chosen.
+    #[inline(always)]
+    fn k_of_few(&self) -> Option<usize> {
+        self.solver.ones(self.b).filter(|&k| self.solver.ranks() && are_few(self.theta.len(), k))
+    }
+
+    /// Shows the states of all samples of such a row; false if they could not be found.
+    fn for_few(&self, row: &Few<'_>, stream: &mut Stream, mut show: impl FnMut(usize, [u64; 2])) -> bool {
+        let mut batch = [[0; 2]; 16];
+        for from in (0..self.samples).step_by(batch.len()) {
+            let len = batch.len().min(self.samples - from);
+            let states = batch.get_mut(..len).unwrap_or_default();
+            if !row.choose(stream, from, states) {
+                return false;
+            }
+            (from..).zip(states).for_each(|(s, states)| show(s, *states));
+        }
+        true
+    }
+
     /// The row's words, to be seeded; where there is no noise, none are read.
     #[inline(always)]
     fn stream(&self, source: Source) -> Stream {

@@ -3,6 +3,7 @@
 
 use super::{Imle, Row, workspace};
 use crate::kernel::elementwise::{self, Base, Perturbed};
+use crate::kernel::few::Few;
 use crate::map::{check_and_map, check_row};
 use crate::noise::Source;
 use crate::rows::{block_mut, check_length, check_theta_row};
@@ -81,6 +82,10 @@ impl<M: MapSolver> Row<'_, M> {
         let scores = self.perturbed();
         let mut stream = self.stream(source);
         self.seed(source, &mut stream);
+        if let Some(k) = self.k_of_few() {
+            self.for_few(&Few::of(&scores, k), &mut stream, |s, [_, z]| sink(s, State::Bits(z)));
+            return;
+        }
         for s in 0..self.samples {
             sink(s, self.solver.choose(self.b, &scores, &mut stream, work).0);
         }

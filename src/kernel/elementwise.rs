@@ -4,7 +4,7 @@
 //! score that overflows downwards, or has no value because two infinities met, counts as the lowest finite float.
 
 use super::level::{self, Kernel, Level};
-use super::{LANES, SCALAR, streaming};
+use super::{EIGHT, LANES, SCALAR, streaming};
 use crate::float::Sum;
 use crate::noise::{Bounded, Gumbel, Law, Logistic, Normal, Stream};
 
@@ -34,6 +34,17 @@ pub enum Base<'a> {
     Linear { dz: &'a [f32], alpha: f32, lambda: f32 },
     /// θ where dz = 0, else −dz
     Combinatorial { dz: &'a [f32] },
+}
+
+impl<'a> Base<'a> {
+    /// dz, where it matters.
+    #[inline(always)]
+    pub(crate) fn dz(self) -> &'a [f32] {
+        match self {
+            Base::Theta => &[],
+            Base::Linear { dz, .. } | Base::Combinatorial { dz } => dz,
+        }
+    }
 }
 
 /// The scores of a row: base + τ·ε.
@@ -121,37 +132,41 @@ impl<'a> Perturbed<'a> {
         least_of(t, base + self.tau * epsilon)
     }
 
-    /// The same row in whole blocks, on copies that come padded with masks and zeros.
+    /// Eight scores from their θ, dz and ε, all by value: compilers need not fear that one is stored over another.
     #[inline(always)]
-    pub(crate) fn padded<'p>(&self, theta: &'p mut [f32], dz: &'p mut [f32], whole: usize) -> Perturbed<'p>
-    where
-        'a: 'p,
-    {
-        copy(self.theta, theta);
-        let base = match self.base {
-            Base::Theta => Base::Theta,
-            Base::Linear { dz: given, alpha, lambda } => {
-                copy(given, dz);
-                Base::Linear { dz, alpha, lambda }
-            }
-            Base::Combinatorial { dz: given } => {
-                copy(given, dz);
-                Base::Combinatorial { dz }
-            }
-        };
-        Perturbed { theta, base, ..*self }.part(0, whole)
+    pub(crate) fn eight(&self, theta: [f32; EIGHT], dz: [f32; EIGHT], epsilon: [f32; EIGHT]) -> [f32; EIGHT] {
+        let mut scores = epsilon;
+        self.with(&theta, &dz).form(&mut scores);
+        scores
+    }
+
+    /// The scores at eight positions.
+    #[inline(always)]
+    pub(crate) fn eight_at(&self, positions: &[f32; EIGHT], epsilon: [f32; EIGHT]) -> [f32; EIGHT] {
+        let theta = gather(self.theta, positions);
+        let dz = if let Base::Theta = self.base { theta } else { gather(self.base.dz(), positions) };
+        self.eight(theta, dz, epsilon)
     }
 
     /// The coordinates from..to.
     #[inline(always)]
     pub(crate) fn part(&self, from: usize, to: usize) -> Self {
         let part = |slice: &'a [f32]| slice.get(from..to).unwrap_or_default();
+        self.with(part(self.theta), part(self.base.dz()))
+    }
+
+    /// The same for coordinates with these θ and dz.
+    #[inline(always)]
+    pub(crate) fn with<'p>(&self, theta: &'p [f32], dz: &'p [f32]) -> Perturbed<'p>
+    where
+        'a: 'p,
+    {
         let base = match self.base {
             Base::Theta => Base::Theta,
-            Base::Linear { dz, alpha, lambda } => Base::Linear { dz: part(dz), alpha, lambda },
-            Base::Combinatorial { dz } => Base::Combinatorial { dz: part(dz) },
+            Base::Linear { alpha, lambda, .. } => Base::Linear { dz, alpha, lambda },
+            Base::Combinatorial { .. } => Base::Combinatorial { dz },
         };
-        Perturbed { theta: part(self.theta), base, ..*self }
+        Perturbed { theta, base, ..*self }
     }
 }
 
@@ -185,6 +200,16 @@ fn combinatorial(theta: f32, dz: f32) -> f32 {
 #[inline(always)]
 fn value(values: &[f32], i: usize) -> f32 {
     values.get(i).copied().unwrap_or(f32::NEG_INFINITY)
+}
+
+/// The values at eight positions.
+#[inline(always)]
+fn gather(values: &[f32], positions: &[f32; EIGHT]) -> [f32; EIGHT] {
+    let mut gathered = [0.0; EIGHT];
+    for (gathered, position) in gathered.iter_mut().zip(positions) {
+        *gathered = value(values, position.to_bits() as usize);
+    }
+    gathered
 }
 
 /// to ← from, as far as both reach: `copy_from_slice` has a panic for slices of different lengths.

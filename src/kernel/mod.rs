@@ -2,6 +2,7 @@
 
 pub(crate) mod argmax;
 pub(crate) mod elementwise;
+pub(crate) mod few;
 pub(crate) mod horner;
 pub(crate) mod level;
 pub(crate) mod odds;

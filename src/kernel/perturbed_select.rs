@@ -16,8 +16,9 @@
 //! a bound below the true k-th score, so that the second time cannot fail.
 
 use super::elementwise::{Base, Perturbed, copy};
+use super::few::{FEW, Few, are_few};
 use super::level::{self, Kernel, Level};
-use super::select::{self, FEW, best_of_few, kth_largest};
+use super::select::{self, best_of_few, kth_largest};
 use super::threshold::{SIFTED, floor, groups, has_word, least_word};
 use super::{Blocks, EIGHT, LANES, SCALAR, streaming};
 use crate::noise::{Law, Stream};
@@ -55,55 +56,23 @@ pub(crate) fn choose<'w>(
         let (ones, rest) = work.split_at_mut_checked(k).unwrap_or_default();
         return (State::Ones(ones), rest);
     }
-    level::run(Choose { scores, k, stream, work })
-}
-
-struct Choose<'a, 'w> {
-    scores: &'a Perturbed<'a>,
-    k: usize,
-    stream: &'a mut Stream,
-    work: &'w mut [f32],
-}
-
-impl<'w> Kernel for Choose<'_, 'w> {
-    type Output = (State<'w>, &'w mut [f32]);
-
-    #[inline(always)]
-    fn run<L: Level>(self) -> Self::Output {
-        let Choose { scores, k, stream, work } = self;
-        let n = scores.theta.len();
-        if n <= FEW {
-            return (State::Bits(few::<L>(scores, k, stream)), work);
-        }
-        if pays(n, k) {
-            top_k::<L>(scores, k, stream, work);
-            let (ones, rest) = work.split_at_mut_checked(k).unwrap_or_default();
-            return (State::Ones(ones), rest);
-        }
-        let (z, rest) = work.split_at_mut_checked(n).unwrap_or_default();
-        let all = rest.get_mut(..n).unwrap_or_default();
-        scores.law.fill(stream, all);
-        scores.form(all);
-        select::top_k::<L>(all, k, z);
-        (State::Dense(z), rest)
+    if are_few(scores.theta.len(), k) {
+        let mut states = [[0; 2]];
+        Few::of(scores, k).choose(stream, 0, &mut states);
+        let [[_, state]] = states;
+        return (State::Bits(state), work);
     }
-}
-
-/// The k largest of at most 64 perturbed scores: all are computed, in whole blocks.
-#[inline(always)]
-fn few<L: Level>(scores: &Perturbed<'_>, k: usize, stream: &mut Stream) -> u64 {
     let n = scores.theta.len();
-    if k == 0 || k >= n {
-        return if k == 0 { 0 } else { u64::MAX >> (FEW - n) };
+    if pays(n, k) {
+        level::run(Choose { scores, k, stream, work: &mut *work });
+        let (ones, rest) = work.split_at_mut_checked(k).unwrap_or_default();
+        return (State::Ones(ones), rest);
     }
-    let mut padded = [[f32::NEG_INFINITY; FEW], [0.0; FEW], [0.0; FEW]];
-    let [theta, dz, all] = &mut padded;
-    scores.law.fill_words(stream, all.get_mut(..n.next_multiple_of(LANES)).unwrap_or_default());
-    let eights = n.next_multiple_of(EIGHT);
-    let all = all.get_mut(..eights).unwrap_or_default();
-    scores.law.exact(all);
-    scores.padded(theta, dz, eights).form(all);
-    best_of_few::<L>(all, n, k).bits
+    let (z, rest) = work.split_at_mut_checked(n).unwrap_or_default();
+    let all = rest.get_mut(..n).unwrap_or_default();
+    scores.fill(stream, all);
+    select::map(all, k, z);
+    (State::Dense(z), rest)
 }
 
 /// MAP(θ) of a row that was not looked at before: the positions of the k largest θ, ascending, as the bits of floats at
@@ -158,13 +127,25 @@ fn all_at_most<L: Level>(values: &[f32], t: f32) -> bool {
 }
 
 /// The positions of the k largest scores, ascending, as the bits of floats at the front of `work`, where this [`pays`].
-#[inline(always)]
-fn top_k<L: Level>(scores: &Perturbed<'_>, k: usize, stream: &mut Stream, work: &mut [f32]) {
-    let (start, mut bar, mut guess) = (stream.clone(), f32::MIN, true);
-    // With a floor below the k-th score for certain nothing is guessed, and the second time is the last.
-    while let Err(floor) = Attempt::new(scores, k, bar, work).run::<L>(stream, guess) {
-        *stream = start.clone();
-        (bar, guess) = (floor, false);
+struct Choose<'a> {
+    scores: &'a Perturbed<'a>,
+    k: usize,
+    stream: &'a mut Stream,
+    work: &'a mut [f32],
+}
+
+impl Kernel for Choose<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Level>(self) {
+        let Choose { scores, k, stream, work } = self;
+        let (start, mut bar, mut guess) = (stream.clone(), f32::MIN, true);
+        // With a floor below the k-th score for certain nothing is guessed, and the second time is the last.
+        while let Err(floor) = Attempt::new(scores, k, bar, work).run::<L>(stream, guess) {
+            *stream = start.clone();
+            (bar, guess) = (floor, false);
+        }
     }
 }
 
@@ -281,16 +262,14 @@ impl<'a> Attempt<'a> {
     #[cfg_attr(target_arch = "x86_64", inline(always))]
     fn keep<L: Level>(&mut self, collected: usize, t: f32) -> Result<(), f32> {
         let end = self.len + collected;
-        // Whole blocks of them: there is room for the last.
-        let blocks = collected.next_multiple_of(LANES);
-        let (Some(positions), Some(scores)) =
-            (self.positions.get(self.len..end), self.kept.get_mut(self.len..self.len + blocks))
-        else {
+        // Whole eights of them: there is room for the last.
+        let region = self.len..self.len + collected.next_multiple_of(EIGHT);
+        let (Some(positions), Some(scores)) = (self.positions.get(region.clone()), self.kept.get_mut(region)) else {
             return Ok(());
         };
         self.scores.law.exact(scores);
-        for (score, position) in scores.iter_mut().zip(positions) {
-            *score = self.scores.at(position.to_bits() as usize, *score);
+        for (positions, epsilon) in positions.as_chunks().0.iter().zip(scores.as_chunks_mut().0) {
+            *epsilon = self.scores.eight_at(positions, *epsilon);
         }
         self.len = end;
         let bar = self.bar;

@@ -8,9 +8,11 @@
 
 use super::argmax::argmax;
 use super::elementwise::copy;
+use super::few::FEW;
 use super::level::{self, Kernel, Level, RANKED};
 use super::{Blocks, EIGHT, LANES, SCALAR, streaming};
 use crate::float::{self, unrank};
+use crate::states::positions;
 
 /// z = 1 for the k largest scores, equal scores by lower index, else 0. k above n counts as n. Not for NaN.
 pub(crate) fn map(scores: &[f32], k: usize, z: &mut [f32]) {
@@ -34,9 +36,6 @@ impl Kernel for Map<'_> {
         top_k::<L>(self.scores, self.k, self.z);
     }
 }
-
-/// So many scores are few: as many as a word has bits.
-pub(crate) const FEW: usize = 64;
 
 /// The k largest of few scores.
 pub(super) struct Best {
@@ -81,9 +80,11 @@ fn best_of_short<L: Level>(scores: &[f32], k: usize) -> Best {
 #[cold]
 #[inline(never)]
 fn without_last_ties(scores: &[f32], mut bits: u64, k: usize) -> Best {
-    let chosen = scores.iter().zip(0..FEW).filter(|&(_, i)| bits >> i & 1 == 1);
-    let least = chosen.clone().fold(f32::INFINITY, |least, (&score, _)| if score < least { score } else { least });
-    let equals = chosen.filter(|&(&score, _)| score == least).fold(0, |equals, (_, i)| equals | 1_u64 << i);
+    let chosen = positions(bits).filter_map(|i| scores.get(i as usize));
+    let least = chosen.fold(f32::INFINITY, |least, &score| if score < least { score } else { least });
+    // No branch: which scores are equal is not to be guessed.
+    let equals =
+        scores.iter().zip(0..FEW).fold(0, |equals, (&score, i)| equals | u64::from(score == least) << i) & bits;
     let better = (bits & !equals).count_ones() as usize;
     let mut first = equals;
     for _ in better..k {

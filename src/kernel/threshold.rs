@@ -1,8 +1,9 @@
 //! What a bound or a word must reach for its score to be among the k largest.
 
 use super::elementwise::{Base, Perturbed};
+use super::few::FEW;
 use super::level::Level;
-use super::select::{FEW, best_of_few, kth_largest};
+use super::select::{best_of_few, kth_largest};
 use super::{LANES, argmax};
 use crate::noise::Law;
 
