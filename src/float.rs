@@ -64,12 +64,14 @@ pub(crate) fn exp_negative(x: f32) -> f32 {
     // Adding and taking away 1.5·2²³ rounds to the nearest whole number.
     const ROUND: f32 = 12_582_912.0;
     let inside = if x > LOWEST { x } else { LOWEST };
-    let e = (inside * core::f32::consts::LOG2_E + ROUND) - ROUND;
+    let rounded = inside * core::f32::consts::LOG2_E + ROUND;
+    let e = rounded - ROUND;
     let r = (inside - e * LN2_HIGH) - e * LN2_LOW;
     let [c0, c1, c2, c3, c4] = EXP;
     let p = (((c4 * r + c3) * r + c2) * r + c1) * r + c0;
     let y = (r * r * p + r) + 1.0;
-    let power = f32::from_bits((((e as i32) + 127) << 23) as u32);
+    // The last bits of `rounded` are those of e, and a shift is less than a conversion.
+    let power = f32::from_bits((rounded.to_bits() << 23).wrapping_add(1_f32.to_bits()));
     if x > LOWEST { y * power } else { 0.0 }
 }
 

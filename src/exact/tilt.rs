@@ -2,12 +2,13 @@
 
 use crate::float::{exp_negative, ln, sqrt};
 use crate::kernel::level::{self, Kernel, Level};
-use crate::kernel::odds::{settle, sums, weigh};
-use crate::kernel::select::kth;
+use crate::kernel::odds::{Sums, sums, tilt, weigh};
+use crate::kernel::select::near_kth;
 
 /// What the coins of a row have in common.
 ///
-/// γ is the k-th largest θ, so that differences near it are exact; ln c, of order ln n, sets the expected heads.
+/// γ is at most [`WIDTH`] temperatures above the k-th largest θ, so that differences near it lose nothing; ln c, of order
+/// ln n, sets the expected heads.
 #[derive(Clone, Copy)]
 pub(super) struct Tilt {
     pub gamma: f32,
@@ -45,44 +46,50 @@ impl Kernel for Choose<'_> {
     #[inline(always)]
     fn run<L: Level>(self) -> Tilt {
         let Choose { theta, k, temperature, odds } = self;
-        let gamma = if k == 0 { f32::INFINITY } else { kth::<L>(theta, k) };
-        let above = weigh(theta, gamma, temperature, odds);
-        let c = scale(odds, k as f32 - above, k, theta.len());
-        let likely = settle(odds, c);
-        Tilt { gamma, temperature, ln_c: ln(c), likely }
+        let gamma = if k == 0 { f32::INFINITY } else { near_kth::<L>(theta, k, WIDTH * temperature) };
+        weigh(theta, gamma, temperature, odds);
+        // At the lower end at most k − ½ heads are expected (all but k − 1 have odds ≤ 1/2n), at the upper end at least
+        // k − ¼ (the k largest have odds ≥ 4k).
+        let (mut low, mut high) = (0.5 / theta.len() as f32, 4.0 * E_TO_WIDTH * k as f32);
+        let (mut c, mut at) = (1.0, sums(odds));
+        for _ in 0..STEPS {
+            let missing = k as f32 - at.likely as f32;
+            let excess = at.difference - missing;
+            // About a third of a standard deviation, or of a head.
+            if excess * excess <= (1.0 + at.variance) / 8.0 {
+                break;
+            }
+            if excess > 0.0 {
+                high = c;
+            } else {
+                low = c;
+            }
+            let next = c * factor(&at, missing);
+            let next = if low < next && next < high { next } else { sqrt(low * high) };
+            tilt(odds, next / c);
+            (c, at) = (next, sums(odds));
+        }
+        Tilt { gamma, temperature, ln_c: ln(c), likely: at.likely }
     }
 }
 
-/// The factor c under which k heads are expected, to within a fraction of their standard deviation.
+/// Temperatures.
+const WIDTH: f32 = 2.0;
+
+const E_TO_WIDTH: f32 = 7.4;
+
+const STEPS: usize = 64;
+
+/// The factor on the odds of heads under which k heads are expected, about.
 ///
-/// Of the coins above γ some show tails, t on average, of the others some heads, b: b(c) − t(c) should be `missing`. As
-/// long as coins are unlikely to show those, b is in proportion to c, t to 1/c. So the model is b c^a and t/c^a with
-/// the a that has the right derivative, and each step solves it.
+/// Of the coins more likely to show heads some show tails, t on average, of the others some heads, b: b − t should be
+/// `missing`. As long as coins are unlikely to show those, b is in proportion to the odds of heads, t to those of tails.
+/// So the model is b g^a and t/g^a with the a that has the right derivative.
 #[inline(always)]
-fn scale(weights: &[f32], missing: f32, k: usize, n: usize) -> f32 {
-    const STEPS: usize = 64;
-    // At the upper end at least k − ¼ heads are expected (the k largest have odds ≥ 4k), at the lower end at most k − ½
-    // (all but k − 1 have odds ≤ 1/2n).
-    let (mut low, mut high) = (0.5 / n as f32, 4.0 * k as f32);
-    let mut c = 1.0;
-    for _ in 0..STEPS {
-        let at = sums(weights, c);
-        let excess = at.difference - missing;
-        let bound = (1.0 + at.variance) / 16.0;
-        if excess * excess <= if bound < 1.0 { bound } else { 1.0 } {
-            break;
-        }
-        if excess > 0.0 {
-            high = c;
-        } else {
-            low = c;
-        }
-        // b g − t/g = missing, g = (c'/c)^a
-        let (twice_b, twice_t) = (at.sum + at.difference, at.sum - at.difference);
-        let g = (missing + sqrt(missing * missing + twice_b * twice_t)) / twice_b;
-        let step = ln(g) * (at.sum / at.variance);
-        let next = if step < 0.0 { c * exp_negative(step) } else { c / exp_negative(-step) };
-        c = if low < next && next < high { next } else { sqrt(low * high) };
-    }
-    c
+fn factor(at: &Sums, missing: f32) -> f32 {
+    // b h − t/h = missing, h = g^a
+    let (twice_b, twice_t) = (at.sum + at.difference, at.sum - at.difference);
+    let h = (missing + sqrt(missing * missing + twice_b * twice_t)) / twice_b;
+    let step = ln(h) * (at.sum / at.variance);
+    if step < 0.0 { exp_negative(step) } else { 1.0 / exp_negative(-step) }
 }

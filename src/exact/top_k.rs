@@ -26,15 +26,18 @@
 //! Q(x) = x^k A(1/x) B(x) up to x^h, with q_h = f_k and 1 − μ_i in place of μ_i.
 //!
 //! The derivative in the direction v goes the same way. d ln(1 + r x) = v r x/(1 + r x), so
-//! A' = A · Σ_m (−1)^{m−1} x^m Σ_i v_i r_i^m; F' and Q' follow by the product rule, and the scheme is differentiated too.
+//! A' = A · Σ_m (−1)^{m−1} x^m Σ_i v_i r_i^m; F' and Q' follow by the product rule. And what of F/(1 + r_i x) makes μ_i,
+//! that of F'/(1 + r_i x) + v_i F/(1 + r_i x)² makes its derivative.
 
 use super::tilt::Tilt;
 use super::{Distribution, RowDistribution};
 use crate::float::{Sum, ln_split, split};
+use crate::kernel::EIGHT;
 use crate::kernel::elementwise::divide;
 use crate::kernel::horner::{self, Product};
 use crate::kernel::level::{self, Kernel, Level};
-use crate::kernel::polynomial::{self, Lanes, add_product, coefficients, expand, power_sums};
+use crate::kernel::odds::gather_negative;
+use crate::kernel::polynomial::{self, Lanes, add_product, power_sums, reverse};
 use crate::noise::{self, Stream};
 use crate::rows::block;
 use crate::{Shape, TopK};
@@ -51,7 +54,7 @@ struct Work<'a> {
 
 impl<'a> Work<'a> {
     /// (n + 12)(k + 1) + 3n + 136: `rest` has room for the table's (n + 1)(k + 1) cells and for the polynomials, where
-    /// h is at most n and 2k + 1.
+    /// h is at most n and about 2k (see the test).
     const fn len(n: usize, k: usize) -> Option<usize> {
         match (k + 1).checked_mul(n + 12) {
             Some(len) => len.checked_add(3 * n + 136),
@@ -79,7 +82,7 @@ struct Side<'a> {
     sign: f32,
     /// k or h.
     degree: usize,
-    /// A or B.
+    /// A or B, behind a block of zeros.
     of_kind: &'a mut [f32],
     of_kind_v: &'a mut [f32],
     /// F or Q, in units of f_k.
@@ -89,33 +92,49 @@ struct Side<'a> {
 
 impl<'a> Side<'a> {
     fn new(sign: f32, degree: usize, rest: &mut &'a mut [f32]) -> Self {
-        let [of_kind, of_kind_v, of_all, of_all_v] = [(); 4].map(|()| take(rest, polynomial::len(degree)));
+        let len = polynomial::len(degree);
+        let [of_kind, of_kind_v] = [(); 2].map(|()| take(rest, EIGHT + len));
+        let [of_all, of_all_v] = [(); 2].map(|()| take(rest, len));
         Side { sign, degree, of_kind, of_kind_v, of_all, of_all_v }
+    }
+
+    /// A or B, in units of 2^e; e.
+    #[inline(always)]
+    fn expand<L: Level>(&mut self, odds: &[f32], table: &mut [Lanes]) -> i32 {
+        let [odds, _] = of_kind::<L>(self.sign, odds, &[], [self.of_kind_v, &mut []]);
+        polynomial::expand(odds, self.sign, self.degree, table, self.of_all, self.of_kind)
+    }
+
+    /// x^degree A(1/x), or B instead of A.
+    #[inline(always)]
+    fn reversed<'t>(&self, of_kind: &[f32], table: &'t mut [Lanes]) -> &'t [f32] {
+        reverse(of_kind.get(EIGHT..).unwrap_or_default(), self.degree, table.as_flattened_mut())
     }
 
     /// F from A and B, or Q from B and A.
     #[inline(always)]
-    fn multiply(&mut self, other: &Side<'_>) {
+    fn multiply(&mut self, other: &Side<'_>, table: &mut [Lanes]) {
         self.of_all.fill(0.0);
-        add_product(coefficients(other.of_kind, other.degree).iter().rev(), self.of_kind, self.of_all);
+        add_product(other.reversed(other.of_kind, table), self.of_kind, self.of_all);
     }
 
-    /// A' or B'. Spoils F' or Q'.
+    /// A' or B'. Spoils F' or Q', and `room` for as many floats as there are coins.
     #[inline(always)]
-    fn differentiate(&mut self, odds: &[f32], v: &[f32], table: &mut [Lanes]) {
+    fn differentiate<L: Level>(&mut self, odds: &[f32], v: &[f32], room: &mut [f32], table: &mut [Lanes]) {
+        let [odds, v] = of_kind::<L>(self.sign, odds, v, [self.of_kind_v, room]);
         power_sums(odds, v, self.sign, self.degree, table, self.of_all_v);
         self.of_kind_v.fill(0.0);
-        add_product(coefficients(self.of_all_v, self.degree).iter(), self.of_kind, self.of_kind_v);
+        add_product(self.of_all_v, self.of_kind, self.of_kind_v.get_mut(EIGHT..).unwrap_or_default());
     }
 
     /// F' or Q', in units of f_k and less the share of F or Q by which f'_k is 0: then it is (F/f_k)'.
     #[inline(always)]
-    fn multiply_v(&mut self, other: &Side<'_>, total: f32) {
+    fn multiply_v(&mut self, other: &Side<'_>, total: f32, table: &mut [Lanes]) {
         self.of_all_v.fill(0.0);
-        add_product(coefficients(other.of_kind, other.degree).iter().rev(), self.of_kind_v, self.of_all_v);
-        add_product(coefficients(other.of_kind_v, other.degree).iter().rev(), self.of_kind, self.of_all_v);
+        add_product(other.reversed(other.of_kind, table), self.of_kind_v, self.of_all_v);
+        add_product(other.reversed(other.of_kind_v, table), self.of_kind, self.of_all_v);
         divide(self.of_all_v, total);
-        let mean = coefficients(self.of_all_v, self.degree).last().copied().unwrap_or_default();
+        let mean = self.of_all_v.get(self.degree).copied().unwrap_or_default();
         for (f_v, f) in self.of_all_v.iter_mut().zip(self.of_all.iter()) {
             *f_v -= mean * f;
         }
@@ -124,9 +143,23 @@ impl<'a> Side<'a> {
     /// The coefficients below the last.
     #[inline(always)]
     fn product(&self) -> Product<'_> {
-        let below = |all| coefficients(all, self.degree).split_last().map_or(&[][..], |(_, below)| below);
-        Product { f: below(self.of_all), f_v: below(self.of_all_v) }
+        Product { f: self.of_all.get(..self.degree).unwrap_or_default(), f_v: &[] }
     }
+
+    /// The same for derivatives. Spoils A' or B'.
+    #[inline(always)]
+    fn product_v(&mut self) -> Product<'_> {
+        let [f, f_v] = [&*self.of_all, &*self.of_all_v].map(|all| all.get(..self.degree).unwrap_or_default());
+        let weighted = self.of_kind_v.get_mut(..self.degree).unwrap_or_default();
+        horner::weigh(f, weighted);
+        Product { f: weighted, f_v }
+    }
+}
+
+/// The odds and the v of one kind of coin, among others: those more likely to show heads are mostly few, and alone.
+#[inline(always)]
+fn of_kind<'a, L: Level>(sign: f32, odds: &'a [f32], v: &'a [f32], room: [&'a mut [f32]; 2]) -> [&'a [f32]; 2] {
+    if sign > 0.0 { [odds, v] } else { gather_negative::<L>(odds, v, room) }
 }
 
 struct Polynomials<'a> {
@@ -153,14 +186,11 @@ impl Kernel for Count<'_> {
 
     #[inline(always)]
     fn run<L: Level>(self) -> (f32, i32) {
-        let Polynomials { table, mut heads, mut tails } = self.polynomials;
-        let mut exponent = 0;
-        for side in [&mut heads, &mut tails] {
-            exponent += expand(self.odds, side.sign, side.degree, table, side.of_kind);
-        }
-        heads.multiply(&tails);
-        tails.multiply(&heads);
-        let total = coefficients(heads.of_all, heads.degree).last().copied().unwrap_or_default();
+        let Count { odds, polynomials: Polynomials { table, mut heads, mut tails } } = self;
+        let exponent = heads.expand::<L>(odds, table) + tails.expand::<L>(odds, table);
+        heads.multiply(&tails, table);
+        tails.multiply(&heads, table);
+        let total = heads.of_all.get(heads.degree).copied().unwrap_or_default();
         divide(heads.of_all, total);
         divide(tails.of_all, total);
         (total, exponent)
@@ -201,11 +231,11 @@ impl Kernel for Derivative<'_> {
     fn run<L: Level>(self) {
         let Derivative { odds, polynomials: Polynomials { table, mut heads, mut tails }, total, v, turned } = self;
         horner::centre(odds, v, turned);
-        heads.differentiate(odds, turned, table);
-        tails.differentiate(odds, turned, table);
-        heads.multiply_v(&tails, total);
-        tails.multiply_v(&heads, total);
-        horner::derivatives(odds, turned, [heads.product(), tails.product()], v);
+        heads.differentiate::<L>(odds, turned, v, table);
+        tails.differentiate::<L>(odds, turned, v, table);
+        heads.multiply_v(&tails, total, table);
+        tails.multiply_v(&heads, total, table);
+        horner::derivatives(odds, turned, [heads.product_v(), tails.product_v()], v);
     }
 }
 
@@ -376,5 +406,27 @@ impl Distribution for TopK<'_> {
 
     fn row<'a>(&self, b: usize, theta: &'a [f32], temperature: f32, work: &'a mut [f32]) -> Coins<'a> {
         Coins::new(theta, self.k(b), temperature, Work::new(work, theta.len()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_polynomials_have_room() {
+        for n in 1..=200 {
+            for k in 0..=n {
+                // All h with a share of heads of at least ½, and what the tilt allows for more.
+                let allowed = |h: &usize| *h as f32 / 2.0 - k as f32 <= (1.0 + *h as f32 / 4.0).sqrt() / 2.0;
+                let h = if k == 0 { 0 } else { (0..=n).rev().find(allowed).unwrap() };
+                let mut rest = vec![0.0; Work::len(n, k).unwrap() - 3 * n];
+                let Polynomials { table, heads, tails } = Polynomials::new(&mut rest, k, h);
+                assert!(table.len() >= polynomial::rows(k.max(h)), "n {n}, k {k}, h {h}: {} rows", table.len());
+                for side in [heads, tails] {
+                    assert_eq!(side.of_all_v.len(), polynomial::len(side.degree));
+                }
+            }
+        }
     }
 }

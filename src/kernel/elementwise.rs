@@ -309,6 +309,22 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     sums.iter().sum()
 }
 
+/// Σ a in sixteen partial sums, added in order.
+#[inline(always)]
+pub(crate) fn sum(a: &[f32]) -> f32 {
+    let mut sums = [0.0; LANES];
+    let (blocks, rest) = a.as_chunks::<LANES>();
+    for block in blocks {
+        for (sum, a) in sums.iter_mut().zip(block) {
+            *sum += a;
+        }
+    }
+    for (sum, a) in sums.iter_mut().zip(rest) {
+        *sum += a;
+    }
+    sums.iter().sum()
+}
+
 /// The largest |x| of the finite values.
 pub(crate) fn largest_magnitude(values: &[f32]) -> f32 {
     const SIGN: u32 = 1 << 31;

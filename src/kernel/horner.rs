@@ -1,18 +1,19 @@
 //! A polynomial divided by one factor after another: what is left of a product without coin i.
 //!
 //! If F(x) = (1 + r x) E(x), then the coefficients of E are e_j = f_j − r e_{j−1}: Horner's rule. Coins are the lanes.
+//! So the last one is a polynomial in r, and that of F(x)/(1 + r x)², Σ_j (k − j) f_j (−r)^{k−1−j}, is another.
 
-use super::LANES;
+use super::elementwise::{dot, sum};
 use super::polynomial::{load, store};
 
 /// Coins at once: the rule is a chain of dependent steps, so there have to be several vectors of them; but no more
 /// than a small processor has registers for.
 const WIDE: usize = if cfg!(target_pointer_width = "64") { 32 } else { 8 };
-const WIDE_V: usize = WIDE / 2;
 
 /// The coefficients of a product, from 0 on, for coins that are in it.
 #[derive(Clone, Copy)]
 pub(crate) struct Product<'a> {
+    /// For μ: f. For its derivative: f by [`weigh`].
     pub f: &'a [f32],
     /// The derivative of f in the direction v.
     pub f_v: &'a [f32],
@@ -29,7 +30,7 @@ fn by_sign<const N: usize>(odds: &[f32; N], positive: &[f32; N], negative: &[f32
 }
 
 #[inline(always)]
-fn magnitudes<const N: usize>(odds: &[f32; N]) -> ([f32; N], bool) {
+fn split_signs<const N: usize>(odds: &[f32; N]) -> ([f32; N], bool) {
     let mut r = *odds;
     r.iter_mut().for_each(|r| *r = r.abs());
     (r, odds.iter().fold(0, |bits, r| bits | r.to_bits()) >> 31 == 1)
@@ -39,9 +40,10 @@ fn magnitudes<const N: usize>(odds: &[f32; N]) -> ([f32; N], bool) {
 #[inline(always)]
 pub(crate) fn marginals(odds: &[f32], products: [Product<'_>; 2], mu: &mut [f32], nu: &mut [f32]) {
     let [heads, tails] = products;
+    let [mu, nu] = [mu, nu].map(|all| all.get_mut(..odds.len()).unwrap_or_default());
     for ((odds, mu), nu) in odds.chunks(WIDE).zip(mu.chunks_mut(WIDE)).zip(nu.chunks_mut(WIDE)) {
         let block = load::<WIDE>(odds, 0.0);
-        let (r, mixed) = magnitudes(&block);
+        let (r, mixed) = split_signs(&block);
         let mut seldom = unlikely(&r, heads.f);
         if mixed {
             seldom = by_sign(&block, &seldom, &unlikely(&r, tails.f));
@@ -74,16 +76,10 @@ fn unlikely<const N: usize>(r: &[f32; N], f: &[f32]) -> [f32; N] {
 /// allowed; the mean by odds, the coins that can vary, leaves little to cancel.
 #[inline(always)]
 pub(crate) fn centre(odds: &[f32], v: &[f32], turned: &mut [f32]) {
-    let [mut weight, mut weighted] = [[0.0; LANES]; 2];
-    for (odds, v) in odds.chunks(LANES).zip(v.chunks(LANES)) {
-        let (r, v) = (load::<LANES>(odds, 0.0), load::<LANES>(v, 0.0));
-        for (((weight, weighted), r), v) in weight.iter_mut().zip(&mut weighted).zip(&r).zip(&v) {
-            *weight += r.abs();
-            *weighted += r.abs() * v;
-        }
+    for (turned, r) in turned.iter_mut().zip(odds) {
+        *turned = r.abs();
     }
-    let total = |lanes: [f32; LANES]| lanes.iter().sum::<f32>();
-    let (weight, weighted) = (total(weight), total(weighted));
+    let (weight, weighted) = (sum(turned), dot(turned, v));
     let shift = if weight > 0.0 { weighted / weight } else { 0.0 };
     for ((turned, v), r) in turned.iter_mut().zip(v).zip(odds) {
         *turned = if r.is_sign_negative() { shift - v } else { v - shift };
@@ -94,9 +90,10 @@ pub(crate) fn centre(odds: &[f32], v: &[f32], turned: &mut [f32]) {
 #[inline(always)]
 pub(crate) fn derivatives(odds: &[f32], v: &[f32], products: [Product<'_>; 2], out: &mut [f32]) {
     let [heads, tails] = products;
-    for ((odds, v), out) in odds.chunks(WIDE_V).zip(v.chunks(WIDE_V)).zip(out.chunks_mut(WIDE_V)) {
-        let (block, v) = (load::<WIDE_V>(odds, 0.0), load::<WIDE_V>(v, 0.0));
-        let (r, mixed) = magnitudes(&block);
+    let (v, out) = (v.get(..odds.len()).unwrap_or_default(), out.get_mut(..odds.len()).unwrap_or_default());
+    for ((odds, v), out) in odds.chunks(WIDE).zip(v.chunks(WIDE)).zip(out.chunks_mut(WIDE)) {
+        let (block, v) = (load::<WIDE>(odds, 0.0), load::<WIDE>(v, 0.0));
+        let (r, mixed) = split_signs(&block);
         let mut result = derivative(&r, &v, heads);
         if mixed {
             result = by_sign(&block, &result, &derivative(&r, &v, tails));
@@ -108,15 +105,28 @@ pub(crate) fn derivatives(odds: &[f32], v: &[f32], products: [Product<'_>; 2], o
     }
 }
 
-/// e' + v e for the derivative e' of e at a coin whose own odds are r: the rule, differentiated.
+/// `weighted` ← (k − j) f_j for the k coefficients f_j below x^k: with them, the rule divides by (1 + r x)².
+#[inline(always)]
+pub(crate) fn weigh(f: &[f32], weighted: &mut [f32]) {
+    let mut weight = 1.0;
+    for (weighted, f) in weighted.iter_mut().zip(f).rev() {
+        *weighted = weight * f;
+        weight += 1.0;
+    }
+}
+
+/// e' + v e for the derivative e' of e at a coin whose own odds are r: of F'/(1 + r x) + v F/(1 + r x)².
 #[inline(always)]
 fn derivative<const N: usize>(r: &[f32; N], v: &[f32; N], product: Product<'_>) -> [f32; N] {
     let (mut e, mut e_v) = ([0.0; N], [0.0; N]);
     for (f, f_v) in product.f.iter().zip(product.f_v) {
-        for (((e, e_v), r), v) in e.iter_mut().zip(&mut e_v).zip(r).zip(v) {
+        for ((e, e_v), r) in e.iter_mut().zip(&mut e_v).zip(r) {
             *e = f - r * *e;
-            *e_v = (f_v + v * *e) - r * *e_v;
+            *e_v = f_v - r * *e_v;
         }
+    }
+    for ((e_v, e), v) in e_v.iter_mut().zip(&e).zip(v) {
+        *e_v += v * *e;
     }
     e_v
 }

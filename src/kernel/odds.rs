@@ -1,74 +1,95 @@
 //! The coins of a row: their odds, and the sums over them that choose the tilt.
 
 use super::LANES;
-use super::polynomial::{load, store};
+use super::level::Level;
+use super::polynomial::{load, total};
 use crate::float::exp_negative;
 
 /// The sign of a float, as its bit.
 const SIGN: u32 = 1 << 31;
 
-/// `weights` ← e^{−|y|} for y = (θ − γ)/T, negative where θ > γ; how many those are.
+/// `odds` ← e^{−|y|} for y = (θ − γ)/T, negative where θ > γ: the odds of each coin's less likely side, negative where
+/// that is tails.
 #[inline(always)]
-pub(crate) fn weigh(theta: &[f32], gamma: f32, temperature: f32, weights: &mut [f32]) -> f32 {
-    let mut above = [0.0; LANES];
-    for (theta, weights) in theta.chunks(LANES).zip(weights.chunks_mut(LANES)) {
-        let mut block = load::<LANES>(theta, f32::NEG_INFINITY);
-        for (above, t) in above.iter_mut().zip(&mut block) {
-            let y = (*t - gamma) / temperature;
-            *above += if *t > gamma { 1.0 } else { 0.0 };
-            let e = exp_negative(-y.abs());
-            *t = if *t > gamma { -e } else { e };
-        }
-        store(&block, weights);
+pub(crate) fn weigh(theta: &[f32], gamma: f32, temperature: f32, odds: &mut [f32]) {
+    for (odds, &theta) in odds.iter_mut().zip(theta) {
+        let y = (theta - gamma) / temperature;
+        let sign = if theta > gamma { SIGN } else { 0 };
+        *odds = f32::from_bits(exp_negative(-y.abs()).to_bits() | sign);
     }
-    above.iter().sum()
 }
 
-/// Sums over coins under a tilt: u, signed as its weight is, u itself, and u(1 − u), where u is the probability of
-/// heads for weights of positive sign, of tails for others.
+/// Multiplies the odds of heads by `factor`; where that makes the less likely side the other one, the odds are its.
+#[inline(always)]
+pub(crate) fn tilt(odds: &mut [f32], factor: f32) {
+    let inverse = 1.0 / factor;
+    for odds in odds {
+        let x = odds.abs() * if odds.is_sign_negative() { inverse } else { factor };
+        let turned = if x > 1.0 { SIGN } else { 0 };
+        let r = if x > 1.0 { 1.0 / x } else { x };
+        *odds = f32::from_bits(r.to_bits() | (odds.to_bits() & SIGN) ^ turned);
+    }
+}
+
+/// Sums over coins: how many are more likely to show heads, and of the probabilities u = r/(1 + r) of each coin's less
+/// likely side: u with the sign of the odds, u itself, and u(1 − u).
 pub(crate) struct Sums {
+    pub likely: usize,
     pub difference: f32,
     pub sum: f32,
     pub variance: f32,
 }
 
-/// The sums for weights times `factor`, where heads, or over `factor`, where tails.
 #[inline(always)]
-pub(crate) fn sums(weights: &[f32], factor: f32) -> Sums {
-    let [mut difference, mut sum, mut variance] = [[0.0; LANES]; 3];
-    let inverse = 1.0 / factor;
-    for weights in weights.chunks(LANES) {
-        let block = load::<LANES>(weights, 0.0);
-        let sums = difference.iter_mut().zip(&mut sum).zip(&mut variance);
-        for (((difference, sum), variance), weight) in sums.zip(&block) {
-            let x = weight.abs() * if weight.is_sign_negative() { inverse } else { factor };
-            let other = 1.0 / (1.0 + x);
-            let u = x * other;
-            *difference += f32::from_bits(u.to_bits() ^ weight.to_bits() & SIGN);
+pub(crate) fn sums(odds: &[f32]) -> Sums {
+    let (mut likely, [mut difference, mut sum, mut variance]) = ([0; LANES], [[0.0; LANES]; 3]);
+    let (full, rest) = odds.as_chunks::<LANES>();
+    for &block in full.iter().chain([&load(rest, 0.0)]) {
+        let sums = likely.iter_mut().zip(&mut difference).zip(&mut sum).zip(&mut variance);
+        for ((((likely, difference), sum), variance), odds) in sums.zip(&block) {
+            let (r, sign) = (odds.abs(), odds.to_bits() & SIGN);
+            let other = 1.0 / (1.0 + r);
+            let u = r * other;
+            *likely += sign >> 31;
+            *difference += f32::from_bits(u.to_bits() | sign);
             *sum += u;
             *variance += u * other;
         }
     }
-    let total = |lanes: [f32; LANES]| lanes.iter().sum();
-    Sums { difference: total(difference), sum: total(sum), variance: total(variance) }
+    Sums {
+        likely: likely.iter().sum::<u32>() as usize,
+        difference: total(&difference),
+        sum: total(&sum),
+        variance: total(&variance),
+    }
 }
 
-/// Weights → the odds r ≤ 1 of each coin's less likely side, negative where that is tails; how many those are.
+/// The odds and the v of the coins whose odds are negative, in their order; there has to be room for them.
 #[inline(always)]
-pub(crate) fn settle(weights: &mut [f32], factor: f32) -> usize {
-    let inverse = 1.0 / factor;
-    let mut tails = [0; LANES];
-    for weights in weights.chunks_mut(LANES) {
-        let mut block = load::<LANES>(weights, 0.0);
-        for (tails, weight) in tails.iter_mut().zip(&mut block) {
-            let x = weight.abs() * if weight.is_sign_negative() { inverse } else { factor };
-            let turned = if x > 1.0 { SIGN } else { 0 };
-            let r = if x > 1.0 { 1.0 / x } else { x };
-            let sign = (weight.to_bits() & SIGN) ^ turned;
-            *tails += sign >> 31;
-            *weight = f32::from_bits(r.to_bits() | sign);
+pub(crate) fn gather_negative<'a, L: Level>(
+    odds: &[f32],
+    v: &[f32],
+    [room, room_v]: [&'a mut [f32]; 2],
+) -> [&'a [f32]; 2] {
+    let mut count = 0;
+    let (full, rest) = odds.as_chunks::<LANES>();
+    for (number, block) in full.iter().chain([&load(rest, 0.0)]).enumerate() {
+        let mut marks = *block;
+        for mark in &mut marks {
+            *mark = if mark.is_sign_negative() { 1.0 } else { 0.0 };
         }
-        store(&block, weights);
+        let mut negative = L::at_least(&marks, 1.0);
+        while negative != 0 {
+            let i = LANES * number + negative.trailing_zeros() as usize;
+            negative &= negative - 1;
+            if let (Some(&odds), Some(to)) = (odds.get(i), room.get_mut(count)) {
+                *to = odds;
+            }
+            if let (Some(&v), Some(to)) = (v.get(i), room_v.get_mut(count)) {
+                *to = v;
+            }
+            count += 1;
+        }
     }
-    tails.iter().sum::<u32>() as usize
+    [room.get(..count).unwrap_or_default(), room_v.get(..count).unwrap_or_default()]
 }

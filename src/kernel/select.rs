@@ -129,21 +129,26 @@ fn drop_ties(scores: &[f32], threshold: f32, mut surplus: usize, z: &mut [f32]) 
     }
 }
 
-/// The k-th largest score; 1 ≤ k ≤ n. Not for NaN.
+/// A t that fewer than k scores exceed, while at least k reach t − `width`, or the k-th largest score; at least k scores
+/// are above −inf, 1 ≤ k. Not for NaN.
 #[inline(always)]
-pub(crate) fn kth<L: Level>(scores: &[f32], k: usize) -> f32 {
-    if scores.len() <= FEW {
-        return best_of_short::<L>(scores, k).least;
-    }
-    let (threshold, _) = kth_largest::<L>(scores, k);
-    let mut least = [f32::INFINITY; LANES];
-    for block in scores.chunks(LANES) {
-        for (least, &score) in least.iter_mut().zip(block) {
-            let score = if score >= threshold { score } else { f32::INFINITY };
-            *least = if score < *least { score } else { *least };
+pub(crate) fn near_kth<L: Level>(scores: &[f32], k: usize, width: f32) -> f32 {
+    let mut short = [f32::NEG_INFINITY; LANES];
+    let blocks = Blocks::new(scores, &mut short);
+    let (lowest, highest) = range(scores);
+    // Ranks: at least k scores reach `low`, fewer than k reach `high`.
+    let (mut low, mut high) = (float::rank(lowest), float::rank(highest) + 1);
+    for turn in 0_u32.. {
+        let (from, to) = (unrank(low), unrank(high));
+        if to - from <= width || high - low <= 1 {
+            break;
         }
+        let middle = float::rank(0.5 * from + 0.5 * to);
+        // By turns the middle of the floats, of which there are few even where the bracket is wide.
+        let guess = if turn % 3 < 2 && low < middle && middle < high { middle } else { low + (high - low) / 2 };
+        if count::<L>(&blocks, unrank(guess)) >= k { low = guess } else { high = guess }
     }
-    least.into_iter().fold(f32::INFINITY, |a, b| if b < a { b } else { a })
+    unrank(high - 1)
 }
 
 /// A t that the k-th largest score reaches, and how many do: k, or, if t is that score, more; 1 ≤ k ≤ n. Not for NaN.
