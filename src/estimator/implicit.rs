@@ -90,7 +90,6 @@ impl<M: MapSolver> Row<'_, M> {
     ) {
         let Row { solver, options, b, theta, .. } = *self;
         let mut stream = self.stream(source);
-        self.seed(source, &mut stream);
         // Of one sample, the factor goes where the state changes; sums are scaled as a whole, lest they round.
         let factor = options.gradient_factor(self.samples);
         let step = if self.samples == 1 { factor } else { 1.0 };

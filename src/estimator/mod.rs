@@ -17,7 +17,6 @@ pub use score::perturbed_gradient;
 pub use straight_through::straight_through;
 pub use target::{Side, target};
 
-use crate::kernel::SCALAR;
 use crate::map::{check_row, check_solver};
 use crate::noise::{Law, Source, Stream};
 use crate::rows::check_dz_row;
@@ -113,17 +112,9 @@ pub(crate) fn workspace(work: &mut [f32], n: usize) -> Result<&mut [f32], Error>
 }
 
 impl<M> Row<'_, M> {
-    /// The row's words, to be seeded; where there is no noise, none are read.
+    /// The row's words; where there is no noise, none are read.
     #[inline(always)]
     fn stream(&self, source: Source) -> Stream {
-        if SCALAR || matches!(self.law, Law::None) { Stream::silent() } else { source.row(self.b) }
-    }
-
-    /// Where a stream is seeded in place, lest it be copied: seeds what [`stream`](Row::stream) has given.
-    #[inline(always)]
-    fn seed(&self, source: Source, stream: &mut Stream) {
-        if SCALAR && !matches!(self.law, Law::None) {
-            source.start(self.b, stream);
-        }
+        if matches!(self.law, Law::None) { Stream::silent() } else { source.row(self.b, self.samples) }
     }
 }
