@@ -96,7 +96,7 @@ impl Options {
     /// # Errors
     /// [`Error::Option`] names the rule that is broken.
     pub fn check(&self) -> Result<(), Error> {
-        let at_least_zero = |x: f32| x.is_finite() && x >= 0.0;
+        let at_least_zero = |x: f32| (0.0..=f32::MAX).contains(&x);
         let rule = if !at_least_zero(self.temperature) {
             "temperature must be finite and at least 0"
         } else if !at_least_zero(self.target_temperature) {

@@ -194,11 +194,13 @@ impl<'a> DzView<'a> {
 }
 
 /// `len` elements from `start` of an array that was checked to have them.
+#[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(never))]
 pub(crate) fn block<T>(data: &[T], start: usize, len: usize) -> &[T] {
     data.get(start..).and_then(|rest| rest.get(..len)).unwrap_or_default()
 }
 
 /// `len` elements from `start` of an array that was checked to have them.
+#[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(never))]
 pub(crate) fn block_mut<T>(data: &mut [T], start: usize, len: usize) -> &mut [T] {
     data.get_mut(start..).and_then(|rest| rest.get_mut(..len)).unwrap_or_default()
 }

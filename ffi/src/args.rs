@@ -83,7 +83,8 @@ impl Span {
 pub(crate) fn disjoint(outputs: &[Span], inputs: &[Span]) -> Result<(), Refused> {
     let mut rest = outputs.iter();
     while let Some(output) = rest.next() {
-        if rest.clone().chain(inputs).any(|other| output.overlaps(*other)) {
+        let empty = output.start == output.end;
+        if !empty && rest.clone().chain(inputs).any(|other| output.overlaps(*other)) {
             return Err(Refused(IMLE_ERR_OVERLAP));
         }
     }

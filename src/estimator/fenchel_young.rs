@@ -40,7 +40,7 @@ impl<M: MapSolver> Imle<M> {
             check_finite("y", b, y)?;
             let grad = grad_theta.row(b, shape.n());
             grad.fill(0.0);
-            let (mut stream, mut best) = (source.row(b), Sum::default());
+            let (mut stream, mut best) = (source.row(b, shape.samples()), Sum::default());
             let perturbed = Perturbed { theta, base: Base::Theta, law, tau: self.options.temperature };
             for _ in 0..shape.samples() {
                 let Some((scores, z)) = work.split_at_mut_checked(shape.n()) else { break };

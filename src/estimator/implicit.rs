@@ -86,7 +86,6 @@ impl<M: MapSolver> Row<'_, M> {
     ) -> Result<(), Error> {
         let Row { solver, options, b, theta, samples, .. } = *self;
         let mut stream = self.stream(source);
-        self.seed(source, &mut stream);
         let factor = options.gradient_factor(samples);
         // Rounding is monotone: where no chosen score falls and no other rises, the same are chosen.
         let descends = solver.ranks() && options.only_descends();

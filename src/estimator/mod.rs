@@ -117,7 +117,10 @@ impl<M: MapSolver> Row<'_, M> {
     /// k, where the k largest of few scores are chosen.
     #[inline(always)]
     fn k_of_few(&self) -> Option<usize> {
-        self.solver.ones(self.b).filter(|&k| self.solver.ranks() && are_few(self.theta.len(), k))
+        if SCALAR || !self.solver.ranks() {
+            return None;
+        }
+        self.solver.ones(self.b).filter(|&k| are_few(self.theta.len(), k))
     }
 
     /// Shows the states of all samples of such a row; false if they could not be found.
@@ -134,17 +137,9 @@ impl<M: MapSolver> Row<'_, M> {
         true
     }
 
-    /// The row's words, to be seeded; where there is no noise, none are read.
+    /// The row's words; where there is no noise, none are read.
     #[inline(always)]
     fn stream(&self, source: Source) -> Stream {
-        if SCALAR || matches!(self.law, Law::None) { Stream::silent() } else { source.row(self.b) }
-    }
-
-    /// Where a stream is seeded in place, lest it be copied: seeds what [`stream`](Row::stream) has given.
-    #[inline(always)]
-    fn seed(&self, source: Source, stream: &mut Stream) {
-        if SCALAR && !matches!(self.law, Law::None) {
-            source.start(self.b, stream);
-        }
+        if matches!(self.law, Law::None) { Stream::silent() } else { source.row(self.b, self.samples) }
     }
 }

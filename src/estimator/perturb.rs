@@ -81,7 +81,6 @@ impl<M: MapSolver> Row<'_, M> {
     pub(crate) fn sample(&self, source: Source, work: &mut [f32], mut sink: impl FnMut(usize, State<'_>)) {
         let scores = self.perturbed();
         let mut stream = self.stream(source);
-        self.seed(source, &mut stream);
         if let Some(k) = self.k_of_few() {
             self.for_few(&Few::of(&scores, k), &mut stream, |s, [_, z]| sink(s, State::Bits(z)));
             return;
@@ -113,7 +112,7 @@ pub fn perturb(shape: Shape, options: &Options, key: Key, theta: Rows<'_>, score
         |law, b| {
             let theta = theta.row(b, shape.n());
             check_theta_row(b, theta)?;
-            let mut stream = source.row(b);
+            let mut stream = source.row(b, shape.samples());
             for s in 0..shape.samples() {
                 let scores = block_mut(scores, (b * shape.samples() + s) * shape.n(), shape.n());
                 let perturbed = Perturbed { theta, base: Base::Theta, law, tau: options.temperature };
@@ -136,7 +135,7 @@ pub fn noise(shape: Shape, options: &Options, key: Key, epsilon: &mut [f32]) -> 
         shape.rows(),
         |_| shape.k(),
         |law, b| {
-            let mut stream = source.row(b);
+            let mut stream = source.row(b, shape.samples());
             for s in 0..shape.samples() {
                 law.fill(&mut stream, block_mut(epsilon, (b * shape.samples() + s) * shape.n(), shape.n()));
             }

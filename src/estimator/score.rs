@@ -90,7 +90,7 @@ pub fn perturbed_gradient(
         let losses = row_losses(shape, b, losses)?;
         let grad = grad_theta.row(b, shape.n());
         grad.fill(0.0);
-        let mut stream = source.row(b);
+        let mut stream = source.row(b, shape.samples());
         for loss in centred(losses) {
             options.noise.add_score(&mut stream, loss, grad);
         }

@@ -61,7 +61,7 @@ pub fn target(
             let theta = theta.row(b, shape.n());
             check_theta_row(b, theta)?;
             check_dz_row(dz, b, shape.samples())?;
-            let mut stream = source.row(b);
+            let mut stream = source.row(b, shape.samples());
             for s in 0..shape.samples() {
                 let scores = block_mut(scores, (b * shape.samples() + s) * shape.n(), shape.n());
                 target_scores(options, law, side, theta, dz.get(b, s)).fill(&mut stream, scores);

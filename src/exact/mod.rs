@@ -155,7 +155,7 @@ impl<D: Distribution> Exact<D> {
         let source = Source::exact(key);
         for b in 0..shape.rows() {
             let mut row = self.row(b, theta.row(b, shape.n()), work)?;
-            let mut stream = source.row(b);
+            let mut stream = source.row(b, shape.samples());
             for s in 0..shape.samples() {
                 states.put(shape, b * shape.samples() + s, State::Dense(row.draw(&mut stream)));
             }

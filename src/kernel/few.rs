@@ -3,7 +3,7 @@
 use super::elementwise::Perturbed;
 use super::level::{self, Kernel, Level};
 use super::select::best_of_few;
-use super::{EIGHT, LANES, SCALAR};
+use super::{EIGHT, LANES};
 use crate::noise::{Law, Stream};
 use crate::rows::DzView;
 use crate::states::{Lists, positions};
@@ -11,10 +11,10 @@ use crate::states::{Lists, positions};
 /// So many scores are few: as many as a word has bits.
 pub(crate) const FEW: usize = 64;
 
-/// Whether the choice of k of n is made here: there is one, and a vector unit.
+/// Whether the choice of k of n is made here, where loops go by lanes.
 #[inline(always)]
 pub(crate) const fn are_few(n: usize, k: usize) -> bool {
-    n <= FEW && 1 <= k && k < n && !SCALAR
+    n <= FEW && 1 <= k && k < n
 }
 
 /// A row of which the k largest scores are chosen, 1 ≤ k < n, equal scores by lower index: bit i of a state is z_i. At least

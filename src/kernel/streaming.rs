@@ -1,13 +1,16 @@
 //! The same results on cores without vector units: one coordinate after another.
 //!
-//! A coordinate takes one step of its lane's generator, a bound above its score and one comparison with the bar, the
-//! worst of the k best so far; nearly all are below it. Only the others have their score computed. The k best are a heap
-//! with the worst at its root, so that in the worst order n scores are computed and n·log k steps taken. The order of
-//! visiting, lane after lane, changes nothing: all scores differ, for among equals the lower index is the better.
+//! First the words of the row are written down, lane after lane, so that the loop that makes them and the one that reads
+//! them each keep to the registers there are. Then a coordinate takes a bound above its score and one comparison with the
+//! bar, the worst of the k best so far; nearly all are below it. Only the others have their score computed, and its rank
+//! replaces the word. The k best are a heap of positions with the worst at its root, so that in the worst order n scores
+//! are computed and n·log k steps taken.
 //!
 //! The bound: ε ≤ height − slope·b, b the bits of the float nearest to 2³²(1 − u), read as a number: log₂ of a float is at
 //! least a straight line through its bits. τ is in height and slope, and then the score's own arithmetic follows:
 //! rounding is monotone, so the bound holds to the last bit.
+
+use core::cell::Cell;
 
 use super::elementwise::{Base, Perturbed, linear};
 use crate::float::{rank, unrank};
@@ -17,21 +20,37 @@ use crate::noise::{Law, Stream};
 /// of this kind has left of them). At least k coordinates are not masked.
 #[inline(never)]
 pub(crate) fn choose(scores: &Perturbed<'_>, k: usize, stream: &mut Stream, work: &mut [f32]) {
+    let n = scores.theta.len();
     if k == 0 {
-        return scores.law.skip(stream, scores.theta.len());
+        return scores.law.skip(stream, n);
     }
-    let mut search = Search { scores, best: Best::new(k, work) };
-    search.run(stream);
-    search.best.sort(0);
-    flatten(k, work);
+    let (heap, rest) = work.split_at_mut_checked(k).unwrap_or_default();
+    let words = rest.get_mut(..n).unwrap_or_default();
+    scores.law.fill_words(stream, words);
+    Search { scores, words: Cell::from_mut(words).as_slice_of_cells(), best: Best::new(heap) }.run();
+    ascending(n, k, work);
 }
 
-/// Keys → positions, at the front.
-fn flatten(k: usize, work: &mut [f32]) {
-    for j in 0..k {
-        let index = work.get(2 * j).map_or(0, |low| !low.to_bits());
-        if let Some(position) = work.get_mut(j) {
-            *position = f32::from_bits(index);
+/// Brings k of n positions into ascending order. In place of a sort: a set of n bits behind them, read in its order.
+#[inline(never)]
+fn ascending(n: usize, k: usize, work: &mut [f32]) {
+    let (positions, rest) = work.split_at_mut_checked(k).unwrap_or_default();
+    let set = rest.get_mut(..n.div_ceil(32)).unwrap_or_default();
+    set.fill(0.0);
+    for position in &*positions {
+        let position = position.to_bits();
+        if let Some(bits) = set.get_mut(position as usize / 32) {
+            *bits = f32::from_bits(bits.to_bits() | 1 << (position % 32));
+        }
+    }
+    let mut slots = positions.iter_mut();
+    for (first, bits) in (0..).step_by(32).zip(set) {
+        let mut bits = bits.to_bits();
+        while bits != 0
+            && let Some(slot) = slots.next()
+        {
+            *slot = f32::from_bits(first + bits.trailing_zeros());
+            bits &= bits - 1;
         }
     }
 }
@@ -54,7 +73,7 @@ const LOWEST: u32 = !f32::NEG_INFINITY.to_bits();
 /// False, and nothing, where the row is not good.
 #[inline(never)]
 pub(crate) fn largest(theta: &[f32], k: usize, work: &mut [f32]) -> bool {
-    let mut best = Best::new(k, work);
+    let mut best = Best::new(work.get_mut(..k).unwrap_or_default());
     // Above −inf, and so is NaN of either sign.
     let height = |t: f32| raw_rank(t).wrapping_sub(LOWEST);
     let mut bar = 0;
@@ -63,16 +82,17 @@ pub(crate) fn largest(theta: &[f32], k: usize, work: &mut [f32]) -> bool {
             if t.is_nan() || t == f32::INFINITY {
                 return false;
             }
-            best.offer(key(t, i));
+            if rank(t) > best.worst {
+                best.take(i, |i| theta.get(i).map_or(0, |&t| rank(t)));
+            }
             // Among equals the first come first.
-            bar = best.root().map_or(0, |root| ((root >> 32) as u32).wrapping_sub(LOWEST));
+            bar = best.worst.wrapping_sub(LOWEST);
         }
     }
     if best.len < k {
         return false;
     }
-    best.sort(0);
-    flatten(k, work);
+    ascending(theta.len(), k, work);
     true
 }
 
@@ -98,11 +118,10 @@ pub(crate) fn good(values: &[f32], masks: bool) -> bool {
 
 /// All scores of one sample.
 pub(crate) fn fill(perturbed: &Perturbed<'_>, stream: &mut Stream, scores: &mut [f32]) {
-    stream.visit(scores.len(), |i, word| {
-        if let Some(score) = scores.get_mut(i) {
-            *score = perturbed.at(i, perturbed.law.of(word));
-        }
-    });
+    perturbed.law.fill_words(stream, scores);
+    for (i, score) in scores.iter_mut().enumerate() {
+        *score = perturbed.at(i, perturbed.law.of(score.to_bits()));
+    }
 }
 
 /// z = 1 for the k largest scores, equal scores by lower index, else 0. k above n counts as n. Not for NaN.
@@ -112,12 +131,19 @@ pub(crate) fn map(scores: &[f32], k: usize, z: &mut [f32]) {
     // The smaller of both parts fits into z while it is looked for.
     let (few, one) = if k <= n / 2 { (k, 1.0) } else { (n - k, 0.0) };
     let flip = if one == 1.0 { 0 } else { u32::MAX };
-    let mut best = Best::new(few, z);
-    for (i, &score) in scores.iter().enumerate() {
-        best.offer(key(score, i) ^ (u64::from(flip) << 32 | u64::from(flip)));
+    // Of the smallest, equal scores by higher index: counted from the back.
+    let place = |i: usize| if one == 1.0 { i } else { n - 1 - i };
+    let mut best = Best::new(z.get_mut(..few).unwrap_or_default());
+    for i in 0..n {
+        let ranks = |i| scores.get(place(i)).map_or(0, |&score| rank(score) ^ flip);
+        if ranks(i) > best.worst || best.len < few {
+            best.take(i, ranks);
+        }
     }
-    best.sort(flip);
-    flatten(few, z);
+    for position in z.iter_mut().take(few) {
+        *position = f32::from_bits(place(position.to_bits() as usize) as u32);
+    }
+    ascending(n, few, z);
     // From the back: position j is at least j, so none is overwritten before it is read.
     let mut end = n;
     for j in (0..few).rev() {
@@ -133,62 +159,61 @@ pub(crate) fn map(scores: &[f32], k: usize, z: &mut [f32]) {
 
 struct Search<'a> {
     scores: &'a Perturbed<'a>,
+    /// Where a coordinate was considered, the rank of its score.
+    words: &'a [Cell<f32>],
     best: Best<'a>,
 }
 
 impl Search<'_> {
     #[inline(always)]
-    fn run(&mut self, stream: &mut Stream) {
-        let &Perturbed { theta, base, .. } = self.scores;
-        let n = theta.len();
-        let dz = match base {
-            Base::Theta => &[],
-            Base::Linear { dz, .. } | Base::Combinatorial { dz } => dz.get(..n).unwrap_or_default(),
-        };
-        let pairs = |i: usize| theta.get(i).zip(dz.get(i)).map_or((f32::NAN, 0.0), |(&t, &d)| (t, d));
-        match base {
-            Base::Theta => self.pass(stream, |i| theta.get(i).copied().unwrap_or(f32::NAN)),
-            Base::Linear { alpha, lambda, .. } if dz.len() == n => self.pass(stream, |i| {
-                let (t, d) = pairs(i);
-                linear(t, d, alpha, lambda)
-            }),
-            // Few need it: every score is computed.
-            _ => self.pass(stream, |_| f32::NAN),
-        }
-    }
-
-    #[inline(always)]
-    fn pass(&mut self, stream: &mut Stream, base: impl Fn(usize) -> f32) {
-        let (height, slope) = ceiling(self.scores.law, self.scores.tau);
+    fn run(&mut self) {
+        let &Perturbed { theta, base, law, tau } = self.scores;
+        let (height, slope) = ceiling(law, tau);
+        let words = self.words.iter().enumerate();
         let mut bar = f32::NEG_INFINITY;
-        stream.visit(self.scores.theta.len(), |i, word| {
-            let base = base(i);
-            let bound = base + (height - log2_bits(word) * slope);
+        let mut look = |i: usize, word: &Cell<f32>, base: f32| {
+            let bound = base + (height - log2_bits(word.get().to_bits()) * slope);
             // A bound that is no number says nothing.
             if bound < bar {
                 return;
             }
-            bar = self.consider(i, word, base);
-        });
+            bar = self.consider(i, word.get().to_bits(), base);
+        };
+        match base {
+            Base::Theta => words.zip(theta).for_each(|((i, word), &t)| look(i, word, t)),
+            Base::Linear { dz, alpha, lambda } => {
+                words.zip(theta).zip(dz).for_each(|(((i, word), &t), &d)| look(i, word, linear(t, d, alpha, lambda)));
+            }
+            // Few need it: every score is computed.
+            Base::Combinatorial { .. } => words.for_each(|(i, word)| look(i, word, f32::NAN)),
+        }
     }
 
     /// Computes a score; the bar that follows.
     #[inline(never)]
     fn consider(&mut self, i: usize, word: u32, base: f32) -> f32 {
-        let epsilon = self.scores.law.of(word);
-        let score = base + self.scores.tau * epsilon;
-        // A base that is a finite number is not that of a mask.
-        let plain = base.is_finite() && score > f32::MIN;
-        let score = if plain { score } else { self.scores.at(i, epsilon) };
-        if score > f32::NEG_INFINITY {
-            self.best.offer(key(score, i));
+        let Search { scores, words, best } = self;
+        let epsilon = scores.law.of(word);
+        let score = base + scores.tau * epsilon;
+        // A base that is a finite number is not that of a mask, and others give no such score.
+        let score = if score.is_finite() { score } else { exceptional(scores, i, epsilon) };
+        let rank = rank(score);
+        if rank > best.worst {
+            if let Some(word) = words.get(i) {
+                word.set(f32::from_bits(rank));
+            }
+            best.take(i, |i| words.get(i).map_or(0, |rank| rank.get().to_bits()));
         }
-        match self.best.root() {
-            // Scores below the lowest float count as that, and their bounds may be lower.
-            Some(root) if root >> 32 > u64::from(rank(f32::MIN)) => unrank((root >> 32) as u32),
-            _ => f32::NEG_INFINITY,
-        }
+        // Scores below the lowest float count as that, and their bounds may be lower.
+        if best.worst > LOWEST + 1 { unrank(best.worst) } else { f32::NEG_INFINITY }
     }
+}
+
+/// A score that is not as it comes: of a mask, of an overflow, of a target that the loop does not form.
+#[cold]
+#[inline(never)]
+fn exceptional(scores: &Perturbed<'_>, i: usize, epsilon: f32) -> f32 {
+    scores.at(i, epsilon)
 }
 
 /// 2³²(1 − u), as a float whose bits are read as a number.
@@ -214,105 +239,66 @@ fn ceiling(law: Law<'_>, tau: f32) -> (f32, f32) {
     (tau * (height + slope * ZERO), tau * (slope * UNIT))
 }
 
-/// The order of scores, and among equals of indices: no two are equal, the better is the larger.
-#[inline(always)]
-fn key(score: f32, i: usize) -> u64 {
-    u64::from(rank(score)) << 32 | u64::from(!(i as u32))
-}
-
-/// The best so far: a heap whose root is the worst of them. Keys are two words each.
+/// The best so far, of coordinates that come one after another: a heap of positions whose root is the worst. Of equal
+/// ranks the one that came first is the better.
 struct Best<'a> {
-    heap: &'a mut [[f32; 2]],
+    heap: &'a mut [f32],
     len: usize,
+    /// The rank of the root once there are k: what is not above it is not among the best.
+    worst: u32,
 }
 
 impl<'a> Best<'a> {
-    /// Room for k.
-    fn new(k: usize, work: &'a mut [f32]) -> Self {
-        let (pairs, _) = work.as_chunks_mut::<2>();
-        Best { heap: pairs.get_mut(..k).unwrap_or_default(), len: 0 }
+    fn new(heap: &'a mut [f32]) -> Self {
+        Best { heap, len: 0, worst: LOWEST }
     }
 
-    /// The worst of the k best, once there are k.
+    /// Takes in a position whose rank is above the worst.
     #[inline(always)]
-    fn root(&self) -> Option<u64> {
-        if self.len < self.heap.len() { None } else { self.heap.first().map(word) }
-    }
-
-    /// Takes in a key that is among the k best so far.
-    #[inline(always)]
-    fn offer(&mut self, key: u64) {
-        if let Some(root) = self.root() {
-            if key > root {
-                sift(self.heap, 0, key);
-            }
-            return;
-        }
-        if let Some(last) = self.heap.get_mut(self.len) {
-            *last = pair(key);
-            self.len += 1;
-        }
+    fn take(&mut self, i: usize, ranks: impl Fn(usize) -> u32 + Copy) {
         if self.len == self.heap.len() {
-            heapify(self.heap);
-        }
-    }
-
-    /// Keys by ascending index; `flip` is what the indices were combined with.
-    fn sort(&mut self, flip: u32) {
-        for [low, rank] in &mut *self.heap {
-            (*low, *rank) = (f32::from_bits(low.to_bits() ^ flip), 0.0);
-        }
-        heapify(self.heap);
-        for end in (1..self.heap.len()).rev() {
-            let Some((last, rest)) = self.heap.get_mut(..=end).and_then(|heap| heap.split_last_mut()) else { break };
-            let key = word(last);
-            if let Some(first) = rest.first() {
-                *last = *first;
+            sift(self.heap, 0, i, ranks);
+        } else {
+            if let Some(last) = self.heap.get_mut(self.len) {
+                *last = f32::from_bits(i as u32);
             }
-            sift(rest, 0, key);
+            self.len += 1;
+            if self.len < self.heap.len() {
+                return;
+            }
+            for at in (0..self.len / 2).rev() {
+                if let Some(i) = self.heap.get(at).map(|i| i.to_bits() as usize) {
+                    sift(self.heap, at, i, ranks);
+                }
+            }
         }
+        self.worst = self.heap.first().map_or(LOWEST, |root| ranks(root.to_bits() as usize));
     }
 }
 
-#[inline(always)]
-fn word(&[low, high]: &[f32; 2]) -> u64 {
-    u64::from(high.to_bits()) << 32 | u64::from(low.to_bits())
-}
-
-#[inline(always)]
-fn pair(key: u64) -> [f32; 2] {
-    [key as u32, (key >> 32) as u32].map(f32::from_bits)
-}
-
+/// Puts a position into the place `at` or, while a child is worse than it, moves that up and goes down.
 #[inline(never)]
-fn heapify(heap: &mut [[f32; 2]]) {
-    for at in (0..heap.len() / 2).rev() {
-        if let Some(key) = heap.get(at).map(word) {
-            sift(heap, at, key);
-        }
-    }
-}
-
-/// Puts a key into the place `at` or, while a child is worse than it, moves that up and goes down.
-#[inline(never)]
-fn sift(heap: &mut [[f32; 2]], mut at: usize, key: u64) {
-    while let Some(left) = heap.get(2 * at + 1).map(word) {
+fn sift(heap: &mut [f32], mut at: usize, i: usize, ranks: impl Fn(usize) -> u32) {
+    let child_at = |heap: &[f32], at: usize| heap.get(at).map(|i| (ranks(i.to_bits() as usize), i.to_bits() as usize));
+    let worse = |(a, i): (u32, usize), (b, j): (u32, usize)| a < b || a == b && i > j;
+    let key = (ranks(i), i);
+    while let Some(left) = child_at(heap, 2 * at + 1) {
         let (mut child, mut worst) = (2 * at + 1, left);
-        if let Some(right) = heap.get(2 * at + 2).map(word)
-            && right < left
+        if let Some(right) = child_at(heap, 2 * at + 2)
+            && worse(right, left)
         {
             (child, worst) = (child + 1, right);
         }
-        if key <= worst {
+        if !worse(worst, key) {
             break;
         }
         if let Some(place) = heap.get_mut(at) {
-            *place = pair(worst);
+            *place = f32::from_bits(worst.1 as u32);
         }
         at = child;
     }
     if let Some(place) = heap.get_mut(at) {
-        *place = pair(key);
+        *place = f32::from_bits(i as u32);
     }
 }
 

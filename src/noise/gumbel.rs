@@ -31,8 +31,14 @@ pub(super) fn exponential(word: u32) -> f32 {
 
 /// [`exponential`], one copy for several laws.
 #[inline(never)]
-pub(super) fn of_word(word: u32) -> f32 {
+pub(super) fn exponential_of(word: u32) -> f32 {
     exponential(word)
+}
+
+/// [`gumbel`], one copy for several laws.
+#[inline(never)]
+pub(super) fn of_word(word: u32) -> f32 {
+    gumbel(word)
 }
 
 /// A bound above −ln p, p = 1 − u, and so above −ln(−ln u) and ln u − ln(1 − u): log₂ p by its exponent and its mantissa

@@ -11,7 +11,6 @@ pub use stream::Stream;
 pub(crate) use sum_of_gamma::MAX_KAPPA;
 
 use crate::Error;
-use crate::float::ln;
 use crate::kernel::{EIGHT, LANES, SCALAR};
 pub(crate) use gumbel::Gumbel;
 pub(crate) use logistic::Logistic;
@@ -152,11 +151,8 @@ impl Law<'_> {
     #[cfg_attr(not(target_arch = "x86_64"), inline(never))]
     pub(crate) fn fill(self, stream: &mut Stream, epsilon: &mut [f32]) {
         if SCALAR {
-            return stream.visit(epsilon.len(), |i, word| {
-                if let Some(epsilon) = epsilon.get_mut(i) {
-                    *epsilon = self.of(word);
-                }
-            });
+            self.fill_words(stream, epsilon);
+            return epsilon.iter_mut().for_each(|word| *word = self.of(word.to_bits()));
         }
         match self {
             Law::None => epsilon.fill(0.0),
@@ -221,10 +217,10 @@ impl Law<'_> {
     pub(crate) fn of(self, word: u32) -> f32 {
         match self {
             Law::None => 0.0,
-            // The default, and the fastest.
-            Law::Gumbel => gumbel::gumbel(word),
-            Law::Logistic => gumbel::of_word(!word) - gumbel::of_word(word),
-            Law::Normal => normal::of(ln(gumbel::of_word(word.min(!word))), word),
+            Law::Gumbel => gumbel::of_word(word),
+            Law::Logistic => gumbel::exponential_of(!word) - gumbel::exponential_of(word),
+            // g = ln(−ln p), p the probability of the nearer tail
+            Law::Normal => normal::of(-gumbel::of_word(word.min(!word)), word),
             Law::SumOfGamma(_) if !SUM_OF_GAMMA => 0.0,
             Law::SumOfGamma(table) => table.quantile(word),
         }

@@ -1,87 +1,156 @@
 //! The row's words where there are no vector units: lane after lane, each in four registers.
 
-use super::{GOLDEN, Stream, mix};
+use super::{GOLDEN, mix};
 use crate::kernel::LANES;
 use crate::noise::Quantile;
 
-/// xoshiro128++
-struct Lane([u32; 4]);
+/// The generator of one row. A lane is seeded where it is visited, and is in memory only if more samples follow.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    lanes: Lanes,
+    /// Whether what comes next is read again, or nothing after it.
+    stays: bool,
+}
 
-impl Lane {
-    #[inline(always)]
-    fn next(&mut self) -> u32 {
-        let [s0, s1, s2, s3] = self.0;
-        let (s2, t) = (s2 ^ s0, s3 ^ s1);
-        self.0 = [s0 ^ t, s1 ^ s2, s2 ^ s1 << 9, t.rotate_left(11)];
-        s0.wrapping_add(s3).rotate_left(7).wrapping_add(s0)
+#[derive(Clone, Debug)]
+enum Lanes {
+    /// Four words a lane.
+    States([u32; 4 * LANES]),
+    /// From which all lanes are seeded.
+    Hashes([u32; 4]),
+}
+
+/// One step of xoshiro128++.
+#[inline(always)]
+fn step([s0, s1, s2, s3]: [u32; 4]) -> [u32; 4] {
+    let (s2, t) = (s2 ^ s0, s3 ^ s1);
+    [s0 ^ t, s1 ^ s2, s2 ^ s1 << 9, t.rotate_left(11)]
+}
+
+/// Its output.
+#[inline(always)]
+fn output([s0, _, _, s3]: [u32; 4]) -> u32 {
+    s0.wrapping_add(s3).rotate_left(7).wrapping_add(s0)
+}
+
+/// Two words of a lane's seed.
+#[inline(never)]
+fn seeds(a: u32, b: u32, golden: u32) -> (u32, u32) {
+    (mix(a ^ golden), mix(b ^ golden))
+}
+
+/// The seed of a lane. Its output takes only the outer words: without the inner ones where no step follows.
+#[inline(always)]
+fn seed([a, b, c, d]: [u32; 4], lane: usize, steps: bool) -> [u32; 4] {
+    let golden = GOLDEN.wrapping_mul(lane as u32 + 1);
+    let (s0, s3) = seeds(a, d, golden);
+    if !steps && s0 | s3 != 0 {
+        return [s0, 0, 0, s3];
     }
+    let (s1, s2) = seeds(b, c, golden);
+    // The one state that xoshiro cannot leave.
+    [s0 | u32::from(s0 | s1 | s2 | s3 == 0), s1, s2, s3]
 }
 
 impl Stream {
-    /// Sets the lanes from hashes, in place: a stream is too large to be handed around.
-    #[inline(never)]
-    pub(super) fn seed(&mut self, [a, b, c, d]: [u32; 4]) {
-        let mut golden = 0_u32;
-        for lane in self.lanes() {
-            golden = golden.wrapping_add(GOLDEN);
-            *lane = [mix(a ^ golden), mix(b ^ golden), mix(c ^ golden), mix(d ^ golden)];
-            // The one state that xoshiro cannot leave.
-            if let [s0 @ 0, 0, 0, 0] = lane {
-                *s0 = 1;
-            }
-        }
+    #[inline(always)]
+    pub(super) fn new(hashes: [u32; 4], samples: usize) -> Stream {
+        Stream { lanes: Lanes::Hashes(hashes), stays: samples == 1 }
     }
 
-    /// Here the four words of a lane are neighbours.
+    /// For where no word is read.
     #[inline(always)]
-    fn lanes(&mut self) -> &mut [[u32; 4]] {
-        self.state.as_flattened_mut().as_chunks_mut().0
+    pub(crate) const fn silent() -> Stream {
+        Stream { lanes: Lanes::Hashes([0; 4]), stays: true }
     }
 
-    /// Shows one sample of n coordinates, every one with its word, in the order of the lanes.
+    /// What `read` makes of the words that come next, and still come next afterwards.
     #[inline(always)]
-    pub(crate) fn visit(&mut self, n: usize, mut show: impl FnMut(usize, u32)) {
+    pub(crate) fn ahead<R>(&mut self, read: impl FnOnce(&mut Stream) -> R) -> R {
         let stays = self.stays;
-        for (first, kept) in self.lanes().iter_mut().enumerate() {
-            let mut lane = Lane(*kept);
-            let mut i = first;
-            while i < n {
-                show(i, lane.next());
-                i += LANES;
+        self.stays = true;
+        let read = read(self);
+        self.stays = stays;
+        read
+    }
+
+    /// Shows the elements of one sample, every one with its word, lane after lane.
+    #[inline(always)]
+    fn each(&mut self, out: &mut [f32], mut show: impl FnMut(&mut f32, u32)) {
+        if !self.stays {
+            self.settle();
+        }
+        if let Lanes::Hashes(hashes) = self.lanes
+            && out.len() <= LANES
+        {
+            return out.iter_mut().enumerate().for_each(|(lane, out)| show(out, output(seed(hashes, lane, false))));
+        }
+        let (blocks, rest) = out.as_chunks_mut::<LANES>();
+        for first in 0..LANES {
+            let mut lane = match &self.lanes {
+                Lanes::Hashes(hashes) => seed(*hashes, first, true),
+                Lanes::States(states) => states.as_chunks().0.get(first).copied().unwrap_or_default(),
+            };
+            for out in blocks.iter_mut().filter_map(|block| block.get_mut(first)) {
+                show(out, output(lane));
+                lane = step(lane);
             }
             // The next sample starts at a fresh block.
-            if i < n.next_multiple_of(LANES) {
-                lane.next();
+            if !rest.is_empty() {
+                if let Some(out) = rest.get_mut(first) {
+                    show(out, output(lane));
+                }
+                lane = step(lane);
             }
-            if !stays {
-                *kept = lane.0;
+            if !self.stays {
+                self.keep(first, lane);
             }
         }
     }
 
-    /// As [`Stream::fill`].
-    #[inline(always)]
-    pub(super) fn fill_by_lanes(&mut self, out: &mut [f32], law: &impl Quantile) {
-        self.visit(out.len(), |i, word| {
-            if let Some(out) = out.get_mut(i) {
-                *out = law.quantile(word);
-            }
-        });
-    }
-
-    /// As [`Stream::add`].
-    #[inline(always)]
-    pub(super) fn add_by_lanes(&mut self, factor: f32, sum: &mut [f32], law: &impl Quantile) {
-        self.visit(sum.len(), |i, word| {
-            if let Some(sum) = sum.get_mut(i) {
-                *sum += factor * law.quantile(word);
-            }
-        });
-    }
-
-    /// As [`Stream::skip`].
+    /// Room in memory for the lanes.
     #[inline(never)]
-    pub(super) fn skip_by_lanes(&mut self, n: usize) {
-        self.visit(n, |_, _| ());
+    fn settle(&mut self) {
+        let Lanes::Hashes(hashes) = self.lanes else { return };
+        self.lanes = Lanes::States([0; 4 * LANES]);
+        if let Lanes::States(states) = &mut self.lanes {
+            for (lane, state) in states.as_chunks_mut().0.iter_mut().enumerate() {
+                *state = seed(hashes, lane, true);
+            }
+        }
+    }
+
+    fn keep(&mut self, first: usize, lane: [u32; 4]) {
+        if let Lanes::States(states) = &mut self.lanes
+            && let Some(state) = states.as_chunks_mut().0.get_mut(first)
+        {
+            *state = lane;
+        }
+    }
+
+    /// One word of the row a coordinate, through `law`.
+    #[inline(always)]
+    pub(crate) fn fill(&mut self, out: &mut [f32], law: &impl Quantile) {
+        self.each(out, |out, word| *out = law.quantile(word));
+    }
+
+    /// sum += factor · law: one sample's words again.
+    #[inline(always)]
+    pub(crate) fn add(&mut self, factor: f32, sum: &mut [f32], law: &impl Quantile) {
+        self.each(sum, |sum, word| *sum += factor * law.quantile(word));
+    }
+
+    /// Passes over the words of n coordinates.
+    #[inline(never)]
+    pub(crate) fn skip(&mut self, n: usize) {
+        if self.stays {
+            return;
+        }
+        self.settle();
+        if let Lanes::States(states) = &mut self.lanes {
+            for state in states.as_chunks_mut().0 {
+                *state = (0..n.div_ceil(LANES)).fold(*state, |state, _| step(state));
+            }
+        }
     }
 }
