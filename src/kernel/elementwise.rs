@@ -266,24 +266,6 @@ pub(crate) fn divide(values: &mut [f32], divisor: f32) {
     }
 }
 
-/// Σ a·b in sixteen partial sums, added in order.
-#[inline(always)]
-pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0; LANES];
-    let (a_blocks, a_rest) = a.as_chunks::<LANES>();
-    let (b_blocks, b_rest) = b.as_chunks::<LANES>();
-    let mut add = |a: &[f32], b: &[f32]| {
-        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += a * b;
-        }
-    };
-    for (a, b) in a_blocks.iter().zip(b_blocks) {
-        add(a, b);
-    }
-    add(a_rest, b_rest);
-    sums.iter().sum()
-}
-
 /// The largest |x| of the finite values.
 pub(crate) fn largest_magnitude(values: &[f32]) -> f32 {
     const SIGN: u32 = 1 << 31;
