@@ -13,6 +13,7 @@ pub struct Stream {
 }
 
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is no heap to put it on")]
 enum Lanes {
     /// Four words a lane.
     States([u32; 4 * LANES]),

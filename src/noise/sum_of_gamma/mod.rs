@@ -10,6 +10,7 @@ mod density;
 
 use super::{Bounded, Odds, Quantile};
 use crate::float::{exp_negative, ln};
+use crate::kernel::level::{self, Kernel, Level};
 use core::f32::consts::LN_2;
 use density::{Gammas, NODES, Node};
 
@@ -29,7 +30,10 @@ const LOG2_1P: [f32; 5] = [0.442_544_94, -0.275_600_28, 0.181_948_76, -0.095_956
 /// The quantile of one (κ, s), tabulated.
 #[derive(Clone, Debug)]
 pub struct SumOfGamma {
-    knots: [Knot; KNOTS],
+    /// ε at the knots,
+    epsilon: [f32; KNOTS],
+    /// and its slope per spacing.
+    slope: [f32; KNOTS],
     above: [f32; HALF_OCTAVES],
 }
 
@@ -43,34 +47,46 @@ fn half_octave(word: u32) -> u32 {
     (((!word >> 1 | 1) as i32 as f32).to_bits() >> 22).wrapping_sub(ONE)
 }
 
-/// ε at a knot, and its slope per spacing.
-#[derive(Clone, Copy, Debug, Default)]
-struct Knot {
-    epsilon: f32,
-    slope: f32,
+struct Tabulate {
+    kappa: f32,
+    terms: u32,
 }
 
-impl SumOfGamma {
-    /// The table for κ from 1 to [`MAX_KAPPA`] and s ≥ 1 terms, `u32::MAX` for the limit. Not inlined: it needs some 8 KiB
-    /// of stack, which must not burden the other laws.
-    #[inline(never)]
-    pub(crate) fn new(kappa: f32, terms: u32) -> SumOfGamma {
-        let gammas = Gammas::new(kappa, terms);
-        let knots = [Knot { epsilon: 0.0, slope: 0.0 }; KNOTS];
-        let mut table = SumOfGamma { knots, above: [f32::INFINITY; HALF_OCTAVES] };
-        table.invert(gammas.march(&mut [Node::default(); NODES]), gammas.power(), gammas.shift());
+impl Kernel for Tabulate {
+    type Output = SumOfGamma;
+
+    #[inline(always)]
+    fn run<L: Level>(self) -> SumOfGamma {
+        let gammas = Gammas::new(self.kappa, self.terms);
+        let mut nodes = [Node::default(); NODES];
+        let law = gammas.march(&mut nodes);
+        let mut table = SumOfGamma { epsilon: [0.0; KNOTS], slope: [0.0; KNOTS], above: [f32::INFINITY; HALF_OCTAVES] };
+        table.invert(law, gammas.power(), gammas.shift());
         table.keep_order();
         table.bound();
         table
     }
+}
+
+impl SumOfGamma {
+    /// The table for κ from 1 to [`MAX_KAPPA`] and s ≥ 1 terms, `u32::MAX` for the limit. Not inlined: it needs some 5 KiB
+    /// of stack, which must not burden the other laws.
+    #[inline(never)]
+    pub(crate) fn new(kappa: f32, terms: u32) -> SumOfGamma {
+        level::run(Tabulate { kappa, terms })
+    }
 
     /// The ε of the largest word of every half octave, and more than all rounding errors.
+    #[inline(always)]
     fn bound(&mut self) {
-        for i in 0..HALF_OCTAVES {
+        let mut positions = [0.0; HALF_OCTAVES];
+        for (place, i) in positions.iter_mut().zip(0_u32..) {
             // 1 − u at the lower end, which rounding to a float may have brought here, in units of 2⁻³¹.
-            let least = f32::from_bits(((127 << 1) + i as u32) << 22) * (1.0 - 2.0 * f32::EPSILON);
-            let word = !((least as u32) << 1);
-            let epsilon = self.quantile(word);
+            let least = f32::from_bits(((127 << 1) + i) << 22) * (1.0 - 2.0 * f32::EPSILON);
+            *place = position(OddsBelow.quantile(!((least as u32) << 1)));
+        }
+        for (i, position) in positions.into_iter().enumerate() {
+            let epsilon = self.at(position);
             if let Some(above) = self.above.get_mut(i) {
                 *above = epsilon + 1e-5 * epsilon.abs().max(1.0);
             }
@@ -78,35 +94,50 @@ impl SumOfGamma {
     }
 
     /// Interpolates the nodes (v, x) of the law at the knots.
+    #[inline(always)]
     fn invert(&mut self, nodes: &[Node], power: f32, shift: f32) {
-        let mut rest = nodes.iter().map(Point::new);
-        let Some(first) = rest.next() else { return };
-        let (mut left, mut right) = (first, rest.next());
-        for (knot, j) in self.knots.iter_mut().zip(2 * LOWEST..) {
-            let v = j as f32 * SPACING;
-            while let Some(next) = right.filter(|next| next.v <= v) {
-                (left, right) = (next, rest.next());
+        let mut points = nodes.iter().map(Point::new);
+        let Some(mut left) = points.next() else { return };
+        let (lowest, inverse) = (ln_logistic(left.v), 1.0 / power);
+        let first = left.v * (1.0 / SPACING) - (2 * LOWEST) as f32;
+        let below = if first > 0.0 { first as usize + 1 } else { 0 };
+        // Left of the first node x is proportional to u^(1/power).
+        for ((epsilon, slope), j) in self.epsilon.iter_mut().zip(&mut self.slope).zip(2 * LOWEST..).take(below) {
+            let ln_u = ln_logistic(j as f32 * SPACING);
+            let x = left.x * exp_negative((ln_u - lowest) * inverse);
+            (*epsilon, *slope) = (x + shift, x * inverse * (1.0 - exp_negative(ln_u)) * SPACING);
+        }
+        let mut knots = self.epsilon.iter_mut().zip(&mut self.slope).zip(2 * LOWEST..).skip(below);
+        let mut knot = knots.next();
+        for right in points {
+            let cubic = Cubic::new(left, right);
+            while let Some(((epsilon, slope), j)) = &mut knot {
+                let v = *j as f32 * SPACING;
+                if v >= right.v {
+                    break;
+                }
+                let (x, per_v) = cubic.at(v);
+                (**epsilon, **slope) = (x + shift, per_v * SPACING);
+                knot = knots.next();
             }
-            let (x, slope) = match right {
-                _ if v < first.v => first.below(v, power),
-                Some(right) => left.to(right, v),
-                None => (left.x + (v - left.v), 1.0),
-            };
-            *knot = Knot { epsilon: x + shift, slope: slope * SPACING };
+            left = right;
         }
     }
 
     /// Makes every cubic monotone: its slopes are at most three times that of the chord (Fritsch, Carlson 1980).
+    #[inline(always)]
     fn keep_order(&mut self) {
-        let mut rest = self.knots.as_mut_slice();
-        while let [left, tail @ ..] = rest {
-            if let [right, ..] = tail {
-                right.epsilon = right.epsilon.max(left.epsilon);
-                let most = 3.0 * (right.epsilon - left.epsilon);
-                left.slope = left.slope.min(most);
-                right.slope = right.slope.min(most);
-            }
-            rest = tail;
+        let mut largest = f32::NEG_INFINITY;
+        for epsilon in &mut self.epsilon {
+            largest = largest.max(*epsilon);
+            *epsilon = largest;
+        }
+        let chords = || self.epsilon.iter().zip(self.epsilon.iter().skip(1));
+        for (slope, (left, right)) in self.slope.iter_mut().zip(chords()) {
+            *slope = slope.min(3.0 * (right - left));
+        }
+        for (slope, (left, right)) in self.slope.iter_mut().skip(1).zip(chords()) {
+            *slope = slope.min(3.0 * (right - left));
         }
     }
 
@@ -131,34 +162,46 @@ impl SumOfGamma {
     /// epsilon: u/(1 − u) → ε
     #[inline(always)]
     pub(crate) fn fill(&self, epsilon: &mut [f32]) {
+        // Two plain loops: only the first has no look-up.
+        for epsilon in epsilon.iter_mut() {
+            *epsilon = position(*epsilon);
+        }
         for epsilon in epsilon {
             *epsilon = self.at(*epsilon);
         }
     }
 
-    /// ε where u/(1 − u) = `odds`.
+    /// ε at a position among the knots.
     #[inline(always)]
-    fn at(&self, odds: f32) -> f32 {
-        let bits = odds.to_bits();
-        let f = f32::from_bits(bits & 0x007f_ffff | 0x3f80_0000) - 1.0;
-        let [c0, c1, c2, c3, c4] = LOG2_1P;
-        let log2 = f + f * (1.0 - f) * ((((c4 * f + c3) * f + c2) * f + c1) * f + c0);
-        let upper = log2 >= 0.5;
-        let t = 2.0 * log2 - if upper { 1.0 } else { 0.0 };
-        let octave = (bits >> 23) as i32 - 127 - LOWEST;
-        let j = (2 * octave + i32::from(upper)).clamp(0, KNOTS as i32 - 2) as usize;
-        let knot = |j: usize| self.knots.get(j).copied().unwrap_or_default();
-        let (left, right) = (knot(j), knot(j + 1));
-        let chord = right.epsilon - left.epsilon;
-        let bend = left.slope + right.slope - 2.0 * chord;
-        left.epsilon + t * (left.slope + t * ((chord - left.slope - bend) + t * bend))
+    fn at(&self, position: f32) -> f32 {
+        // Adding 1.5·2²³ rounds to the nearest whole number, which is then in the last bits.
+        const ROUND: f32 = 12_582_912.0;
+        let rounded = (position - 0.5) + ROUND;
+        let t = position - (rounded - ROUND);
+        let j = ((rounded.to_bits() & 0xff) as usize).min(KNOTS - 2);
+        let knot = |values: &[f32; KNOTS], j: usize| values.get(j).copied().unwrap_or_default();
+        let (left, slope) = (knot(&self.epsilon, j), knot(&self.slope, j));
+        let chord = knot(&self.epsilon, j + 1) - left;
+        let bend = slope + knot(&self.slope, j + 1) - 2.0 * chord;
+        left + t * (slope + t * ((chord - slope - bend) + t * bend))
     }
+}
+
+/// 2·log₂ of the odds, from the first knot on.
+#[inline(always)]
+fn position(odds: f32) -> f32 {
+    let bits = odds.to_bits();
+    let f = f32::from_bits(bits & 0x007f_ffff | 0x3f80_0000) - 1.0;
+    let [c0, c1, c2, c3, c4] = LOG2_1P;
+    let log2 = f + f * (1.0 - f) * ((((c4 * f + c3) * f + c2) * f + c1) * f + c0);
+    let octave = (bits >> 23) as i32 - 127 - LOWEST;
+    2.0 * (octave as f32 + log2)
 }
 
 impl Quantile for SumOfGamma {
     #[inline(always)]
     fn quantile(&self, word: u32) -> f32 {
-        self.at(OddsBelow.quantile(word))
+        self.at(position(OddsBelow.quantile(word)))
     }
 }
 
@@ -191,28 +234,43 @@ struct Point {
 }
 
 impl Point {
+    #[inline(always)]
     fn new(&Node { x, density, below, above }: &Node) -> Point {
         Point { v: ln(below / above), x, slope: below / (below + above) * (above / density) }
     }
+}
 
-    /// The cubic from here to `right`: x and its slope at v.
-    fn to(self, right: Point, v: f32) -> (f32, f32) {
-        let width = right.v - self.v;
-        let (chord, left_slope, right_slope) = (right.x - self.x, self.slope * width, right.slope * width);
-        let t = (v - self.v) / width;
+/// x between two nodes, with their slopes.
+struct Cubic {
+    v: f32,
+    /// Of the distance between the nodes.
+    inverse: f32,
+    /// x as a polynomial in the part of the distance.
+    x: [f32; 4],
+}
+
+impl Cubic {
+    #[inline(always)]
+    fn new(left: Point, right: Point) -> Cubic {
+        let width = right.v - left.v;
+        let (chord, left_slope, right_slope) = (right.x - left.x, left.slope * width, right.slope * width);
         let bend = left_slope + right_slope - 2.0 * chord;
-        let square = chord - left_slope - bend;
-        let x = self.x + t * (left_slope + t * (square + t * bend));
-        (x, (left_slope + t * (2.0 * square + t * 3.0 * bend)) / width)
+        Cubic { v: left.v, inverse: 1.0 / width, x: [left.x, left_slope, chord - left_slope - bend, bend] }
     }
 
-    /// Left of the first node x is proportional to u^(1/power).
-    fn below(self, v: f32, power: f32) -> (f32, f32) {
-        // ln u and 1 − u
-        let log = |v: f32| v.min(0.0) - ln(1.0 + exp_negative(-v.abs()));
-        let x = self.x * exp_negative((log(v) - log(self.v)) / power);
-        (x, x / power * (1.0 - exp_negative(log(v))))
+    /// x and its slope at v.
+    #[inline(always)]
+    fn at(&self, v: f32) -> (f32, f32) {
+        let [c0, c1, c2, c3] = self.x;
+        let t = (v - self.v) * self.inverse;
+        (c0 + t * (c1 + t * (c2 + t * c3)), (c1 + t * (2.0 * c2 + t * 3.0 * c3)) * self.inverse)
     }
+}
+
+/// ln u at v = ln(u/(1 − u)).
+#[inline(always)]
+fn ln_logistic(v: f32) -> f32 {
+    v.min(0.0) - ln(1.0 + exp_negative(-v.abs()))
 }
 
 #[cfg(test)]
@@ -238,7 +296,7 @@ mod tests {
             let lowest = exact.terms.map_or(f64::NEG_INFINITY, |s| -f64::from(s).ln() / exact.kappa);
             for (octave, mantissa) in (-33..=32).zip([1.0_f32, 1.2, 1.49, 1.8].into_iter().cycle()) {
                 let odds = mantissa * 2_f32.powi(octave);
-                let epsilon = f64::from(table.at(odds));
+                let epsilon = f64::from(table.at(position(odds)));
                 let error = ERROR * epsilon.abs().max(1.0);
                 // Whether x is below the quantile; the lower bound is.
                 let below = |x: f64| {
@@ -257,7 +315,7 @@ mod tests {
     fn sum_of_gamma_is_monotone() {
         for (kappa, terms) in KAPPAS.into_iter().flat_map(|kappa| TERMS.map(|terms| (kappa, terms))) {
             let table = SumOfGamma::new(kappa, terms);
-            let epsilon = |word| table.at(OddsBelow.quantile(word));
+            let epsilon = |word| table.quantile(word);
             // Neighbours whose odds round alike or nearly so may change places by a rounding.
             let far_apart = (0..=u32::MAX).step_by(65_537).map(epsilon);
             assert!(far_apart.is_sorted(), "kappa = {kappa}, {terms} terms");
@@ -265,7 +323,7 @@ mod tests {
         }
         let table = SumOfGamma::new(5.0, 10);
         let upper = u32::MAX - (1 << 14)..=u32::MAX;
-        assert!(upper.is_sorted_by(|&a, &b| table.at(OddsBelow.quantile(a)) < table.at(OddsBelow.quantile(b))));
+        assert!(upper.is_sorted_by(|&a, &b| table.quantile(a) < table.quantile(b)));
     }
 
     /// The march must reach the far tail before its nodes run out.
@@ -275,9 +333,9 @@ mod tests {
             for terms in TERMS.into_iter().chain([3, 12, 13, 100, 10_000, u32::MAX - 1]) {
                 let mut nodes = [Node::default(); NODES];
                 let law = Gammas::new(kappa, terms).march(&mut nodes);
-                assert!(law.len() + 8 <= NODES && law.last().unwrap().x > 33.0, "{kappa} {terms}: {}", law.len());
+                assert!(law.len() + 8 <= NODES && law.last().unwrap().x > 34.0, "{kappa} {terms}: {}", law.len());
                 let table = SumOfGamma::new(kappa, terms);
-                assert!((0..=u32::MAX).step_by(10_000_019).all(|w| table.at(OddsBelow.quantile(w)).is_finite()));
+                assert!((0..=u32::MAX).step_by(10_000_019).all(|w| table.quantile(w).is_finite()));
             }
         }
     }
