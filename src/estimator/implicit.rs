@@ -35,7 +35,8 @@ impl<M: MapSolver> Imle<M> {
     ///
     /// The noise of the forward pass is made again from `key`. `indices`, if given, are the lists that
     /// [`sample`](Imle::sample) returned for the same key; they spare the forward selection. (The central difference
-    /// has no use for them.)
+    /// has no use for them.) Where dz ≤ 0 at every one of z and dz ≥ 0 at every zero, z' is z for any λ and is not looked
+    /// for, if both sides have the same α and τ.
     ///
     /// # Errors
     /// Argument errors before anything is written; [`Error::NonFinite`], [`Error::Infeasible`] and
