@@ -49,6 +49,8 @@ impl Kernel for Skip<'_> {
 }
 
 impl Stream {
+    /// Inlined, lest the state be copied on its way out.
+    #[inline(always)]
     pub(super) fn new(hashes: [u32; 4], _samples: usize) -> Stream {
         level::run(Seeding { hashes })
     }
