@@ -51,13 +51,14 @@ impl Kernel for Choose<'_> {
         // At the lower end at most k − ½ heads are expected (all but k − 1 have odds ≤ 1/2n), at the upper end at least
         // k − ¼ (the k largest have odds ≥ 4k).
         let (mut low, mut high) = (0.5 / theta.len() as f32, 4.0 * E_TO_WIDTH * k as f32);
-        let (mut c, mut at) = (1.0, sums(odds));
-        for _ in 0..STEPS {
+        let (mut c, mut steps) = (1.0, 0..STEPS);
+        let at = loop {
+            let at = sums(odds);
             let missing = k as f32 - at.likely as f32;
             let excess = at.difference - missing;
             // About a third of a standard deviation, or of a head.
-            if excess * excess <= (1.0 + at.variance) / 8.0 {
-                break;
+            if excess * excess <= (1.0 + at.variance) / 8.0 || steps.next().is_none() {
+                break at;
             }
             if excess > 0.0 {
                 high = c;
@@ -67,8 +68,8 @@ impl Kernel for Choose<'_> {
             let next = c * factor(&at, missing);
             let next = if low < next && next < high { next } else { sqrt(low * high) };
             tilt(odds, next / c);
-            (c, at) = (next, sums(odds));
-        }
+            c = next;
+        };
         Tilt { gamma, temperature, ln_c: ln(c), likely: at.likely }
     }
 }
@@ -78,7 +79,7 @@ const WIDTH: f32 = 2.0;
 
 const E_TO_WIDTH: f32 = 7.4;
 
-const STEPS: usize = 64;
+const STEPS: u32 = 64;
 
 /// The factor on the odds of heads under which k heads are expected, about.
 ///

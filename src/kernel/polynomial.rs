@@ -160,21 +160,26 @@ fn multiply_by_four(product: &mut [f32], degree: usize, [[a], [b], [c], [d]]: [[
 
 /// Each lane times 1 + e₁x + e₂x² + e₃x³ + e₄x⁴.
 #[inline(always)]
-fn multiply_lanes(table: &mut [[Lanes; QUAD]], [e1, e2, e3, e4]: [Lanes; 4]) {
-    let next = |t: &Lanes, [t1, t2, t3, t4]: [&Lanes; 4]| {
-        add(t, &add(&plus(&times(&e1, t1), &e2, t2), &plus(&times(&e3, t3), &e4, t4)))
-    };
+fn multiply_lanes(table: &mut [[Lanes; QUAD]], e: [Lanes; 4]) {
     let [mut t1, mut t2, mut t3, mut t4] = [[0.0; EIGHT]; 4];
+    // By quads, lest rows be moved from one register to another.
     for rows in table {
         let [p, q, r, s] = *rows;
         *rows = [
-            next(&p, [&t1, &t2, &t3, &t4]),
-            next(&q, [&p, &t1, &t2, &t3]),
-            next(&r, [&q, &p, &t1, &t2]),
-            next(&s, [&r, &q, &p, &t1]),
+            row_of_product(&e, [&p, &t1, &t2, &t3, &t4]),
+            row_of_product(&e, [&q, &p, &t1, &t2, &t3]),
+            row_of_product(&e, [&r, &q, &p, &t1, &t2]),
+            row_of_product(&e, [&s, &r, &q, &p, &t1]),
         ];
         (t1, t2, t3, t4) = (s, r, q, p);
     }
+}
+
+/// One row of it, from the row t that was there, t1 before it, t2 before that, and so on.
+#[cfg_attr(not(any(target_arch = "arm", target_arch = "riscv32")), inline(always))]
+#[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(never))]
+fn row_of_product([e1, e2, e3, e4]: &[Lanes; 4], [t, t1, t2, t3, t4]: [&Lanes; 5]) -> Lanes {
+    add(t, &add(&plus(&times(e1, t1), e2, t2), &plus(&times(e3, t3), e4, t4)))
 }
 
 /// Brings the largest coefficient of every lane near 1, by a power of two; the sum of their exponents.
@@ -238,7 +243,8 @@ fn lane(row: &Lanes, l: usize) -> f32 {
 
 /// Block number `block` of x·y, where x is whole quads of coefficients, and y and the product stand behind a block of
 /// zeros.
-#[inline(always)]
+#[cfg_attr(not(any(target_arch = "arm", target_arch = "riscv32")), inline(always))]
+#[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(never))]
 fn block_of_product(x: &[f32], y: &[f32], block: usize) -> Lanes {
     let mut sum = [0.0; EIGHT];
     let mut y = y.get(..(block + 1) * EIGHT).unwrap_or_default();
