@@ -3,7 +3,7 @@
 #
 #   TARGET PROFILE flash FUNCTIONS bytes       what a program that calls these functions links
 #   TARGET PROFILE stack FUNCTIONS bytes       the deepest stack of any of them
-#   TARGET PROFILE instructions N K number     executed per coordinate and MAP by a sample and its gradient (speed.c)
+#   TARGET PROFILE instructions N K number     executed per coordinate and MAP by samples and their gradients, 16 rows (speed.c)
 #   TARGET naive instructions N K number       the same by the naive way
 set -euo pipefail
 out=$1
@@ -37,7 +37,7 @@ for profile in release size; do
   $cc -O3 -I"$here/../../include" "$here/speed.c" $start "$library" -lm -o "$program"
   timeout 60 ${emulate/-kernel/-plugin $out/count.so,out=$out/counts.txt -kernel} "$program" </dev/null
   for n in 16 64 256; do for k in 1 8; do printf '%s\n' "$n $k library" "$n $k naive"; done; done |
-    paste -d' ' - "$out/counts.txt" | awk -v target="$target" -v profile=$profile '
-      $3 == "library" { print target, profile, "instructions", $1, $2, int($4 / (2 * $1) + 0.5) }
-      $3 == "naive" && profile == "release" { print target, "naive instructions", $1, $2, int($4 / (2 * $1) + 0.5) }'
+    paste -d' ' - "$out/counts.txt" | awk -v target="$target" -v profile=$profile -v rows=16 '
+      $3 == "library" { print target, profile, "instructions", $1, $2, int($4 / (rows * 2 * $1) + 0.5) }
+      $3 == "naive" && profile == "release" { print target, "naive instructions", $1, $2, int($4 / (rows * 2 * $1) + 0.5) }'
 done
