@@ -26,12 +26,14 @@ impl MapSolver for Readable {
     }
 }
 
-const NOISES: [Noise; 6] = [
+const NOISES: &[Noise] = &[
     Noise::None,
     Noise::Gumbel,
     Noise::Logistic,
     Noise::Normal,
+    #[cfg(not(feature = "no-sum-of-gamma"))]
     Noise::SumOfGamma { kappa: 0.0, terms: 10 },
+    #[cfg(not(feature = "no-sum-of-gamma"))]
     Noise::SumOfGamma { kappa: 2.5, terms: Noise::ALL_TERMS },
 ];
 
