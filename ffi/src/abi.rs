@@ -197,7 +197,8 @@ pub extern "C" fn imle_abi_version() -> u32 {
 /// Threads: any. Source: this library.
 #[unsafe(no_mangle)]
 pub extern "C" fn imle_version() -> *const c_char {
-    concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
+    // With two NULs it is no C string to LLVM, which puts all of those into one section, linked whole or not at all.
+    concat!(env!("CARGO_PKG_VERSION"), "\0\0").as_ptr().cast()
 }
 
 /// The instruction set that this build runs on this machine: "avx512", "avx2" or "portable" on x86-64, "neon" on
