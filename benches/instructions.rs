@@ -5,20 +5,29 @@ mod case;
 
 use std::hint::black_box;
 
-use case::{Call, Case};
-use imle::{Noise, Shape};
+use case::{Call, Case, Solver};
+use imle::{Argmax, Noise, Shape};
 
 /// Rows, n, k, samples.
-const SHAPES: [(u32, u32, u32, u32); 4] = [(40, 350, 10, 1), (100, 20, 10, 10), (1, 1 << 17, 10, 1), (1, 10, 5, 1)];
+const SHAPES: [(u32, u32, u32, u32); 6] = [
+    (40, 350, 10, 1),
+    (100, 20, 10, 10),
+    (100, 64, 8, 1), // the longest row that is ranked in registers,
+    (100, 65, 8, 1), // and the shortest that is not
+    (1, 1 << 17, 10, 1),
+    (1, 10, 5, 1),
+];
 
 /// Makes a row of normal scores, of which k are chosen, unusual.
 type Turn = fn(&mut [f32], usize);
 
 /// What could be slow.
-const UNUSUAL: [(&str, Turn); 5] = [
+const UNUSUAL: [(&str, Turn); 7] = [
     ("ascending", |theta, _| theta.sort_by(f32::total_cmp)),
     ("descending", |theta, _| theta.sort_by(|a, b| b.total_cmp(a))),
     ("all equal", |theta, _| theta.fill(0.5)),
+    ("two values", |theta, _| theta.iter_mut().for_each(|t| *t = f32::from(u8::from(*t > 0.0)))),
+    ("four values", |theta, _| theta.iter_mut().for_each(|t| *t = t.clamp(-1.0, 2.0).floor())),
     ("one huge", |theta, _| theta[theta.len() / 2] = 1e30),
     ("all masked but k", |theta, k| {
         let every = theta.len() / k;
@@ -32,9 +41,16 @@ fn main() {
         calls(&format!("{rows}x{n} k={k} S={samples}"), Case::new(shape, Noise::Gumbel), &Call::ALL);
     }
     let shape = Shape::new(40, 350, 10, 1).unwrap();
-    for noise in [Noise::None, Noise::Logistic, Noise::Normal] {
-        calls(&format!("40x350 k=10 {noise:?}"), Case::new(shape, noise), &[Call::Sample, Call::Gradient]);
+    for (name, noise) in [
+        ("None", Noise::None),
+        ("Logistic", Noise::Logistic),
+        ("Normal", Noise::Normal),
+        ("Sum-of-Gamma", Noise::SumOfGamma { kappa: 10.0, terms: 10 }),
+    ] {
+        calls(&format!("40x350 k=10 {name}"), Case::new(shape, noise), &[Call::Sample, Call::Gradient]);
     }
+    let shape = Shape::new(40, 350, 1, 1).unwrap();
+    calls("40x350 Argmax", Case::<Argmax>::of(shape, Noise::Gumbel), &[Call::Map, Call::Sample, Call::Gradient]);
     for (rows, n, k, samples) in SHAPES {
         let shape = Shape::new(rows, n, k, samples).unwrap();
         for (scores, turn) in UNUSUAL {
@@ -46,7 +62,7 @@ fn main() {
     }
 }
 
-fn calls(name: &str, mut case: Case, calls: &[Call]) {
+fn calls<D: Solver>(name: &str, mut case: Case<D>, calls: &[Call]) {
     for &call in calls {
         counted(&mut case, call);
         report(&format!("{name} {}", call.name()), case.coordinates(call));
@@ -55,7 +71,7 @@ fn calls(name: &str, mut case: Case, calls: &[Call]) {
 
 /// Valgrind counts in this function,
 #[inline(never)]
-fn counted(case: &mut Case, call: Call) {
+fn counted<D: Solver>(case: &mut Case<D>, call: Call) {
     black_box(case).run(call);
 }
 

@@ -24,7 +24,8 @@
  *    ones are untouched, and imle_topk_find_bad_row names it, where theta, dz or k_row is bad (it is not given index
  *    lists or states). The workspace may change in any case.
  *  - You own all memory. No allocation, no global or thread-local state (but for one byte, on x86-64 only, that keeps
- *    which instruction set the machine has), no callbacks, no I/O; of libc only memcpy, memmove, memset and memcmp. Safe from any number of threads as long as outputs and workspaces differ.
+ *    which instruction set the machine has), no callbacks, no I/O; of libc only memcpy, memmove, memset and memcmp.
+ *    Safe from any number of threads as long as outputs and workspaces differ.
  *  - Arrays are row-major float: B = shape.rows, S = shape.samples, N = shape.n, K = shape.k. Strides count elements.
  *  - Outputs and the workspace may overlap neither an input array nor each other (checked: IMLE_ERR_OVERLAP). An array
  *    counts from its first element to its last, so one with a row stride also owns what lies between its rows. The
@@ -53,16 +54,20 @@
 #define IMLE_VERSION_PATCH 0
 #define IMLE_VERSION "0.1.0"
 
-// imle_topk_workspace_len as a constant, for static arrays; 0 where k > n.
+// Lengths of workspace as constants, for static arrays. Where a workspace would exceed half of the address space the
+// functions return 0 and these macros do not; still larger ones wrap around. (For the exact functions and n = k: from
+// 23,163 and from 65,528 on if size_t has 32 bits, from 2^32 - 8 on if it has 64.)
+//
+// imle_topk_workspace_len; 0 where k > n.
 #define IMLE_TOPK_WORKSPACE_LEN(n, k) ((size_t)(k) < (size_t)(n) + 1 ? (size_t)3 * (size_t)(n) : (size_t)0)
-// imle_argmax_workspace_len as a constant, for static arrays.
+// imle_argmax_workspace_len.
 #define IMLE_ARGMAX_WORKSPACE_LEN(n) ((size_t)3 * (size_t)(n))
-// imle_topk_exact_workspace_len as a constant, for static arrays; 0 where k > n or n = 0.
+// imle_topk_exact_workspace_len; 0 where k > n or n = 0.
 #define IMLE_TOPK_EXACT_WORKSPACE_LEN(n, k) \
     ((size_t)(n) > 0 && (size_t)(k) < (size_t)(n) + 1 \
          ? ((size_t)(n) + 12) * ((size_t)(k) + 1) + (size_t)3 * (size_t)(n) + (size_t)136 \
          : (size_t)0)
-// imle_argmax_exact_workspace_len as a constant, for static arrays.
+// imle_argmax_exact_workspace_len.
 #define IMLE_ARGMAX_EXACT_WORKSPACE_LEN(n) ((size_t)(n))
 
 // On every function whose status should not be ignored; define it as nothing if you would rather.
@@ -94,10 +99,10 @@
 #define IMLE_NOISE_NORMAL 3
 
 // imle_options.noise: Sum-of-Gamma, eps = sum over i <= s of Gamma(shape 1/kappa, scale 1) / i - ln(s) / kappa, with
-// s = sog_terms and kappa = sog_kappa: mean (H_s - ln s) / kappa, H_s = sum of 1/i, variance (1/kappa) sum of 1/i^2. With
-// all terms the sum of kappa independent copies is Gumbel(0, 1). Within 1e-4 max(1, |eps|) of the exact quantile, by a
-// table made once for the rows of a call that share kappa (some 7 us, 7 KiB of stack). At equal tau its marginals are
-// farther from those of p than Gumbel's. The small archives for microcontrollers (lib/size) leave it out: there
+// s = sog_terms and kappa = sog_kappa: mean (H_s - ln s) / kappa, H_s = sum of 1/i, variance (1/kappa) sum of 1/i^2.
+// With all terms the sum of kappa independent copies is Gumbel(0, 1). Within 1e-4 max(1, |eps|) of the exact quantile,
+// by a table made for every run of rows with the same kappa (some 10 us on x86-64, 10 KiB of stack). At equal tau its
+// marginals are farther from those of p than Gumbel's. The small archives for microcontrollers leave it out: there
 // it is IMLE_ERR_OPTION. Source: Niepert, Minervini, Franceschi 2021, section 3.2.
 #define IMLE_NOISE_SUM_OF_GAMMA 4
 
@@ -229,7 +234,8 @@ typedef struct imle_adaptive {
 // Success.
 #define IMLE_OK 0
 
-// A pointer is NULL where it may not be, no output was asked for, or a pointer is not aligned to its type.
+// A pointer is NULL where it may not be (an empty array, as an index list where K = 0, needs a pointer too), no output
+// was asked for, or a pointer is not aligned to its type.
 #define IMLE_ERR_NULL -1
 
 // The sizes do not fit together: rows, n or samples is 0, k > n, k_row[b] > k, k is not 1 for argmax, samples > 2^24,
@@ -279,8 +285,8 @@ uint32_t imle_abi_version(void);
 // Threads: any. Source: this library.
 const char *imle_version(void);
 
-// The instruction set that this machine runs: "avx512", "avx2" or "portable" on x86-64, "neon" on AArch64, "portable" on
-// others. The results do not depend on it.
+// The instruction set that this build runs on this machine: "avx512", "avx2" or "portable" on x86-64, "neon" on
+// AArch64, "portable" on others. The results do not depend on it.
 //
 // Returns a string that ends in NUL and lives as long as the program; never NULL.
 // Threads: any. Source: this library.
@@ -759,8 +765,8 @@ imle_status imle_argmax_gradient(const struct imle_shape *shape,
 //
 // loss = (1/S) sum_s max over z of <z, theta + tau eps_s> - <theta, y>,   grad_theta = (1/S) sum_s z_s - y,
 //
-// with the z_s that imle_argmax_sample draws for the same key. All as for imle_topk_fenchel_young at k = 1, less k_row.
-// O(B S N).
+// with the z_s that imle_argmax_sample draws for the same key. All as for imle_topk_fenchel_young at k = 1, less
+// k_row. O(B S N).
 //
 // shape, options, key, theta, ld_theta: in, the same as for imle_argmax_sample.
 // y, ld_y: in, [B][N], finite: a state, or a mean of states; row stride in elements, at least N, 0 = contiguous.
@@ -1000,8 +1006,8 @@ imle_status imle_straight_through(const struct imle_shape *shape,
 // order Var(loss) / (S tau^2) in every coordinate. Exactly 0 where theta is masked. O(B S N).
 //
 // shape: in; S at least 2; k is not used but at most n.
-// options, key: in, the same as for the samples. Noise Gumbel, logistic or normal; temperature above 0 (1 / temperature
-// finite too).
+// options, key: in, the same as for the samples. Noise Gumbel, logistic or normal; temperature above 0
+// (1 / temperature finite too).
 // theta, ld_theta: in, [B][N], finite or -inf; row stride in elements, at least N, 0 = contiguous.
 // losses: in, [B][S], finite: any function of the samples.
 // grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta; row stride in elements, at least N, 0 =

@@ -11,8 +11,8 @@
 //     or_throw(layer.gradient(key, theta, imle::dz::per_sample(dz), {}, grad_theta, work));  // the same noise
 //
 // argmax chooses one, own_solver leaves the choice to you; exact_topk and exact_argmax are p(z) itself, in closed form.
-// Other estimators: straight_through, exact_topk::simple, exact_topk::score_function, perturbed_gradient; fenchel_young.
-// adaptive finds lambda from batch to batch.
+// Other estimators: straight_through, exact_topk::simple, exact_topk::score_function, perturbed_gradient,
+// fenchel_young. adaptive finds lambda from batch to batch.
 //
 // What this layer adds to the C functions, and all that it adds:
 // - sizes that name themselves: shape, options and key have chainable setters, choices are enums;
@@ -124,10 +124,10 @@ inline void or_throw(status s) {
 /// How large a call is. Until set: one row, k = 1, one sample; n must be set.
 class shape {
 public:
-    constexpr shape &rows(std::uint32_t b) noexcept { return c_.rows = b, *this; }
-    constexpr shape &n(std::uint32_t n) noexcept { return c_.n = n, *this; }
-    constexpr shape &k(std::uint32_t k) noexcept { return c_.k = k, *this; }
-    constexpr shape &samples(std::uint32_t s) noexcept { return c_.samples = s, *this; }
+    constexpr shape &rows(std::uint32_t b) noexcept { c_.rows = b; return *this; }
+    constexpr shape &n(std::uint32_t n) noexcept { c_.n = n; return *this; }
+    constexpr shape &k(std::uint32_t k) noexcept { c_.k = k; return *this; }
+    constexpr shape &samples(std::uint32_t s) noexcept { c_.samples = s; return *this; }
     constexpr const imle_shape &c() const noexcept { return c_; }
 
 private:
@@ -153,20 +153,23 @@ class options {
 public:
     options() noexcept { imle_options_default(&c_); }
 
-    options &noise(imle::noise law) noexcept { return c_.noise = static_cast<std::uint32_t>(law), *this; }
+    options &noise(imle::noise law) noexcept { c_.noise = static_cast<std::uint32_t>(law); return *this; }
     /// Sum-of-Gamma noise of s terms (IMLE_SOG_TERMS_INFINITE: the limit); kappa 0 is the row's k.
     options &sum_of_gamma(std::uint32_t terms = 10, float kappa = 0) noexcept {
-        return c_.sog_terms = terms, c_.sog_kappa = kappa, noise(imle::noise::sum_of_gamma);
+        c_.sog_terms = terms;
+        c_.sog_kappa = kappa;
+        return noise(imle::noise::sum_of_gamma);
     }
-    options &temperature(float tau) noexcept { return c_.temperature = tau, *this; }
-    options &target_temperature(float tau) noexcept { return c_.target_temperature = tau, *this; }
-    options &alpha(float alpha) noexcept { return c_.alpha = alpha, *this; }
-    options &lambda(float lambda) noexcept { return c_.lambda = lambda, *this; }
-    options &target(imle::target form) noexcept { return c_.target = static_cast<std::uint32_t>(form), *this; }
+    options &temperature(float tau) noexcept { c_.temperature = tau; return *this; }
+    options &target_temperature(float tau) noexcept { c_.target_temperature = tau; return *this; }
+    options &alpha(float alpha) noexcept { c_.alpha = alpha; return *this; }
+    options &lambda(float lambda) noexcept { c_.lambda = lambda; return *this; }
+    options &target(imle::target form) noexcept { c_.target = static_cast<std::uint32_t>(form); return *this; }
     options &difference(imle::difference kind) noexcept {
-        return c_.difference = static_cast<std::uint32_t>(kind), *this;
+        c_.difference = static_cast<std::uint32_t>(kind);
+        return *this;
     }
-    options &scale(imle::scale c) noexcept { return c_.scale = static_cast<std::uint32_t>(c), *this; }
+    options &scale(imle::scale c) noexcept { c_.scale = static_cast<std::uint32_t>(c); return *this; }
     const imle_options &c() const noexcept { return c_; }
 
 private:
@@ -176,10 +179,10 @@ private:
 /// Which noise: row b draws from a pure function of (seed, step, row0 + b). Until set: all 0.
 class key {
 public:
-    constexpr key &seed(std::uint64_t run) noexcept { return c_.seed = run, *this; }
-    constexpr key &step(std::uint64_t iteration) noexcept { return c_.step = iteration, *this; }
+    constexpr key &seed(std::uint64_t run) noexcept { c_.seed = run; return *this; }
+    constexpr key &step(std::uint64_t iteration) noexcept { c_.step = iteration; return *this; }
     /// The number of the call's first row: a batch that is cut over threads or hosts gets the bits of the uncut one.
-    constexpr key &row0(std::uint64_t row) noexcept { return c_.row0 = row, *this; }
+    constexpr key &row0(std::uint64_t row) noexcept { c_.row0 = row; return *this; }
     constexpr const imle_key &c() const noexcept { return c_; }
 
 private:
@@ -474,7 +477,7 @@ public:
     using choice::choice;
 
     /// Row b chooses k_row[b], at most the shape's k. The layer keeps the view, not a copy.
-    topk &k_row(span<const std::uint32_t> ks) noexcept { return k_row_ = ks, *this; }
+    topk &k_row(span<const std::uint32_t> ks) noexcept { k_row_ = ks; return *this; }
 };
 
 /// One of n: z = 1 at the largest score. The shape's k must be 1.
@@ -565,7 +568,7 @@ public:
     using exact::exact;
 
     /// Row b chooses k_row[b], at most the shape's k. The layer keeps the view, not a copy.
-    exact_topk &k_row(span<const std::uint32_t> ks) noexcept { return k_row_ = ks, *this; }
+    exact_topk &k_row(span<const std::uint32_t> ks) noexcept { k_row_ = ks; return *this; }
 };
 
 /// The distribution on one-hot states, the softmax. The shape's k must be 1.
@@ -655,13 +658,13 @@ public:
     /// A state that was saved.
     explicit adaptive(const imle_adaptive &saved) noexcept : c_(saved) {}
 
-    adaptive &rule(imle::rule rule) noexcept { return c_.rule = static_cast<std::uint32_t>(rule), *this; }
-    adaptive &a(float a) noexcept { return c_.a = a, *this; }
-    adaptive &g(float g) noexcept { return c_.g = g, *this; }
-    adaptive &step(float step) noexcept { return c_.step = step, *this; }
-    adaptive &momentum(float share) noexcept { return c_.momentum = share, *this; }
-    adaptive &decay(float memory) noexcept { return c_.decay = memory, *this; }
-    adaptive &target(float g) noexcept { return c_.target = g, *this; }
+    adaptive &rule(imle::rule rule) noexcept { c_.rule = static_cast<std::uint32_t>(rule); return *this; }
+    adaptive &a(float a) noexcept { c_.a = a; return *this; }
+    adaptive &g(float g) noexcept { c_.g = g; return *this; }
+    adaptive &step(float step) noexcept { c_.step = step; return *this; }
+    adaptive &momentum(float share) noexcept { c_.momentum = share; return *this; }
+    adaptive &decay(float memory) noexcept { c_.decay = memory; return *this; }
+    adaptive &target(float g) noexcept { c_.target = g; return *this; }
     const imle_adaptive &c() const noexcept { return c_; }
 
     /// lambda for the gradient of this theta and dz, all rows and samples; 0 if dz is 0: there is nothing to learn.

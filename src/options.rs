@@ -168,7 +168,8 @@ mod tests {
             assert!(matches!(options.check(), Err(Error::Option { .. })), "{options:?}");
         }
         for (kappa, terms) in [(0.0, 10), (-0.0, 1), (1.0, 1), (65_536.0, Noise::ALL_TERMS)] {
-            assert_eq!(Options { noise: Noise::SumOfGamma { kappa, terms }, ..good }.check(), Ok(()));
+            let options = Options { noise: Noise::SumOfGamma { kappa, terms }, ..good };
+            assert_eq!(options.check().is_ok(), SUM_OF_GAMMA, "{options:?}");
         }
         assert_eq!(Options { temperature: 0.0, target_temperature: -0.0, ..good }.check(), Ok(()));
     }

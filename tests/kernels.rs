@@ -1,5 +1,6 @@
 //! The fast path of k-subsets, which does not compute most scores, against the readable one, which computes and sorts all
 //! of them: the same bits, whatever the scores are like. tests/run.sh repeats it for every instruction set.
+//! That the one meant is the one that runs is a test too.
 
 mod reference;
 
@@ -25,12 +26,14 @@ impl MapSolver for Readable {
     }
 }
 
-const NOISES: [Noise; 6] = [
+const NOISES: &[Noise] = &[
     Noise::None,
     Noise::Gumbel,
     Noise::Logistic,
     Noise::Normal,
+    #[cfg(not(feature = "no-sum-of-gamma"))]
     Noise::SumOfGamma { kappa: 0.0, terms: 10 },
+    #[cfg(not(feature = "no-sum-of-gamma"))]
     Noise::SumOfGamma { kappa: 2.5, terms: Noise::ALL_TERMS },
 ];
 
@@ -81,8 +84,41 @@ fn theta(kind: usize, n: usize, k: usize, normal: &[f32]) -> Vec<f32> {
 
 const KINDS: usize = 12;
 
+/// The best level that the machine and the features have: one that silently does not run would be tested by nobody.
+#[test]
+fn the_level_that_runs_is_the_one_expected() {
+    assert_eq!(imle::kernel().to_str(), Ok(expected_level()));
+    println!("kernel: {}", expected_level());
+}
+
+#[cfg(target_arch = "x86_64")]
+fn expected_level() -> &'static str {
+    macro_rules! has {
+        ($($feature:tt)*) => { $(std::is_x86_feature_detected!($feature))&&* };
+    }
+    let avx2 = !cfg!(feature = "no-avx2") && has!("avx2" "bmi1" "bmi2" "lzcnt" "popcnt");
+    let avx512 = !cfg!(feature = "no-avx512") && has!("avx512f" "avx512bw" "avx512cd" "avx512dq" "avx512vl");
+    match (avx2, avx512) {
+        (true, true) => "avx512",
+        (true, false) => "avx2",
+        _ => "portable",
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn expected_level() -> &'static str {
+    let neon = cfg!(all(target_arch = "aarch64", target_feature = "neon", not(feature = "scalar")));
+    if neon { "neon" } else { "portable" }
+}
+
+/// A case takes little and there is one law: twelve times the cases of others.
+fn config() -> ProptestConfig {
+    let default = ProptestConfig::default();
+    ProptestConfig { failure_persistence: None, cases: 12 * default.cases, ..default }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(3000) })]
+    #![proptest_config(config())]
 
     #[test]
     fn the_fast_path_gives_the_bits_of_the_readable_one(

@@ -7,8 +7,8 @@ flash() { "$1size" "$2" | awk 'NR == 2 { print $1 + $2 }'; }
 exported() { "$1nm" -g --defined-only --format=posix "$2" 2>/dev/null | awk '$1 ~ /^imle_/ { print $1 }'; }
 
 # closure TARGET LIBRARY PROGRAM [FUNCTION...]: links exactly what the functions reach (all that LIBRARY exports, unless
-# named), prints its size, and fails if there is a panic, formatting, an allocator, a trap, writable data (but for one byte on x86-64), or an
-# undefined symbol other than the four functions of libc.
+# named), prints its size, and fails if there is a panic, formatting, an allocator, a trap, writable data (but for one
+# byte on x86-64), or an undefined symbol other than the four functions of libc.
 closure() {
   local library=$2 program=$3 exports symbols traps allowed wrong=0 tools ld
   binutils "$1"
@@ -28,7 +28,10 @@ closure() {
   if [[ $traps ]]; then printf '%s\n  a trap\n' "$traps"; wrong=1; fi
   # On x86-64 one byte (with its padding, 8) keeps which instruction set the machine has.
   [[ $1 == x86_64 ]] && allowed='^\.bss +8 ' || allowed='^$'
-  if "${tools}size" -A "$program" | grep -E '^\.t?s?(data|bss)' | grep -vE "$allowed"; then echo "  writable data"; wrong=1; fi
+  if "${tools}size" -A "$program" | grep -E '^\.t?s?(data|bss)' | grep -vE "$allowed"; then
+    echo "  writable data"
+    wrong=1
+  fi
   echo "${#exports[@]} functions reach $(flash "$tools" "$program") bytes of code and constants"
   return $wrong
 }

@@ -66,9 +66,17 @@ section "the same bits from every instruction set"
 for features in no-avx512 no-avx2 scalar; do
   cargo test --profile checked --features $features --test kernels --test laws --test value_stability
 done
+if [[ $(uname -m) == x86_64 ]]; then
+  for level in avx512vl avx2; do
+    grep -qw $level /proc/cpuinfo || echo "NOT RUN: the $level level was compiled, but this machine does not have it"
+  done
+fi
 
-section "no call takes more instructions than before"
+section "instructions: no more than recorded"
 benches/instructions.sh --check
+
+section "without the Sum-of-Gamma noise"
+cargo test --profile checked --features no-sum-of-gamma --lib --test laws --test errors -- --skip sum_of_gamma
 
 section "the main job"
 tests/learning_to_explain.sh

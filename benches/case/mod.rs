@@ -1,8 +1,10 @@
 //! One shape with its inputs and outputs, allocated once, and the calls that every bench here times.
 
-use imle::{Dz, Exact, Imle, Key, Moments, Noise, Options, Rows, RowsMut, Shape, States, TopK};
+use std::marker::PhantomData;
 
-/// What is timed, on k-subsets.
+use imle::{Argmax, Distribution, Dz, Exact, Imle, Key, Moments, Noise, Options, Rows, RowsMut, Shape, States, TopK};
+
+/// What is timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
     /// MAP(θ), as an index list.
@@ -36,10 +38,28 @@ impl Call {
     }
 }
 
+/// What chooses, made at every call as a program would: what the compiler then knows of it counts.
+pub trait Solver: Distribution {
+    fn new(shape: Shape) -> Self;
+}
+
+impl Solver for TopK<'static> {
+    fn new(shape: Shape) -> Self {
+        TopK::new(shape)
+    }
+}
+
+impl Solver for Argmax {
+    fn new(_: Shape) -> Self {
+        Argmax
+    }
+}
+
 /// Scores and gradients are standard normal. Every call draws new noise, lest the processor learn its branches by
 /// heart; `Gradient` is given the lists of the latest `Sample`.
-pub struct Case {
+pub struct Case<D = TopK<'static>> {
     shape: Shape,
+    solver: PhantomData<D>,
     options: Options,
     step: u64,
     /// May be changed: the next `Sample` makes new lists.
@@ -53,11 +73,19 @@ pub struct Case {
 }
 
 impl Case {
+    /// On k-subsets.
     pub fn new(shape: Shape, noise: Noise) -> Case {
+        Case::of(shape, noise)
+    }
+}
+
+impl<D: Solver> Case<D> {
+    pub fn of(shape: Shape, noise: Noise) -> Case<D> {
         let (rows, n, states) = (shape.rows(), shape.n(), shape.rows() * shape.samples());
-        let exact = Exact::new(shape, TopK::new(shape), 1.0).unwrap();
+        let exact = Exact::new(shape, D::new(shape), 1.0).unwrap();
         let mut case = Case {
             shape,
+            solver: PhantomData,
             options: Options { noise, ..Options::default() },
             step: 0,
             theta: vec![0.0; rows * n],
@@ -85,9 +113,8 @@ impl Case {
     pub fn run(&mut self, call: Call) {
         self.step += 1;
         let Case { shape, options, step, .. } = *self;
-        let solver = TopK::new(shape);
-        let layer = Imle::new(shape, solver, options).unwrap();
-        let exact = Exact::new(shape, solver, 1.0).unwrap();
+        let layer = Imle::new(shape, D::new(shape), options).unwrap();
+        let exact = Exact::new(shape, D::new(shape), 1.0).unwrap();
         let key = Key { seed: 3, step, row0: 0 };
         let (theta, work) = (Rows::contiguous(&self.theta), &mut self.work[..]);
         match call {

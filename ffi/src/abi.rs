@@ -21,10 +21,10 @@ pub const IMLE_NOISE_LOGISTIC: u32 = 2;
 /// imle_options.noise: Normal(0, 1), for perturbed optimisers (Berthet et al. 2020).
 pub const IMLE_NOISE_NORMAL: u32 = 3;
 /// imle_options.noise: Sum-of-Gamma, eps = sum over i <= s of Gamma(shape 1/kappa, scale 1) / i - ln(s) / kappa, with
-/// s = sog_terms and kappa = sog_kappa: mean (H_s - ln s) / kappa, H_s = sum of 1/i, variance (1/kappa) sum of 1/i^2. With
-/// all terms the sum of kappa independent copies is Gumbel(0, 1). Within 1e-4 max(1, |eps|) of the exact quantile, by a
-/// table made once for the rows of a call that share kappa (some 7 us, 7 KiB of stack). At equal tau its marginals are
-/// farther from those of p than Gumbel's. The small archives for microcontrollers (lib/size) leave it out: there
+/// s = sog_terms and kappa = sog_kappa: mean (H_s - ln s) / kappa, H_s = sum of 1/i, variance (1/kappa) sum of 1/i^2.
+/// With all terms the sum of kappa independent copies is Gumbel(0, 1). Within 1e-4 max(1, |eps|) of the exact quantile,
+/// by a table made for every run of rows with the same kappa (some 10 us on x86-64, 10 KiB of stack). At equal tau its
+/// marginals are farther from those of p than Gumbel's. The small archives for microcontrollers leave it out: there
 /// it is IMLE_ERR_OPTION. Source: Niepert, Minervini, Franceschi 2021, section 3.2.
 pub const IMLE_NOISE_SUM_OF_GAMMA: u32 = 4;
 
@@ -197,11 +197,12 @@ pub extern "C" fn imle_abi_version() -> u32 {
 /// Threads: any. Source: this library.
 #[unsafe(no_mangle)]
 pub extern "C" fn imle_version() -> *const c_char {
-    concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
+    // With two NULs it is no C string to LLVM, which puts all of those into one section, linked whole or not at all.
+    concat!(env!("CARGO_PKG_VERSION"), "\0\0").as_ptr().cast()
 }
 
-/// The instruction set that this machine runs: "avx512", "avx2" or "portable" on x86-64, "neon" on AArch64, "portable" on
-/// others. The results do not depend on it.
+/// The instruction set that this build runs on this machine: "avx512", "avx2" or "portable" on x86-64, "neon" on
+/// AArch64, "portable" on others. The results do not depend on it.
 ///
 /// Returns a string that ends in NUL and lives as long as the program; never NULL.
 /// Threads: any. Source: this library.

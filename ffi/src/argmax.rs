@@ -181,8 +181,8 @@ pub unsafe extern "C" fn imle_argmax_gradient(
 ///
 /// loss = (1/S) sum_s max over z of <z, theta + tau eps_s> - <theta, y>,   grad_theta = (1/S) sum_s z_s - y,
 ///
-/// with the z_s that imle_argmax_sample draws for the same key. All as for imle_topk_fenchel_young at k = 1, less k_row.
-/// O(B S N).
+/// with the z_s that imle_argmax_sample draws for the same key. All as for imle_topk_fenchel_young at k = 1, less
+/// k_row. O(B S N).
 ///
 /// shape, options, key, theta, ld_theta: in, the same as for imle_argmax_sample.
 /// y, ld_y: in, [B][N], finite: a state, or a mean of states; row stride in elements, at least N, 0 = contiguous.

@@ -54,8 +54,8 @@ pub unsafe extern "C" fn imle_straight_through(
 /// order Var(loss) / (S tau^2) in every coordinate. Exactly 0 where theta is masked. O(B S N).
 ///
 /// shape: in; S at least 2; k is not used but at most n.
-/// options, key: in, the same as for the samples. Noise Gumbel, logistic or normal; temperature above 0 (1 / temperature
-/// finite too).
+/// options, key: in, the same as for the samples. Noise Gumbel, logistic or normal; temperature above 0
+/// (1 / temperature finite too).
 /// theta, ld_theta: in, [B][N], finite or -inf; row stride in elements, at least N, 0 = contiguous.
 /// losses: in, [B][S], finite: any function of the samples.
 /// grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta; row stride in elements, at least N, 0 =

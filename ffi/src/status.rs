@@ -13,7 +13,8 @@ pub type imle_status = i32;
 
 /// Success.
 pub const IMLE_OK: imle_status = 0;
-/// A pointer is NULL where it may not be, no output was asked for, or a pointer is not aligned to its type.
+/// A pointer is NULL where it may not be (an empty array, as an index list where K = 0, needs a pointer too), no output
+/// was asked for, or a pointer is not aligned to its type.
 pub const IMLE_ERR_NULL: imle_status = -1;
 /// The sizes do not fit together: rows, n or samples is 0, k > n, k_row[b] > k, k is not 1 for argmax, samples > 2^24,
 /// rows * samples * n floats exceed the address space, or a baseline is asked for from one sample.

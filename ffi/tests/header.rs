@@ -20,16 +20,20 @@ fn macros() -> String {
 #define IMLE_VERSION_PATCH {patch}
 #define IMLE_VERSION "{version}"
 
-// imle_topk_workspace_len as a constant, for static arrays; 0 where k > n.
+// Lengths of workspace as constants, for static arrays. Where a workspace would exceed half of the address space the
+// functions return 0 and these macros do not; still larger ones wrap around. (For the exact functions and n = k: from
+// 23,163 and from 65,528 on if size_t has 32 bits, from 2^32 - 8 on if it has 64.)
+//
+// imle_topk_workspace_len; 0 where k > n.
 #define IMLE_TOPK_WORKSPACE_LEN(n, k) ((size_t)(k) < (size_t)(n) + 1 ? (size_t)3 * (size_t)(n) : (size_t)0)
-// imle_argmax_workspace_len as a constant, for static arrays.
+// imle_argmax_workspace_len.
 #define IMLE_ARGMAX_WORKSPACE_LEN(n) ((size_t)3 * (size_t)(n))
-// imle_topk_exact_workspace_len as a constant, for static arrays; 0 where k > n or n = 0.
+// imle_topk_exact_workspace_len; 0 where k > n or n = 0.
 #define IMLE_TOPK_EXACT_WORKSPACE_LEN(n, k) \
     ((size_t)(n) > 0 && (size_t)(k) < (size_t)(n) + 1 \
          ? ((size_t)(n) + 12) * ((size_t)(k) + 1) + (size_t)3 * (size_t)(n) + (size_t)136 \
          : (size_t)0)
-// imle_argmax_exact_workspace_len as a constant, for static arrays.
+// imle_argmax_exact_workspace_len.
 #define IMLE_ARGMAX_EXACT_WORKSPACE_LEN(n) ((size_t)(n))
 
 // On every function whose status should not be ignored; define it as nothing if you would rather.

@@ -51,7 +51,7 @@ pub(crate) trait Level {
 /// Lanes are ranked by eights, so many of them at a time.
 pub(crate) const RANKED: usize = 4;
 
-#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+#[cfg(all(target_arch = "aarch64", target_feature = "neon", not(feature = "scalar")))]
 #[allow(unsafe_code)]
 mod versions {
     use core::arch::aarch64::*;
@@ -97,7 +97,7 @@ mod versions {
 
 #[cfg(not(any(
     all(target_arch = "x86_64", not(feature = "no-avx2")),
-    all(target_arch = "aarch64", target_feature = "neon")
+    all(target_arch = "aarch64", target_feature = "neon", not(feature = "scalar"))
 )))]
 mod versions {
     use super::{Kernel, LANES, Level};

@@ -17,6 +17,10 @@ use crate::{Error, Shape};
 ///
 /// Implement it for matchings, paths, trees: anything with a solver for the best state under given scores.
 ///
+/// What a solver answers is not checked. Where z is not of zeros and ones, or has not as many ones as
+/// [`ones`](MapSolver::ones) says, no memory is at risk, but results are without meaning and no error tells: an index
+/// list is cut off or ends early, a gradient may be NaN.
+///
 /// ```
 /// use imle::{Imle, Key, MapSolver, Options, Rows, Shape, States};
 ///
@@ -53,10 +57,11 @@ pub trait MapSolver {
     /// z = argmax_{z ∈ C} ⟨z, scores⟩ for row `row` of the batch; ties as the solver likes, but always alike.
     ///
     /// `scores` are never NaN. A score of −inf is a mask: z must be 0 there. `z` comes with unspecified contents and
-    /// every element must be written; both slices have N elements.
+    /// every element must be written, with 0 or 1; both slices have N elements.
     fn map(&self, row: usize, scores: &[f32], z: &mut [f32]);
 
-    /// The number of ones in every state of the row, if all have the same. Index lists are for such solvers only.
+    /// The number of ones in every state of the row, if all have the same: exactly as many as
+    /// [`map`](MapSolver::map) writes. Index lists are for such solvers only.
     fn ones(&self, row: usize) -> Option<usize> {
         let _ = row;
         None

@@ -47,9 +47,9 @@ pub enum Noise {
     /// the sum of κ independent copies is Gumbel(0, 1), so that a k-subset's ε, with κ = k, sums to a Gumbel variable.
     /// Its spread is 1/√κ of Gumbel's: at equal τ its marginals are farther from those of p, not nearer.
     ///
-    /// From one word as above, not below −ln(s)/κ and within 1e-4·max(1, |ε|), by a table that is made once for the rows
-    /// of a call that share κ, in about 7 µs and 7 KiB of stack. The feature `no-sum-of-gamma` leaves it out, for small
-    /// devices: [`Error::Option`].
+    /// From one word as above, not below −ln(s)/κ and within 1e-4·max(1, |ε|), by a table that is made for every run of
+    /// rows with the same κ, in about 10 µs on x86-64 and 10 KiB of stack. The feature `no-sum-of-gamma` leaves it out,
+    /// for small devices: [`Error::Option`].
     SumOfGamma {
         /// κ, from 1 to 65,536; 0 is the row's k, brought into that range. Where rows have no k, the shape's.
         kappa: f32,

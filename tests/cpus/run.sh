@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # run.sh [--all]: the Rust tests on other CPUs, each with std built from source: AArch64 and s390x, which is big-endian,
 # on QEMU; and tests/embedded/cases.c as WebAssembly under node, which must write what the host writes (run
-# tests/embedded/run.sh first). By default the pinned values and the laws with a few cases; --all adds 32-bit x86, the
-# units, the exact distributions and all cases.
+# tests/embedded/run.sh first). By default the pinned values, the laws and, on AArch64, the kernels with a few cases;
+# --all adds 32-bit x86, the kernels everywhere, the units, the exact distributions and all cases.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
@@ -15,7 +15,7 @@ if [[ ${1:-} == --all ]]; then
   unset PROPTEST_CASES
 fi
 
-# on TARGET LINKER RUNNER: static programs, which need no loader of that CPU.
+# on TARGET LINKER RUNNER [OPTION...]: static programs, which need no loader of that CPU.
 on() {
   local name
   name=$(tr 'a-z-' 'A-Z_' <<<"$1")
@@ -23,10 +23,10 @@ on() {
     rust_web
     export RUSTFLAGS=-Ctarget-feature=+crt-static CARGO_UNSTABLE_BUILD_STD=std,panic_unwind,test
     export "CARGO_TARGET_${name}_LINKER=$2" "CARGO_TARGET_${name}_RUNNER=$3"
-    "$CARGO" test --manifest-path tests/cpus/Cargo.toml --release --target "$1" "${tests[@]}"
+    "$CARGO" test --manifest-path tests/cpus/Cargo.toml --release --target "$1" "${tests[@]}" "${@:4}"
   )
 }
-on aarch64-unknown-linux-gnu aarch64-linux-gnu-gcc qemu-aarch64
+on aarch64-unknown-linux-gnu aarch64-linux-gnu-gcc qemu-aarch64 --test kernels # NEON has code of its own
 on s390x-unknown-linux-gnu s390x-linux-gnu-gcc qemu-s390x
 if [[ ${1:-} == --all ]]; then on i686-unknown-linux-gnu i686-linux-gnu-gcc env; fi
 

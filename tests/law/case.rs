@@ -170,11 +170,12 @@ fn any_options() -> impl Strategy<Value = Options> {
             (Target::Combinatorial, Difference::Forward),
         ][..],
     );
+    let sums = u32::from(!cfg!(feature = "no-sum-of-gamma"));
     let noise = prop_oneof![
         3 => Just(Noise::Gumbel),
         1 => Just(Noise::Logistic),
         1 => Just(Noise::Normal),
-        1 => (select(&[1.0, 2.5, 1e4][..]), select(&[1, 10, 50, u32::MAX][..]))
+        sums => (select(&[1.0, 2.5, 1e4][..]), select(&[1, 10, 50, u32::MAX][..]))
             .prop_map(|(kappa, terms)| Noise::SumOfGamma { kappa, terms }),
         1 => Just(Noise::None),
     ];
