@@ -57,6 +57,9 @@ pub(crate) fn choose<'w>(
         return (State::Ones(ones), rest);
     }
     if are_few(scores.theta.len(), k) {
+        if matches!((scores.law, scores.base), (Law::None, Base::Theta)) {
+            return (State::Bits(select::bits(scores.theta, k)), work);
+        }
         let mut states = [[0; 2]];
         Few::of(scores, k).choose(stream, 0, &mut states);
         let [[_, state]] = states;

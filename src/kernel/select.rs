@@ -37,6 +37,25 @@ impl Kernel for Map<'_> {
     }
 }
 
+/// The k largest of at most 64 scores, 1 ≤ k ≤ n, equal scores by lower index: bit i is set where score i is one of them.
+pub(super) fn bits(scores: &[f32], k: usize) -> u64 {
+    level::run(Bits { scores, k })
+}
+
+struct Bits<'a> {
+    scores: &'a [f32],
+    k: usize,
+}
+
+impl Kernel for Bits<'_> {
+    type Output = u64;
+
+    #[inline(always)]
+    fn run<L: Level>(self) -> u64 {
+        best_of_short::<L>(self.scores, self.k).bits
+    }
+}
+
 /// The k largest of few scores.
 pub(super) struct Best {
     /// Bit i is set where score i is one of them.

@@ -48,7 +48,7 @@ pub enum Noise {
     /// Its spread is 1/√κ of Gumbel's: at equal τ its marginals are farther from those of p, not nearer.
     ///
     /// From one word as above, not below −ln(s)/κ and within 1e-4·max(1, |ε|), by a table that is made for every run of
-    /// rows with the same κ, in about 10 µs on x86-64 and 10 KiB of stack. The feature `no-sum-of-gamma` leaves it out,
+    /// rows with the same κ, in about 10 µs on x86-64 and 8 KiB of stack. The feature `no-sum-of-gamma` leaves it out,
     /// for small devices: [`Error::Option`].
     SumOfGamma {
         /// κ, from 1 to 65,536; 0 is the row's k, brought into that range. Where rows have no k, the shape's.
