@@ -159,7 +159,8 @@ pub(crate) fn near_kth<L: Level>(scores: &[f32], k: usize, width: f32) -> f32 {
     let (mut low, mut high) = (float::rank(lowest), float::rank(highest) + 1);
     for turn in 0_u32.. {
         let (from, to) = (unrank(low), unrank(high));
-        if to - from <= width || high - low <= 1 {
+        // A bracket may be too wide for a difference, and so may the width.
+        if to - from <= width.min(f32::MAX) || high - low <= 1 {
             break;
         }
         let middle = float::rank(0.5 * from + 0.5 * to);
