@@ -312,6 +312,21 @@ fn improbable_states_have_their_probability() {
     }
 }
 
+/// Scores so far apart that their difference is no float, at temperatures of that size.
+#[test]
+fn samples_of_the_farthest_scores_avoid_masks() {
+    for (scale, temperature) in [(f32::MAX, f32::MAX), (f32::MAX, f32::MAX / 2.0), (f32::MAX / 4.0, f32::MAX)] {
+        for at in 0..4 {
+            let mut theta = [scale, scale, -scale, f32::NEG_INFINITY];
+            theta.rotate_left(at);
+            let (exact, mut work) = exact(&theta, 3, temperature);
+            let mut z = [f32::NAN; 4];
+            exact.sample(Key::default(), Rows::contiguous(&theta), States::z(&mut z), &mut work).unwrap();
+            assert_eq!(z, theta.map(|t| if t.is_finite() { 1.0 } else { 0.0 }), "{theta:?}, T = {temperature:e}");
+        }
+    }
+}
+
 #[test]
 fn a_log_partition_that_overflows_is_infinite() {
     for (theta, expected) in [(-2.8e38, f32::NEG_INFINITY), (2.8e38, f32::INFINITY)] {
