@@ -2,7 +2,6 @@
 
 use crate::kernel::SCALAR;
 use crate::kernel::elementwise::{self, copy};
-use crate::kernel::few::add_at;
 use crate::rows::{block, block_mut, check_length};
 use crate::{Error, MapSolver, Shape};
 
@@ -217,10 +216,18 @@ impl State<'_> {
                 // One more would do: where it costs a branch anyway, the rest is not looked at.
                 if SCALAR { all.nth(chosen.count()).is_none() } else { all.count() == chosen.count() }
             }
-            State::Bits(bits) => {
-                positions(bits).all(|i| dz.get(i as usize).is_some_and(|&dz| dz <= 0.0))
-                    && (0..).zip(dz).all(|(i, &dz)| dz >= 0.0 || bits >> i & 1 == 1)
-            }
+            // Of few scores this is asked where their noise is made.
+            State::Bits(_) => false,
+        }
+    }
+}
+
+/// sum[i] += x where bit i is set.
+#[inline(always)]
+fn add_at(bits: u64, x: f32, sum: &mut [f32]) {
+    for i in positions(bits) {
+        if let Some(sum) = sum.get_mut(i as usize) {
+            *sum += x;
         }
     }
 }

@@ -325,6 +325,24 @@ pub(crate) fn sum(a: &[f32]) -> f32 {
     sums.iter().sum()
 }
 
+/// The sum of all lanes.
+#[inline(always)]
+pub(crate) fn total<const N: usize>(lanes: &[f32; N]) -> f32 {
+    let mut sums = *lanes;
+    let mut half = N / 2;
+    while half > 0 {
+        for l in 0..half {
+            if let [a, b] = [l, l + half].map(|l| sums.get(l).copied().unwrap_or_default())
+                && let Some(sum) = sums.get_mut(l)
+            {
+                *sum = a + b;
+            }
+        }
+        half /= 2;
+    }
+    sums.first().copied().unwrap_or_default()
+}
+
 /// The largest |x| of the finite values.
 pub(crate) fn largest_magnitude(values: &[f32]) -> f32 {
     const SIGN: u32 = 1 << 31;

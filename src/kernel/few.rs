@@ -1,12 +1,12 @@
 //! Rows of at most 64 scores: all of them are computed, a state is a word, and a row's samples are found in one go.
 
-use super::elementwise::Perturbed;
+use super::elementwise::{Perturbed, copy};
 use super::level::{self, Kernel, Level};
 use super::select::best_of_few;
 use super::{EIGHT, LANES};
 use crate::noise::{Law, Stream};
 use crate::rows::DzView;
-use crate::states::{Lists, positions};
+use crate::states::Lists;
 
 /// So many scores are few: as many as a word has bits.
 pub(crate) const FEW: usize = 64;
@@ -35,11 +35,9 @@ pub(crate) struct Few<'a> {
 }
 
 impl<'a> Few<'a> {
-    /// For states of these scores alone.
-    pub(crate) fn of(target: &Perturbed<'a>, k: usize) -> Self {
-        let dz = Some(target.base.dz()).filter(|dz| !dz.is_empty());
-        let dz = dz.map(|dz| DzView::of_row(dz, dz.len()));
-        Few { k, first: None, lists: None, target: *target, dz, b: 0, descends: false }
+    /// For states of θ's scores alone.
+    pub(crate) fn of(theta: &Perturbed<'a>, k: usize) -> Self {
+        Few { k, first: None, lists: None, target: *theta, dz: None, b: 0, descends: false }
     }
 
     /// z and z' of the samples from `from` on, as many as there is room for. False if a dz is not finite or a list is no
@@ -91,16 +89,6 @@ impl Kernel for Choose<'_> {
     }
 }
 
-/// sum[i] += x where bit i is set.
-#[inline(always)]
-pub(crate) fn add_at(bits: u64, x: f32, sum: &mut [f32]) {
-    for i in positions(bits) {
-        if let Some(sum) = sum.get_mut(i as usize) {
-            *sum += x;
-        }
-    }
-}
-
 /// A row of n padded to whole blocks: loops over it have no rest.
 struct Row<'a> {
     n: usize,
@@ -119,7 +107,7 @@ impl<'a> Row<'a> {
     #[inline(always)]
     fn new(scores: &Perturbed<'a>, k: usize) -> Self {
         let mut theta = [f32::NEG_INFINITY; FEW];
-        pad(scores.theta, &mut theta);
+        copy(scores.theta, &mut theta);
         let zeros = [0.0; FEW];
         Row { n: scores.theta.len(), k, law: scores.law, theta, dz: zeros, epsilon: zeros, scores: zeros }
     }
@@ -137,7 +125,7 @@ impl<'a> Row<'a> {
     /// Whether all are finite.
     #[inline(always)]
     fn set_dz(&mut self, dz: &[f32]) -> bool {
-        pad(dz, &mut self.dz);
+        copy(dz, &mut self.dz);
         // 0 · x is 0 for a finite x.
         let mut zeros = [0.0; EIGHT];
         for eight in self.dz.as_chunks::<EIGHT>().0.iter().take(self.n.div_ceil(EIGHT)) {
@@ -185,17 +173,5 @@ impl<'a> Row<'a> {
             ones >>= LANES;
         }
         true
-    }
-}
-
-/// padded ← values, at most as many.
-#[inline(always)]
-fn pad(values: &[f32], padded: &mut [f32; FEW]) {
-    let (fours, rest) = values.as_chunks::<4>();
-    for (to, four) in padded.as_chunks_mut::<4>().0.iter_mut().zip(fours) {
-        *to = *four;
-    }
-    for (to, value) in padded.iter_mut().skip(4 * fours.len()).zip(rest) {
-        *to = *value;
     }
 }

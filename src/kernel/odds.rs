@@ -1,8 +1,9 @@
 //! The coins of a row: their odds, and the sums over them that choose the tilt.
 
 use super::LANES;
+use super::elementwise::total;
 use super::level::Level;
-use super::polynomial::{load, total};
+use super::polynomial::load;
 use crate::float::exp_negative;
 
 /// The sign of a float, as its bit.

@@ -16,7 +16,7 @@
 //! a bound below the true k-th score, so that the second time cannot fail.
 
 use super::elementwise::{Base, Perturbed, copy};
-use super::few::{FEW, Few, are_few};
+use super::few::{FEW, are_few};
 use super::level::{self, Kernel, Level};
 use super::select::{self, best_of_few, kth_largest};
 use super::threshold::{SIFTED, floor, groups, has_word, least_word};
@@ -56,16 +56,11 @@ pub(crate) fn choose<'w>(
         let (ones, rest) = work.split_at_mut_checked(k).unwrap_or_default();
         return (State::Ones(ones), rest);
     }
-    if are_few(scores.theta.len(), k) {
-        if matches!((scores.law, scores.base), (Law::None, Base::Theta)) {
-            return (State::Bits(select::bits(scores.theta, k)), work);
-        }
-        let mut states = [[0; 2]];
-        Few::of(scores, k).choose(stream, 0, &mut states);
-        let [[_, state]] = states;
-        return (State::Bits(state), work);
-    }
     let n = scores.theta.len();
+    // MAP(θ). With noise, few scores do not come here one sample after another.
+    if are_few(n, k) && matches!((scores.law, scores.base), (Law::None, Base::Theta)) {
+        return (State::Bits(select::bits(scores.theta, k)), work);
+    }
     if pays(n, k) {
         level::run(Choose { scores, k, stream, work: &mut *work });
         let (ones, rest) = work.split_at_mut_checked(k).unwrap_or_default();

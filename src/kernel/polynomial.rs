@@ -8,7 +8,7 @@
 //! The order of all sums is fixed: the same bits for vectors of any width.
 
 use super::EIGHT;
-use super::elementwise::copy;
+use super::elementwise::{copy, total};
 use crate::float::{exponent, power_of_two};
 
 /// A row of the table, or a block of coefficients.
@@ -304,22 +304,4 @@ pub(crate) fn power_sums(odds: &[f32], v: &[f32], sign: f32, degree: usize, tabl
         *sum = sign * total(row);
         sign = -sign;
     }
-}
-
-/// The sum of all lanes.
-#[inline(always)]
-pub(crate) fn total<const N: usize>(lanes: &[f32; N]) -> f32 {
-    let mut sums = *lanes;
-    let mut half = N / 2;
-    while half > 0 {
-        for l in 0..half {
-            if let [a, b] = [l, l + half].map(|l| sums.get(l).copied().unwrap_or_default())
-                && let Some(sum) = sums.get_mut(l)
-            {
-                *sum = a + b;
-            }
-        }
-        half /= 2;
-    }
-    sums.first().copied().unwrap_or_default()
 }

@@ -8,6 +8,7 @@
 
 use crate::float::{exp_negative, ln, sqrt};
 use crate::kernel::EIGHT;
+use crate::kernel::elementwise::total;
 
 /// Terms i up to here have a rate of their own.
 const EXACT: u32 = 12;
@@ -226,7 +227,8 @@ impl March {
         for (sum, odd) in sums.as_flattened_mut().iter_mut().zip(odd.as_flattened()) {
             *sum += odd;
         }
-        sums.map(sum)
+        let [middle, end, once, by_z] = &sums;
+        [total(middle), total(end), total(once), total(by_z)]
     }
 
     /// c at x + h, where everything has `grown` by e^{ηh}.
@@ -286,11 +288,6 @@ fn mean([p0, p1, p2]: [f32; 3], zeta: f32, up: f32) -> f32 {
     let zeroth = (up + 1.0 / up) - square * first;
     let second = zeroth - 2.0 * first;
     0.5 * (p1 * zeroth + 0.5 * (p2 - p0) * (zeta * first) + (0.5 * (p0 + p2) - p1) * second)
-}
-
-#[inline(always)]
-fn sum([a, b, c, d, e, f, g, h]: [f32; EIGHT]) -> f32 {
-    ((a + e) + (c + g)) + ((b + f) + (d + h))
 }
 
 /// How f runs: its logarithmic derivative, and that one's derivative.
