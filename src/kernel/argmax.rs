@@ -2,19 +2,29 @@
 
 use super::LANES;
 
-/// The largest score, −inf if there is none. Not for NaN.
+/// The largest score, −inf if there is none. NaN is passed over.
 #[inline(always)]
 pub(super) fn largest(scores: &[f32]) -> f32 {
     let (blocks, rest) = scores.as_chunks::<LANES>();
     let mut lanes = [f32::NEG_INFINITY; LANES];
     for block in blocks {
-        for (lane, &score) in lanes.iter_mut().zip(block) {
-            *lane = if score > *lane { score } else { *lane };
-        }
+        raise(&mut lanes, block.iter().copied());
     }
-    for (lane, &score) in lanes.iter_mut().zip(rest) {
-        *lane = if score > *lane { score } else { *lane };
+    raise(&mut lanes, rest.iter().copied());
+    largest_of(lanes)
+}
+
+/// Each lane becomes its value if that is larger.
+#[inline(always)]
+pub(super) fn raise(lanes: &mut [f32; LANES], values: impl Iterator<Item = f32>) {
+    for (lane, value) in lanes.iter_mut().zip(values) {
+        *lane = if value > *lane { value } else { *lane };
     }
+}
+
+/// By value: what is halved here stays in registers there.
+#[inline(always)]
+pub(super) fn largest_of(mut lanes: [f32; LANES]) -> f32 {
     let mut half = LANES / 2;
     while half > 0 {
         let (low, high) = lanes.split_at_mut(half);

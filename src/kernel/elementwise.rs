@@ -3,6 +3,7 @@
 //! Each operation rounds once. Masked coordinates (θ = −inf) have the score −inf and are the only ones that do: a
 //! score that overflows downwards, or has no value because two infinities met, counts as the lowest finite float.
 
+use super::argmax::{largest, largest_of, raise};
 use super::level::{self, Kernel, Level};
 use super::{EIGHT, LANES, SCALAR, streaming};
 use crate::float::Sum;
@@ -130,6 +131,28 @@ impl<'a> Perturbed<'a> {
             Base::Combinatorial { dz } => base_of(t, combinatorial(t, value(dz, i))),
         };
         least_of(t, base + self.tau * epsilon)
+    }
+
+    /// What no base exceeds: the largest of them, masks not looked at. Where there is no value the score is the lowest.
+    #[inline(always)]
+    pub(super) fn highest_base(&self) -> f32 {
+        match self.base {
+            Base::Theta => largest(self.theta),
+            Base::Linear { dz, alpha, lambda } => self.largest_with(dz, |t, d| linear(t, d, alpha, lambda)),
+            Base::Combinatorial { dz } => self.largest_with(dz, combinatorial),
+        }
+    }
+
+    /// The largest base of θ and dz.
+    #[inline(always)]
+    fn largest_with(&self, dz: &[f32], base: impl Fn(f32, f32) -> f32) -> f32 {
+        let ((theta, theta_rest), (dz, dz_rest)) = (self.theta.as_chunks::<LANES>(), dz.as_chunks::<LANES>());
+        let mut lanes = [f32::MIN; LANES];
+        for (theta, dz) in theta.iter().zip(dz) {
+            raise(&mut lanes, theta.iter().zip(dz).map(|(&t, &d)| base(t, d)));
+        }
+        raise(&mut lanes, theta_rest.iter().zip(dz_rest).map(|(&t, &d)| base(t, d)));
+        largest_of(lanes)
     }
 
     /// Eight scores from their θ, dz and ε, all by value: compilers need not fear that one is stored over another.

@@ -10,8 +10,8 @@
 //! 3. the few coordinates whose bounds reach t are collected,
 //! 4. their scores are computed, and the k best of them and of those kept from earlier chunks are kept.
 //!
-//! Once k are kept, only what exceeds the k-th of them is collected, and of words that are too small for that, whatever
-//! their coordinate, no bound is formed. Everything else was below t, and if the k-th kept
+//! Once k are kept, only what exceeds the k-th of them is collected. Where that takes a word among the largest, whatever
+//! its coordinate, no bounds are formed: the largest words are collected. Everything else was below t, and if the k-th kept
 //! score reaches t, nothing was missed. If it does not, which is rare, the row is read once more with that score as t:
 //! a bound below the true k-th score, so that the second time cannot fail.
 
@@ -193,28 +193,17 @@ impl<'a> Attempt<'a> {
         };
         self.scores.law.fill_words(stream, words);
         let part = self.scores.part(from, to);
-        let least_word = if self.len < self.k { None } else { least_word(&part, self.bar, bounds) };
-
-        let (mut collected, mut t, mut at) = (0, self.bar, 0);
-        while at < len {
-            let begin = at;
-            at = if least_word.is_some() { len.min(at + SIFTED) } else { len };
-            if let Some(least) = least_word
-                && !has_word(words, begin, least)
-            {
-                continue;
-            }
-            if let Some(bounds) = bounds.get_mut(begin..at.next_multiple_of(LANES)) {
-                part.part(begin, at).bound(words.get(begin..).unwrap_or_default(), bounds);
-                bounds.get_mut(at - begin..).unwrap_or_default().fill(f32::NEG_INFINITY);
-                if least_word.is_none() {
-                    let Some(floor) = floor::<L>(bounds, self.k, self.bar, self.groups) else { return Ok(()) };
-                    let guessed = floor - self.scores.tau * self.scores.law.slack();
-                    t = if guess && guessed > self.bar { guessed } else { self.bar };
-                }
-            }
-            collected = collect::<L>(bounds, words, (begin, at), from, t, collected);
+        let least_word = if self.len < self.k { None } else { least_word(&part, self.bar) };
+        if let Some(least) = least_word {
+            let collected = collect_by_word::<L>(bounds, words, len, from, least);
+            return if collected == 0 { Ok(()) } else { self.keep::<L>(collected, self.bar) };
         }
+        part.bound(words, bounds);
+        bounds.get_mut(len..).unwrap_or_default().fill(f32::NEG_INFINITY);
+        let Some(floor) = floor::<L>(bounds, self.k, self.bar, self.groups) else { return Ok(()) };
+        let guessed = floor - self.scores.tau * self.scores.law.slack();
+        let t = if guess && guessed > self.bar { guessed } else { self.bar };
+        let collected = collect::<L>(bounds, words, (0, len), from, t, 0);
         self.keep::<L>(collected, t)
     }
 
@@ -330,6 +319,31 @@ impl<'a> Attempt<'a> {
         }
         kth
     }
+}
+
+/// [`collect`] of the coordinates whose words may be `least` or more; most groups of them have none.
+#[inline(always)]
+fn collect_by_word<L: Level>(ranks: &mut [f32], words: &mut [f32], len: usize, first: usize, least: u32) -> usize {
+    let mut collected = 0;
+    for from in (0..len).step_by(SIFTED) {
+        if !has_word(words, from, least) {
+            continue;
+        }
+        let to = len.min(from + SIFTED);
+        let group = ranks.get_mut(from..to.next_multiple_of(LANES)).unwrap_or_default();
+        for (rank, word) in group.iter_mut().zip(words.get(from..).unwrap_or_default()) {
+            *rank = rank_of(word.to_bits());
+        }
+        group.get_mut(to - from..).unwrap_or_default().fill(f32::NEG_INFINITY);
+        collected = collect::<L>(ranks, words, (from, to), first, rank_of(least), collected);
+    }
+    collected
+}
+
+/// The order of words by their upper 24 bits, which a float can tell.
+#[inline(always)]
+fn rank_of(word: u32) -> f32 {
+    (word >> 8) as i32 as f32
 }
 
 /// Moves the words of the coordinates whose bounds reach t, which is finite, to those collected before at the front, and

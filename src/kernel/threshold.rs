@@ -1,11 +1,10 @@
 //! What a bound or a word must reach for its score to be among the k largest.
 
-use super::elementwise::{Base, Perturbed};
+use super::LANES;
+use super::elementwise::Perturbed;
 use super::few::FEW;
 use super::level::Level;
 use super::select::{best_of_few, kth_largest};
-use super::{LANES, argmax};
-use crate::noise::Law;
 
 /// Coordinates whose words are looked at together, once most are known to be too small.
 pub(super) const SIFTED: usize = 64;
@@ -49,15 +48,8 @@ fn maxima<'g>(bounds: &[f32], span: usize, groups: &'g mut [f32]) -> &'g [f32] {
 
 /// Words below this have scores below the bar, whatever their coordinate. None where that is not so of nearly all words.
 #[inline(always)]
-pub(super) fn least_word(scores: &Perturbed<'_>, bar: f32, scratch: &mut [f32]) -> Option<u32> {
-    let bases = match scores.base {
-        Base::Theta => scores.theta,
-        _ => {
-            Perturbed { law: Law::None, ..*scores }.bound(&[], scratch);
-            scratch.get(..scores.theta.len())?
-        }
-    };
-    let highest = argmax::largest(bases);
+pub(super) fn least_word(scores: &Perturbed<'_>, bar: f32) -> Option<u32> {
+    let highest = scores.highest_base();
     // Bounds rise with words and bases. Words are tried by their distance from the largest, in steps of an eighth.
     const MOST: u32 = 8 * 24;
     let (mut low, mut high) = (0, MOST);
