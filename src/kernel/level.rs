@@ -30,11 +30,11 @@ pub(crate) trait Level {
 
     /// Of at most 32 lanes, the bits of those that fewer than k, and of those that fewer than k − 1 of the scores exceed.
     #[inline(always)]
-    fn ranked(scores: &[f32], lanes: &[[f32; EIGHT]], k: i32) -> [u32; 2] {
+    fn ranked(scores: &[[f32; FOUR]], lanes: &[[f32; EIGHT]], k: i32) -> [u32; 2] {
         let (mut fewer, mut fewer_still) = (0, 0);
         for (lanes, shift) in lanes.iter().zip((0..).step_by(EIGHT)) {
             let mut above = [0; EIGHT];
-            for &score in scores {
+            for &score in scores.as_flattened() {
                 for (above, &lane) in above.iter_mut().zip(lanes) {
                     *above += i32::from(score > lane);
                 }
@@ -50,6 +50,9 @@ pub(crate) trait Level {
 
 /// Lanes are ranked by eights, so many of them at a time.
 pub(crate) const RANKED: usize = 4;
+
+/// Scores that lanes are compared with in one turn of the loop.
+pub(crate) const FOUR: usize = 4;
 
 #[cfg(all(target_arch = "aarch64", target_feature = "neon", not(feature = "scalar")))]
 #[allow(unsafe_code)]
@@ -130,7 +133,7 @@ mod versions {
     use core::arch::x86_64::*;
     use core::sync::atomic::{AtomicU8, Ordering};
 
-    use super::{EIGHT, Kernel, LANES, Level};
+    use super::{EIGHT, FOUR, Kernel, LANES, Level};
 
     const UNKNOWN: u8 = 0;
     const PORTABLE: u8 = 1;
@@ -200,24 +203,26 @@ mod versions {
         }
 
         #[inline(always)]
-        fn ranked(scores: &[f32], lanes: &[[f32; EIGHT]], k: i32) -> [u32; 2] {
+        fn ranked(scores: &[[f32; FOUR]], lanes: &[[f32; EIGHT]], k: i32) -> [u32; 2] {
             ranked_by_avx2(scores, lanes, k)
         }
     }
 
     #[inline(always)]
-    fn ranked_by_avx2(scores: &[f32], lanes: &[[f32; EIGHT]], k: i32) -> [u32; 2] {
+    fn ranked_by_avx2(scores: &[[f32; FOUR]], lanes: &[[f32; EIGHT]], k: i32) -> [u32; 2] {
         #[inline(always)]
-        fn rank<const B: usize>(scores: &[f32], lanes: [&[f32; EIGHT]; B], k: i32) -> [u32; 2] {
+        fn rank<const B: usize>(scores: &[[f32; FOUR]], lanes: [&[f32; EIGHT]; B], k: i32) -> [u32; 2] {
             // SAFETY: each of `lanes` is as long as what is read, and who runs this has AVX2.
             unsafe {
                 // 0 less the scores that exceed a lane.
                 let mut counts = [_mm256_setzero_si256(); B];
-                for &score in scores {
-                    let score = _mm256_set1_ps(score);
-                    for (count, lanes) in counts.iter_mut().zip(lanes) {
-                        let exceeded = _mm256_cmp_ps::<_CMP_GT_OQ>(score, _mm256_loadu_ps(lanes.as_ptr()));
-                        *count = _mm256_add_epi32(*count, _mm256_castps_si256(exceeded));
+                for four in scores {
+                    for &score in four {
+                        let score = _mm256_set1_ps(score);
+                        for (count, lanes) in counts.iter_mut().zip(lanes) {
+                            let exceeded = _mm256_cmp_ps::<_CMP_GT_OQ>(score, _mm256_loadu_ps(lanes.as_ptr()));
+                            *count = _mm256_add_epi32(*count, _mm256_castps_si256(exceeded));
+                        }
                     }
                 }
                 let (mut fewer, mut fewer_still) = (0, 0);
@@ -255,7 +260,7 @@ mod versions {
         }
 
         #[inline(always)]
-        fn ranked(scores: &[f32], lanes: &[[f32; EIGHT]], k: i32) -> [u32; 2] {
+        fn ranked(scores: &[[f32; FOUR]], lanes: &[[f32; EIGHT]], k: i32) -> [u32; 2] {
             ranked_by_avx2(scores, lanes, k)
         }
     }

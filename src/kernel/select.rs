@@ -9,7 +9,7 @@
 use super::argmax::argmax;
 use super::elementwise::copy;
 use super::few::FEW;
-use super::level::{self, Kernel, Level, RANKED};
+use super::level::{self, FOUR, Kernel, Level, RANKED};
 use super::{Blocks, EIGHT, LANES, SCALAR, streaming};
 use crate::float::{self, unrank};
 use crate::states::positions;
@@ -75,8 +75,9 @@ pub(super) fn best_of_few<L: Level>(scores: &[f32], count: usize, k: usize) -> B
         return Best { bits: 1 << best, least: all.get(best).copied().unwrap_or_default() };
     }
     let (mut bits, mut before) = (0, 0);
+    let fours = scores.as_chunks().0.get(..count.div_ceil(FOUR)).unwrap_or_default();
     for (lanes, shift) in eights.chunks(RANKED).zip((0..).step_by(RANKED * EIGHT)) {
-        let [fewer_than_k, fewer_still] = L::ranked(all, lanes, k as i32);
+        let [fewer_than_k, fewer_still] = L::ranked(fours, lanes, k as i32);
         bits |= u64::from(fewer_than_k) << shift;
         before |= u64::from(fewer_still) << shift;
     }
