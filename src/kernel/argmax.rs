@@ -11,7 +11,7 @@ pub(super) fn largest(scores: &[f32]) -> f32 {
         raise(&mut lanes, block.iter().copied());
     }
     raise(&mut lanes, rest.iter().copied());
-    largest_of(lanes)
+    largest_of(&lanes)
 }
 
 /// Each lane becomes its value if that is larger.
@@ -22,19 +22,10 @@ pub(super) fn raise(lanes: &mut [f32; LANES], values: impl Iterator<Item = f32>)
     }
 }
 
-/// By value: what is halved here stays in registers there.
+/// The largest lane.
 #[inline(always)]
-pub(super) fn largest_of(mut lanes: [f32; LANES]) -> f32 {
-    let mut half = LANES / 2;
-    while half > 0 {
-        let (low, high) = lanes.split_at_mut(half);
-        for (low, high) in low.iter_mut().zip(high) {
-            *low = if *high > *low { *high } else { *low };
-        }
-        half /= 2;
-    }
-    let [largest, ..] = lanes;
-    largest
+pub(super) fn largest_of(lanes: &[f32; LANES]) -> f32 {
+    lanes.iter().fold(f32::NEG_INFINITY, |largest, &lane| if lane > largest { lane } else { largest })
 }
 
 /// The index of the largest score, the lowest one among equals; 0 for an empty slice. Not for NaN.

@@ -152,7 +152,7 @@ impl<'a> Perturbed<'a> {
             raise(&mut lanes, theta.iter().zip(dz).map(|(&t, &d)| base(t, d)));
         }
         raise(&mut lanes, theta_rest.iter().zip(dz_rest).map(|(&t, &d)| base(t, d)));
-        largest_of(lanes)
+        largest_of(&lanes)
     }
 
     /// Eight scores from their θ, dz and ε, all by value: compilers need not fear that one is stored over another.

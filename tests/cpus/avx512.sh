@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# avx512.sh: the Rust tests on an x86-64 processor with AVX-512, which few machines have: emulated by Bochs (QEMU does not
+# know these instructions), where Debian's kernel boots from a CD into nothing but the tests. The kernels, the laws and the
+# pinned values, with a few cases.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
+out=$CARGO_TARGET_DIR/avx512
+rm -rf "$out/cd" "$out/root"
+mkdir -p "$out/cd" "$out/root"
+
+# Downloaded, not installed: the machine's own kernel stays what it is.
+package=$(apt-cache depends --important linux-image-cloud-amd64 | sed -n 's/.*Depends: //p')
+if [[ ! -d $out/$package ]]; then
+  (cd "$out" && apt-get -qq -o APT::Sandbox::User=root download "$package")
+  dpkg -x "$out/${package}"_*.deb "$out/$package"
+fi
+cp "$out/$package"/boot/vmlinuz-* "$out/cd/linux"
+
+# The same programs that run on this machine, and the libraries that they load.
+tests=(kernels laws value_stability)
+cargo test --release "${tests[@]/#/--test=}" --no-run --message-format=json |
+  sed -n 's/.*"name":"\([^"]*\)".*"executable":"\([^"]*\)".*/\1 \2/p' |
+  while read -r name program; do
+    strip -o "$out/root/$name" "$program"
+    ldd "$program" | grep -o '/[^ ]*' | xargs -I{} cp --parents -Lu {} "$out/root"
+  done
+mkdir "$out/root"/{dev,proc}
+cp "$(command -v busybox)" "$out/root/busybox"
+cat >"$out/root/init" <<END
+#!/busybox sh
+/busybox mount -t proc proc /proc
+/busybox mount -t devtmpfs dev /dev
+export PROPTEST_CASES=32 PROPTEST_MAX_SHRINK_ITERS=9
+passed=0
+for test in ${tests[*]}; do /\$test --nocapture && passed=\$((passed + 1)); done
+echo "\$passed of ${#tests[@]} passed"
+/busybox sleep 1
+/busybox poweroff -f
+END
+chmod +x "$out/root/init"
+(cd "$out/root" && find . | cpio --quiet -o -H newc) | gzip >"$out/cd/initrd"
+cp /usr/lib/ISOLINUX/isolinux.bin /usr/lib/syslinux/modules/bios/ldlinux.c32 "$out/cd"
+# Bochs tells the size of the compacted state wrong, and Linux would do without AVX.
+echo 'DEFAULT linux initrd=initrd console=ttyS0 quiet mitigations=off clearcpuid=xsavec,xsaves' >"$out/cd/isolinux.cfg"
+genisoimage -quiet -o "$out/cd.iso" -b isolinux.bin -c boot.cat -no-emul-boot -boot-load-size 4 -boot-info-table "$out/cd"
+
+# Debian's Bochs has a debugger, which has to be told to go on, and a screen, which needs a terminal.
+cat >"$out/bochsrc" <<END
+cpu: model=corei7_skylake_x, ips=100000000, reset_on_triple_fault=0
+megs: 256
+romimage: file=/usr/share/bochs/BIOS-bochs-latest
+vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
+ata0-master: type=cdrom, path=$out/cd.iso, status=inserted
+boot: cdrom
+com1: enabled=1, mode=file, dev=$out/serial.txt
+display_library: term
+sound: driver=dummy
+log: $out/bochs.log
+panic: action=fatal
+END
+echo continue >"$out/commands"
+rm -f "$out/serial.txt"
+TERM=xterm timeout 900 script -qec "stty rows 25 cols 80; bochs -q -f '$out/bochsrc' -rc '$out/commands'" "$out/screen.txt" \
+  </dev/null >/dev/null || true # powered off
+tr -d '\r' <"$out/serial.txt" | tee "$out/log.txt"
+grep -q 'kernel: avx512$' "$out/log.txt"
+grep -qx "${#tests[@]} of ${#tests[@]} passed" "$out/log.txt"
+echo "AVX-512: the same bits in Bochs as on the host"
