@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # run.sh [--all]: the Rust tests on other CPUs, each with std built from source: AArch64 and s390x, which is big-endian,
-# on QEMU; and tests/embedded/cases.c as WebAssembly under node, which must write what the host writes (run
+# on QEMU, and 32-bit x86; and tests/embedded/cases.c as WebAssembly under node, which must write what the host writes (run
 # tests/embedded/run.sh first). By default the pinned values, the laws and, on AArch64, the kernels with a few cases;
-# --all adds 32-bit x86, the kernels everywhere, the units, the exact distributions and all cases.
+# --all adds the kernels everywhere, the units, the exact distributions and all cases.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
@@ -28,7 +28,7 @@ on() {
 }
 on aarch64-unknown-linux-gnu aarch64-linux-gnu-gcc qemu-aarch64 --test kernels # NEON has code of its own
 on s390x-unknown-linux-gnu s390x-linux-gnu-gcc qemu-s390x
-if [[ ${1:-} == --all ]]; then on i686-unknown-linux-gnu i686-linux-gnu-gcc env; fi
+on i686-unknown-linux-gnu i686-linux-gnu-gcc env
 
 target=wasm32-unknown-unknown
 out=$CARGO_TARGET_DIR/embedded/$target
