@@ -23,7 +23,7 @@ pub const IMLE_NOISE_NORMAL: u32 = 3;
 /// imle_options.noise: Sum-of-Gamma, eps = sum over i <= s of Gamma(shape 1/kappa, scale 1) / i - ln(s) / kappa, with
 /// s = sog_terms and kappa = sog_kappa: mean (H_s - ln s) / kappa, H_s = sum of 1/i, variance (1/kappa) sum of 1/i^2.
 /// With all terms the sum of kappa independent copies is Gumbel(0, 1). Within 1e-4 max(1, |eps|) of the exact quantile,
-/// by a table made for every run of rows with the same kappa (some 10 us on x86-64, 8 KiB of stack). At equal tau its
+/// by a table made for every run of rows with the same kappa (some 10 us on x86-64, 7 KiB of stack). At equal tau its
 /// marginals are farther from those of p than Gumbel's. The small archives for microcontrollers leave it out: there
 /// it is IMLE_ERR_OPTION. Source: Niepert, Minervini, Franceschi 2021, section 3.2.
 pub const IMLE_NOISE_SUM_OF_GAMMA: u32 = 4;
