@@ -94,7 +94,7 @@ impl<const N: usize, const K: usize> TopK<N, K> {
         let mut work = [[0.0; N]; 3];
         let mut out = samples.iter_mut();
         self.with_row::<S>(theta, |row| {
-            row.sample(Source::noise(key), work.as_flattened_mut(), |_, z| {
+            row.sample(&Source::noise(key), work.as_flattened_mut(), |_, z| {
                 if let Some(out) = out.next() {
                     *out = chosen(z);
                 }
@@ -121,7 +121,7 @@ impl<const N: usize, const K: usize> TopK<N, K> {
         let mut work = [[0.0; N]; 3];
         let dz = DzView::of_row(dz.as_flattened(), N);
         self.with_row::<S>(theta, |row| {
-            row.gradient(Source::noise(key), dz, None, work.as_flattened_mut(), &mut grad_theta, &mut diagnostics)
+            row.gradient(&Source::noise(key), dz, None, work.as_flattened_mut(), &mut grad_theta, &mut diagnostics)
         })?;
         Ok((grad_theta, diagnostics))
     }

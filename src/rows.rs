@@ -222,7 +222,10 @@ pub(crate) fn check_scores(argument: &'static str, b: usize, scores: &[f32]) -> 
 
 /// Every gradient of row b is finite.
 pub(crate) fn check_dz_row(dz: DzView<'_>, b: usize, samples: usize) -> Result<(), Error> {
-    dz.row(b, samples).try_for_each(|dz| check_finite("dz", b, dz))
+    for dz in dz.row(b, samples) {
+        check_finite("dz", b, dz)?;
+    }
+    Ok(())
 }
 
 /// Every value of row b is finite.

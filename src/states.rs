@@ -204,6 +204,7 @@ impl State<'_> {
     }
 
     /// Whether dz ≤ 0 at every one and dz ≥ 0 at every zero: a step against dz raises what is chosen and nothing else.
+    #[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(always))]
     pub(crate) fn has_descended(self, dz: &[f32]) -> bool {
         match self {
             State::Dense(z) => z.iter().zip(dz).all(|(&z, &dz)| if z != 0.0 { dz <= 0.0 } else { dz >= 0.0 }),

@@ -134,10 +134,10 @@ impl imle_options {
         sog_kappa: 0.0,
     };
 
-    /// The core's options, ranges checked.
+    /// The options as the core takes them; it checks their ranges.
     pub(crate) fn to_core(self) -> Result<Options, Refused> {
         let unknown = Err(Refused(IMLE_ERR_OPTION));
-        let options = Options {
+        Ok(Options {
             noise: match self.noise {
                 IMLE_NOISE_NONE => Noise::None,
                 IMLE_NOISE_GUMBEL => Noise::Gumbel,
@@ -165,9 +165,7 @@ impl imle_options {
                 IMLE_SCALE_NONE => Scale::None,
                 _ => return unknown,
             },
-        };
-        options.check()?;
-        Ok(options)
+        })
     }
 }
 

@@ -60,7 +60,7 @@ pub(crate) fn key(key: *const imle_key) -> Result<Key, Refused> {
     Ok(read(key)?.into())
 }
 
-/// The options, every range checked.
+/// The options. The core checks their ranges.
 pub(crate) fn options(options: *const imle_options) -> Result<Options, Refused> {
     sized(options)?.to_core()
 }
@@ -167,6 +167,8 @@ pub(crate) struct Forward<'a> {
 }
 
 impl Forward<'_> {
+    // Inlined on small machines, as the calls are that it is for: there the copies of what is handed over weigh more.
+    #[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(always))]
     pub(crate) fn check(
         shape: Shape,
         k_row: *const u32,
@@ -204,6 +206,7 @@ pub(crate) struct Backward<'a> {
 }
 
 impl Backward<'_> {
+    #[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(always))]
     pub(crate) fn check(
         shape: Shape,
         k_row: *const u32,

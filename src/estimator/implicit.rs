@@ -41,6 +41,7 @@ impl<M: MapSolver> Imle<M> {
     /// # Errors
     /// Argument errors before anything is written; [`Error::NonFinite`], [`Error::Infeasible`] and
     /// [`Error::NotAState`] with the first bad row.
+    #[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(always))]
     pub fn gradient(
         &self,
         key: Key,
@@ -68,7 +69,7 @@ impl<M: MapSolver> Imle<M> {
             let lists = indices.map(|indices| Lists { lists: block(indices, b * states, states), k: shape.k() });
             check_row(&self.solver, b, theta)?;
             let grad = grad_theta.row(b, n);
-            self.row(law, b, theta).gradient(source, dz, lists, work, grad, &mut diagnostics)
+            self.row(law, b, theta).gradient(&source, dz, lists, work, grad, &mut diagnostics)
         })?;
         Ok(diagnostics)
     }
@@ -76,9 +77,10 @@ impl<M: MapSolver> Imle<M> {
 
 impl<M: MapSolver> Row<'_, M> {
     /// The row's gradient; nothing if dz or a list is bad.
+    #[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(always))]
     pub(crate) fn gradient(
         &self,
-        source: Source,
+        source: &Source,
         dz: DzView<'_>,
         lists: Option<Lists<'_>>,
         work: &mut [f32],

@@ -47,6 +47,8 @@ impl<M: MapSolver> Imle<M> {
     ///
     /// # Errors
     /// [`Error::Option`], [`Error::Shape`].
+    // Here as in `sample` and `gradient`: on small machines copies of what is handed over weigh more than the code.
+    #[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(always))]
     pub fn new(shape: Shape, solver: M, options: Options) -> Result<Self, Error> {
         options.check()?;
         check_solver(&solver, shape)?;
@@ -139,7 +141,7 @@ impl<M: MapSolver> Row<'_, M> {
 
     /// The row's words; where there is no noise, none are read.
     #[inline(always)]
-    fn stream(&self, source: Source) -> Stream {
+    fn stream(&self, source: &Source) -> Stream {
         if matches!(self.law, Law::None) { Stream::silent() } else { source.row(self.b, self.samples) }
     }
 }

@@ -36,6 +36,7 @@ impl<M: MapSolver> Imle<M> {
     /// # Errors
     /// Argument errors before anything is written; [`Error::NonFinite`] and [`Error::Infeasible`] with the first bad
     /// row.
+    #[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(always))]
     pub fn sample(
         &self,
         key: Key,
@@ -62,7 +63,7 @@ impl<M: MapSolver> Imle<M> {
             if let Some(mean) = &mut mean {
                 mean.fill(0.0);
             }
-            self.row(law, b, theta).sample(source, work, |s, z| {
+            self.row(law, b, theta).sample(&source, work, |s, z| {
                 states.put(shape, b * shape.samples() + s, z);
                 if let Some(mean) = &mut mean {
                     z.accumulate(1.0, mean);
@@ -78,7 +79,7 @@ impl<M: MapSolver> Imle<M> {
 
 impl<M: MapSolver> Row<'_, M> {
     /// Draws the row's samples one after another and shows each to `sink`.
-    pub(crate) fn sample(&self, source: Source, work: &mut [f32], mut sink: impl FnMut(usize, State<'_>)) {
+    pub(crate) fn sample(&self, source: &Source, work: &mut [f32], mut sink: impl FnMut(usize, State<'_>)) {
         let scores = self.perturbed();
         let mut stream = self.stream(source);
         if let Some(k) = self.k_of_few() {

@@ -106,12 +106,11 @@ pub(crate) fn good(values: &[f32], masks: bool) -> bool {
         bits << 1 < LIMIT || masks && bits == f32::NEG_INFINITY.to_bits()
     };
     let (blocks, rest) = values.as_chunks::<4>();
-    // 0 · x is 0 for a finite x: two instructions where there is a unit for floats.
-    let zero = |sum: f32, value: &f32| sum + 0.0 * value;
-    if cfg!(any(target_abi = "eabihf", target_feature = "f"))
-        && rest.iter().fold(blocks.iter().fold(0.0, |sum, block| block.iter().fold(sum, zero)), zero) == 0.0
-    {
-        return true;
+    if cfg!(any(target_abi = "eabihf", target_feature = "f")) {
+        // 0 · x is 0 for a finite x: two instructions where there is a unit for floats.
+        let zero = |sum: f32, value: &f32| sum + 0.0 * value;
+        let sum = rest.iter().fold(blocks.iter().fold(0.0, |sum, block| block.iter().fold(sum, zero)), zero);
+        return sum == 0.0 || masks && values.iter().all(good);
     }
     blocks.iter().all(|[a, b, c, d]| good(a) && good(b) && good(c) && good(d)) && rest.iter().all(good)
 }

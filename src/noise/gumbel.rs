@@ -29,16 +29,14 @@ pub(super) fn exponential(word: u32) -> f32 {
     -ln_split(e, if e == 0.0 { p } else { f })
 }
 
-/// [`exponential`], one copy for several laws.
-#[inline(never)]
+/// [`exponential`], one copy for several laws where code is to be small.
 pub(super) fn exponential_of(word: u32) -> f32 {
     exponential(word)
 }
 
-/// [`gumbel`], one copy for several laws.
-#[inline(never)]
+/// [`gumbel`], likewise.
 pub(super) fn of_word(word: u32) -> f32 {
-    gumbel(word)
+    -ln(exponential_of(word))
 }
 
 /// A bound above −ln p, p = 1 − u, and so above −ln(−ln u) and ln u − ln(1 − u): log₂ p by its exponent and its mantissa

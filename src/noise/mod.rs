@@ -82,7 +82,10 @@ impl Noise {
                 return for_rows_of_table(rows, kappa, terms, run);
             }
         };
-        (0..rows).try_for_each(|b| run(law, b))
+        for b in 0..rows {
+            run(law, b)?;
+        }
+        Ok(())
     }
 
     /// Whether the density ρ is known, and smooth.
@@ -215,7 +218,6 @@ impl Law<'_> {
     }
 
     /// ε of one word.
-    #[inline(never)]
     pub(crate) fn of(self, word: u32) -> f32 {
         match self {
             Law::None => 0.0,

@@ -42,7 +42,7 @@ impl Source {
 
     /// The words of row b, so many samples, from the beginning.
     #[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(always))]
-    pub(crate) fn row(self, b: usize, samples: usize) -> Stream {
+    pub(crate) fn row(&self, b: usize, samples: usize) -> Stream {
         Stream::new(self.hash(b), samples)
     }
 

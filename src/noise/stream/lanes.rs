@@ -35,7 +35,6 @@ fn output([s0, _, _, s3]: [u32; 4]) -> u32 {
 }
 
 /// Two words of a lane's seed.
-#[inline(never)]
 fn seeds(a: u32, b: u32, golden: u32) -> (u32, u32) {
     (mix(a ^ golden), mix(b ^ golden))
 }
