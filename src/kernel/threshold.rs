@@ -1,6 +1,7 @@
 //! What a bound or a word must reach for its score to be among the k largest.
 
 use super::LANES;
+use super::argmax::raise;
 use super::elementwise::Perturbed;
 use super::few::FEW;
 use super::level::Level;
@@ -36,9 +37,7 @@ fn maxima<'g>(bounds: &[f32], span: usize, groups: &'g mut [f32]) -> &'g [f32] {
     for (part, group) in bounds.as_chunks::<LANES>().0.chunks(span).zip(groups.as_chunks_mut::<LANES>().0) {
         let mut largest = [f32::NEG_INFINITY; LANES];
         for block in part {
-            for (largest, &bound) in largest.iter_mut().zip(block) {
-                *largest = if bound > *largest { bound } else { *largest };
-            }
+            raise(&mut largest, block.iter().copied());
         }
         *group = largest;
         count += LANES;
