@@ -11,11 +11,12 @@ mkdir -p "$out/cd" "$out/root"
 
 # Downloaded, not installed: the machine's own kernel stays what it is.
 package=$(apt-cache depends --important linux-image-cloud-amd64 | sed -n 's/.*Depends: //p')
-if [[ ! -d $out/$package ]]; then
+kernel=$out/$package/boot/vmlinuz-${package#linux-image-}
+if [[ ! -f $kernel ]]; then
   (cd "$out" && apt-get -qq -o APT::Sandbox::User=root download "$package")
   dpkg -x "$out/${package}"_*.deb "$out/$package"
 fi
-cp "$out/$package"/boot/vmlinuz-* "$out/cd/linux"
+cp "$kernel" "$out/cd/linux"
 
 # The same programs that run on this machine, and the libraries that they load.
 tests=(kernels laws value_stability)
@@ -61,8 +62,8 @@ panic: action=fatal
 END
 echo continue >"$out/commands"
 rm -f "$out/serial.txt"
-TERM=xterm timeout 900 script -qec "stty rows 25 cols 80; bochs -q -f '$out/bochsrc' -rc '$out/commands'" "$out/screen.txt" \
-  </dev/null >/dev/null || true # powered off
+bochs="stty rows 25 cols 80; bochs -q -f '$out/bochsrc' -rc '$out/commands'"
+TERM=xterm timeout --foreground 900 script -qec "$bochs" "$out/screen.txt" </dev/null >/dev/null || true # powered off
 tr -d '\r' <"$out/serial.txt" | tee "$out/log.txt"
 grep -q 'kernel: avx512$' "$out/log.txt"
 grep -qx "${#tests[@]} of ${#tests[@]} passed" "$out/log.txt"
