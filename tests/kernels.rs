@@ -131,7 +131,7 @@ proptest! {
         kind in 0..KINDS,
         noise in 0..NOISES.len(),
         normal in proptest::collection::vec(-3.0_f32..3.0, 97),
-        scales in (prop_oneof![Just(1.0_f32), Just(0.0), 0.01_f32..40.0], 0.01_f32..30.0, prop_oneof![Just(1.0_f32), -2.0_f32..2.0]),
+        scales in (prop_oneof![Just(1.0_f32), Just(0.0), 0.01_f32..40.0], 0.01_f32..30.0, prop_oneof![Just(1.0_f32), Just(0.0), -2.0_f32..2.0]),
         options in (any::<bool>(), any::<bool>(), any::<u64>()),
     ) {
         // From 1 to somewhat above the n/8 where the fast path ends.

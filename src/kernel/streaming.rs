@@ -6,17 +6,17 @@
 //! 1. a coordinate takes a bound above its score and one comparison with the bar, which k scores are known to reach.
 //!    Nearly all are below it. One that is not is put on a list, and takes a bound below its score: the k-th largest of
 //!    these is the bar from there on, the root of a heap of k,
-//! 2. what is on the list and above the last bar, little more than k coordinates, has its score computed; the k best are
-//!    a heap of positions with the worst at its root. Where no more than k are left, no score is computed at all.
+//! 2. what is on the list and above the last bar, little more than k coordinates, has its score computed, and the k largest
+//!    are chosen. Where no more than k are left, no score is computed at all.
 //!
 //! In the worst order n scores are computed and n·log k steps taken.
 //!
-//! The bounds: ε ≤ height − slope·b, b the bits of the float nearest to 2³²(1 − u), read as a number: log₂ of a float is at
-//! least a straight line through its bits, and at most 0.0861 above it. τ is in height and slope, and then the score's own
-//! arithmetic follows: rounding is monotone, so the bounds hold to the last bit.
+//! The bounds are whole numbers, of a unit that is a small part of τ: cores without a unit for floats form them by shifts
+//! and one product. With p = 1 − u, ε ≤ height − slope·ln 2·log₂ p, and the exponent and the fraction of p, read as one
+//! number, are a straight line between powers of 2, never above log₂ p and at most 0.0861 below it.
 
 use super::elementwise::{Base, Perturbed, linear};
-use crate::float::{rank, unrank};
+use crate::float::{exponent, power_of_two, rank};
 use crate::noise::{Law, Stream};
 
 /// The rank of −inf.
@@ -34,8 +34,8 @@ pub(crate) fn choose(scores: &Perturbed<'_>, k: usize, stream: &mut Stream, work
     let (words, list) = rest.split_at_mut_checked(n).unwrap_or_default();
     scores.law.fill_words(stream, words);
     let list = list.as_chunks_mut().0;
-    let listed = match ceiling(scores.law, scores.tau) {
-        Some(bounds) if k <= n / 4 => Shortlist { scores, bounds, heap, list, listed: 0 }.run(words),
+    let listed = match Bounds::new(scores.law, scores.tau) {
+        Some(bounds) if k <= n / 4 => Shortlist { scores, bounds, words, heap, list, listed: 0 }.run(),
         _ => None,
     };
     let list = listed.map(|listed| list.get(..listed).unwrap_or_default());
@@ -108,7 +108,7 @@ pub(crate) fn good(values: &[f32], masks: bool) -> bool {
         bits << 1 < LIMIT || masks && bits == f32::NEG_INFINITY.to_bits()
     };
     let (blocks, rest) = values.as_chunks::<4>();
-    if cfg!(any(target_abi = "eabihf", target_feature = "f")) {
+    if FLOAT_UNIT {
         // 0 · x is 0 for a finite x: two instructions where there is a unit for floats.
         let zero = |sum: f32, value: &f32| sum + 0.0 * value;
         let sum = rest.iter().fold(blocks.iter().fold(0.0, |sum, block| block.iter().fold(sum, zero)), zero);
@@ -129,6 +129,7 @@ pub(crate) fn fill(perturbed: &Perturbed<'_>, stream: &mut Stream, scores: &mut 
 struct Shortlist<'a> {
     scores: &'a Perturbed<'a>,
     bounds: Bounds,
+    words: &'a [f32],
     /// The k largest of the bounds below scores, by their ranks, the least at the root.
     heap: &'a mut [f32],
     /// Positions, ascending, with the bounds above their scores.
@@ -139,18 +140,17 @@ struct Shortlist<'a> {
 impl Shortlist<'_> {
     /// The length of the list; None where the bounds say nothing or leave out too few.
     #[inline(always)]
-    fn run(&mut self, words: &[f32]) -> Option<usize> {
+    fn run(&mut self) -> Option<usize> {
         let &Perturbed { theta, base, .. } = self.scores;
-        let Bounds { height, slope, .. } = self.bounds;
+        let (bounds, words) = (self.bounds, self.words);
         self.heap.fill(0.0);
-        let mut bar = f32::NEG_INFINITY;
+        let mut bar = i32::MIN;
         let mut look = |i: usize, word: &f32, base: f32| {
-            let above = height - log2_bits(word.to_bits()) * slope;
-            // A bound that is no number says nothing.
-            if base + above < bar {
+            let above = bounds.fixed(base) + bounds.above(word.to_bits());
+            if above < bar {
                 return;
             }
-            bar = self.consider(i, word.to_bits(), base, above);
+            bar = self.consider(i, above);
         };
         let words = words.iter().enumerate();
         match base {
@@ -163,7 +163,7 @@ impl Shortlist<'_> {
         let (mut kept, listed) = (0, self.list.get_mut(..self.listed)?);
         for j in 0..listed.len() {
             let entry = listed.get(j).copied().unwrap_or_default();
-            if entry[1] < bar {
+            if (entry[1].to_bits() as i32) < bar {
                 continue;
             }
             if let Some(slot) = listed.get_mut(kept) {
@@ -176,20 +176,19 @@ impl Shortlist<'_> {
 
     /// Puts a coordinate on the list; the bar that follows.
     #[inline(never)]
-    fn consider(&mut self, i: usize, word: u32, base: f32, above: f32) -> f32 {
-        let Shortlist { scores, bounds, heap, list, listed } = self;
+    fn consider(&mut self, i: usize, above: i32) -> i32 {
+        let Shortlist { scores, bounds, words, heap, list, listed } = self;
+        let word = words.get(i).map_or(0, |word| word.to_bits());
         if let Some(slot) = list.get_mut(*listed) {
-            *slot = [f32::from_bits(i as u32), base + above];
+            *slot = [i as u32, above as u32].map(f32::from_bits);
         }
         *listed += 1;
-        let mut below = base + bounds.below(word, above);
-        if !below.is_finite() {
-            below = scores.at(i, scores.law.of(word));
+        // What is out of range may be anywhere beyond it.
+        if above.abs() < RANGE - NOISE {
+            let exact = || bounds.fixed(scores.at(i, scores.law.of(word))) - ROUNDING;
+            offer(heap, bounds.below(word, above).unwrap_or_else(exact) as u32 ^ SIGN);
         }
-        offer(heap, rank(below));
-        // Scores below the lowest float count as that, and their bounds may be lower.
-        let worst = least(heap);
-        if worst > LOWEST + 1 { unrank(worst) } else { f32::NEG_INFINITY }
+        (least(heap) ^ SIGN) as i32
     }
 }
 
@@ -262,84 +261,175 @@ fn raw_rank(t: f32) -> u32 {
     bits ^ ((bits as i32 >> 31) as u32 | 1 << 31)
 }
 
-/// Slope and height of a tangent of Φ⁻¹ as a function of −ln(1 − u), which is concave: no ε is above it, and where the few
-/// of many are it is near.
-const NORMAL_TANGENT: (f32, f32) = (0.306_32, 0.449_138);
+const SIGN: u32 = 1 << 31;
 
-/// 2³²(1 − u), as a float whose bits are read as a number.
-#[inline(always)]
-fn log2_bits(word: u32) -> f32 {
-    (!word as f32).to_bits() as i32 as f32
-}
+/// Numbers from here on stand for all that are larger, or smaller below 0.
+const RANGE: i32 = 1 << 29;
 
-/// Bounds of τ·ε.
+/// No τ·ε has a larger bound, in units.
+const NOISE: i32 = 1 << 24;
+
+/// More than what is lost by rounding: of a base in units and of a score, whose floats have 24 bits.
+const ROUNDING: i32 = 1 << 8;
+
+/// Bounds of τ·ε, in units of 2^−`exponent`.
 #[derive(Clone, Copy)]
 struct Bounds {
-    /// τ·ε ≤ height − slope·b for every word.
-    height: f32,
-    slope: f32,
-    /// τ·ε ≥ height − slope·b − (gap + rise·2³²(1 − u)), from the first to the last of the 2³²(1 − u).
-    gap: f32,
-    rise: f32,
+    exponent: i32,
+    /// τ·ε ≤ height − rate·b for every word, b log₂(1 − u) in 128ths, from the least that a float can tell.
+    height: i32,
+    rate: i32,
+    /// τ·ε ≥ height − rate·b − (gap + rise·2¹⁰(1 − u)), from the first to the last of the 2³²(1 − u).
+    gap: i32,
+    rise: i32,
     words: (u32, u32),
 }
 
 impl Bounds {
-    /// A bound below τ·ε for the one above it; no number where there is none.
-    #[inline(always)]
-    fn below(&self, word: u32, above: f32) -> f32 {
-        let (first, last) = self.words;
-        if (!word).wrapping_sub(first) > last - first {
-            f32::NAN
-        } else {
-            above - (self.gap + !word as f32 * self.rise)
+    /// None for a law without bounds, and for extreme τ.
+    fn new(law: Law<'_>, tau: f32) -> Option<Self> {
+        // In terms of −ln(1 − u), which is above the Gumbel and the logistic ε. The tangent is that of Φ⁻¹ as a function of it,
+        // which is concave: no ε is above it, and where the few of many are it is near.
+        let (height, slope, gap, rise, words) = match law {
+            Law::None | Law::SumOfGamma(_) => return None,
+            Law::Gumbel => (0.0, 1.0, 0.12, 1.0, (1 << 16, 7 << 29)),
+            Law::Logistic => (0.0, 1.0, 0.12, 2.4, (1 << 16, 7 << 29)),
+            Law::Normal => (0.306_32, 0.449_138, 0.38, 0.6, (1 << 22, 1 << 31)),
+        };
+        // With less, or where scores may not be finite, noise has no unit.
+        if !(1e-30..=1e30).contains(&tau) {
+            return None;
         }
+        let octave = slope * core::f32::consts::LN_2 * tau;
+        // An octave is from 2¹⁵ to 2¹⁶ units.
+        let exponent = 15 - exponent(octave);
+        let units = |x: f32| (x * power_of_two(exponent)) as i32 + ROUNDING;
+        let rate = (octave * power_of_two(exponent - 7)) as i32 + 1;
+        Some(Bounds {
+            exponent,
+            height: units(height * tau) + rate * ((32 + 127) << 7),
+            rate,
+            gap: units(gap * tau),
+            rise: units(rise * tau) >> 10,
+            words,
+        })
+    }
+
+    /// A number in units, as far as it is in range; what is no number is beyond it.
+    #[inline(always)]
+    fn fixed(&self, x: f32) -> i32 {
+        if FLOAT_UNIT { converted(x, self.exponent) } else { shifted(x, self.exponent) }
+    }
+
+    /// A bound above τ·ε.
+    #[inline(always)]
+    fn above(&self, word: u32) -> i32 {
+        self.height - self.rate * log2_bits(word) as i32
+    }
+
+    /// A bound below it, from the one above a score; None where there is none.
+    #[inline(always)]
+    fn below(&self, word: u32, above: i32) -> Option<i32> {
+        let (first, last) = self.words;
+        let within = !word >= first && !word <= last;
+        within.then(|| above - self.gap - self.rise * ((!word >> 22) as i32 + 1))
     }
 }
 
-/// None for a law without bounds.
-fn ceiling(law: Law<'_>, tau: f32) -> Option<Bounds> {
-    /// 32 for the scale of 1 − u, 127 for the bias of the exponent; the rest is more than all rounding errors.
-    const ZERO: f32 = (32.0 + 127.0) * core::f32::consts::LN_2 + 1e-4;
-    const UNIT: f32 = core::f32::consts::LN_2 / 8_388_608.0;
-    let certain = |height, gap| Some(Bounds { height, slope: 0.0, gap, rise: 0.0, words: (0, u32::MAX) });
-    // In terms of −ln(1 − u), which is above the Gumbel and the logistic ε.
-    let ((height, slope), gap, rise, words) = match law {
-        Law::None => return certain(0.0, 0.0),
-        Law::SumOfGamma(_) => return None,
-        // Below 1e-30 the slope would lose digits; no ε reaches 100.
-        _ if tau < 1e-30 => return certain(100.0 * tau, 200.0 * tau),
-        Law::Gumbel => ((0.0, 1.0), 0.07, 1.0, (64, 7 << 29)),
-        Law::Logistic => ((0.0, 1.0), 0.07, 2.4, (64, 7 << 29)),
-        Law::Normal => (NORMAL_TANGENT, 0.36, 0.6, (1 << 22, 1 << 31)),
+/// Whether there is a unit for floats.
+const FLOAT_UNIT: bool =
+    cfg!(any(target_abi = "eabihf", target_feature = "f", not(any(target_arch = "arm", target_arch = "riscv32"))));
+
+/// x·2^exponent. Without the shift by half the range NaN would be 0.
+#[inline(always)]
+fn converted(x: f32, exponent: i32) -> i32 {
+    ((x * power_of_two(exponent + 1) - (2 * RANGE) as f32) as i32 >> 1) + RANGE
+}
+
+/// The same by its bits.
+#[inline(always)]
+fn shifted(x: f32, exponent: i32) -> i32 {
+    let bits = x.to_bits();
+    // 31 for the leading one of the fraction, 127 for the bias of the exponent.
+    let shift = 31 + 127 - ((bits >> 23) & 0xff) as i32 - exponent;
+    let magnitude = match shift {
+        2..32 => (bits << 8 | SIGN) >> shift,
+        32.. => 0,
+        _ => RANGE as u32,
     };
-    let (height, slope) = (tau * (height + slope * ZERO), tau * (slope * UNIT));
-    Some(Bounds { height, slope, gap: tau * gap, rise: tau * (rise / 4_294_967_296.0), words })
+    if bits & SIGN == 0 { magnitude as i32 } else { -(magnitude as i32) }
+}
+
+/// 2³²(1 − u) as a float: the exponent and 7 bits of the fraction, as a number.
+#[inline(always)]
+fn log2_bits(word: u32) -> u32 {
+    if FLOAT_UNIT { (!word as f32).to_bits() >> 16 } else { leading_bits(!word) }
+}
+
+/// The same of a whole number, rounded towards 0.
+#[inline(always)]
+fn leading_bits(mut x: u32) -> u32 {
+    if x == 0 {
+        return 0;
+    }
+    // Mostly the loop ends at once, and without an instruction for it to count leading zeros takes longer.
+    let mut exponent = 31 + 127;
+    while x < SIGN {
+        x <<= 1;
+        exponent -= 1;
+    }
+    // The leading one adds 1 to the exponent.
+    ((exponent - 1) << 7) + (x >> 24)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Every τ·ε, rounded as it is in a score, is between its bounds, for ordinary τ and for those where the slope would
-    /// fail, and for ordinary τ not far from them.
+    /// Every score is between its bounds, for small and large τ and bases, and mostly not far from them.
     #[test]
     fn bounds_are_bounds() {
-        let ends = || (0..1 << 12).flat_map(|w: u32| [w, !w]).chain((0..u32::MAX).step_by(10_007));
-        for law in [Law::None, Law::Gumbel, Law::Logistic, Law::Normal] {
-            for tau in [0.0, 1e-45, 1e-38, 9e-31, 1.1e-30, 1e-3, 0.7, 1.0, 1.3, 40.0, 1e30, f32::MAX] {
-                let bounds = ceiling(law, tau).unwrap();
+        let ends = || (0..1 << 12).flat_map(|w: u32| [w, !w]).chain((0..u32::MAX).step_by(100_007));
+        for law in [Law::Gumbel, Law::Logistic, Law::Normal] {
+            for tau in [1e-30, 1e-3, 0.7, 1.0, 1.3, 40.0, 1e30] {
+                let bounds = Bounds::new(law, tau).unwrap();
+                let units = 2f64.powi(bounds.exponent);
                 let mut without = 0;
-                for word in ends() {
-                    let (noise, above) = (tau * law.of(word), bounds.height - log2_bits(word) * bounds.slope);
-                    assert!(above >= noise || above.is_nan(), "{law:?}, {tau:e}, {word:#x}: {noise} > {above}");
-                    let below = bounds.below(word, above);
-                    assert!(below <= noise || below.is_nan(), "{law:?}, {tau:e}, {word:#x}: {noise} < {below}");
-                    without += usize::from(below.is_nan());
+                assert!(bounds.above(u32::MAX) < NOISE);
+                for base in [0.0, -0.3, 1.0, -33.0, 1e3, -2e3, 2345.0].map(|base| base * tau) {
+                    for word in ends() {
+                        let score = base + tau * law.of(word);
+                        let above = bounds.fixed(base) + bounds.above(word);
+                        let score = f64::from(score) * units;
+                        assert!(f64::from(above) >= score, "{law:?}, {tau:e}, {base:e}, {word:#x}: {score} > {above}");
+                        match bounds.below(word, above) {
+                            None => without += 1,
+                            Some(below) => assert!(
+                                f64::from(below) <= score,
+                                "{law:?}, {tau:e}, {base:e}, {word:#x}: {score} < {below}"
+                            ),
+                        }
+                    }
                 }
-                assert!(tau > 1e30 || without <= ends().count() * 52 / 100, "{law:?}, {tau:e}: {without}");
+                assert!(without <= 7 * ends().count() * 60 / 100, "{law:?}, {tau:e}: {without}");
             }
         }
+        assert!([Law::None, Law::Gumbel].iter().all(|&law| Bounds::new(law, 0.0).is_none()));
+    }
+
+    /// Without a unit for floats the numbers are the same but for rounding.
+    #[test]
+    fn shifts_do_what_floats_do() {
+        let bounds = Bounds::new(Law::Gumbel, 1.0).unwrap();
+        for bits in (0..=u32::MAX).step_by(1009) {
+            let x = f32::from_bits(bits);
+            let (float, shift) = [converted, shifted].map(|fixed| fixed(x, bounds.exponent)).into();
+            let same = float.abs_diff(shift) <= 65 || float.min(shift) >= RANGE || float.max(shift) <= -RANGE;
+            assert!(same || x.is_nan() && float >= RANGE && shift.abs() >= RANGE, "{x:e}: {float} {shift}");
+            let (float, shift) = ((bits as f32).to_bits() >> 16, leading_bits(bits));
+            assert!(float == shift || float == shift + 1, "{bits}: {float} {shift}");
+        }
+        assert_eq!(leading_bits(0), 0);
     }
 
     /// Whatever the order in which they come, the best k are chosen, equals by their index.
