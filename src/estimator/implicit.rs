@@ -7,7 +7,7 @@ use crate::kernel::elementwise;
 use crate::kernel::few::{FEW, Few};
 use crate::map::check_row;
 use crate::noise::Source;
-use crate::rows::{DzView, block, check_dz_row, check_finite, check_length};
+use crate::rows::{DzView, block, block_mut, check_dz_row, check_finite, check_length};
 use crate::states::{Lists, State, check_lists};
 use crate::{Difference, Dz, Error, Key, MapSolver, Options, Rows, RowsMut, Shape};
 
@@ -129,7 +129,10 @@ impl<M: MapSolver> Row<'_, M> {
                 Err(lists) => lists.state(s, work),
             };
             if descends && z.has_descended(dz) {
-                self.law.skip(&mut stream, theta.len());
+                // The next sample's words come after this one's.
+                if s + 1 < samples {
+                    self.law.fill_words(&mut stream, block_mut(rest, 0, theta.len()));
+                }
                 diagnostics.count(0);
                 continue;
             }

@@ -27,20 +27,22 @@ const LOWEST: u32 = !f32::NEG_INFINITY.to_bits();
 #[inline(never)]
 pub(crate) fn choose(scores: &Perturbed<'_>, k: usize, stream: &mut Stream, work: &mut [f32]) {
     let n = scores.theta.len();
-    if k == 0 {
-        return scores.law.skip(stream, n);
-    }
-    let (heap, rest) = work.split_at_mut_checked(k).unwrap_or_default();
-    let (words, list) = rest.split_at_mut_checked(n).unwrap_or_default();
+    let Some((heap, rest)) = work.split_at_mut_checked(k) else { return };
+    let Some((words, list)) = rest.split_at_mut_checked(n) else { return };
     scores.law.fill_words(stream, words);
+    if k == 0 {
+        return;
+    }
     let list = list.as_chunks_mut().0;
-    let listed = match Bounds::new(scores.law, scores.tau) {
-        Some(bounds) if k <= n / 4 => Shortlist { scores, bounds, words, heap, list, listed: 0 }.run(),
-        _ => None,
-    };
-    let list = listed.map(|listed| list.get(..listed).unwrap_or_default());
-    let len = list.map_or(n, <[_]>::len);
-    let position = |j: usize| list.map_or(Some(j), |list| list.get(j).map(|[i, _]| i.to_bits() as usize)).unwrap_or(n);
+    let mut len = n;
+    let mut listed = false;
+    if let Some(bounds) = Bounds::new(scores.law, scores.tau)
+        && k <= n / 4
+        && let Some(kept) = (Shortlist { scores, bounds, words, heap, list, len: 0 }).run()
+    {
+        (len, listed) = (kept, true);
+    }
+    let position = |j: usize| if listed { list.get(j).map_or(n, |[i, _]| i.to_bits() as usize) } else { j };
     heap.fill(0.0);
     if len > k {
         for i in (0..len).map(position) {
@@ -134,7 +136,7 @@ struct Shortlist<'a> {
     heap: &'a mut [f32],
     /// Positions, ascending, with the bounds above their scores.
     list: &'a mut [[f32; 2]],
-    listed: usize,
+    len: usize,
 }
 
 impl Shortlist<'_> {
@@ -154,19 +156,27 @@ impl Shortlist<'_> {
         };
         let words = words.iter().enumerate();
         match base {
-            Base::Theta => words.zip(theta).for_each(|((i, word), &t)| look(i, word, t)),
+            Base::Theta => {
+                for ((i, word), &t) in words.zip(theta) {
+                    look(i, word, t);
+                }
+            }
             Base::Linear { dz, alpha, lambda } => {
-                words.zip(theta).zip(dz).for_each(|(((i, word), &t), &d)| look(i, word, linear(t, d, alpha, lambda)));
+                for (((i, word), &t), &d) in words.zip(theta).zip(dz) {
+                    look(i, word, linear(t, d, alpha, lambda));
+                }
             }
             Base::Combinatorial { .. } => return None,
         }
-        let (mut kept, listed) = (0, self.list.get_mut(..self.listed)?);
-        for j in 0..listed.len() {
-            let entry = listed.get(j).copied().unwrap_or_default();
+        // A list that was too short for all.
+        let list = self.list.get_mut(..self.len)?;
+        let mut kept = 0;
+        for j in 0..list.len() {
+            let entry = list.get(j).copied().unwrap_or_default();
             if (entry[1].to_bits() as i32) < bar {
                 continue;
             }
-            if let Some(slot) = listed.get_mut(kept) {
+            if let Some(slot) = list.get_mut(kept) {
                 *slot = entry;
             }
             kept += 1;
@@ -177,12 +187,12 @@ impl Shortlist<'_> {
     /// Puts a coordinate on the list; the bar that follows.
     #[inline(never)]
     fn consider(&mut self, i: usize, above: i32) -> i32 {
-        let Shortlist { scores, bounds, words, heap, list, listed } = self;
+        let Shortlist { scores, bounds, words, heap, list, len } = self;
         let word = words.get(i).map_or(0, |word| word.to_bits());
-        if let Some(slot) = list.get_mut(*listed) {
+        if let Some(slot) = list.get_mut(*len) {
             *slot = [i as u32, above as u32].map(f32::from_bits);
         }
-        *listed += 1;
+        *len += 1;
         // What is out of range may be anywhere beyond it.
         if above.abs() < RANGE - NOISE {
             let exact = || bounds.fixed(scores.at(i, scores.law.of(word))) - ROUNDING;

@@ -172,13 +172,6 @@ impl Law<'_> {
         }
     }
 
-    /// Passes over the words of a sample of n coordinates.
-    pub(crate) fn skip(self, stream: &mut Stream, n: usize) {
-        if !matches!(self, Law::None) {
-            stream.skip(n);
-        }
-    }
-
     /// The row's next words, as they are.
     #[cfg_attr(target_arch = "x86_64", inline(always))]
     #[cfg_attr(not(target_arch = "x86_64"), inline(never))]

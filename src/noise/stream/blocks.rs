@@ -32,22 +32,6 @@ impl Kernel for Seeding {
     }
 }
 
-struct Skip<'a> {
-    stream: &'a mut Stream,
-    n: usize,
-}
-
-impl Kernel for Skip<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Level>(self) {
-        for _ in 0..self.n.div_ceil(LANES) {
-            self.stream.next_block();
-        }
-    }
-}
-
 impl Stream {
     /// Inlined, lest the state be copied on its way out.
     #[inline(always)]
@@ -76,11 +60,6 @@ impl Stream {
             *s3 = s3.rotate_left(11);
         }
         words
-    }
-
-    /// Passes over the words of n coordinates.
-    pub(crate) fn skip(&mut self, n: usize) {
-        level::run(Skip { stream: self, n });
     }
 
     /// What `read` makes of the words that come next, and still come next afterwards.

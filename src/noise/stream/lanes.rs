@@ -139,18 +139,4 @@ impl Stream {
     pub(crate) fn add(&mut self, factor: f32, sum: &mut [f32], law: &impl Quantile) {
         self.each(sum, |sum, word| *sum += factor * law.quantile(word));
     }
-
-    /// Passes over the words of n coordinates.
-    #[inline(never)]
-    pub(crate) fn skip(&mut self, n: usize) {
-        if self.stays {
-            return;
-        }
-        self.settle();
-        if let Lanes::States(states) = &mut self.lanes {
-            for state in states.as_chunks_mut().0 {
-                *state = (0..n.div_ceil(LANES)).fold(*state, |state, _| step(state));
-            }
-        }
-    }
 }
