@@ -122,19 +122,19 @@ impl<'a> Perturbed<'a> {
     }
 
     /// The score of coordinate i for its ε.
+    #[inline(never)]
     pub(crate) fn at(&self, i: usize, epsilon: f32) -> f32 {
-        least_of(value(self.theta, i), self.base_at(i) + self.tau * epsilon)
-    }
-
-    /// What coordinate i's noise is added to.
-    #[inline(always)]
-    pub(crate) fn base_at(&self, i: usize) -> f32 {
-        let t = value(self.theta, i);
-        match self.base {
-            Base::Theta => t,
-            Base::Linear { dz, alpha, lambda } => base_of(t, linear(t, value(dz, i), alpha, lambda)),
-            Base::Combinatorial { dz } => base_of(t, combinatorial(t, value(dz, i))),
+        let (t, d) = (value(self.theta, i), value(self.base.dz(), i));
+        if t == f32::NEG_INFINITY {
+            return t;
         }
+        let base = match self.base {
+            Base::Theta => t,
+            Base::Linear { alpha, lambda, .. } => linear(t, d, alpha, lambda),
+            Base::Combinatorial { .. } => combinatorial(t, d),
+        };
+        let score = base + self.tau * epsilon;
+        if score > f32::MIN { score } else { f32::MIN }
     }
 
     /// What no base exceeds: the largest of them, masks not looked at. Where there is no value the score is the lowest.

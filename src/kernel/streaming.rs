@@ -26,13 +26,21 @@ const LOWEST: u32 = !f32::NEG_INFINITY.to_bits();
 /// of this kind has left of them). At least k coordinates are not masked.
 #[inline(never)]
 pub(crate) fn choose(scores: &Perturbed<'_>, k: usize, stream: &mut Stream, work: &mut [f32]) {
+    if let Some((_, rest)) = work.split_at_mut_checked(k) {
+        scores.law.fill_words(stream, rest.get_mut(..scores.theta.len()).unwrap_or_default());
+    }
+    if k > 0 {
+        choose_by_words(scores, k, work);
+    }
+}
+
+/// The same for a k of at least 1, with the words of the row after k floats. A call of its own, so that only one of both
+/// steps is on the stack.
+#[inline(never)]
+fn choose_by_words(scores: &Perturbed<'_>, k: usize, work: &mut [f32]) {
     let n = scores.theta.len();
     let Some((heap, rest)) = work.split_at_mut_checked(k) else { return };
     let Some((words, list)) = rest.split_at_mut_checked(n) else { return };
-    scores.law.fill_words(stream, words);
-    if k == 0 {
-        return;
-    }
     let list = list.as_chunks_mut().0;
     let mut len = n;
     let mut listed = false;

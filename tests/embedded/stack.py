@@ -69,12 +69,12 @@ MOVES = ("mov", "ldr", "ldr.w")
 
 class Program:
     def __init__(self, tools, sizes, elf):
-        self.frames, self.calls, self.indirect = {}, {}, {}
+        self.frames, self.calls, self.tails, self.indirect = {}, {}, {}, {}
         function = None
         for line in run(tools + "objdump", "-d", "--no-show-raw-insn", elf).splitlines():
             if m := re.match(r"[0-9a-f]+ <(.+)>:$", line):
                 function = m[1]
-                self.calls[function] = set()
+                self.calls[function], self.tails[function] = set(), set()
                 self.known = function in sizes
                 self.frames[function] = sizes.get(function, 0)
             elif function and (m := re.match(r"\s*[0-9a-f]+:\s+(\S+)\s*(.*)", line)):
@@ -88,8 +88,11 @@ class Program:
             # long ones are bl).
             if m[2] and m[1] != function:
                 self.indirect[function] = f"{operation} {arguments}"
-            elif not m[2] and (m[1] != function or operation in CALLS):
+            elif not m[2] and operation in CALLS:
                 self.calls[function].add(m[1])
+            # A jump that leaves no return address: the function it leads to returns for this one, whose frame is gone.
+            elif not m[2] and m[1] != function:
+                self.tails[function].add(m[1])
         elif operation in INDIRECT and arguments != "lr" or operation in MOVES and arguments.startswith("pc"):
             self.indirect[function] = f"{operation} {arguments}"
 
@@ -102,7 +105,8 @@ class Program:
             raise SystemExit(f"no frame size: {function}")
         below = [self.deepest(callee, (*path, function)) for callee in sorted(self.calls[function])]
         bytes_, way = max(below, default=(0, ()))
-        return self.frames[function] + bytes_, (f"{function}:{self.frames[function]}", *way)
+        own = self.frames[function] + bytes_, (f"{function}:{self.frames[function]}", *way)
+        return max(own, *(self.deepest(callee, (*path, function)) for callee in sorted(self.tails[function])), (0, ()))
 
 
 def main():
