@@ -2,15 +2,15 @@
 
 use core::ptr;
 
-use imle::{Argmax, Error, Exact, Shape};
+use imle::{Argmax, Exact, Shape};
 
 use crate::abi::{imle_key, imle_shape};
 use crate::argmax::solver;
 use crate::args::{self, Backward, Expected, Forward, Listed, Pair, Scored};
-use crate::status::{imle_status, status};
+use crate::status::{Refused, imle_status, status};
 
-fn exact(shape: Shape, temperature: f32) -> Result<Exact<Argmax>, Error> {
-    Exact::new(shape, solver(shape)?, temperature)
+fn exact(shape: Shape, temperature: f32) -> Result<Exact<Argmax>, Refused> {
+    Ok(Exact::new(shape, solver(shape)?, temperature)?)
 }
 
 /// The floats of workspace that the exact functions of one-hot states need, whatever rows and samples: N.

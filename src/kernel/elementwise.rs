@@ -125,12 +125,13 @@ impl<'a> Perturbed<'a> {
     #[inline(always)]
     pub(crate) fn at(&self, i: usize, epsilon: f32) -> f32 {
         let t = value(self.theta, i);
+        let d = value(self.base.dz(), i);
         let base = match self.base {
             Base::Theta => t,
-            Base::Linear { dz, alpha, lambda } => base_of(t, linear(t, value(dz, i), alpha, lambda)),
-            Base::Combinatorial { dz } => base_of(t, combinatorial(t, value(dz, i))),
+            Base::Linear { alpha, lambda, .. } => linear(t, d, alpha, lambda),
+            Base::Combinatorial { .. } => combinatorial(t, d),
         };
-        least_of(t, base + self.tau * epsilon)
+        least_of(t, base_of(t, base) + self.tau * epsilon)
     }
 
     /// What no base exceeds: the largest of them, masks not looked at. Where there is no value the score is the lowest.
@@ -270,7 +271,8 @@ pub(crate) fn accumulate_difference(z: &[f32], z_target: &[f32], step: f32, sum:
 }
 
 /// sum[i] += x for every position i.
-#[inline(always)]
+#[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(never))]
+#[cfg_attr(not(any(target_arch = "arm", target_arch = "riscv32")), inline(always))]
 pub(crate) fn add_at(positions: &[f32], x: f32, sum: &mut [f32]) {
     for i in positions {
         if let Some(sum) = sum.get_mut(i.to_bits() as usize) {

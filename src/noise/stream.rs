@@ -18,7 +18,7 @@ pub use lanes::Stream;
 /// The words of a key, a stream for every row.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Source {
-    chains: [u32; 4],
+    chains: &'static [u32; 4],
     /// What seed and step leave to be hashed with the row.
     hashes: [u32; 4],
     row0: u64,
@@ -27,15 +27,15 @@ pub(crate) struct Source {
 impl Source {
     /// The noise of a call.
     pub(crate) fn noise(key: Key) -> Source {
-        Source::new(CHAINS, key)
+        Source::new(&CHAINS, key)
     }
 
     /// The words of exact samples: hashed with other constants, so independent of the noise.
     pub(crate) fn exact(key: Key) -> Source {
-        Source::new(EXACT_CHAINS, key)
+        Source::new(&EXACT_CHAINS, key)
     }
 
-    fn new(chains: [u32; 4], key: Key) -> Source {
+    fn new(chains: &'static [u32; 4], key: Key) -> Source {
         let hashes = absorb(absorb([0; 4], chains, key.seed), chains, key.step);
         Source { chains, hashes, row0: key.row0 }
     }
@@ -53,8 +53,8 @@ impl Source {
 }
 
 /// The first digits of π after the point, as rand's other generators use them: constants with nothing up the sleeve.
-const CHAINS: [u32; 4] = [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344];
-const EXACT_CHAINS: [u32; 4] = [0xa409_3822, 0x299f_31d0, 0x082e_fa98, 0xec4e_6c89];
+static CHAINS: [u32; 4] = [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344];
+static EXACT_CHAINS: [u32; 4] = [0xa409_3822, 0x299f_31d0, 0x082e_fa98, 0xec4e_6c89];
 /// 2³² divided by the golden ratio.
 const GOLDEN: u32 = 0x9e37_79b9;
 
@@ -62,12 +62,12 @@ const GOLDEN: u32 = 0x9e37_79b9;
 /// rows (below 2³²) have different words, all four of them.
 #[cfg_attr(target_arch = "x86_64", inline(always))]
 #[cfg_attr(not(target_arch = "x86_64"), inline(never))]
-fn absorb(hashes: [u32; 4], chains: [u32; 4], bits: u64) -> [u32; 4] {
+fn absorb(hashes: [u32; 4], chains: &[u32; 4], bits: u64) -> [u32; 4] {
     let mut hashes = hashes;
     // the high word first: the last step of each chain is a bijection of the row's low word
     for word in [(bits >> 32) as u32, bits as u32] {
         for (hash, chain) in hashes.iter_mut().zip(chains) {
-            *hash = mix((*hash ^ word).wrapping_add(chain));
+            *hash = mix((*hash ^ word).wrapping_add(*chain));
         }
     }
     hashes
