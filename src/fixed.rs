@@ -122,7 +122,8 @@ impl<const N: usize, const K: usize> TopK<N, K> {
         let mut work = [[0.0; N]; 3];
         let dz = DzView::of_row(dz.as_flattened(), N);
         self.with_row::<S>(theta, |row| {
-            row.gradient(&Source::noise(key), dz, None, work.as_flattened_mut(), &mut grad_theta, &mut diagnostics)
+            let grad = (&mut grad_theta[..], self.options.gradient_factor(S));
+            row.gradient(&Source::noise(key), dz, None, work.as_flattened_mut(), grad, &mut diagnostics)
         })?;
         Ok((grad_theta, diagnostics))
     }

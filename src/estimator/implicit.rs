@@ -64,12 +64,13 @@ impl<M: MapSolver> Imle<M> {
         let work = workspace(work, n)?;
 
         let source = Source::noise(key);
+        let factor = self.options.gradient_factor(shape.samples());
         let mut diagnostics = Diagnostics::default();
         self.for_rows(|law, b| {
             let theta = theta.row(b, n);
             let lists = indices.map(|lists| Lists { lists, first: b * shape.samples(), k: shape.k() });
             check_row(&self.solver, b, theta)?;
-            let grad = grad_theta.row(b, n);
+            let grad = (grad_theta.row(b, n), factor);
             self.row(law, b, theta).gradient(&source, dz, lists, work, grad, &mut diagnostics)
         })?;
         Ok(diagnostics)
@@ -77,7 +78,7 @@ impl<M: MapSolver> Imle<M> {
 }
 
 impl<M: MapSolver> Row<'_, M> {
-    /// The row's gradient; nothing if dz or a list is bad.
+    /// The row's gradient, a sum that is scaled by `factor`; nothing if dz or a list is bad.
     #[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(always))]
     pub(crate) fn gradient(
         &self,
@@ -85,12 +86,11 @@ impl<M: MapSolver> Row<'_, M> {
         dz: DzView<'_>,
         lists: Option<Lists<'_>>,
         work: &mut [f32],
-        grad: &mut [f32],
+        (grad, factor): (&mut [f32], f32),
         diagnostics: &mut Diagnostics,
     ) -> Result<(), BadRow> {
         let Row { solver, options, b, theta, samples, .. } = *self;
         let mut stream = self.stream(source);
-        let factor = options.gradient_factor(samples);
         // Rounding is monotone: where no chosen score falls and no other rises, the same are chosen.
         let descends = solver.ranks() && options.only_descends();
         let first = |dz| match options.difference {
