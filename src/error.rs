@@ -163,11 +163,6 @@ pub enum Error {
         /// The first such row.
         row: u32,
     },
-    /// A stride is shorter than a row, or the rows it spans overflow the address space.
-    Stride {
-        /// The argument that the stride belongs to.
-        argument: Argument,
-    },
     /// A slice is too short.
     Length {
         /// The short argument.
@@ -176,6 +171,11 @@ pub enum Error {
         needed: usize,
         /// The elements it has.
         given: usize,
+    },
+    /// A stride is shorter than a row, or the rows it spans overflow the address space.
+    Stride {
+        /// The argument that the stride belongs to.
+        argument: Argument,
     },
     /// The workspace is too short.
     Workspace {
@@ -191,6 +191,8 @@ pub enum Error {
         /// The rule that is broken.
         rule: Rule,
     },
+    /// Index lists of states whose number of ones the solver does not tell ([`MapSolver::ones`](crate::MapSolver::ones)).
+    NoLists,
     /// NaN or +inf in θ, NaN or ±inf in any other input.
     NonFinite {
         /// The argument with the bad value.
@@ -203,8 +205,6 @@ pub enum Error {
         /// The first such row.
         row: u32,
     },
-    /// Index lists of states whose number of ones the solver does not tell ([`MapSolver::ones`](crate::MapSolver::ones)).
-    NoLists,
     /// An index list is not a state of its row: not ascending, out of range, masked, or of the wrong length.
     NotAState {
         /// The first such row.

@@ -118,7 +118,7 @@ impl<const N: usize, const K: usize> TopK<N, K> {
     ) -> Result<([f32; N], Diagnostics), Error> {
         self.check(theta)?;
         let mut grad_theta = [0.0; N];
-        let mut diagnostics = Diagnostics::default();
+        let mut diagnostics = Diagnostics::of(1, S);
         let mut work = [[0.0; N]; 3];
         let dz = DzView::of_row(dz.as_flattened(), N);
         self.with_row::<S>(theta, |row| {

@@ -102,7 +102,11 @@ impl Options {
 
     #[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(never))]
     fn broken_rule(&self) -> Option<Rule> {
-        let at_least_zero = |x: f32| (0.0..=f32::MAX).contains(&x);
+        /// 1/λ is finite above it: 2⁻¹²⁸.
+        const LAMBDA: u32 = 1 << 21;
+        // Positive floats are ordered as their bits are; infinity, NaN and all that is negative come last.
+        let up_to_max = |x: f32| x.to_bits() < f32::INFINITY.to_bits();
+        let at_least_zero = |x: f32| up_to_max(x) || x == 0.0;
         if !at_least_zero(self.temperature) {
             return Some(Rule::Temperature);
         }
@@ -112,7 +116,7 @@ impl Options {
         if !self.alpha.is_finite() {
             return Some(Rule::Alpha);
         }
-        if !(at_least_zero(self.lambda) && (1.0 / self.lambda).is_finite()) {
+        if !(up_to_max(self.lambda) && self.lambda.to_bits() > LAMBDA) {
             return Some(Rule::Lambda);
         }
         if let Noise::SumOfGamma { kappa, terms } = self.noise {
@@ -182,5 +186,14 @@ mod tests {
             assert_eq!(options.check().is_ok(), SUM_OF_GAMMA, "{options:?}");
         }
         assert_eq!(Options { temperature: 0.0, target_temperature: -0.0, ..good }.check(), Ok(()));
+    }
+
+    #[test]
+    fn lambda_has_a_finite_inverse() {
+        let edge = 1 << 21;
+        for lambda in (edge - 100..=edge + 100).chain((0..=u32::MAX).step_by(9973)).map(f32::from_bits) {
+            let good = lambda.is_finite() && lambda > 0.0 && (1.0 / lambda).is_finite();
+            assert_eq!(Options { lambda, ..Options::default() }.check().is_ok(), good, "{lambda:e}");
+        }
     }
 }

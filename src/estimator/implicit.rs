@@ -23,9 +23,13 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
+    /// Of so many states, none of which is counted yet.
+    pub(crate) fn of(rows: usize, samples: usize) -> Self {
+        Diagnostics { states: rows as u64 * samples as u64, unchanged: 0, nonzeros: 0 }
+    }
+
     #[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(never))]
     fn count(&mut self, nonzeros: u64) {
-        self.states += 1;
         self.unchanged += u64::from(nonzeros == 0);
         self.nonzeros += nonzeros;
     }
@@ -65,7 +69,7 @@ impl<M: MapSolver> Imle<M> {
 
         let source = Source::noise(key);
         let factor = self.options.gradient_factor(shape.samples());
-        let mut diagnostics = Diagnostics::default();
+        let mut diagnostics = Diagnostics::of(shape.rows(), shape.samples());
         self.for_rows(|law, b| {
             let theta = theta.row(b, n);
             let lists = indices.map(|lists| Lists { lists, first: b * shape.samples(), k: shape.k() });
@@ -170,7 +174,7 @@ pub fn difference(
     check_length(Argument::ZTarget, z_target, shape.rows() * states)?;
     let mut grad_theta = grad_theta.check(Argument::GradTheta, shape)?;
 
-    let mut diagnostics = Diagnostics::default();
+    let mut diagnostics = Diagnostics::of(shape.rows(), shape.samples());
     for_rows(shape.rows(), |b| {
         let (z, z_target) = (block(z, b * states, states), block(z_target, b * states, states));
         check_finite(Argument::Z, z)?;

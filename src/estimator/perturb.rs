@@ -59,19 +59,16 @@ impl<M: MapSolver> Imle<M> {
         self.for_rows(|law, b| {
             let theta = theta.row(b, shape.n());
             check_row(&self.solver, b, theta)?;
-            let mut mean = marginals.as_deref_mut().map(|m| block_mut(m, b * shape.n(), shape.n()));
-            if let Some(mean) = &mut mean {
-                mean.fill(0.0);
-            }
+            // Empty where none is asked for.
+            let mean = block_mut(marginals.as_deref_mut().unwrap_or_default(), b * shape.n(), shape.n());
+            mean.fill(0.0);
             self.row(law, b, theta).sample(&source, work, |s, z| {
                 states.put(shape, b * shape.samples() + s, z);
-                if let Some(mean) = &mut mean {
+                if !mean.is_empty() {
                     z.accumulate(1.0, mean);
                 }
             });
-            if let Some(mean) = mean {
-                elementwise::divide(mean, shape.samples() as f32);
-            }
+            elementwise::divide(mean, shape.samples() as f32);
             Ok(())
         })
     }
