@@ -74,24 +74,17 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    fn bytes(self) -> usize {
-        if self.start == 0 { 0 } else { self.words * WORD }
-    }
-
-    /// Whether it is aligned and lies in the address space.
-    fn check(self) -> Result<(), Refused> {
-        if !self.start.is_multiple_of(WORD) {
-            return Err(Refused::Null);
+    /// How many bytes it has, once it is known that it is aligned and lies in the address space.
+    fn check(self) -> Result<usize, Refused> {
+        if self.start == 0 {
+            Ok(0)
+        } else if !self.start.is_multiple_of(WORD) {
+            Err(Refused::Null)
+        } else if self.words <= isize::MAX as usize / WORD && self.start.checked_add(self.words * WORD).is_some() {
+            Ok(self.words * WORD)
+        } else {
+            Err(Refused::Stride)
         }
-        let fits = self.words <= isize::MAX as usize / WORD && self.start.checked_add(self.words * WORD).is_some();
-        if fits || self.start == 0 { Ok(()) } else { Err(Refused::Stride) }
-    }
-
-    /// Whether two such spans have a word in common.
-    fn overlaps(self, other: Span) -> bool {
-        let (bytes, others) = (self.bytes(), other.bytes());
-        let distance = other.start.wrapping_sub(self.start);
-        bytes != 0 && others != 0 && (distance < bytes || distance.wrapping_neg() < others)
     }
 }
 
@@ -100,8 +93,14 @@ impl Span {
 /// rows.
 pub(crate) fn check_arrays(outputs: usize, arrays: &[Span]) -> Result<(), Refused> {
     for (i, array) in arrays.iter().enumerate() {
-        array.check()?;
-        if arrays.get(..outputs.min(i)).unwrap_or_default().iter().any(|output| output.overlaps(*array)) {
+        let bytes = array.check()?;
+        let overlaps = |output: &Span| {
+            let distance = array.start.wrapping_sub(output.start);
+            output.start != 0
+                && output.words != 0
+                && (distance < output.words * WORD || distance.wrapping_neg() < bytes)
+        };
+        if bytes != 0 && arrays.get(..outputs.min(i)).unwrap_or_default().iter().any(overlaps) {
             return Err(Refused::Overlap);
         }
     }
