@@ -3,7 +3,8 @@
 use imle::{Adaptive, AdaptiveRule, Diagnostics};
 
 use crate::abi::imle_diagnostics;
-use crate::args::{self, Array, check_arrays};
+use crate::args::{self, Array};
+use crate::spans::check_arrays;
 use crate::status::{Refused, imle_status, status};
 
 /// imle_adaptive.rule: a <- max(a + c, 0), c = momentum * previous +- step, + while g < target. The rule of the paper;

@@ -10,6 +10,7 @@
 use imle::{Dz, Key, Moments, Options, Rows, RowsMut, Shape, States, dz_span, rows_span};
 
 use crate::abi::{imle_diagnostics, imle_key, imle_options, imle_shape};
+use crate::spans::{Span, WORD, check_arrays};
 use crate::status::Refused;
 
 /// NULL and misaligned pointers are no pointers.
@@ -61,50 +62,6 @@ pub(crate) fn key(key: *const imle_key) -> Result<Key, Refused> {
 /// The options. The core checks their ranges.
 pub(crate) fn options(options: *const imle_options) -> Result<Options, Refused> {
     sized(options)?.to_core()
-}
-
-/// The size of a float, of which all arrays' elements are multiples.
-const WORD: usize = size_of::<f32>();
-
-/// Where an array is: so many words from `start`. NULL has none, whatever it says.
-#[derive(Clone, Copy)]
-pub(crate) struct Span {
-    start: usize,
-    words: usize,
-}
-
-impl Span {
-    /// How many bytes it has, once it is known that it is aligned and lies in the address space.
-    fn check(self) -> Result<usize, Refused> {
-        if self.start == 0 {
-            Ok(0)
-        } else if !self.start.is_multiple_of(WORD) {
-            Err(Refused::Null)
-        } else if self.words <= isize::MAX as usize / WORD && self.start.checked_add(self.words * WORD).is_some() {
-            Ok(self.words * WORD)
-        } else {
-            Err(Refused::Stride)
-        }
-    }
-}
-
-/// Refuses arrays that are misaligned or do not lie in the address space, and outputs that overlap each other or an
-/// input. The outputs come first. A strided array counts from its first element to its last, with what lies between its
-/// rows.
-pub(crate) fn check_arrays(outputs: usize, arrays: &[Span]) -> Result<(), Refused> {
-    for (i, array) in arrays.iter().enumerate() {
-        let bytes = array.check()?;
-        let overlaps = |output: &Span| {
-            let distance = array.start.wrapping_sub(output.start);
-            output.start != 0
-                && output.words != 0
-                && (distance < output.words * WORD || distance.wrapping_neg() < bytes)
-        };
-        if bytes != 0 && arrays.get(..outputs.min(i)).unwrap_or_default().iter().any(overlaps) {
-            return Err(Refused::Overlap);
-        }
-    }
-    Ok(())
 }
 
 /// An array of the caller's, of which nothing is known before `check_arrays`. Absent if the pointer is NULL.

@@ -3,7 +3,8 @@
 use imle::{Dz, Rows, RowsMut};
 
 use crate::abi::{imle_key, imle_options, imle_shape};
-use crate::args::{self, Array, check_arrays};
+use crate::args::{self, Array};
+use crate::spans::check_arrays;
 use crate::status::{imle_status, status};
 
 /// The straight-through estimator, the crudest: grad_theta = (1/S) sum_s dz_s, exactly 0 where theta is masked, as if

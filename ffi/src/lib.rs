@@ -34,6 +34,7 @@
 
 mod args;
 mod panic;
+mod spans;
 
 // In the order of the header.
 pub mod status;

@@ -3,7 +3,8 @@
 use imle::{Dz, Rows, RowsMut, Side};
 
 use crate::abi::{imle_key, imle_options, imle_shape};
-use crate::args::{self, Array, check_arrays};
+use crate::args::{self, Array};
+use crate::spans::check_arrays;
 use crate::status::{Refused, imle_status, status};
 
 /// Step 1 of 3 for a solver of your own: the scores theta + tau eps_s, for which it finds z_s. Each operation is
