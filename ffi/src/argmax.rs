@@ -89,7 +89,8 @@ pub unsafe extern "C" fn imle_argmax_map(
         let shape = args::shape_of_map(shape)?;
         let work = args::workspace(imle::workspace_len(shape.n()), work, work_len)?;
         let c = Forward::check(shape, ptr::null(), (theta, ld_theta), (z, indices), ptr::null_mut(), work)?;
-        Ok(Imle::new(shape, solver(shape)?, Options::default())?.map(c.theta, c.states, c.work)?)
+        let layer = Imle::new(shape, solver(shape)?, Options::default())?;
+        Ok(layer.map(c.theta, c.states.view_mut(), c.work.view_mut())?)
     })
 }
 
@@ -127,7 +128,9 @@ pub unsafe extern "C" fn imle_argmax_sample(
         let shape = args::shape(shape)?;
         let work = args::workspace(imle::workspace_len(shape.n()), work, work_len)?;
         let c = Forward::check(shape, ptr::null(), (theta, ld_theta), (z, indices), marginals, work)?;
-        Ok(layer(shape, options)?.sample(args::key(key)?, c.theta, c.states, c.marginals, c.work)?)
+        let layer = layer(shape, options)?;
+        let key = args::key(key)?;
+        Ok(layer.sample(key, c.theta, c.states.view_mut(), c.marginals.view_mut_if_any(), c.work.view_mut())?)
     })
 }
 
@@ -176,9 +179,10 @@ pub unsafe extern "C" fn imle_argmax_gradient(
         let work = args::workspace(imle::workspace_len(shape.n()), work, work_len)?;
         let (dz, grad) = ((dz, dz_row_stride, dz_sample_stride), (grad_theta, ld_grad));
         let c = Backward::check(shape, ptr::null(), (theta, ld_theta), dz, indices, grad, diagnostics, work)?;
-        c.diagnostics.fill(
-            layer(shape, options)?.gradient(args::key(key)?, c.theta, c.dz, c.indices, c.grad_theta, c.work)?.into(),
-        );
+        let layer = layer(shape, options)?;
+        let key = args::key(key)?;
+        let found = layer.gradient(key, c.theta, c.dz, c.indices, c.grad_theta.view_mut(), c.work.view_mut())?;
+        c.diagnostics.view_mut().fill(found.into());
         Ok(())
     })
 }
@@ -221,6 +225,8 @@ pub unsafe extern "C" fn imle_argmax_fenchel_young(
         let work = args::workspace(imle::workspace_len(shape.n()), work, work_len)?;
         let grad = (grad_theta, ld_grad);
         let c = Observed::check(shape, ptr::null(), (theta, ld_theta), (y, ld_y), loss, grad, work)?;
-        Ok(layer(shape, options)?.fenchel_young(args::key(key)?, c.theta, c.y, c.loss, c.grad_theta, c.work)?)
+        let layer = layer(shape, options)?;
+        let key = args::key(key)?;
+        Ok(layer.fenchel_young(key, c.theta, c.y, c.loss.view_mut(), c.grad_theta.view_mut(), c.work.view_mut())?)
     })
 }

@@ -131,7 +131,7 @@ pub unsafe extern "C" fn imle_argmax_sample_exact(
         let exact = exact(shape, temperature)?;
         let work = args::workspace(exact.workspace_len(), work, work_len)?;
         let c = Forward::check(shape, ptr::null(), (theta, ld_theta), (z, indices), ptr::null_mut(), work)?;
-        Ok(exact.sample(key, c.theta, c.states, c.work)?)
+        Ok(exact.sample(key, c.theta, c.states.view_mut(), c.work.view_mut())?)
     })
 }
 
@@ -237,7 +237,7 @@ pub unsafe extern "C" fn imle_argmax_simple(
         let work = args::workspace(exact.workspace_len(), work, work_len)?;
         let (dz, grad) = ((dz, dz_row_stride, dz_sample_stride), (grad_theta, ld_grad));
         let c = Backward::check(shape, ptr::null(), (theta, ld_theta), dz, ptr::null(), grad, ptr::null_mut(), work)?;
-        Ok(exact.simple(c.theta, c.dz, c.grad_theta, c.work)?)
+        Ok(exact.simple(c.theta, c.dz, c.grad_theta.view_mut(), c.work.view_mut())?)
     })
 }
 

@@ -1,7 +1,8 @@
 //! From C pointers to checked views: every pointer that is dereferenced is dereferenced here.
 //!
 //! Two steps. First every pointer becomes an [`Array`], which knows its address and length and looks at nothing; all
-//! of a call's arrays are checked together, and no output may overlap another array. Only then do they become slices.
+//! of a call's arrays are checked together, and no output may overlap another array. Only then do they become slices: the
+//! outputs last, when all else is read, for a struct of the call's may lie in one.
 //!
 //! What cannot be checked is the caller's promise (see the crate's "Safety"): that non-null pointers point to as many
 //! elements as the manual says, and that no other thread interferes. The functions here are given nothing but pointers
@@ -140,13 +141,39 @@ pub(crate) fn workspace(needed: usize, work: *mut f32, work_len: usize) -> Resul
     if !work.is_null() && work_len < needed { Err(Refused::Workspace) } else { Array::required(work, needed) }
 }
 
+/// Rows to be written.
+pub(crate) struct RowArray {
+    array: Array<f32>,
+    ld: usize,
+}
+
+impl RowArray {
+    /// Call `check_arrays` first.
+    pub(crate) fn view_mut<'a>(self) -> RowsMut<'a> {
+        RowsMut::strided(self.array.view_mut(), self.ld)
+    }
+}
+
+/// States to be written.
+pub(crate) struct StateArrays {
+    z: Array<f32>,
+    indices: Array<u32>,
+}
+
+impl StateArrays {
+    /// Call `check_arrays` first.
+    pub(crate) fn view_mut<'a>(self) -> States<'a> {
+        States { z: self.z.view_mut_if_any(), indices: self.indices.view_mut_if_any() }
+    }
+}
+
 /// What the forward functions are given.
 pub(crate) struct Forward<'a> {
     pub k_row: Option<&'a [u32]>,
     pub theta: Rows<'a>,
-    pub states: States<'a>,
-    pub marginals: Option<&'a mut [f32]>,
-    pub work: &'a mut [f32],
+    pub states: StateArrays,
+    pub marginals: Array<f32>,
+    pub work: Array<f32>,
 }
 
 impl Forward<'_> {
@@ -170,9 +197,9 @@ impl Forward<'_> {
         Ok(Forward {
             k_row: k_row.view_if_any(),
             theta: Rows::strided(theta.view(), ld_theta),
-            states: States { z: z.view_mut_if_any(), indices: indices.view_mut_if_any() },
-            marginals: marginals.view_mut_if_any(),
-            work: work.view_mut(),
+            states: StateArrays { z, indices },
+            marginals,
+            work,
         })
     }
 }
@@ -183,9 +210,9 @@ pub(crate) struct Backward<'a> {
     pub theta: Rows<'a>,
     pub dz: Dz<'a>,
     pub indices: Option<&'a [u32]>,
-    pub grad_theta: RowsMut<'a>,
-    pub diagnostics: &'a mut [imle_diagnostics],
-    pub work: &'a mut [f32],
+    pub grad_theta: RowArray,
+    pub diagnostics: Array<imle_diagnostics>,
+    pub work: Array<f32>,
 }
 
 impl Backward<'_> {
@@ -223,9 +250,9 @@ impl Backward<'_> {
             theta: Rows::strided(theta.view(), ld_theta),
             dz: Dz::strided(dz.view(), dz_row_stride, dz_sample_stride),
             indices: indices.view_if_any(),
-            grad_theta: RowsMut::strided(grad_theta.view_mut(), ld_grad),
-            diagnostics: diagnostics.view_mut(),
-            work: work.view_mut(),
+            grad_theta: RowArray { array: grad_theta, ld: ld_grad },
+            diagnostics,
+            work,
         })
     }
 }
@@ -374,9 +401,9 @@ pub(crate) struct Observed<'a> {
     pub k_row: Option<&'a [u32]>,
     pub theta: Rows<'a>,
     pub y: Rows<'a>,
-    pub loss: &'a mut [f32],
-    pub grad_theta: RowsMut<'a>,
-    pub work: &'a mut [f32],
+    pub loss: Array<f32>,
+    pub grad_theta: RowArray,
+    pub work: Array<f32>,
 }
 
 impl Observed<'_> {
@@ -399,9 +426,9 @@ impl Observed<'_> {
             k_row: k_row.view_if_any(),
             theta: Rows::strided(theta.view(), ld_theta),
             y: Rows::strided(y.view(), ld_y),
-            loss: loss.view_mut(),
-            grad_theta: RowsMut::strided(grad_theta.view_mut(), ld_grad),
-            work: work.view_mut(),
+            loss,
+            grad_theta: RowArray { array: grad_theta, ld: ld_grad },
+            work,
         })
     }
 }

@@ -100,7 +100,8 @@ pub unsafe extern "C" fn imle_topk_map(
         let shape = args::shape_of_map(shape)?;
         let work = args::workspace(imle::workspace_len(shape.n()), work, work_len)?;
         let c = Forward::check(shape, k_row, (theta, ld_theta), (z, indices), ptr::null_mut(), work)?;
-        Ok(Imle::new(shape, solver(shape, c.k_row)?, Options::default())?.map(c.theta, c.states, c.work)?)
+        let layer = Imle::new(shape, solver(shape, c.k_row)?, Options::default())?;
+        Ok(layer.map(c.theta, c.states.view_mut(), c.work.view_mut())?)
     })
 }
 
@@ -140,7 +141,8 @@ pub unsafe extern "C" fn imle_topk_sample(
         let work = args::workspace(imle::workspace_len(shape.n()), work, work_len)?;
         let c = Forward::check(shape, k_row, (theta, ld_theta), (z, indices), marginals, work)?;
         let layer = layer(shape, c.k_row, options)?;
-        Ok(layer.sample(args::key(key)?, c.theta, c.states, c.marginals, c.work)?)
+        let key = args::key(key)?;
+        Ok(layer.sample(key, c.theta, c.states.view_mut(), c.marginals.view_mut_if_any(), c.work.view_mut())?)
     })
 }
 
@@ -194,7 +196,9 @@ pub unsafe extern "C" fn imle_topk_gradient(
         let (dz, grad) = ((dz, dz_row_stride, dz_sample_stride), (grad_theta, ld_grad));
         let c = Backward::check(shape, k_row, (theta, ld_theta), dz, indices, grad, diagnostics, work)?;
         let layer = layer(shape, c.k_row, options)?;
-        c.diagnostics.fill(layer.gradient(args::key(key)?, c.theta, c.dz, c.indices, c.grad_theta, c.work)?.into());
+        let key = args::key(key)?;
+        let found = layer.gradient(key, c.theta, c.dz, c.indices, c.grad_theta.view_mut(), c.work.view_mut())?;
+        c.diagnostics.view_mut().fill(found.into());
         Ok(())
     })
 }
@@ -239,6 +243,7 @@ pub unsafe extern "C" fn imle_topk_fenchel_young(
         let grad = (grad_theta, ld_grad);
         let c = Observed::check(shape, k_row, (theta, ld_theta), (y, ld_y), loss, grad, work)?;
         let layer = layer(shape, c.k_row, options)?;
-        Ok(layer.fenchel_young(args::key(key)?, c.theta, c.y, c.loss, c.grad_theta, c.work)?)
+        let key = args::key(key)?;
+        Ok(layer.fenchel_young(key, c.theta, c.y, c.loss.view_mut(), c.grad_theta.view_mut(), c.work.view_mut())?)
     })
 }
