@@ -6,7 +6,8 @@ use core::ptr;
 use imle::{Argmax, Imle, Options, Shape};
 
 use crate::abi::{imle_diagnostics, imle_key, imle_options, imle_shape};
-use crate::args::{self, Backward, Forward, Inputs, Observed};
+use crate::args;
+use crate::arrays::{Backward, Forward, Inputs, Observed};
 use crate::status::{Refused, bad_row, imle_status, status};
 
 pub(crate) fn solver(shape: Shape) -> Result<Argmax, Refused> {

@@ -6,7 +6,8 @@ use imle::{Argmax, Exact, Shape};
 
 use crate::abi::{imle_key, imle_shape};
 use crate::argmax::solver;
-use crate::args::{self, Backward, Expected, Forward, Listed, Pair, Scored};
+use crate::args;
+use crate::arrays::{Backward, Expected, Forward, Listed, Pair, Scored};
 use crate::status::{Refused, imle_status, status};
 
 fn exact(shape: Shape, temperature: f32) -> Result<Exact<Argmax>, Refused> {

@@ -33,6 +33,7 @@
 #![allow(rustdoc::broken_intra_doc_links)]
 
 mod args;
+mod arrays;
 mod panic;
 mod spans;
 

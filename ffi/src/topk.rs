@@ -5,7 +5,8 @@ use core::ptr;
 use imle::{Error, Imle, Options, Shape, TopK};
 
 use crate::abi::{imle_diagnostics, imle_key, imle_options, imle_shape};
-use crate::args::{self, Backward, Forward, Inputs, Observed};
+use crate::args;
+use crate::arrays::{Backward, Forward, Inputs, Observed};
 use crate::status::{Refused, bad_row, imle_status, status};
 
 #[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(always))]

@@ -5,7 +5,8 @@ use core::ptr;
 use imle::{Error, Exact, Shape, TopK};
 
 use crate::abi::{imle_key, imle_shape};
-use crate::args::{self, Backward, Expected, Forward, Listed, Pair, Scored};
+use crate::args;
+use crate::arrays::{Backward, Expected, Forward, Listed, Pair, Scored};
 use crate::status::{imle_status, status};
 use crate::topk::solver;
 
