@@ -140,7 +140,8 @@ impl<M: MapSolver> Row<'_, M> {
         true
     }
 
-    /// The row's words; where there is no noise, none are read.
+    /// The row's words. Where there is no noise none are read; to seed them all for nothing takes time only where loops go
+    /// by lanes.
     #[inline(always)]
     fn stream(&self, source: &Source) -> Stream {
         if !SCALAR && matches!(self.law, Law::None) { Stream::silent() } else { source.row(self.b, self.samples) }
