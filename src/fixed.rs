@@ -40,6 +40,7 @@
 //! # Ok::<(), imle::Error>(())
 //! ```
 
+use crate::error::BadRow;
 use crate::estimator::Row;
 use crate::map::check_row;
 use crate::noise::Source;
@@ -78,7 +79,7 @@ impl<const N: usize, const K: usize> TopK<N, K> {
     /// # Errors
     /// [`Error::NonFinite`], [`Error::Infeasible`].
     pub fn map(&self, theta: &[f32; N]) -> Result<Chosen<K>, Error> {
-        check_row(&self.solver, 0, theta)?;
+        self.check(theta)?;
         let mut z = [0.0; N];
         self.solver.map(0, theta, &mut z);
         Ok(chosen(State::Dense(&z)))
@@ -89,7 +90,7 @@ impl<const N: usize, const K: usize> TopK<N, K> {
     /// # Errors
     /// [`Error::NonFinite`], [`Error::Infeasible`].
     pub fn sample<const S: usize>(&self, key: Key, theta: &[f32; N]) -> Result<[Chosen<K>; S], Error> {
-        check_row(&self.solver, 0, theta)?;
+        self.check(theta)?;
         let mut samples = [const { Chosen::new() }; S];
         let mut work = [[0.0; N]; 3];
         let mut out = samples.iter_mut();
@@ -115,22 +116,27 @@ impl<const N: usize, const K: usize> TopK<N, K> {
         theta: &[f32; N],
         dz: &[[f32; N]; S],
     ) -> Result<([f32; N], Diagnostics), Error> {
-        check_row(&self.solver, 0, theta)?;
+        self.check(theta)?;
         let mut grad_theta = [0.0; N];
-        let mut diagnostics = Diagnostics::default();
+        let mut diagnostics = Diagnostics::of(1, S);
         let mut work = [[0.0; N]; 3];
         let dz = DzView::of_row(dz.as_flattened(), N);
         self.with_row::<S>(theta, |row| {
-            row.gradient(&Source::noise(key), dz, None, work.as_flattened_mut(), &mut grad_theta, &mut diagnostics)
+            let grad = (&mut grad_theta[..], self.options.gradient_factor(S));
+            row.gradient(&Source::noise(key), dz, None, work.as_flattened_mut(), grad, &mut diagnostics)
         })?;
         Ok((grad_theta, diagnostics))
+    }
+
+    fn check(&self, theta: &[f32; N]) -> Result<(), Error> {
+        check_row(&self.solver, 0, theta).map_err(|bad| bad.at(0))
     }
 
     #[inline(always)]
     fn with_row<const S: usize>(
         &self,
         theta: &[f32; N],
-        mut run: impl FnMut(Row<'_, crate::TopK<'static>>) -> Result<(), Error>,
+        mut run: impl FnMut(Row<'_, crate::TopK<'static>>) -> Result<(), BadRow>,
     ) -> Result<(), Error> {
         const { assert!(S >= 1 && S <= crate::MAX_SAMPLES as usize, "S must be from 1 to 2^24") };
         self.options.noise.for_rows(

@@ -38,7 +38,8 @@ pub(crate) fn split(x: f32) -> (f32, f32) {
 }
 
 /// ln(2^e · (1 + f)) for 1 + f in [√½, √2].
-#[inline(always)]
+// Elsewhere as the compiler likes it: where code is to be small, one copy.
+#[cfg_attr(not(any(target_arch = "arm", target_arch = "riscv32")), inline(always))]
 pub(crate) fn ln_split(e: f32, f: f32) -> f32 {
     let [c0, c1, c2, c3, c4, c5, c6, c7] = LN_1P;
     let p = ((((((c7 * f + c6) * f + c5) * f + c4) * f + c3) * f + c2) * f + c1) * f + c0;

@@ -72,7 +72,7 @@ mod rows;
 mod shape;
 mod states;
 
-pub use error::Error;
+pub use error::{Argument, Error, Rule};
 pub use estimator::{
     Adaptive, AdaptiveRule, Diagnostics, Imle, Side, difference, noise, perturb, perturbed_gradient, straight_through,
     target, workspace_len,

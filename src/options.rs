@@ -1,7 +1,7 @@
 //! How to draw and how to estimate: plain data, checked when a layer is built.
 
 use crate::noise::{MAX_KAPPA, SUM_OF_GAMMA};
-use crate::{Error, Noise};
+use crate::{Error, Noise, Rule};
 
 /// Which noise: row b of the batch draws ε from a pure function of (seed, step, row0 + b).
 ///
@@ -95,29 +95,43 @@ impl Options {
     ///
     /// # Errors
     /// [`Error::Option`] names the rule that is broken.
+    #[inline]
     pub fn check(&self) -> Result<(), Error> {
-        let at_least_zero = |x: f32| (0.0..=f32::MAX).contains(&x);
-        let rule = if !at_least_zero(self.temperature) {
-            "temperature must be finite and at least 0"
-        } else if !at_least_zero(self.target_temperature) {
-            "target_temperature must be finite and at least 0"
-        } else if !self.alpha.is_finite() {
-            "alpha must be finite"
-        } else if !(at_least_zero(self.lambda) && (1.0 / self.lambda).is_finite()) {
-            "lambda must be finite and greater than 0, and 1/lambda finite"
-        } else if !SUM_OF_GAMMA && matches!(self.noise, Noise::SumOfGamma { .. }) {
-            "this build has no Sum-of-Gamma noise"
-        } else if matches!(self.noise, Noise::SumOfGamma { kappa, .. } if kappa != 0.0 && !(1.0..=MAX_KAPPA).contains(&kappa))
-        {
-            "kappa must be 0, or from 1 to 65536"
-        } else if matches!(self.noise, Noise::SumOfGamma { terms: 0, .. }) {
-            "the terms of Sum-of-Gamma noise must be at least 1"
-        } else if (self.target, self.difference) == (Target::Combinatorial, Difference::Central) {
-            "the combinatorial target has no central difference"
-        } else {
-            return Ok(());
-        };
-        Err(Error::Option { rule })
+        self.broken_rule().map_or(Ok(()), |rule| Err(Error::Option { rule }))
+    }
+
+    #[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(never))]
+    fn broken_rule(&self) -> Option<Rule> {
+        /// 1/λ is finite above it: 2⁻¹²⁸.
+        const LAMBDA: u32 = 1 << 21;
+        // Positive floats are ordered as their bits are; infinity, NaN and all that is negative come last.
+        let up_to_max = |x: f32| x.to_bits() < f32::INFINITY.to_bits();
+        let at_least_zero = |x: f32| up_to_max(x) || x == 0.0;
+        if !at_least_zero(self.temperature) {
+            return Some(Rule::Temperature);
+        }
+        if !at_least_zero(self.target_temperature) {
+            return Some(Rule::TargetTemperature);
+        }
+        if !self.alpha.is_finite() {
+            return Some(Rule::Alpha);
+        }
+        if !(up_to_max(self.lambda) && self.lambda.to_bits() > LAMBDA) {
+            return Some(Rule::Lambda);
+        }
+        if let Noise::SumOfGamma { kappa, terms } = self.noise {
+            if !SUM_OF_GAMMA {
+                return Some(Rule::SumOfGammaBuilt);
+            }
+            if kappa != 0.0 && !(1.0..=MAX_KAPPA).contains(&kappa) {
+                return Some(Rule::Kappa);
+            }
+            if terms == 0 {
+                return Some(Rule::Terms);
+            }
+        }
+        let central = (self.target, self.difference) == (Target::Combinatorial, Difference::Central);
+        central.then_some(Rule::CombinatorialHasNoCentral)
     }
 
     /// Whether all that tells the scores of z' from those of z is a step against dz.
@@ -172,5 +186,14 @@ mod tests {
             assert_eq!(options.check().is_ok(), SUM_OF_GAMMA, "{options:?}");
         }
         assert_eq!(Options { temperature: 0.0, target_temperature: -0.0, ..good }.check(), Ok(()));
+    }
+
+    #[test]
+    fn lambda_has_a_finite_inverse() {
+        let edge = 1 << 21;
+        for lambda in (edge - 100..=edge + 100).chain((0..=u32::MAX).step_by(9973)).map(f32::from_bits) {
+            let good = lambda.is_finite() && lambda > 0.0 && (1.0 / lambda).is_finite();
+            assert_eq!(Options { lambda, ..Options::default() }.check().is_ok(), good, "{lambda:e}");
+        }
     }
 }

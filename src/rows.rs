@@ -3,35 +3,71 @@
 //! Lengths are checked once, at the door; afterwards `row` cannot miss, and would yield an empty slice rather than
 //! panic if it did.
 
+use crate::error::BadRow;
 use crate::kernel::elementwise;
-use crate::{Error, Shape};
+use crate::{Argument, Error, Shape};
 
-/// The elements that `count` blocks of `block` elements, `stride` apart, span.
-fn span(count: usize, block: usize, stride: usize) -> Option<usize> {
-    count.checked_sub(1)?.checked_mul(stride)?.checked_add(block)
+/// The elements that B rows of S samples of N elements span: at `row_stride` and `sample_stride`, of which 0 stands for
+/// rows without gaps, and for one sample that serves for all. None if a stride is shorter than N, or the span is not
+/// addressable. A function of numbers that is called, not copied: compilers know the second of two equal calls.
+#[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(never))]
+fn span(rows: usize, samples: usize, n: usize, row_stride: usize, sample_stride: usize) -> Option<usize> {
+    let samples = if sample_stride == 0 { 1 } else { samples };
+    let sample_stride = at_least(n, sample_stride)?;
+    let row_stride = if row_stride == 0 { samples.checked_mul(sample_stride)? } else { at_least(n, row_stride)? };
+    let last_row = (rows - 1).checked_mul(row_stride)?;
+    let last_sample = (samples - 1).checked_mul(sample_stride)?;
+    last_row.checked_add(last_sample)?.checked_add(n)
+}
+
+/// `stride`, of which 0 stands for the least that it can be.
+fn at_least(least: usize, stride: usize) -> Option<usize> {
+    if stride == 0 { Some(least) } else { Some(stride).filter(|&stride| stride >= least) }
+}
+
+/// How many elements B rows of N span at `stride` (0 = contiguous). None if the stride is shorter than a row, or the span
+/// is not addressable.
+#[must_use]
+pub fn rows_span(shape: Shape, stride: usize) -> Option<usize> {
+    dz_span(shape, stride, 0)
+}
+
+/// How many elements [`Dz::strided`] spans. None if a stride is shorter than a row, or the span is not addressable.
+#[must_use]
+pub fn dz_span(shape: Shape, row_stride: usize, sample_stride: usize) -> Option<usize> {
+    span(shape.rows(), shape.samples(), shape.n(), row_stride, sample_stride)
 }
 
 /// Refuses a slice shorter than `needed`.
-pub(crate) fn check_length<T>(argument: &'static str, slice: &[T], needed: usize) -> Result<(), Error> {
+pub(crate) fn check_length<T>(argument: Argument, slice: &[T], needed: usize) -> Result<(), Error> {
     if slice.len() < needed { Err(Error::Length { argument, needed, given: slice.len() }) } else { Ok(()) }
 }
 
-/// The stride of rows of `n`: 0 stands for contiguous.
-fn resolve(argument: &'static str, n: usize, stride: usize) -> Result<usize, Error> {
-    match stride {
-        0 => Ok(n),
-        _ if stride < n => Err(Error::Stride { argument }),
-        _ => Ok(stride),
-    }
+/// The row stride, once it is known that a slice holds what the strides span.
+#[inline(always)]
+fn check_strides(
+    argument: Argument,
+    slice: &[f32],
+    shape: Shape,
+    row_stride: usize,
+    sample_stride: usize,
+) -> Result<usize, Error> {
+    let needed = dz_span(shape, row_stride, sample_stride).ok_or(Error::Stride { argument })?;
+    check_length(argument, slice, needed)?;
+    Ok(match (row_stride, sample_stride) {
+        (0, 0) => shape.n(),
+        (0, _) => sample_stride * shape.samples(),
+        _ => row_stride,
+    })
 }
 
-/// How many elements B rows of N span at `stride` (0 = contiguous).
-///
-/// # Errors
-/// [`Error::Stride`] if the stride is shorter than a row, or the span is not addressable.
-pub fn rows_span(argument: &'static str, shape: Shape, stride: usize) -> Result<usize, Error> {
-    let stride = resolve(argument, shape.n(), stride)?;
-    span(shape.rows(), shape.n(), stride).ok_or(Error::Stride { argument })
+/// Calls `run` for one row after another, up to the first bad one.
+#[inline(always)]
+pub(crate) fn for_rows(rows: usize, mut run: impl FnMut(usize) -> Result<(), BadRow>) -> Result<(), Error> {
+    for b in 0..rows {
+        run(b).map_err(|bad| bad.at(b))?;
+    }
+    Ok(())
 }
 
 /// θ or another `[B][N]` input: row b starts at `b * stride`.
@@ -55,9 +91,9 @@ impl<'a> Rows<'a> {
     }
 
     /// The view with its stride resolved, once it is known to hold every row.
-    pub(crate) fn check(self, argument: &'static str, shape: Shape) -> Result<Self, Error> {
-        check_length(argument, self.data, rows_span(argument, shape, self.stride)?)?;
-        Ok(Rows { data: self.data, stride: resolve(argument, shape.n(), self.stride)? })
+    pub(crate) fn check(self, argument: Argument, shape: Shape) -> Result<Self, Error> {
+        let stride = check_strides(argument, self.data, shape, self.stride, 0)?;
+        Ok(Rows { data: self.data, stride })
     }
 
     pub(crate) fn row(self, b: usize, n: usize) -> &'a [f32] {
@@ -85,9 +121,9 @@ impl<'a> RowsMut<'a> {
         RowsMut { data, stride }
     }
 
-    pub(crate) fn check(self, argument: &'static str, shape: Shape) -> Result<Self, Error> {
-        check_length(argument, self.data, rows_span(argument, shape, self.stride)?)?;
-        Ok(RowsMut { stride: resolve(argument, shape.n(), self.stride)?, data: self.data })
+    pub(crate) fn check(self, argument: Argument, shape: Shape) -> Result<Self, Error> {
+        let stride = check_strides(argument, self.data, shape, self.stride, 0)?;
+        Ok(RowsMut { data: self.data, stride })
     }
 
     pub(crate) fn row(&mut self, b: usize, n: usize) -> &mut [f32] {
@@ -135,36 +171,16 @@ impl<'a> Dz<'a> {
     }
 
     /// The view with its strides resolved, once it is known to hold every gradient.
+    #[inline(always)]
     pub(crate) fn check(self, shape: Shape) -> Result<DzView<'a>, Error> {
         let (row, sample) = match self.layout {
             Layout::PerSample => (0, shape.n()),
             Layout::Shared => (0, 0),
             Layout::Strided { row, sample } => (row, sample),
         };
-        check_length("dz", self.data, dz_span(shape, row, sample)?)?;
-        let row_stride = resolve_dz_row(shape, row, sample)?;
+        let row_stride = check_strides(Argument::Dz, self.data, shape, row, sample)?;
         Ok(DzView { data: self.data, row_stride, sample_stride: sample, n: shape.n() })
     }
-}
-
-fn resolve_dz_row(shape: Shape, row_stride: usize, sample_stride: usize) -> Result<usize, Error> {
-    match (row_stride, sample_stride) {
-        (_, 1..) if sample_stride < shape.n() => Err(Error::Stride { argument: "dz" }),
-        (0, 1..) => sample_stride.checked_mul(shape.samples()).ok_or(Error::Stride { argument: "dz" }),
-        _ => resolve("dz", shape.n(), row_stride),
-    }
-}
-
-/// How many elements [`Dz::strided`] spans.
-///
-/// # Errors
-/// [`Error::Stride`] if a stride is shorter than a row, or the span is not addressable.
-pub fn dz_span(shape: Shape, row_stride: usize, sample_stride: usize) -> Result<usize, Error> {
-    let row_stride = resolve_dz_row(shape, row_stride, sample_stride)?;
-    let samples = if sample_stride == 0 { 1 } else { shape.samples() };
-    span(samples, shape.n(), sample_stride)
-        .and_then(|row| span(shape.rows(), row, row_stride))
-        .ok_or(Error::Stride { argument: "dz" })
 }
 
 /// A [`Dz`] that was checked against its shape.
@@ -195,44 +211,40 @@ impl<'a> DzView<'a> {
 
 /// `len` elements from `start` of an array that was checked to have them.
 #[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(never))]
-pub(crate) fn block<T>(data: &[T], start: usize, len: usize) -> &[T] {
+pub(crate) fn block(data: &[f32], start: usize, len: usize) -> &[f32] {
     data.get(start..).and_then(|rest| rest.get(..len)).unwrap_or_default()
 }
 
 /// `len` elements from `start` of an array that was checked to have them.
 #[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(never))]
-pub(crate) fn block_mut<T>(data: &mut [T], start: usize, len: usize) -> &mut [T] {
+pub(crate) fn block_mut(data: &mut [f32], start: usize, len: usize) -> &mut [f32] {
     data.get_mut(start..).and_then(|rest| rest.get_mut(..len)).unwrap_or_default()
 }
 
-/// Whether row b has at least k θ that are not masked, of θ that are finite or masks.
-pub(crate) fn has_unmasked(b: usize, theta: &[f32], k: usize) -> Result<bool, Error> {
-    elementwise::unmasked(theta, k).ok_or(Error::NonFinite { argument: "theta", row: b as u32 })
+/// Whether a row has at least k θ that are not masked, of θ that are finite or masks.
+pub(crate) fn has_unmasked(theta: &[f32], k: usize) -> Result<bool, BadRow> {
+    elementwise::unmasked(theta, k).ok_or(BadRow::NonFinite(Argument::Theta))
 }
 
-/// θ of row b is finite or −inf.
-pub(crate) fn check_theta_row(b: usize, theta: &[f32]) -> Result<(), Error> {
-    check_scores("theta", b, theta)
+/// A row's θ is finite or −inf.
+pub(crate) fn check_theta_row(theta: &[f32]) -> Result<(), BadRow> {
+    check_scores(Argument::Theta, theta)
 }
 
-/// Scores of row b are finite or −inf.
-pub(crate) fn check_scores(argument: &'static str, b: usize, scores: &[f32]) -> Result<(), Error> {
-    good_if(elementwise::unmasked(scores, 0).is_some(), argument, b)
+/// A row's scores are finite or −inf.
+pub(crate) fn check_scores(argument: Argument, scores: &[f32]) -> Result<(), BadRow> {
+    elementwise::unmasked(scores, 0).map(|_| ()).ok_or(BadRow::NonFinite(argument))
 }
 
 /// Every gradient of row b is finite.
-pub(crate) fn check_dz_row(dz: DzView<'_>, b: usize, samples: usize) -> Result<(), Error> {
+pub(crate) fn check_dz_row(dz: DzView<'_>, b: usize, samples: usize) -> Result<(), BadRow> {
     for dz in dz.row(b, samples) {
-        check_finite("dz", b, dz)?;
+        check_finite(Argument::Dz, dz)?;
     }
     Ok(())
 }
 
-/// Every value of row b is finite.
-pub(crate) fn check_finite(argument: &'static str, b: usize, values: &[f32]) -> Result<(), Error> {
-    good_if(elementwise::finite(values), argument, b)
-}
-
-fn good_if(good: bool, argument: &'static str, b: usize) -> Result<(), Error> {
-    if good { Ok(()) } else { Err(Error::NonFinite { argument, row: b as u32 }) }
+/// Every value of a row is finite.
+pub(crate) fn check_finite(argument: Argument, values: &[f32]) -> Result<(), BadRow> {
+    if elementwise::finite(values) { Ok(()) } else { Err(BadRow::NonFinite(argument)) }
 }

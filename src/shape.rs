@@ -1,6 +1,6 @@
 //! How large a call is: rows B, coordinates N, chosen K, samples S.
 
-use crate::Error;
+use crate::{Error, Rule};
 
 /// Largest S: a float counts no further.
 pub const MAX_SAMPLES: u32 = 1 << 24;
@@ -21,21 +21,13 @@ impl Shape {
     ///
     /// # Errors
     /// [`Error::Shape`] names the rule that is broken.
+    #[inline]
     pub const fn new(rows: u32, n: u32, k: u32, samples: u32) -> Result<Shape, Error> {
-        let rule = if rows == 0 || n == 0 || samples == 0 {
-            "rows, n and samples must be at least 1"
-        } else if k > n {
-            "k must be at most n"
-        } else if samples > MAX_SAMPLES {
-            "samples must be at most 2^24"
-        } else if !addressable(rows, n, samples, isize::MAX as u64 / size_of::<f32>() as u64) {
-            "rows * samples * n floats must be addressable"
-        } else {
-            return Ok(Shape { rows, n, k, samples });
-        };
-        Err(Error::Shape { rule })
+        match broken_rule(rows, n, k, samples) {
+            None => Ok(Shape { rows, n, k, samples }),
+            Some(rule) => Err(Error::Shape { rule }),
+        }
     }
-
     /// B, the rows of the batch.
     #[must_use]
     pub const fn rows(self) -> usize {
@@ -66,9 +58,26 @@ impl Shape {
     }
 }
 
+/// The first rule that the sizes break.
+const fn broken_rule(rows: u32, n: u32, k: u32, samples: u32) -> Option<Rule> {
+    let rule = if rows == 0 || n == 0 || samples == 0 {
+        Rule::SizesFromOne
+    } else if k > n {
+        Rule::KAtMostN
+    } else if samples > MAX_SAMPLES {
+        Rule::SamplesCountable
+    } else if !addressable(rows, n, samples, isize::MAX as usize / size_of::<f32>()) {
+        Rule::ElementsAddressable
+    } else {
+        return None;
+    };
+    Some(rule)
+}
+
 /// Whether rows·samples·n elements are at most `limit`.
-const fn addressable(rows: u32, n: u32, samples: u32, limit: u64) -> bool {
-    match (rows as u64 * samples as u64).checked_mul(n as u64) {
+const fn addressable(rows: u32, n: u32, samples: u32, limit: usize) -> bool {
+    let Some(states) = (rows as usize).checked_mul(samples as usize) else { return false };
+    match states.checked_mul(n as usize) {
         Some(elements) => elements <= limit,
         None => false,
     }
@@ -97,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_32_bit_address_space_is_smaller() {
-        let limit = i32::MAX as u64 / 4;
+        let limit = i32::MAX as usize / 4;
         assert!(addressable(1 << 10, 1 << 10, 511, limit));
         assert!(!addressable(1 << 10, 1 << 10, 512, limit), "2^31 bytes");
         assert!(!addressable(1 << 16, 1 << 16, 1, limit), "2^32 elements");

@@ -1,9 +1,10 @@
 //! States in the caller's memory: 0/1 floats or lists of the positions of the ones.
 
+use crate::error::BadRow;
 use crate::kernel::SCALAR;
 use crate::kernel::elementwise::{self, copy};
-use crate::rows::{block, block_mut, check_length};
-use crate::{Error, MapSolver, Shape};
+use crate::rows::{block_mut, check_length};
+use crate::{Argument, Error, MapSolver, Shape};
 
 /// Where states go: 0/1 floats, index lists, or both.
 #[derive(Debug, Default)]
@@ -36,10 +37,10 @@ impl<'a> States<'a> {
     pub(crate) fn check(&self, shape: Shape, solver: &impl MapSolver) -> Result<(), Error> {
         let states = shape.rows() * shape.samples();
         if let Some(z) = &self.z {
-            check_length("z", z, states * shape.n())?;
+            check_length(Argument::Z, z, states * shape.n())?;
         }
         if let Some(indices) = &self.indices {
-            check_length("indices", indices, states * shape.k())?;
+            check_length(Argument::Indices, indices, states * shape.k())?;
             check_lists(shape, solver)?;
         }
         Ok(())
@@ -56,7 +57,8 @@ impl<'a> States<'a> {
             from.write_z(block_mut(out, state * shape.n(), shape.n()));
         }
         if let Some(out) = &mut self.indices {
-            from.write_list(block_mut(out, state * shape.k(), shape.k()));
+            let start = state * shape.k();
+            from.write_list(out.get_mut(start..).and_then(|rest| rest.get_mut(..shape.k())).unwrap_or_default());
         }
     }
 }
@@ -209,13 +211,17 @@ impl State<'_> {
         match self {
             State::Dense(z) => z.iter().zip(dz).all(|(&z, &dz)| if z != 0.0 { dz <= 0.0 } else { dz >= 0.0 }),
             State::Ones(ones) => {
-                if !elementwise::at(ones, dz).all(|dz| dz <= 0.0) {
-                    return false;
+                let mut chosen = 0;
+                for i in ones {
+                    let dz = dz.get(i.to_bits() as usize).copied().unwrap_or_default();
+                    if dz > 0.0 {
+                        return false;
+                    }
+                    chosen += usize::from(dz < 0.0);
                 }
-                let (chosen, mut all) =
-                    (elementwise::at(ones, dz).filter(|&dz| dz < 0.0), dz.iter().filter(|&&dz| dz < 0.0));
+                let all = dz.iter().filter(|&&dz| dz < 0.0);
                 // One more would do: where it costs a branch anyway, the rest is not looked at.
-                if SCALAR { all.nth(chosen.count()).is_none() } else { all.count() == chosen.count() }
+                if SCALAR { all.enumerate().all(|(i, _)| i < chosen) } else { all.count() == chosen }
             }
             // Of few scores this is asked where their noise is made.
             State::Bits(_) => false,
@@ -241,24 +247,34 @@ pub(crate) fn check_lists(shape: Shape, solver: &impl MapSolver) -> Result<(), E
 /// A row's states as index lists of k entries.
 #[derive(Clone, Copy)]
 pub(crate) struct Lists<'a> {
+    /// Of the whole batch.
     pub lists: &'a [u32],
+    /// The number of the row's first state in it.
+    pub first: usize,
     pub k: usize,
 }
 
 impl<'a> Lists<'a> {
-    fn get(self, s: usize) -> &'a [u32] {
-        block(self.lists, s * self.k, self.k)
+    #[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(never))]
+    fn get(&self, s: usize) -> &'a [u32] {
+        let start = (self.first + s) * self.k;
+        self.lists.get(start..).and_then(|rest| rest.get(..self.k)).unwrap_or_default()
     }
 
-    /// As many unmasked positions as a state has ones, ascending, and then nothing.
-    pub(crate) fn check(self, samples: usize, b: usize, theta: &[f32], ones: Option<usize>) -> Result<(), Error> {
-        let unmasked = |&i: &u32| theta.get(i as usize).is_some_and(|&t| t != f32::NEG_INFINITY);
-        let is_state = |s| {
-            let (positions, tail) = self.get(s).split_at_checked(ones?)?;
-            let ascending = positions.is_sorted_by(|a, b| a < b) && positions.iter().all(unmasked);
-            (ascending && tail.iter().all(|&i| i == u32::MAX)).then_some(())
-        };
-        if (0..samples).all(|s| is_state(s).is_some()) { Ok(()) } else { Err(Error::NotAState { row: b as u32 }) }
+    /// As many unmasked positions as a state has ones, ascending, and then nothing; how many these are.
+    pub(crate) fn check(self, samples: usize, theta: &[f32], ones: Option<usize>) -> Result<usize, BadRow> {
+        let Some(ones) = ones.filter(|&ones| ones <= self.k) else { return Err(BadRow::NotAState) };
+        for s in 0..samples {
+            let mut least = 0;
+            for (at, &i) in self.get(s).iter().enumerate() {
+                let unmasked = || theta.get(i as usize).is_some_and(|t| t.to_bits() != f32::NEG_INFINITY.to_bits());
+                if if at < ones { i < least || !unmasked() } else { i != u32::MAX } {
+                    return Err(BadRow::NotAState);
+                }
+                least = i.wrapping_add(1);
+            }
+        }
+        Ok(ones)
     }
 
     /// State s, a bit a coordinate; None unless it is of `ones` positions, ascending, that are set in `unmasked`, and then
@@ -277,13 +293,11 @@ impl<'a> Lists<'a> {
         (good && tail.iter().all(|&i| i == u32::MAX)).then_some(bits)
     }
 
-    /// State s, what it needs at the front of `work`, and the rest of it.
+    /// State s, of so many ones, at the front of `work`, and the rest of it.
     #[inline(always)]
-    pub(crate) fn state<'w>(self, s: usize, work: &'w mut [f32]) -> (State<'w>, &'w mut [f32]) {
-        let list = self.get(s);
-        let ones = list.iter().take_while(|&&i| i != u32::MAX).count();
+    pub(crate) fn state<'w>(self, s: usize, ones: usize, work: &'w mut [f32]) -> (State<'w>, &'w mut [f32]) {
         let (out, rest) = work.split_at_mut_checked(ones).unwrap_or_default();
-        out.iter_mut().zip(list).for_each(|(slot, &i)| *slot = f32::from_bits(i));
+        out.iter_mut().zip(self.get(s)).for_each(|(slot, &i)| *slot = f32::from_bits(i));
         (State::Ones(out), rest)
     }
 

@@ -1,6 +1,8 @@
 //! The adaptive λ: its formulas in f64, its symmetries, and that it reaches its target on real layers.
 
-use imle::{Adaptive, AdaptiveRule, Diagnostics, Dz, Error, Imle, Key, Options, Rows, RowsMut, Shape, States, TopK};
+use imle::{
+    Adaptive, AdaptiveRule, Argument, Diagnostics, Dz, Error, Imle, Key, Options, Rows, RowsMut, Shape, States, TopK,
+};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::Config;
@@ -150,11 +152,11 @@ fn long_groups() {
 fn bad_values_are_refused() {
     let good = Adaptive::default();
     for x in [f32::NAN, f32::INFINITY] {
-        let error = Err(Error::NonFinite { argument: "theta", row: 0 });
+        let error = Err(Error::NonFinite { argument: Argument::Theta, row: 0 });
         assert_eq!(good.lambda(&[1.0, MASK, x], &[1.0]), error);
     }
     for x in [f32::NAN, f32::INFINITY, MASK] {
-        assert_eq!(good.lambda(&[1.0], &[x, 1.0]), Err(Error::NonFinite { argument: "dz", row: 0 }));
+        assert_eq!(good.lambda(&[1.0], &[x, 1.0]), Err(Error::NonFinite { argument: Argument::Dz, row: 0 }));
     }
 
     let additive = Adaptive::new(AdaptiveRule::Additive);
@@ -180,7 +182,7 @@ fn bad_values_are_refused() {
         ]);
     }
     for (adaptive, name) in bad {
-        let named = |error| matches!(error, Some(Error::Option { rule }) if rule.starts_with(name));
+        let named = |error| matches!(error, Some(Error::Option { rule }) if rule.text().starts_with(name));
         assert!(named(adaptive.lambda(&[1.0], &[1.0]).err()), "{adaptive:?}");
         let mut updated = adaptive;
         assert!(named(updated.update(&Diagnostics { states: 1, ..Diagnostics::default() }).err()), "{adaptive:?}");

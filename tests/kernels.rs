@@ -5,8 +5,8 @@
 mod reference;
 
 use imle::{
-    Diagnostics, Difference, Dz, Error, Imle, Key, MapSolver, Noise, Options, Rows, RowsMut, Shape, States, Target,
-    TopK,
+    Argument, Diagnostics, Difference, Dz, Error, Imle, Key, MapSolver, Noise, Options, Rows, RowsMut, Shape, States,
+    Target, TopK,
 };
 use proptest::prelude::*;
 
@@ -185,7 +185,7 @@ fn one_pass_finds_every_bad_score() {
         let mut theta = good.clone();
         theta[N + place] = bad;
         let error = layer.map(Rows::contiguous(&theta), States::indices(&mut indices), &mut work);
-        assert_eq!(error, Err(Error::NonFinite { argument: "theta", row: 1 }), "{bad} at {place}");
+        assert_eq!(error, Err(Error::NonFinite { argument: Argument::Theta, row: 1 }), "{bad} at {place}");
         assert_ne!(indices[0], 7, "the rows before are complete");
         assert_eq!(indices[5..], [7; 5], "the bad row is untouched");
     }

@@ -5,7 +5,7 @@ use core::ffi::c_char;
 use imle::{Diagnostics, Difference, Key, Noise, Options, Scale, Target};
 
 use crate::args;
-use crate::status::{IMLE_ERR_OPTION, Refused};
+use crate::status::Refused;
 
 /// The version of this ABI: changes when a program has to be compiled anew. Equals imle_abi_version().
 pub const IMLE_ABI_VERSION: u32 = 1;
@@ -136,7 +136,7 @@ impl imle_options {
 
     /// The options as the core takes them; it checks their ranges.
     pub(crate) fn to_core(self) -> Result<Options, Refused> {
-        let unknown = Err(Refused(IMLE_ERR_OPTION));
+        let unknown = Err(Refused::Option);
         Ok(Options {
             noise: match self.noise {
                 IMLE_NOISE_NONE => Noise::None,

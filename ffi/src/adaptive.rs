@@ -3,8 +3,9 @@
 use imle::{Adaptive, AdaptiveRule, Diagnostics};
 
 use crate::abi::imle_diagnostics;
-use crate::args::{self, Array, disjoint};
-use crate::status::{IMLE_ERR_OPTION, Refused, imle_status, status};
+use crate::args::{self, Array};
+use crate::spans::check_arrays;
+use crate::status::{Refused, imle_status, status};
 
 /// imle_adaptive.rule: a <- max(a + c, 0), c = momentum * previous +- step, + while g < target. The rule of the paper;
 /// set step to its 1e-3, with which a thousand updates move a by 1.
@@ -46,7 +47,7 @@ impl imle_adaptive {
         let rule = match rule {
             IMLE_ADAPTIVE_ADDITIVE => AdaptiveRule::Additive,
             IMLE_ADAPTIVE_MULTIPLICATIVE => AdaptiveRule::Multiplicative,
-            _ => return Err(Refused(IMLE_ERR_OPTION)),
+            _ => return Err(Refused::Option),
         };
         Ok(Adaptive { rule, a, g, previous, step, momentum, decay, target })
     }
@@ -100,7 +101,7 @@ pub unsafe extern "C" fn imle_adaptive_lambda(
         let adaptive = args::sized(adaptive)?.to_core()?;
         let (theta, dz) = (Array::required(theta, theta_len)?, Array::required(dz, dz_len)?);
         let lambda = Array::required(lambda, 1)?;
-        disjoint(&[lambda.span()], &[theta.span(), dz.span()])?;
+        check_arrays(1, &[lambda.span(), theta.span(), dz.span()])?;
         let found = adaptive.lambda(theta.view(), dz.view())?;
         lambda.view_mut().fill(found);
         Ok(())

@@ -3,14 +3,21 @@
 
 use core::ptr;
 
-use imle::{Argmax, Error, Imle, Options, Shape};
+use imle::{Argmax, Imle, Options, Shape};
 
 use crate::abi::{imle_diagnostics, imle_key, imle_options, imle_shape};
-use crate::args::{self, Backward, Forward, Inputs, Observed};
-use crate::status::{bad_row, imle_status, status};
+use crate::args;
+use crate::arrays::{Backward, Forward, Inputs, Observed};
+use crate::status::{Refused, bad_row, imle_status, status};
 
-pub(crate) fn solver(shape: Shape) -> Result<Argmax, Error> {
-    if shape.k() == 1 { Ok(Argmax) } else { Err(Error::Shape { rule: "argmax chooses 1: k must be 1" }) }
+pub(crate) fn solver(shape: Shape) -> Result<Argmax, Refused> {
+    if shape.k() == 1 { Ok(Argmax) } else { Err(Refused::Shape) }
+}
+
+/// The layer of a call. One copy on small machines.
+#[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(never))]
+fn layer(shape: Shape, options: *const imle_options) -> Result<Imle<Argmax>, Refused> {
+    Ok(Imle::new(shape, solver(shape)?, args::options(options)?)?)
 }
 
 /// The floats of workspace that imle_argmax_map, imle_argmax_sample, imle_argmax_gradient and imle_argmax_fenchel_young
@@ -83,7 +90,8 @@ pub unsafe extern "C" fn imle_argmax_map(
         let shape = args::shape_of_map(shape)?;
         let work = args::workspace(imle::workspace_len(shape.n()), work, work_len)?;
         let c = Forward::check(shape, ptr::null(), (theta, ld_theta), (z, indices), ptr::null_mut(), work)?;
-        Ok(Imle::new(shape, solver(shape)?, Options::default())?.map(c.theta, c.states, c.work)?)
+        let layer = Imle::new(shape, solver(shape)?, Options::default())?;
+        Ok(layer.map(c.theta, c.states.view_mut(), c.work.view_mut())?)
     })
 }
 
@@ -118,10 +126,12 @@ pub unsafe extern "C" fn imle_argmax_sample(
     work_len: usize,
 ) -> imle_status {
     status(|| {
-        let (shape, options, key) = (args::shape(shape)?, args::options(options)?, args::key(key)?);
+        let shape = args::shape(shape)?;
         let work = args::workspace(imle::workspace_len(shape.n()), work, work_len)?;
         let c = Forward::check(shape, ptr::null(), (theta, ld_theta), (z, indices), marginals, work)?;
-        Ok(Imle::new(shape, solver(shape)?, options)?.sample(key, c.theta, c.states, c.marginals, c.work)?)
+        let layer = layer(shape, options)?;
+        let key = args::key(key)?;
+        Ok(layer.sample(key, c.theta, c.states.view_mut(), c.marginals.view_mut_if_any(), c.work.view_mut())?)
     })
 }
 
@@ -166,12 +176,14 @@ pub unsafe extern "C" fn imle_argmax_gradient(
     work_len: usize,
 ) -> imle_status {
     status(|| {
-        let (shape, options, key) = (args::shape(shape)?, args::options(options)?, args::key(key)?);
+        let shape = args::shape(shape)?;
         let work = args::workspace(imle::workspace_len(shape.n()), work, work_len)?;
         let (dz, grad) = ((dz, dz_row_stride, dz_sample_stride), (grad_theta, ld_grad));
         let c = Backward::check(shape, ptr::null(), (theta, ld_theta), dz, indices, grad, diagnostics, work)?;
-        let layer = Imle::new(shape, solver(shape)?, options)?;
-        c.diagnostics.fill(layer.gradient(key, c.theta, c.dz, c.indices, c.grad_theta, c.work)?.into());
+        let layer = layer(shape, options)?;
+        let key = args::key(key)?;
+        let found = layer.gradient(key, c.theta, c.dz, c.indices, c.grad_theta.view_mut(), c.work.view_mut())?;
+        c.diagnostics.view_mut().fill(found.into());
         Ok(())
     })
 }
@@ -210,11 +222,12 @@ pub unsafe extern "C" fn imle_argmax_fenchel_young(
     work_len: usize,
 ) -> imle_status {
     status(|| {
-        let (shape, options, key) = (args::shape(shape)?, args::options(options)?, args::key(key)?);
+        let shape = args::shape(shape)?;
         let work = args::workspace(imle::workspace_len(shape.n()), work, work_len)?;
         let grad = (grad_theta, ld_grad);
         let c = Observed::check(shape, ptr::null(), (theta, ld_theta), (y, ld_y), loss, grad, work)?;
-        let layer = Imle::new(shape, solver(shape)?, options)?;
-        Ok(layer.fenchel_young(key, c.theta, c.y, c.loss, c.grad_theta, c.work)?)
+        let layer = layer(shape, options)?;
+        let key = args::key(key)?;
+        Ok(layer.fenchel_young(key, c.theta, c.y, c.loss.view_mut(), c.grad_theta.view_mut(), c.work.view_mut())?)
     })
 }

@@ -2,15 +2,16 @@
 
 use core::ptr;
 
-use imle::{Argmax, Error, Exact, Shape};
+use imle::{Argmax, Exact, Shape};
 
 use crate::abi::{imle_key, imle_shape};
 use crate::argmax::solver;
-use crate::args::{self, Backward, Expected, Forward, Listed, Pair, Scored};
-use crate::status::{imle_status, status};
+use crate::args;
+use crate::arrays::{Backward, Expected, Forward, Listed, Pair, Scored};
+use crate::status::{Refused, imle_status, status};
 
-fn exact(shape: Shape, temperature: f32) -> Result<Exact<Argmax>, Error> {
-    Exact::new(shape, solver(shape)?, temperature)
+fn exact(shape: Shape, temperature: f32) -> Result<Exact<Argmax>, Refused> {
+    Ok(Exact::new(shape, solver(shape)?, temperature)?)
 }
 
 /// The floats of workspace that the exact functions of one-hot states need, whatever rows and samples: N.
@@ -131,7 +132,7 @@ pub unsafe extern "C" fn imle_argmax_sample_exact(
         let exact = exact(shape, temperature)?;
         let work = args::workspace(exact.workspace_len(), work, work_len)?;
         let c = Forward::check(shape, ptr::null(), (theta, ld_theta), (z, indices), ptr::null_mut(), work)?;
-        Ok(exact.sample(key, c.theta, c.states, c.work)?)
+        Ok(exact.sample(key, c.theta, c.states.view_mut(), c.work.view_mut())?)
     })
 }
 
@@ -237,7 +238,7 @@ pub unsafe extern "C" fn imle_argmax_simple(
         let work = args::workspace(exact.workspace_len(), work, work_len)?;
         let (dz, grad) = ((dz, dz_row_stride, dz_sample_stride), (grad_theta, ld_grad));
         let c = Backward::check(shape, ptr::null(), (theta, ld_theta), dz, ptr::null(), grad, ptr::null_mut(), work)?;
-        Ok(exact.simple(c.theta, c.dz, c.grad_theta, c.work)?)
+        Ok(exact.simple(c.theta, c.dz, c.grad_theta.view_mut(), c.work.view_mut())?)
     })
 }
 

@@ -1,22 +1,22 @@
 //! From C pointers to checked views: every pointer that is dereferenced is dereferenced here.
 //!
 //! Two steps. First every pointer becomes an [`Array`], which knows its address and length and looks at nothing; all
-//! of a call's arrays are compared and no output may overlap another array. Only then do they become slices.
+//! of a call's arrays are checked together, and no output may overlap another array. Only then do they become slices: the
+//! outputs last, when all else is read, for a struct of the call's may lie in one.
 //!
 //! What cannot be checked is the caller's promise (see the crate's "Safety"): that non-null pointers point to as many
 //! elements as the manual says, and that no other thread interferes. The functions here are given nothing but pointers
 //! that come with that promise, so they are safe; each unsafe block says what it adds.
 
-use core::ptr;
+use imle::{Key, Options, Shape, dz_span, rows_span};
 
-use imle::{Dz, Key, Moments, Options, Rows, RowsMut, Shape, States, dz_span, rows_span};
-
-use crate::abi::{imle_diagnostics, imle_key, imle_options, imle_shape};
-use crate::status::*;
+use crate::abi::{imle_key, imle_options, imle_shape};
+use crate::spans::{Span, WORD};
+use crate::status::Refused;
 
 /// NULL and misaligned pointers are no pointers.
 fn usable<T>(pointer: *const T) -> Result<*const T, Refused> {
-    if pointer.is_null() || !pointer.is_aligned() { Err(Refused(IMLE_ERR_NULL)) } else { Ok(pointer) }
+    if pointer.is_null() || !pointer.is_aligned() { Err(Refused::Null) } else { Ok(pointer) }
 }
 
 /// A struct of integers and floats.
@@ -30,7 +30,7 @@ pub(crate) fn read<T: Copy>(pointer: *const T) -> Result<T, Refused> {
 pub(crate) fn sized<T: Copy>(pointer: *const T) -> Result<T, Refused> {
     // The size comes first: a struct of another header may be shorter than ours.
     if read(pointer.cast::<u32>())? as usize != size_of::<T>() {
-        return Err(Refused(IMLE_ERR_VERSION));
+        return Err(Refused::Version);
     }
     read(pointer)
 }
@@ -65,41 +65,7 @@ pub(crate) fn options(options: *const imle_options) -> Result<Options, Refused> 
     sized(options)?.to_core()
 }
 
-/// The addresses from `start` up to, not including, `end`; none for an array that is absent or empty.
-#[derive(Clone, Copy)]
-pub(crate) struct Span {
-    start: usize,
-    end: usize,
-}
-
-impl Span {
-    fn overlaps(self, other: Span) -> bool {
-        self.start.max(other.start) < self.end.min(other.end)
-    }
-}
-
-/// Refuses outputs that overlap each other or an input. A strided array counts from its first element to its last,
-/// with what lies between its rows.
-pub(crate) fn disjoint(outputs: &[Span], inputs: &[Span]) -> Result<(), Refused> {
-    let mut rest = outputs.iter();
-    while let Some(output) = rest.next() {
-        let empty = output.start == output.end;
-        if !empty && rest.clone().chain(inputs).any(|other| output.overlaps(*other)) {
-            return Err(Refused(IMLE_ERR_OVERLAP));
-        }
-    }
-    Ok(())
-}
-
-/// Whether `len` elements of `size` bytes lie in the address space. One copy for all arrays.
-#[inline(never)]
-fn fits(start: usize, len: usize, size: usize) -> bool {
-    let bytes = len.checked_mul(size).filter(|&bytes| bytes <= isize::MAX as usize);
-    bytes.and_then(|bytes| start.checked_add(bytes)).is_some()
-}
-
-/// An array of the caller's: its length is checked against the address space, its elements are not looked at. Absent
-/// if the pointer is NULL.
+/// An array of the caller's, of which nothing is known before `check_arrays`. Absent if the pointer is NULL.
 pub(crate) struct Array<T> {
     start: *mut T,
     len: usize,
@@ -108,29 +74,29 @@ pub(crate) struct Array<T> {
 impl<T> Array<T> {
     /// An array that may be absent.
     pub(crate) fn optional(start: *const T, len: usize) -> Result<Self, Refused> {
-        if start.is_null() {
-            return Ok(Array { start: ptr::null_mut(), len: 0 });
+        const { assert!(size_of::<T>().is_multiple_of(WORD) && align_of::<T>().is_multiple_of(WORD)) };
+        // What `check_arrays` does not see.
+        if align_of::<T>() > WORD && !start.is_aligned() {
+            return Err(Refused::Null);
         }
-        let start = usable(start)?.cast_mut();
-        if fits(start.addr(), len, size_of::<T>()) { Ok(Array { start, len }) } else { Err(Refused(IMLE_ERR_STRIDE)) }
+        Ok(Array { start: start.cast_mut(), len })
     }
 
     /// An array that may not be absent.
     pub(crate) fn required(start: *const T, len: usize) -> Result<Self, Refused> {
-        Self::optional(usable(start)?, len)
+        if start.is_null() { Err(Refused::Null) } else { Self::optional(start, len) }
     }
 
     pub(crate) fn span(&self) -> Span {
-        let start = self.start.addr();
-        Span { start, end: start.wrapping_add(self.len.wrapping_mul(size_of::<T>())) }
+        Span { start: self.start.addr(), words: self.len.saturating_mul(size_of::<T>() / WORD) }
     }
 
-    /// The elements. Call `disjoint` first.
+    /// The elements. Call `check_arrays` first.
     pub(crate) fn view<'a>(self) -> &'a [T] {
         self.view_if_any().unwrap_or_default()
     }
 
-    /// The elements, if the array is there. Call `disjoint` first.
+    /// The elements, if the array is there. Call `check_arrays` first.
     pub(crate) fn view_if_any<'a>(self) -> Option<&'a [T]> {
         // SAFETY: aligned, not NULL, at most isize::MAX bytes and not across the end of the address space. It holds
         // `len` elements of any bits, valid for T (integers and floats), that nothing writes during the call: by the
@@ -138,12 +104,12 @@ impl<T> Array<T> {
         (!self.start.is_null()).then(|| unsafe { core::slice::from_raw_parts(self.start, self.len) })
     }
 
-    /// The elements, to be written. Call `disjoint` first.
+    /// The elements, to be written. Call `check_arrays` first.
     pub(crate) fn view_mut<'a>(self) -> &'a mut [T] {
         self.view_mut_if_any().unwrap_or_default()
     }
 
-    /// The elements, to be written, if the array is there. Call `disjoint` first.
+    /// The elements, to be written, if the array is there. Call `check_arrays` first.
     pub(crate) fn view_mut_if_any<'a>(self) -> Option<&'a mut [T]> {
         // SAFETY: as for `view_if_any`; besides, nothing else reads it during the call: by the caller's promise, and
         // because it overlaps no other array of the call. `self` is consumed, so this is the only slice of it.
@@ -151,297 +117,26 @@ impl<T> Array<T> {
     }
 }
 
+impl Array<f32> {
+    /// `[B][N]`.
+    #[inline(always)]
+    pub(crate) fn rows(shape: Shape, start: *const f32, ld: usize) -> Result<Self, Refused> {
+        Self::required(start, rows_span(shape, ld).ok_or(Refused::Stride)?)
+    }
+
+    /// `[B][S][N]`, or one gradient for all samples of a row.
+    #[inline(always)]
+    pub(crate) fn gradients(
+        shape: Shape,
+        start: *const f32,
+        row_stride: usize,
+        sample_stride: usize,
+    ) -> Result<Self, Refused> {
+        Self::required(start, dz_span(shape, row_stride, sample_stride).ok_or(Refused::Stride)?)
+    }
+}
+
 /// The part of the workspace that is used.
 pub(crate) fn workspace(needed: usize, work: *mut f32, work_len: usize) -> Result<Array<f32>, Refused> {
-    usable(work.cast_const())?;
-    if work_len < needed { Err(Refused(IMLE_ERR_WORKSPACE)) } else { Array::required(work, needed) }
-}
-
-/// What the forward functions are given.
-pub(crate) struct Forward<'a> {
-    pub k_row: Option<&'a [u32]>,
-    pub theta: Rows<'a>,
-    pub states: States<'a>,
-    pub marginals: Option<&'a mut [f32]>,
-    pub work: &'a mut [f32],
-}
-
-impl Forward<'_> {
-    // Inlined on small machines, as the calls are that it is for: there the copies of what is handed over weigh more.
-    #[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(always))]
-    pub(crate) fn check(
-        shape: Shape,
-        k_row: *const u32,
-        (theta, ld_theta): (*const f32, usize),
-        (z, indices): (*mut f32, *mut u32),
-        marginals: *mut f32,
-        work: Array<f32>,
-    ) -> Result<Self, Refused> {
-        let states = shape.rows() * shape.samples();
-        let k_row = Array::optional(k_row, shape.rows())?;
-        let theta = Array::required(theta, rows_span("theta", shape, ld_theta)?)?;
-        let z = Array::optional(z, states * shape.n())?;
-        let indices = Array::optional(indices, states * shape.k())?;
-        let marginals = Array::optional(marginals, shape.rows() * shape.n())?;
-        disjoint(&[z.span(), indices.span(), marginals.span(), work.span()], &[k_row.span(), theta.span()])?;
-        Ok(Forward {
-            k_row: k_row.view_if_any(),
-            theta: Rows::strided(theta.view(), ld_theta),
-            states: States { z: z.view_mut_if_any(), indices: indices.view_mut_if_any() },
-            marginals: marginals.view_mut_if_any(),
-            work: work.view_mut(),
-        })
-    }
-}
-
-/// What the gradients are given.
-pub(crate) struct Backward<'a> {
-    pub k_row: Option<&'a [u32]>,
-    pub theta: Rows<'a>,
-    pub dz: Dz<'a>,
-    pub indices: Option<&'a [u32]>,
-    pub grad_theta: RowsMut<'a>,
-    pub diagnostics: &'a mut [imle_diagnostics],
-    pub work: &'a mut [f32],
-}
-
-impl Backward<'_> {
-    #[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(always))]
-    pub(crate) fn check(
-        shape: Shape,
-        k_row: *const u32,
-        (theta, ld_theta): (*const f32, usize),
-        (dz, dz_row_stride, dz_sample_stride): (*const f32, usize, usize),
-        indices: *const u32,
-        (grad_theta, ld_grad): (*mut f32, usize),
-        diagnostics: *mut imle_diagnostics,
-        work: Array<f32>,
-    ) -> Result<Self, Refused> {
-        let k_row = Array::optional(k_row, shape.rows())?;
-        let theta = Array::required(theta, rows_span("theta", shape, ld_theta)?)?;
-        let dz = Array::required(dz, dz_span(shape, dz_row_stride, dz_sample_stride)?)?;
-        let indices = Array::optional(indices, shape.rows() * shape.samples() * shape.k())?;
-        let grad_theta = Array::required(grad_theta, rows_span("grad_theta", shape, ld_grad)?)?;
-        let diagnostics = Array::optional(diagnostics, 1)?;
-        disjoint(
-            &[grad_theta.span(), diagnostics.span(), work.span()],
-            &[k_row.span(), theta.span(), dz.span(), indices.span()],
-        )?;
-        Ok(Backward {
-            k_row: k_row.view_if_any(),
-            theta: Rows::strided(theta.view(), ld_theta),
-            dz: Dz::strided(dz.view(), dz_row_stride, dz_sample_stride),
-            indices: indices.view_if_any(),
-            grad_theta: RowsMut::strided(grad_theta.view_mut(), ld_grad),
-            diagnostics: diagnostics.view_mut(),
-            work: work.view_mut(),
-        })
-    }
-}
-
-/// What the check of a batch is given.
-pub(crate) struct Inputs<'a> {
-    pub k_row: Option<&'a [u32]>,
-    pub theta: Rows<'a>,
-    pub dz: Option<Dz<'a>>,
-    /// The answer.
-    pub row: &'a mut [u32],
-}
-
-impl Inputs<'_> {
-    pub(crate) fn check(
-        shape: Shape,
-        k_row: *const u32,
-        (theta, ld_theta): (*const f32, usize),
-        (dz, dz_row_stride, dz_sample_stride): (*const f32, usize, usize),
-        row: *mut u32,
-    ) -> Result<Self, Refused> {
-        let k_row = Array::optional(k_row, shape.rows())?;
-        let theta = Array::required(theta, rows_span("theta", shape, ld_theta)?)?;
-        let dz_len = if dz.is_null() { 0 } else { dz_span(shape, dz_row_stride, dz_sample_stride)? };
-        let dz = Array::optional(dz, dz_len)?;
-        let row = Array::required(row, 1)?;
-        disjoint(&[row.span()], &[k_row.span(), theta.span(), dz.span()])?;
-        Ok(Inputs {
-            k_row: k_row.view_if_any(),
-            theta: Rows::strided(theta.view(), ld_theta),
-            dz: dz.view_if_any().map(|dz| Dz::strided(dz, dz_row_stride, dz_sample_stride)),
-            row: row.view_mut(),
-        })
-    }
-}
-
-/// What the marginals are given.
-pub(crate) struct Expected<'a> {
-    pub k_row: Option<&'a [u32]>,
-    pub theta: Rows<'a>,
-    pub moments: Moments<'a>,
-    pub work: &'a mut [f32],
-}
-
-impl Expected<'_> {
-    pub(crate) fn check(
-        shape: Shape,
-        k_row: *const u32,
-        (theta, ld_theta): (*const f32, usize),
-        (marginals, log_partition, entropy): (*mut f32, *mut f32, *mut f32),
-        work: Array<f32>,
-    ) -> Result<Self, Refused> {
-        let k_row = Array::optional(k_row, shape.rows())?;
-        let theta = Array::required(theta, rows_span("theta", shape, ld_theta)?)?;
-        let marginals = Array::optional(marginals, shape.rows() * shape.n())?;
-        let log_partition = Array::optional(log_partition, shape.rows())?;
-        let entropy = Array::optional(entropy, shape.rows())?;
-        let outputs = [marginals.span(), log_partition.span(), entropy.span(), work.span()];
-        disjoint(&outputs, &[k_row.span(), theta.span()])?;
-        Ok(Expected {
-            k_row: k_row.view_if_any(),
-            theta: Rows::strided(theta.view(), ld_theta),
-            moments: Moments {
-                marginals: marginals.view_mut_if_any(),
-                log_partition: log_partition.view_mut_if_any(),
-                entropy: entropy.view_mut_if_any(),
-            },
-            work: work.view_mut(),
-        })
-    }
-}
-
-/// What a function of two arrays of rows is given: theta, and v or the scores of another distribution.
-pub(crate) struct Pair<'a> {
-    pub k_row: Option<&'a [u32]>,
-    pub theta: Rows<'a>,
-    pub other: Rows<'a>,
-    pub out: &'a mut [f32],
-    pub work: &'a mut [f32],
-}
-
-impl Pair<'_> {
-    pub(crate) fn check(
-        shape: Shape,
-        k_row: *const u32,
-        (theta, ld_theta): (*const f32, usize),
-        (other, ld_other): (*const f32, usize),
-        (out, out_len): (*mut f32, usize),
-        work: Array<f32>,
-    ) -> Result<Self, Refused> {
-        let k_row = Array::optional(k_row, shape.rows())?;
-        let theta = Array::required(theta, rows_span("theta", shape, ld_theta)?)?;
-        let other = Array::required(other, rows_span("other", shape, ld_other)?)?;
-        let out = Array::required(out, out_len)?;
-        disjoint(&[out.span(), work.span()], &[k_row.span(), theta.span(), other.span()])?;
-        Ok(Pair {
-            k_row: k_row.view_if_any(),
-            theta: Rows::strided(theta.view(), ld_theta),
-            other: Rows::strided(other.view(), ld_other),
-            out: out.view_mut(),
-            work: work.view_mut(),
-        })
-    }
-}
-
-/// What the log-probabilities of states are given.
-pub(crate) struct Listed<'a> {
-    pub k_row: Option<&'a [u32]>,
-    pub theta: Rows<'a>,
-    pub indices: &'a [u32],
-    pub log_prob: &'a mut [f32],
-    pub work: &'a mut [f32],
-}
-
-impl Listed<'_> {
-    pub(crate) fn check(
-        shape: Shape,
-        k_row: *const u32,
-        (theta, ld_theta): (*const f32, usize),
-        indices: *const u32,
-        log_prob: *mut f32,
-        work: Array<f32>,
-    ) -> Result<Self, Refused> {
-        let states = shape.rows() * shape.samples();
-        let k_row = Array::optional(k_row, shape.rows())?;
-        let theta = Array::required(theta, rows_span("theta", shape, ld_theta)?)?;
-        let indices = Array::required(indices, states * shape.k())?;
-        let log_prob = Array::required(log_prob, states)?;
-        disjoint(&[log_prob.span(), work.span()], &[k_row.span(), theta.span(), indices.span()])?;
-        Ok(Listed {
-            k_row: k_row.view_if_any(),
-            theta: Rows::strided(theta.view(), ld_theta),
-            indices: indices.view(),
-            log_prob: log_prob.view_mut(),
-            work: work.view_mut(),
-        })
-    }
-}
-
-/// What the Fenchel-Young losses are given.
-pub(crate) struct Observed<'a> {
-    pub k_row: Option<&'a [u32]>,
-    pub theta: Rows<'a>,
-    pub y: Rows<'a>,
-    pub loss: &'a mut [f32],
-    pub grad_theta: RowsMut<'a>,
-    pub work: &'a mut [f32],
-}
-
-impl Observed<'_> {
-    pub(crate) fn check(
-        shape: Shape,
-        k_row: *const u32,
-        (theta, ld_theta): (*const f32, usize),
-        (y, ld_y): (*const f32, usize),
-        loss: *mut f32,
-        (grad_theta, ld_grad): (*mut f32, usize),
-        work: Array<f32>,
-    ) -> Result<Self, Refused> {
-        let k_row = Array::optional(k_row, shape.rows())?;
-        let theta = Array::required(theta, rows_span("theta", shape, ld_theta)?)?;
-        let y = Array::required(y, rows_span("y", shape, ld_y)?)?;
-        let loss = Array::required(loss, shape.rows())?;
-        let grad_theta = Array::required(grad_theta, rows_span("grad_theta", shape, ld_grad)?)?;
-        disjoint(&[loss.span(), grad_theta.span(), work.span()], &[k_row.span(), theta.span(), y.span()])?;
-        Ok(Observed {
-            k_row: k_row.view_if_any(),
-            theta: Rows::strided(theta.view(), ld_theta),
-            y: Rows::strided(y.view(), ld_y),
-            loss: loss.view_mut(),
-            grad_theta: RowsMut::strided(grad_theta.view_mut(), ld_grad),
-            work: work.view_mut(),
-        })
-    }
-}
-
-/// What the score functions of listed states are given.
-pub(crate) struct Scored<'a> {
-    pub k_row: Option<&'a [u32]>,
-    pub theta: Rows<'a>,
-    pub indices: &'a [u32],
-    pub losses: &'a [f32],
-    pub grad_theta: RowsMut<'a>,
-}
-
-impl Scored<'_> {
-    pub(crate) fn check(
-        shape: Shape,
-        k_row: *const u32,
-        (theta, ld_theta): (*const f32, usize),
-        indices: *const u32,
-        losses: *const f32,
-        (grad_theta, ld_grad): (*mut f32, usize),
-    ) -> Result<Self, Refused> {
-        let states = shape.rows() * shape.samples();
-        let k_row = Array::optional(k_row, shape.rows())?;
-        let theta = Array::required(theta, rows_span("theta", shape, ld_theta)?)?;
-        let indices = Array::required(indices, states * shape.k())?;
-        let losses = Array::required(losses, states)?;
-        let grad_theta = Array::required(grad_theta, rows_span("grad_theta", shape, ld_grad)?)?;
-        disjoint(&[grad_theta.span()], &[k_row.span(), theta.span(), indices.span(), losses.span()])?;
-        Ok(Scored {
-            k_row: k_row.view_if_any(),
-            theta: Rows::strided(theta.view(), ld_theta),
-            indices: indices.view(),
-            losses: losses.view(),
-            grad_theta: RowsMut::strided(grad_theta.view_mut(), ld_grad),
-        })
-    }
+    if !work.is_null() && work_len < needed { Err(Refused::Workspace) } else { Array::required(work, needed) }
 }

@@ -1,9 +1,10 @@
 //! Estimators that need no solver: of states of any kind, however they were found.
 
-use imle::{Dz, Rows, RowsMut, dz_span, rows_span};
+use imle::{Dz, Rows, RowsMut};
 
 use crate::abi::{imle_key, imle_options, imle_shape};
-use crate::args::{self, Array, disjoint};
+use crate::args::{self, Array};
+use crate::spans::check_arrays;
 use crate::status::{imle_status, status};
 
 /// The straight-through estimator, the crudest: grad_theta = (1/S) sum_s dz_s, exactly 0 where theta is masked, as if
@@ -33,10 +34,10 @@ pub unsafe extern "C" fn imle_straight_through(
 ) -> imle_status {
     status(|| {
         let shape = args::shape(shape)?;
-        let theta = Array::required(theta, rows_span("theta", shape, ld_theta)?)?;
-        let dz = Array::required(dz, dz_span(shape, dz_row_stride, dz_sample_stride)?)?;
-        let grad_theta = Array::required(grad_theta, rows_span("grad_theta", shape, ld_grad)?)?;
-        disjoint(&[grad_theta.span()], &[theta.span(), dz.span()])?;
+        let theta = Array::rows(shape, theta, ld_theta)?;
+        let dz = Array::gradients(shape, dz, dz_row_stride, dz_sample_stride)?;
+        let grad_theta = Array::rows(shape, grad_theta, ld_grad)?;
+        check_arrays(1, &[grad_theta.span(), theta.span(), dz.span()])?;
         let dz = Dz::strided(dz.view(), dz_row_stride, dz_sample_stride);
         let theta = Rows::strided(theta.view(), ld_theta);
         Ok(imle::straight_through(shape, theta, dz, RowsMut::strided(grad_theta.view_mut(), ld_grad))?)
@@ -76,10 +77,10 @@ pub unsafe extern "C" fn imle_perturbed_gradient(
 ) -> imle_status {
     status(|| {
         let (shape, options, key) = (args::shape(shape)?, args::options(options)?, args::key(key)?);
-        let theta = Array::required(theta, rows_span("theta", shape, ld_theta)?)?;
+        let theta = Array::rows(shape, theta, ld_theta)?;
         let losses = Array::required(losses, shape.rows() * shape.samples())?;
-        let grad_theta = Array::required(grad_theta, rows_span("grad_theta", shape, ld_grad)?)?;
-        disjoint(&[grad_theta.span()], &[theta.span(), losses.span()])?;
+        let grad_theta = Array::rows(shape, grad_theta, ld_grad)?;
+        check_arrays(1, &[grad_theta.span(), theta.span(), losses.span()])?;
         let theta = Rows::strided(theta.view(), ld_theta);
         let grad_theta = RowsMut::strided(grad_theta.view_mut(), ld_grad);
         Ok(imle::perturbed_gradient(shape, &options, key, theta, losses.view(), grad_theta)?)

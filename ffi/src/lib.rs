@@ -33,7 +33,9 @@
 #![allow(rustdoc::broken_intra_doc_links)]
 
 mod args;
+mod arrays;
 mod panic;
+mod spans;
 
 // In the order of the header.
 pub mod status;

@@ -1,10 +1,11 @@
 //! Your own solver for MAP, in three steps around it: perturb, target, difference.
 
-use imle::{Dz, Error, Rows, RowsMut, Side, dz_span, rows_span};
+use imle::{Dz, Rows, RowsMut, Side};
 
 use crate::abi::{imle_key, imle_options, imle_shape};
-use crate::args::{self, Array, disjoint};
-use crate::status::{imle_status, status};
+use crate::args::{self, Array};
+use crate::spans::check_arrays;
+use crate::status::{Refused, imle_status, status};
 
 /// Step 1 of 3 for a solver of your own: the scores theta + tau eps_s, for which it finds z_s. Each operation is
 /// rounded once; the score of a masked entry (theta = -inf) is -inf, no other is. O(B S N).
@@ -29,9 +30,9 @@ pub unsafe extern "C" fn imle_perturb(
 ) -> imle_status {
     status(|| {
         let (shape, options, key) = (args::shape(shape)?, args::options(options)?, args::key(key)?);
-        let theta = Array::required(theta, rows_span("theta", shape, ld_theta)?)?;
+        let theta = Array::rows(shape, theta, ld_theta)?;
         let scores = Array::required(scores, shape.rows() * shape.samples() * shape.n())?;
-        disjoint(&[scores.span()], &[theta.span()])?;
+        check_arrays(1, &[scores.span(), theta.span()])?;
         Ok(imle::perturb(shape, &options, key, Rows::strided(theta.view(), ld_theta), scores.view_mut())?)
     })
 }
@@ -69,12 +70,12 @@ pub unsafe extern "C" fn imle_target(
         let side = match side {
             1 => Side::Minus,
             -1 => Side::Plus,
-            _ => return Err(Error::Option { rule: "side must be +1 or -1" }.into()),
+            _ => return Err(Refused::Option),
         };
-        let theta = Array::required(theta, rows_span("theta", shape, ld_theta)?)?;
-        let dz = Array::required(dz, dz_span(shape, dz_row_stride, dz_sample_stride)?)?;
+        let theta = Array::rows(shape, theta, ld_theta)?;
+        let dz = Array::gradients(shape, dz, dz_row_stride, dz_sample_stride)?;
         let scores = Array::required(scores, shape.rows() * shape.samples() * shape.n())?;
-        disjoint(&[scores.span()], &[theta.span(), dz.span()])?;
+        check_arrays(1, &[scores.span(), theta.span(), dz.span()])?;
         let dz = Dz::strided(dz.view(), dz_row_stride, dz_sample_stride);
         let theta = Rows::strided(theta.view(), ld_theta);
         Ok(imle::target(shape, &options, key, side, theta, dz, scores.view_mut())?)
@@ -107,8 +108,8 @@ pub unsafe extern "C" fn imle_difference(
         let (shape, options) = (args::shape(shape)?, args::options(options)?);
         let states = shape.rows() * shape.samples() * shape.n();
         let (z, z_target) = (Array::required(z, states)?, Array::required(z_target, states)?);
-        let grad_theta = Array::required(grad_theta, rows_span("grad_theta", shape, ld_grad)?)?;
-        disjoint(&[grad_theta.span()], &[z.span(), z_target.span()])?;
+        let grad_theta = Array::rows(shape, grad_theta, ld_grad)?;
+        check_arrays(1, &[grad_theta.span(), z.span(), z_target.span()])?;
         let grad_theta = RowsMut::strided(grad_theta.view_mut(), ld_grad);
         imle::difference(shape, &options, z.view(), z_target.view(), grad_theta)?;
         Ok(())
@@ -135,6 +136,7 @@ pub unsafe extern "C" fn imle_noise(
     status(|| {
         let (shape, options, key) = (args::shape(shape)?, args::options(options)?, args::key(key)?);
         let noise = Array::required(noise, shape.rows() * shape.samples() * shape.n())?;
+        check_arrays(1, &[noise.span()])?;
         Ok(imle::noise(shape, &options, key, noise.view_mut())?)
     })
 }

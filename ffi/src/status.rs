@@ -62,20 +62,31 @@ fn message(status: imle_status) -> &'static CStr {
 
 /// A call that stops with a status other than IMLE_OK.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Refused(pub imle_status);
+#[repr(i32)]
+pub(crate) enum Refused {
+    Null = IMLE_ERR_NULL,
+    Shape = IMLE_ERR_SHAPE,
+    Stride = IMLE_ERR_STRIDE,
+    Workspace = IMLE_ERR_WORKSPACE,
+    Option = IMLE_ERR_OPTION,
+    NonFinite = IMLE_ERR_NONFINITE,
+    Infeasible = IMLE_ERR_INFEASIBLE,
+    Overlap = IMLE_ERR_OVERLAP,
+    Version = IMLE_ERR_VERSION,
+}
 
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
-        Refused(match error {
-            Error::Shape { .. } | Error::RowK { .. } | Error::Length { .. } => IMLE_ERR_SHAPE,
-            Error::Stride { .. } => IMLE_ERR_STRIDE,
-            Error::Workspace { .. } => IMLE_ERR_WORKSPACE,
-            Error::NoOutput => IMLE_ERR_NULL,
-            Error::NonFinite { .. } => IMLE_ERR_NONFINITE,
-            Error::Infeasible { .. } | Error::NotAState { .. } => IMLE_ERR_INFEASIBLE,
+        match error {
+            Error::Shape { .. } | Error::RowK { .. } | Error::Length { .. } => Refused::Shape,
+            Error::Stride { .. } => Refused::Stride,
+            Error::Workspace { .. } => Refused::Workspace,
+            Error::NoOutput => Refused::Null,
+            Error::NonFinite { .. } => Refused::NonFinite,
+            Error::Infeasible { .. } | Error::NotAState { .. } => Refused::Infeasible,
             // Error::Option, and whatever else a call can ask for that the core does not offer.
-            _ => IMLE_ERR_OPTION,
-        })
+            _ => Refused::Option,
+        }
     }
 }
 
@@ -83,7 +94,7 @@ impl From<Error> for Refused {
 pub(crate) fn status(body: impl FnOnce() -> Result<(), Refused>) -> imle_status {
     match body() {
         Ok(()) => IMLE_OK,
-        Err(Refused(status)) => status,
+        Err(refused) => refused as imle_status,
     }
 }
 

@@ -5,11 +5,19 @@ use core::ptr;
 use imle::{Error, Imle, Options, Shape, TopK};
 
 use crate::abi::{imle_diagnostics, imle_key, imle_options, imle_shape};
-use crate::args::{self, Backward, Forward, Inputs, Observed};
+use crate::args;
+use crate::arrays::{Backward, Forward, Inputs, Observed};
 use crate::status::{Refused, bad_row, imle_status, status};
 
+#[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(always))]
 pub(crate) fn solver(shape: Shape, k_row: Option<&[u32]>) -> Result<TopK<'_>, Error> {
     k_row.map_or(Ok(TopK::new(shape)), |k_row| TopK::with_k_row(shape, k_row))
+}
+
+/// The layer of a call.
+#[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(always))]
+fn layer<'a>(shape: Shape, k_row: Option<&'a [u32]>, options: *const imle_options) -> Result<Imle<TopK<'a>>, Refused> {
+    Ok(Imle::new(shape, solver(shape, k_row)?, args::options(options)?)?)
 }
 
 /// The floats of workspace that imle_topk_map, imle_topk_sample, imle_topk_gradient and imle_topk_fenchel_young need,
@@ -93,7 +101,8 @@ pub unsafe extern "C" fn imle_topk_map(
         let shape = args::shape_of_map(shape)?;
         let work = args::workspace(imle::workspace_len(shape.n()), work, work_len)?;
         let c = Forward::check(shape, k_row, (theta, ld_theta), (z, indices), ptr::null_mut(), work)?;
-        Ok(Imle::new(shape, solver(shape, c.k_row)?, Options::default())?.map(c.theta, c.states, c.work)?)
+        let layer = Imle::new(shape, solver(shape, c.k_row)?, Options::default())?;
+        Ok(layer.map(c.theta, c.states.view_mut(), c.work.view_mut())?)
     })
 }
 
@@ -129,11 +138,12 @@ pub unsafe extern "C" fn imle_topk_sample(
     work_len: usize,
 ) -> imle_status {
     status(|| {
-        let (shape, options, key) = (args::shape(shape)?, args::options(options)?, args::key(key)?);
+        let shape = args::shape(shape)?;
         let work = args::workspace(imle::workspace_len(shape.n()), work, work_len)?;
         let c = Forward::check(shape, k_row, (theta, ld_theta), (z, indices), marginals, work)?;
-        let layer = Imle::new(shape, solver(shape, c.k_row)?, options)?;
-        Ok(layer.sample(key, c.theta, c.states, c.marginals, c.work)?)
+        let layer = layer(shape, c.k_row, options)?;
+        let key = args::key(key)?;
+        Ok(layer.sample(key, c.theta, c.states.view_mut(), c.marginals.view_mut_if_any(), c.work.view_mut())?)
     })
 }
 
@@ -182,12 +192,14 @@ pub unsafe extern "C" fn imle_topk_gradient(
     work_len: usize,
 ) -> imle_status {
     status(|| {
-        let (shape, options, key) = (args::shape(shape)?, args::options(options)?, args::key(key)?);
+        let shape = args::shape(shape)?;
         let work = args::workspace(imle::workspace_len(shape.n()), work, work_len)?;
         let (dz, grad) = ((dz, dz_row_stride, dz_sample_stride), (grad_theta, ld_grad));
         let c = Backward::check(shape, k_row, (theta, ld_theta), dz, indices, grad, diagnostics, work)?;
-        let layer = Imle::new(shape, solver(shape, c.k_row)?, options)?;
-        c.diagnostics.fill(layer.gradient(key, c.theta, c.dz, c.indices, c.grad_theta, c.work)?.into());
+        let layer = layer(shape, c.k_row, options)?;
+        let key = args::key(key)?;
+        let found = layer.gradient(key, c.theta, c.dz, c.indices, c.grad_theta.view_mut(), c.work.view_mut())?;
+        c.diagnostics.view_mut().fill(found.into());
         Ok(())
     })
 }
@@ -227,11 +239,12 @@ pub unsafe extern "C" fn imle_topk_fenchel_young(
     work_len: usize,
 ) -> imle_status {
     status(|| {
-        let (shape, options, key) = (args::shape(shape)?, args::options(options)?, args::key(key)?);
+        let shape = args::shape(shape)?;
         let work = args::workspace(imle::workspace_len(shape.n()), work, work_len)?;
         let grad = (grad_theta, ld_grad);
         let c = Observed::check(shape, k_row, (theta, ld_theta), (y, ld_y), loss, grad, work)?;
-        let layer = Imle::new(shape, solver(shape, c.k_row)?, options)?;
-        Ok(layer.fenchel_young(key, c.theta, c.y, c.loss, c.grad_theta, c.work)?)
+        let layer = layer(shape, c.k_row, options)?;
+        let key = args::key(key)?;
+        Ok(layer.fenchel_young(key, c.theta, c.y, c.loss.view_mut(), c.grad_theta.view_mut(), c.work.view_mut())?)
     })
 }

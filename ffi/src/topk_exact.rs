@@ -5,7 +5,8 @@ use core::ptr;
 use imle::{Error, Exact, Shape, TopK};
 
 use crate::abi::{imle_key, imle_shape};
-use crate::args::{self, Backward, Expected, Forward, Listed, Pair, Scored};
+use crate::args;
+use crate::arrays::{Backward, Expected, Forward, Listed, Pair, Scored};
 use crate::status::{imle_status, status};
 use crate::topk::solver;
 
@@ -141,7 +142,7 @@ pub unsafe extern "C" fn imle_topk_sample_exact(
         let (shape, key) = (args::shape(shape)?, args::key(key)?);
         let work = args::workspace(workspace_len(shape)?, work, work_len)?;
         let c = Forward::check(shape, k_row, (theta, ld_theta), (z, indices), ptr::null_mut(), work)?;
-        Ok(exact(shape, c.k_row, temperature)?.sample(key, c.theta, c.states, c.work)?)
+        Ok(exact(shape, c.k_row, temperature)?.sample(key, c.theta, c.states.view_mut(), c.work.view_mut())?)
     })
 }
 
@@ -249,7 +250,7 @@ pub unsafe extern "C" fn imle_topk_simple(
         let work = args::workspace(workspace_len(shape)?, work, work_len)?;
         let (dz, grad) = ((dz, dz_row_stride, dz_sample_stride), (grad_theta, ld_grad));
         let c = Backward::check(shape, k_row, (theta, ld_theta), dz, ptr::null(), grad, ptr::null_mut(), work)?;
-        Ok(exact(shape, c.k_row, temperature)?.simple(c.theta, c.dz, c.grad_theta, c.work)?)
+        Ok(exact(shape, c.k_row, temperature)?.simple(c.theta, c.dz, c.grad_theta.view_mut(), c.work.view_mut())?)
     })
 }
 

@@ -2,10 +2,10 @@
 //! 2023, arXiv 2209.04862).
 
 use super::Diagnostics;
-use crate::Error;
 use crate::float::{exponent, power_of_two, sqrt};
 use crate::kernel::elementwise::{largest_magnitude, sum_of_squares};
 use crate::rows::{check_finite, check_scores};
+use crate::{Argument, Error, Rule};
 
 /// How a follows g.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -95,8 +95,7 @@ impl Adaptive {
     /// [`Error::Option`] names the field out of its range; [`Error::NonFinite`], as of row 0.
     pub fn lambda(&self, theta: &[f32], dz: &[f32]) -> Result<f32, Error> {
         self.check()?;
-        check_scores("theta", 0, theta)?;
-        check_finite("dz", 0, dz)?;
+        check_scores(Argument::Theta, theta).and_then(|()| check_finite(Argument::Dz, dz)).map_err(|bad| bad.at(0))?;
         let (mut theta_squares, dz_squares) = (Squares::of(theta), Squares::of(dz));
         if dz_squares.sum == 0.0 {
             return Ok(0.0);
@@ -120,7 +119,7 @@ impl Adaptive {
     pub fn update(&mut self, diagnostics: &Diagnostics) -> Result<(), Error> {
         self.check()?;
         if diagnostics.states == 0 {
-            return Err(Error::Shape { rule: "diagnostics must count at least one state" });
+            return Err(Error::Shape { rule: Rule::StatesCounted });
         }
         let measured = diagnostics.nonzeros as f32 / diagnostics.states as f32;
         self.g = self.decay * self.g + (1.0 - self.decay) * measured;
@@ -150,19 +149,19 @@ impl Adaptive {
         let above_zero = |x: f32| x.is_finite() && x > 0.0;
         let multiplicative = self.rule == AdaptiveRule::Multiplicative;
         let rule = if !at_least_zero(self.a) || (multiplicative && self.a == 0.0) {
-            "a must be finite and at least 0, above 0 for the multiplicative rule"
+            Rule::AdaptiveA
         } else if !at_least_zero(self.g) {
-            "g must be finite and at least 0"
+            Rule::AdaptiveG
         } else if !self.previous.is_finite() {
-            "previous must be finite"
+            Rule::AdaptivePrevious
         } else if !above_zero(self.step) {
-            "step must be finite and above 0"
+            Rule::AdaptiveStep
         } else if !(0.0..1.0).contains(&self.momentum) || (multiplicative && self.momentum != 0.0) {
-            "momentum must be at least 0 and below 1, and 0 for the multiplicative rule"
+            Rule::AdaptiveMomentum
         } else if !(0.0..1.0).contains(&self.decay) {
-            "decay must be at least 0 and below 1"
+            Rule::AdaptiveDecay
         } else if !above_zero(self.target) {
-            "target must be finite and above 0"
+            Rule::AdaptiveTarget
         } else {
             return Ok(());
         };

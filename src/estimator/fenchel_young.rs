@@ -6,7 +6,7 @@ use crate::kernel::elementwise::{Base, Perturbed, accumulate, divide, zero_maske
 use crate::map::check_row;
 use crate::noise::Source;
 use crate::rows::{check_finite, check_length};
-use crate::{Error, Key, MapSolver, Rows, RowsMut};
+use crate::{Argument, Error, Key, MapSolver, Rows, RowsMut};
 
 impl<M: MapSolver> Imle<M> {
     /// Learning from states that were observed: loss = F(θ) − ⟨θ, y⟩ with F(θ) = (1/S) Σ_s max_{z ∈ C} ⟨z, θ + τε_s⟩,
@@ -29,15 +29,15 @@ impl<M: MapSolver> Imle<M> {
         work: &mut [f32],
     ) -> Result<(), Error> {
         let shape = self.shape;
-        let (theta, y) = (theta.check("theta", shape)?, y.check("y", shape)?);
-        check_length("loss", loss, shape.rows())?;
-        let mut grad_theta = grad_theta.check("grad_theta", shape)?;
+        let (theta, y) = (theta.check(Argument::Theta, shape)?, y.check(Argument::Y, shape)?);
+        check_length(Argument::Loss, loss, shape.rows())?;
+        let mut grad_theta = grad_theta.check(Argument::GradTheta, shape)?;
         let work = workspace(work, shape.n())?;
         let source = Source::noise(key);
         self.for_rows(|law, b| {
             let (theta, y) = (theta.row(b, shape.n()), y.row(b, shape.n()));
             check_row(&self.solver, b, theta)?;
-            check_finite("y", b, y)?;
+            check_finite(Argument::Y, y)?;
             let grad = grad_theta.row(b, shape.n());
             grad.fill(0.0);
             let (mut stream, mut best) = (source.row(b, shape.samples()), Sum::default());

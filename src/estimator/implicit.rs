@@ -1,15 +1,15 @@
 //! Implicit MLE: ∇_θ L ≈ c · (1/S) Σ_s (z_s − z'_s), z'_s = MAP(θ' + τ' ε_s) with the forward pass's ε (Niepert,
 //! Minervini, Franceschi 2021, Algorithm 1; central difference: Minervini, Franceschi, Niepert 2023).
 
-use super::target::target_scores;
 use super::{Imle, Row, Side, workspace};
-use crate::kernel::elementwise;
+use crate::error::BadRow;
+use crate::kernel::elementwise::{self, Base, Perturbed};
 use crate::kernel::few::{FEW, Few};
 use crate::map::check_row;
 use crate::noise::Source;
-use crate::rows::{DzView, block, block_mut, check_dz_row, check_finite, check_length};
+use crate::rows::{DzView, block, block_mut, check_dz_row, check_finite, check_length, for_rows};
 use crate::states::{Lists, State, check_lists};
-use crate::{Difference, Dz, Error, Key, MapSolver, Options, Rows, RowsMut, Shape};
+use crate::{Argument, Difference, Dz, Error, Key, MapSolver, Options, Rows, RowsMut, Shape};
 
 /// What a gradient was made of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,8 +23,13 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
+    /// Of so many states, none of which is counted yet.
+    pub(crate) fn of(rows: usize, samples: usize) -> Self {
+        Diagnostics { states: rows as u64 * samples as u64, unchanged: 0, nonzeros: 0 }
+    }
+
+    #[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(never))]
     fn count(&mut self, nonzeros: u64) {
-        self.states += 1;
         self.unchanged += u64::from(nonzeros == 0);
         self.nonzeros += nonzeros;
     }
@@ -53,22 +58,23 @@ impl<M: MapSolver> Imle<M> {
     ) -> Result<Diagnostics, Error> {
         let shape = self.shape;
         let (n, states) = (shape.n(), shape.samples() * shape.k());
-        let theta = theta.check("theta", shape)?;
+        let theta = theta.check(Argument::Theta, shape)?;
         let dz = dz.check(shape)?;
         if let Some(indices) = indices {
-            check_length("indices", indices, shape.rows() * states)?;
+            check_length(Argument::Indices, indices, shape.rows() * states)?;
             check_lists(shape, &self.solver)?;
         }
-        let mut grad_theta = grad_theta.check("grad_theta", shape)?;
+        let mut grad_theta = grad_theta.check(Argument::GradTheta, shape)?;
         let work = workspace(work, n)?;
 
         let source = Source::noise(key);
-        let mut diagnostics = Diagnostics::default();
+        let factor = self.options.gradient_factor(shape.samples());
+        let mut diagnostics = Diagnostics::of(shape.rows(), shape.samples());
         self.for_rows(|law, b| {
             let theta = theta.row(b, n);
-            let lists = indices.map(|indices| Lists { lists: block(indices, b * states, states), k: shape.k() });
+            let lists = indices.map(|lists| Lists { lists, first: b * shape.samples(), k: shape.k() });
             check_row(&self.solver, b, theta)?;
-            let grad = grad_theta.row(b, n);
+            let grad = (grad_theta.row(b, n), factor);
             self.row(law, b, theta).gradient(&source, dz, lists, work, grad, &mut diagnostics)
         })?;
         Ok(diagnostics)
@@ -76,7 +82,7 @@ impl<M: MapSolver> Imle<M> {
 }
 
 impl<M: MapSolver> Row<'_, M> {
-    /// The row's gradient; nothing if dz or a list is bad.
+    /// The row's gradient, a sum that is scaled by `factor`; nothing if dz or a list is bad.
     #[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(always))]
     pub(crate) fn gradient(
         &self,
@@ -84,22 +90,24 @@ impl<M: MapSolver> Row<'_, M> {
         dz: DzView<'_>,
         lists: Option<Lists<'_>>,
         work: &mut [f32],
-        grad: &mut [f32],
+        (grad, factor): (&mut [f32], f32),
         diagnostics: &mut Diagnostics,
-    ) -> Result<(), Error> {
+    ) -> Result<(), BadRow> {
         let Row { solver, options, b, theta, samples, .. } = *self;
         let mut stream = self.stream(source);
-        let factor = options.gradient_factor(samples);
         // Rounding is monotone: where no chosen score falls and no other rises, the same are chosen.
         let descends = solver.ranks() && options.only_descends();
-        let target = |side, dz| target_scores(options, self.law, side, theta, dz);
-        let first = |dz| match (options.difference, lists) {
-            (Difference::Central, _) => Ok(target(Side::Plus, dz)),
-            (Difference::Forward, None) => Ok(self.perturbed()),
-            (Difference::Forward, Some(lists)) => Err(lists),
+        let first = |dz| match options.difference {
+            Difference::Forward => (Base::Theta, options.temperature),
+            Difference::Central => options.target(Side::Plus, dz),
         };
+        let target = |dz| options.target(Side::Minus, dz);
+        let listed = lists.filter(|_| options.difference == Difference::Forward);
+        let mut scores = self.perturbed();
         if let Some(k) = self.k_of_few() {
-            let (first, target) = (first(&[]).ok(), target(Side::Minus, &[]));
+            let scores = |(base, tau)| Perturbed { base, tau, ..scores };
+            let first = if listed.is_none() { Some(scores(first(&[]))) } else { None };
+            let target = scores(target(&[]));
             let (mut sum, mut counts) = ([0.0; FEW], *diagnostics);
             let good = self.for_few(
                 &Few { k, first, lists, target, dz: Some(dz), b, descends },
@@ -115,18 +123,22 @@ impl<M: MapSolver> Row<'_, M> {
             }
         }
         check_dz_row(dz, b, samples)?;
-        if let Some(lists) = lists {
-            lists.check(samples, b, theta, solver.ones(b))?;
-        }
+        let ones = match lists {
+            Some(lists) => lists.check(samples, theta, solver.ones(b))?,
+            None => 0,
+        };
         // Of one sample, the factor goes where the state changes; sums are scaled as a whole, lest they round.
         let step = if samples == 1 { factor } else { 1.0 };
         grad.fill(0.0);
         for s in 0..samples {
             let dz = dz.get(b, s);
-            let (z, rest) = match first(dz) {
-                // Both sides read the same words.
-                Ok(scores) => stream.ahead(|stream| solver.choose(b, &scores, stream, work)),
-                Err(lists) => lists.state(s, work),
+            let (z, rest) = match listed {
+                Some(lists) => lists.state(s, ones, work),
+                None => {
+                    (scores.base, scores.tau) = first(dz);
+                    // Both sides read the same words.
+                    stream.ahead(|stream| solver.choose(b, &scores, stream, work))
+                }
             };
             if descends && z.has_descended(dz) {
                 // The next sample's words come after this one's.
@@ -136,7 +148,8 @@ impl<M: MapSolver> Row<'_, M> {
                 diagnostics.count(0);
                 continue;
             }
-            let (z_target, _) = solver.choose(b, &target(Side::Minus, dz), &mut stream, rest);
+            (scores.base, scores.tau) = target(dz);
+            let (z_target, _) = solver.choose(b, &scores, &mut stream, rest);
             diagnostics.count(z.accumulate_difference(z_target, step, grad));
         }
         if samples > 1 {
@@ -160,15 +173,15 @@ pub fn difference(
 ) -> Result<Diagnostics, Error> {
     options.check()?;
     let states = shape.samples() * shape.n();
-    check_length("z", z, shape.rows() * states)?;
-    check_length("z_target", z_target, shape.rows() * states)?;
-    let mut grad_theta = grad_theta.check("grad_theta", shape)?;
+    check_length(Argument::Z, z, shape.rows() * states)?;
+    check_length(Argument::ZTarget, z_target, shape.rows() * states)?;
+    let mut grad_theta = grad_theta.check(Argument::GradTheta, shape)?;
 
-    let mut diagnostics = Diagnostics::default();
-    for b in 0..shape.rows() {
+    let mut diagnostics = Diagnostics::of(shape.rows(), shape.samples());
+    for_rows(shape.rows(), |b| {
         let (z, z_target) = (block(z, b * states, states), block(z_target, b * states, states));
-        check_finite("z", b, z)?;
-        check_finite("z_target", b, z_target)?;
+        check_finite(Argument::Z, z)?;
+        check_finite(Argument::ZTarget, z_target)?;
         let grad = grad_theta.row(b, shape.n());
         grad.fill(0.0);
         for s in 0..shape.samples() {
@@ -176,6 +189,7 @@ pub fn difference(
             diagnostics.count(elementwise::accumulate_difference(state(z), state(z_target), 1.0, grad));
         }
         elementwise::scale(grad, options.gradient_factor(shape.samples()));
-    }
+        Ok(())
+    })?;
     Ok(diagnostics)
 }

@@ -17,17 +17,18 @@ pub use score::perturbed_gradient;
 pub use straight_through::straight_through;
 pub use target::{Side, target};
 
+use crate::error::BadRow;
 use crate::kernel::SCALAR;
 use crate::kernel::few::{Few, are_few};
 use crate::map::{check_row, check_solver};
 use crate::noise::{Law, Source, Stream};
-use crate::rows::check_dz_row;
-use crate::{Dz, Error, MapSolver, Options, Rows, Shape};
+use crate::rows::{check_dz_row, for_rows};
+use crate::{Argument, Dz, Error, MapSolver, Options, Rows, Shape};
 
 /// The floats of workspace that a row of n needs, whatever B and S: noise, scores and a state.
 #[must_use]
 pub const fn workspace_len(n: usize) -> usize {
-    n.saturating_mul(3)
+    if n > usize::MAX / 3 { usize::MAX } else { 3 * n }
 }
 
 /// A layer that draws z and estimates ∇_θ L: sizes, constraint set and options, no state of its own.
@@ -78,9 +79,9 @@ impl<M: MapSolver> Imle<M> {
     /// # Errors
     /// The error that [`sample`](Imle::sample) or [`gradient`](Imle::gradient) would return, with the first bad row.
     pub fn check(&self, theta: Rows<'_>, dz: Option<Dz<'_>>) -> Result<(), Error> {
-        let theta = theta.check("theta", self.shape)?;
+        let theta = theta.check(Argument::Theta, self.shape)?;
         let dz = dz.map(|dz| dz.check(self.shape)).transpose()?;
-        (0..self.shape.rows()).try_for_each(|b| {
+        for_rows(self.shape.rows(), |b| {
             check_row(&self.solver, b, theta.row(b, self.shape.n()))?;
             dz.map_or(Ok(()), |dz| check_dz_row(dz, b, self.shape.samples()))
         })
@@ -92,7 +93,7 @@ impl<M: MapSolver> Imle<M> {
 
     /// Calls `run` for every row with the law of its noise.
     #[inline(always)]
-    fn for_rows(&self, run: impl FnMut(Law<'_>, usize) -> Result<(), Error>) -> Result<(), Error> {
+    fn for_rows(&self, run: impl FnMut(Law<'_>, usize) -> Result<(), BadRow>) -> Result<(), Error> {
         let k = |b| self.solver.ones(b).unwrap_or(self.shape.k());
         self.options.noise.for_rows(self.shape.rows(), k, run)
     }
@@ -139,9 +140,10 @@ impl<M: MapSolver> Row<'_, M> {
         true
     }
 
-    /// The row's words; where there is no noise, none are read.
+    /// The row's words. Where there is no noise none are read; to seed them all for nothing takes time only where loops go
+    /// by lanes.
     #[inline(always)]
     fn stream(&self, source: &Source) -> Stream {
-        if matches!(self.law, Law::None) { Stream::silent() } else { source.row(self.b, self.samples) }
+        if !SCALAR && matches!(self.law, Law::None) { Stream::silent() } else { source.row(self.b, self.samples) }
     }
 }

@@ -6,9 +6,9 @@ use crate::kernel::elementwise::{self, Base, Perturbed};
 use crate::kernel::few::Few;
 use crate::map::{check_and_map, check_row};
 use crate::noise::Source;
-use crate::rows::{block_mut, check_length, check_theta_row};
+use crate::rows::{block_mut, check_length, check_theta_row, for_rows};
 use crate::states::State;
-use crate::{Error, Key, MapSolver, Options, Rows, Shape, States};
+use crate::{Argument, Error, Key, MapSolver, Options, Rows, Shape, States};
 
 impl<M: MapSolver> Imle<M> {
     /// z = MAP(θ): the states at test time. The shape's S is ignored.
@@ -18,17 +18,17 @@ impl<M: MapSolver> Imle<M> {
     /// row.
     pub fn map(&self, theta: Rows<'_>, mut states: States<'_>, work: &mut [f32]) -> Result<(), Error> {
         let shape = self.shape.one_sample();
-        let theta = theta.check("theta", shape)?;
+        let theta = theta.check(Argument::Theta, shape)?;
         states.check(shape, &self.solver)?;
         let work = workspace(work, shape.n())?;
         if states.is_none() {
             return Err(Error::NoOutput);
         }
-        for b in 0..shape.rows() {
+        for_rows(shape.rows(), |b| {
             let theta = theta.row(b, shape.n());
             states.put(shape, b, check_and_map(&self.solver, b, theta, work)?);
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// z_s = MAP(θ + τ ε_s) for s = 1..S, and the marginals (1/S) Σ_s z_s, `[B][N]`, an estimate of μ(θ).
@@ -46,10 +46,10 @@ impl<M: MapSolver> Imle<M> {
         work: &mut [f32],
     ) -> Result<(), Error> {
         let shape = self.shape;
-        let theta = theta.check("theta", shape)?;
+        let theta = theta.check(Argument::Theta, shape)?;
         states.check(shape, &self.solver)?;
         if let Some(marginals) = &marginals {
-            check_length("marginals", marginals, shape.rows() * shape.n())?;
+            check_length(Argument::Marginals, marginals, shape.rows() * shape.n())?;
         } else if states.is_none() {
             return Err(Error::NoOutput);
         }
@@ -59,19 +59,16 @@ impl<M: MapSolver> Imle<M> {
         self.for_rows(|law, b| {
             let theta = theta.row(b, shape.n());
             check_row(&self.solver, b, theta)?;
-            let mut mean = marginals.as_deref_mut().map(|m| block_mut(m, b * shape.n(), shape.n()));
-            if let Some(mean) = &mut mean {
-                mean.fill(0.0);
-            }
+            // Empty where none is asked for.
+            let mean = block_mut(marginals.as_deref_mut().unwrap_or_default(), b * shape.n(), shape.n());
+            mean.fill(0.0);
             self.row(law, b, theta).sample(&source, work, |s, z| {
                 states.put(shape, b * shape.samples() + s, z);
-                if let Some(mean) = &mut mean {
+                if !mean.is_empty() {
                     z.accumulate(1.0, mean);
                 }
             });
-            if let Some(mean) = mean {
-                elementwise::divide(mean, shape.samples() as f32);
-            }
+            elementwise::divide(mean, shape.samples() as f32);
             Ok(())
         })
     }
@@ -104,15 +101,15 @@ impl<M: MapSolver> Row<'_, M> {
 /// Argument errors before anything is written; [`Error::NonFinite`] with the first bad row.
 pub fn perturb(shape: Shape, options: &Options, key: Key, theta: Rows<'_>, scores: &mut [f32]) -> Result<(), Error> {
     options.check()?;
-    let theta = theta.check("theta", shape)?;
-    check_length("scores", scores, shape.rows() * shape.samples() * shape.n())?;
+    let theta = theta.check(Argument::Theta, shape)?;
+    check_length(Argument::Scores, scores, shape.rows() * shape.samples() * shape.n())?;
     let source = Source::noise(key);
     options.noise.for_rows(
         shape.rows(),
         |_| shape.k(),
         |law, b| {
             let theta = theta.row(b, shape.n());
-            check_theta_row(b, theta)?;
+            check_theta_row(theta)?;
             let mut stream = source.row(b, shape.samples());
             for s in 0..shape.samples() {
                 let scores = block_mut(scores, (b * shape.samples() + s) * shape.n(), shape.n());
@@ -130,7 +127,7 @@ pub fn perturb(shape: Shape, options: &Options, key: Key, theta: Rows<'_>, score
 /// [`Error::Option`], [`Error::Length`].
 pub fn noise(shape: Shape, options: &Options, key: Key, epsilon: &mut [f32]) -> Result<(), Error> {
     options.check()?;
-    check_length("epsilon", epsilon, shape.rows() * shape.samples() * shape.n())?;
+    check_length(Argument::Epsilon, epsilon, shape.rows() * shape.samples() * shape.n())?;
     let source = Source::noise(key);
     options.noise.for_rows(
         shape.rows(),

@@ -4,13 +4,14 @@
 //! no bias. As (1/S) Σ_s (ℓ_s − mean_{r≠s} ℓ_r) g_s = (1/(S−1)) Σ_s (ℓ_s − ℓ̄) g_s, and Σ_s (ℓ_s − ℓ̄) = 0, whatever
 //! the scores g_s have in common drops out.
 
+use crate::error::BadRow;
 use crate::float::Sum;
 use crate::kernel::elementwise::{divide, zero_masked};
 use crate::map::check_row;
 use crate::noise::Source;
-use crate::rows::{block, check_finite, check_length, check_theta_row};
+use crate::rows::{block, check_finite, check_length, check_theta_row, for_rows};
 use crate::states::Lists;
-use crate::{Distribution, Error, Exact, Key, Options, Rows, RowsMut, Shape};
+use crate::{Argument, Distribution, Error, Exact, Key, Options, Rows, RowsMut, Rule, Shape};
 
 impl<D: Distribution> Exact<D> {
     /// grad_theta = (1/S) Σ_s (ℓ_s − mean_{r≠s} ℓ_r) (1/T) (z_s − μ), S ≥ 2: the score function with a leave-one-out
@@ -31,15 +32,15 @@ impl<D: Distribution> Exact<D> {
         grad_theta: RowsMut<'_>,
     ) -> Result<(), Error> {
         let (shape, states) = (self.shape, self.shape.samples() * self.shape.k());
-        let theta = theta.check("theta", shape)?;
-        check_length("indices", indices, shape.rows() * states)?;
+        let theta = theta.check(Argument::Theta, shape)?;
+        check_length(Argument::Indices, indices, shape.rows() * states)?;
         check_losses(shape, losses)?;
-        let mut grad_theta = grad_theta.check("grad_theta", shape)?;
-        for b in 0..shape.rows() {
+        let mut grad_theta = grad_theta.check(Argument::GradTheta, shape)?;
+        for_rows(shape.rows(), |b| {
             let theta = theta.row(b, shape.n());
-            let lists = Lists { lists: block(indices, b * states, states), k: shape.k() };
+            let lists = Lists { lists: indices, first: b * shape.samples(), k: shape.k() };
             check_row(&self.distribution, b, theta)?;
-            lists.check(shape.samples(), b, theta, self.distribution.ones(b))?;
+            lists.check(shape.samples(), theta, self.distribution.ones(b))?;
             let losses = row_losses(shape, b, losses)?;
             let grad = grad_theta.row(b, shape.n());
             grad.fill(0.0);
@@ -48,8 +49,8 @@ impl<D: Distribution> Exact<D> {
             }
             divide(grad, (shape.samples() - 1) as f32);
             divide(grad, self.temperature);
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
 
@@ -75,18 +76,18 @@ pub fn perturbed_gradient(
 ) -> Result<(), Error> {
     options.check()?;
     if !options.noise.has_score() {
-        return Err(Error::Option { rule: "the noise must be Gumbel, logistic or normal" });
+        return Err(Error::Option { rule: Rule::NoiseWithDensity });
     }
     if !(1.0 / options.temperature).is_finite() {
-        return Err(Error::Option { rule: "temperature must be greater than 0, and 1/temperature finite" });
+        return Err(Error::Option { rule: Rule::TemperatureAboveZero });
     }
-    let theta = theta.check("theta", shape)?;
+    let theta = theta.check(Argument::Theta, shape)?;
     check_losses(shape, losses)?;
-    let mut grad_theta = grad_theta.check("grad_theta", shape)?;
+    let mut grad_theta = grad_theta.check(Argument::GradTheta, shape)?;
     let source = Source::noise(key);
-    for b in 0..shape.rows() {
+    for_rows(shape.rows(), |b| {
         let theta = theta.row(b, shape.n());
-        check_theta_row(b, theta)?;
+        check_theta_row(theta)?;
         let losses = row_losses(shape, b, losses)?;
         let grad = grad_theta.row(b, shape.n());
         grad.fill(0.0);
@@ -97,20 +98,20 @@ pub fn perturbed_gradient(
         divide(grad, (shape.samples() - 1) as f32);
         divide(grad, options.temperature);
         zero_masked(theta, grad);
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 fn check_losses(shape: Shape, losses: &[f32]) -> Result<(), Error> {
     if shape.samples() < 2 {
-        return Err(Error::Shape { rule: "samples must be at least 2: the baseline is the mean of the others" });
+        return Err(Error::Shape { rule: Rule::BaselineOfOthers });
     }
-    check_length("losses", losses, shape.rows() * shape.samples())
+    check_length(Argument::Losses, losses, shape.rows() * shape.samples())
 }
 
-fn row_losses(shape: Shape, b: usize, losses: &[f32]) -> Result<&[f32], Error> {
+fn row_losses(shape: Shape, b: usize, losses: &[f32]) -> Result<&[f32], BadRow> {
     let losses = block(losses, b * shape.samples(), shape.samples());
-    check_finite("losses", b, losses)?;
+    check_finite(Argument::Losses, losses)?;
     Ok(losses)
 }
 

@@ -4,8 +4,8 @@
 use super::straight_through;
 use crate::exact::RowDistribution;
 use crate::kernel::elementwise::divide;
-use crate::rows::check_dz_row;
-use crate::{Distribution, Dz, Error, Exact, Rows, RowsMut};
+use crate::rows::{check_dz_row, for_rows};
+use crate::{Argument, Distribution, Dz, Error, Exact, Rows, RowsMut};
 
 impl<D: Distribution> Exact<D> {
     /// grad_theta = (1/T) Cov_p(z) · (1/S) Σ_s dz_s with dz_s = ∇_z ℓ at the samples that
@@ -18,10 +18,10 @@ impl<D: Distribution> Exact<D> {
     /// As [`marginals`](Exact::marginals), for dz too.
     pub fn simple(&self, theta: Rows<'_>, dz: Dz<'_>, grad_theta: RowsMut<'_>, work: &mut [f32]) -> Result<(), Error> {
         let shape = self.shape;
-        let (theta, dz) = (theta.check("theta", shape)?, dz.check(shape)?);
-        let mut grad_theta = grad_theta.check("grad_theta", shape)?;
+        let (theta, dz) = (theta.check(Argument::Theta, shape)?, dz.check(shape)?);
+        let mut grad_theta = grad_theta.check(Argument::GradTheta, shape)?;
         self.check_work(work)?;
-        for b in 0..shape.rows() {
+        for_rows(shape.rows(), |b| {
             let theta = theta.row(b, shape.n());
             let mut row = self.row(b, theta, work)?;
             check_dz_row(dz, b, shape.samples())?;
@@ -29,7 +29,7 @@ impl<D: Distribution> Exact<D> {
             straight_through::mean(theta, dz, b, shape.samples(), grad);
             row.covariance(grad);
             divide(grad, self.temperature);
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }

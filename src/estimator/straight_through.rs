@@ -1,8 +1,8 @@
 //! The straight-through estimator (Bengio, Léonard, Courville 2013): backwards, z counts as θ.
 
 use crate::kernel::elementwise::{accumulate, copy, divide, zero_masked};
-use crate::rows::{DzView, check_dz_row, check_theta_row};
-use crate::{Dz, Error, Rows, RowsMut, Shape};
+use crate::rows::{DzView, check_dz_row, check_theta_row, for_rows};
+use crate::{Argument, Dz, Error, Rows, RowsMut, Shape};
 
 /// grad_theta = (1/S) Σ_s dz_s, exactly 0 where θ is masked: the crudest estimate of ∇_θ L, in O(B·S·N). It belongs to
 /// samples of any kind, and has the right units only by accident: compare directions, not lengths.
@@ -13,15 +13,15 @@ use crate::{Dz, Error, Rows, RowsMut, Shape};
 /// # Errors
 /// Argument errors before anything is written; [`Error::NonFinite`] with the first bad row.
 pub fn straight_through(shape: Shape, theta: Rows<'_>, dz: Dz<'_>, grad_theta: RowsMut<'_>) -> Result<(), Error> {
-    let (theta, dz) = (theta.check("theta", shape)?, dz.check(shape)?);
-    let mut grad_theta = grad_theta.check("grad_theta", shape)?;
-    for b in 0..shape.rows() {
+    let (theta, dz) = (theta.check(Argument::Theta, shape)?, dz.check(shape)?);
+    let mut grad_theta = grad_theta.check(Argument::GradTheta, shape)?;
+    for_rows(shape.rows(), |b| {
         let theta = theta.row(b, shape.n());
-        check_theta_row(b, theta)?;
+        check_theta_row(theta)?;
         check_dz_row(dz, b, shape.samples())?;
         mean(theta, dz, b, shape.samples(), grad_theta.row(b, shape.n()));
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// The mean of row b's gradients, 0 where θ is masked.

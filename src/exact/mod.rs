@@ -6,12 +6,13 @@ mod argmax;
 mod tilt;
 mod top_k;
 
+use crate::error::BadRow;
 use crate::kernel::elementwise::{copy, divide};
 use crate::map::{check_feasible, check_row, check_solver};
 use crate::noise::{Source, Stream};
-use crate::rows::{block, block_mut, check_finite, check_length, check_scores};
+use crate::rows::{block_mut, check_finite, check_length, check_scores, for_rows};
 use crate::states::{Lists, State};
-use crate::{Error, Key, MapSolver, Rows, Shape, States};
+use crate::{Argument, Error, Key, MapSolver, Rows, Rule, Shape, States};
 
 /// A constraint set with a distribution in closed form: [`TopK`](crate::TopK), O(nk) a row, and
 /// [`Argmax`](crate::Argmax), O(n).
@@ -76,11 +77,11 @@ impl<D: Distribution> Exact<D> {
     /// made for another shape or the workspace is not addressable.
     pub fn new(shape: Shape, distribution: D, temperature: f32) -> Result<Self, Error> {
         if !(temperature > 0.0 && temperature.is_finite() && (1.0 / temperature).is_finite()) {
-            return Err(Error::Option { rule: "temperature must be finite and greater than 0" });
+            return Err(Error::Option { rule: Rule::ExactTemperature });
         }
         check_solver(&distribution, shape)?;
         if D::workspace_len(shape).is_none_or(|len| len > isize::MAX as usize / size_of::<f32>()) {
-            return Err(Error::Shape { rule: "the workspace must be addressable" });
+            return Err(Error::Shape { rule: Rule::WorkspaceAddressable });
         }
         Ok(Exact { shape, distribution, temperature })
     }
@@ -97,27 +98,27 @@ impl<D: Distribution> Exact<D> {
     /// Argument errors before anything is written; [`Error::NonFinite`] and [`Error::Infeasible`] with the first bad
     /// row. The same for every method below.
     pub fn marginals(&self, theta: Rows<'_>, mut out: Moments<'_>, work: &mut [f32]) -> Result<(), Error> {
-        let (shape, theta) = (self.shape, theta.check("theta", self.shape)?);
+        let (shape, theta) = (self.shape, theta.check(Argument::Theta, self.shape)?);
         if out.marginals.is_none() && out.log_partition.is_none() && out.entropy.is_none() {
             return Err(Error::NoOutput);
         }
-        check_optional("marginals", &out.marginals, shape.rows() * shape.n())?;
-        check_optional("log_partition", &out.log_partition, shape.rows())?;
-        check_optional("entropy", &out.entropy, shape.rows())?;
+        check_optional(Argument::Marginals, &out.marginals, shape.rows() * shape.n())?;
+        check_optional(Argument::LogPartition, &out.log_partition, shape.rows())?;
+        check_optional(Argument::Entropy, &out.entropy, shape.rows())?;
         self.check_work(work)?;
-        for b in 0..shape.rows() {
+        for_rows(shape.rows(), |b| {
             let mut row = self.row(b, theta.row(b, shape.n()), work)?;
             set(&mut out.log_partition, b, || row.log_partition());
             if out.marginals.is_none() && out.entropy.is_none() {
-                continue; // A needs no μ
+                return Ok(()); // A needs no μ
             }
             let mu = row.marginals();
             if let Some(marginals) = &mut out.marginals {
                 copy(mu, block_mut(marginals, b * shape.n(), shape.n()));
             }
             set(&mut out.entropy, b, || row.entropy());
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// out = (1/T) Cov_p(z) v, `[B][N]`: the exact gradient of ⟨v, μ(θ)⟩.
@@ -125,19 +126,20 @@ impl<D: Distribution> Exact<D> {
     /// # Errors
     /// As [`marginals`](Exact::marginals).
     pub fn marginals_vjp(&self, theta: Rows<'_>, v: Rows<'_>, out: &mut [f32], work: &mut [f32]) -> Result<(), Error> {
-        let (shape, theta, v) = (self.shape, theta.check("theta", self.shape)?, v.check("v", self.shape)?);
-        check_length("out", out, shape.rows() * shape.n())?;
+        let (shape, theta, v) =
+            (self.shape, theta.check(Argument::Theta, self.shape)?, v.check(Argument::V, self.shape)?);
+        check_length(Argument::Out, out, shape.rows() * shape.n())?;
         self.check_work(work)?;
-        for b in 0..shape.rows() {
+        for_rows(shape.rows(), |b| {
             let v = v.row(b, shape.n());
-            check_finite("v", b, v)?;
+            check_finite(Argument::V, v)?;
             let mut row = self.row(b, theta.row(b, shape.n()), work)?;
             let out = block_mut(out, b * shape.n(), shape.n());
             copy(v, out);
             row.covariance(out);
             divide(out, self.temperature);
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// z_s ~ p(·; θ), s = 1..S: exact samples, where perturb-and-MAP of k-subsets is close. Row b uses the words of
@@ -146,21 +148,21 @@ impl<D: Distribution> Exact<D> {
     /// # Errors
     /// As [`marginals`](Exact::marginals).
     pub fn sample(&self, key: Key, theta: Rows<'_>, mut states: States<'_>, work: &mut [f32]) -> Result<(), Error> {
-        let (shape, theta) = (self.shape, theta.check("theta", self.shape)?);
+        let (shape, theta) = (self.shape, theta.check(Argument::Theta, self.shape)?);
         states.check(shape, &self.distribution)?;
         if states.is_none() {
             return Err(Error::NoOutput);
         }
         self.check_work(work)?;
         let source = Source::exact(key);
-        for b in 0..shape.rows() {
+        for_rows(shape.rows(), |b| {
             let mut row = self.row(b, theta.row(b, shape.n()), work)?;
             let mut stream = source.row(b, shape.samples());
             for s in 0..shape.samples() {
                 states.put(shape, b * shape.samples() + s, State::Dense(row.draw(&mut stream)));
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// ln p(z_s; θ) ≤ 0, `[B][S]`, of states given as index lists `[B][S][K]`.
@@ -174,23 +176,23 @@ impl<D: Distribution> Exact<D> {
         log_prob: &mut [f32],
         work: &mut [f32],
     ) -> Result<(), Error> {
-        let (shape, theta) = (self.shape, theta.check("theta", self.shape)?);
+        let (shape, theta) = (self.shape, theta.check(Argument::Theta, self.shape)?);
         let states = shape.samples() * shape.k();
-        check_length("indices", indices, shape.rows() * states)?;
-        check_length("log_prob", log_prob, shape.rows() * shape.samples())?;
+        check_length(Argument::Indices, indices, shape.rows() * states)?;
+        check_length(Argument::LogProb, log_prob, shape.rows() * shape.samples())?;
         self.check_work(work)?;
-        for b in 0..shape.rows() {
+        for_rows(shape.rows(), |b| {
             let theta = theta.row(b, shape.n());
-            let lists = Lists { lists: block(indices, b * states, states), k: shape.k() };
+            let lists = Lists { lists: indices, first: b * shape.samples(), k: shape.k() };
             check_row(&self.distribution, b, theta)?;
-            lists.check(shape.samples(), b, theta, self.distribution.ones(b))?;
+            lists.check(shape.samples(), theta, self.distribution.ones(b))?;
             let mut row = self.distribution.row(b, theta, self.temperature, work);
             let out = block_mut(log_prob, b * shape.samples(), shape.samples());
             for (s, out) in out.iter_mut().enumerate() {
                 *out = row.log_prob(|z| lists.write(s, z));
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// KL(p_θ ‖ p_other) ≥ 0 in nats, `[B]`; +inf where θ allows states that `other` masks.
@@ -198,20 +200,21 @@ impl<D: Distribution> Exact<D> {
     /// # Errors
     /// As [`marginals`](Exact::marginals), for either set of scores.
     pub fn kl(&self, theta: Rows<'_>, other: Rows<'_>, kl: &mut [f32], work: &mut [f32]) -> Result<(), Error> {
-        let (shape, theta) = (self.shape, theta.check("theta", self.shape)?);
-        let other = other.check("theta_other", shape)?;
-        check_length("kl", kl, shape.rows())?;
+        let (shape, theta) = (self.shape, theta.check(Argument::Theta, self.shape)?);
+        let other = other.check(Argument::ThetaOther, shape)?;
+        check_length(Argument::Kl, kl, shape.rows())?;
         self.check_work(work)?;
-        for (b, out) in kl.iter_mut().enumerate().take(shape.rows()) {
+        for_rows(shape.rows(), |b| {
             let (theta, other) = (theta.row(b, shape.n()), other.row(b, shape.n()));
-            check_scores("theta_other", b, other)?;
+            check_scores(Argument::ThetaOther, other)?;
             check_feasible(&self.distribution, b, other)?;
-            *out = self.row(b, theta, work)?.kl(other);
-        }
-        Ok(())
+            let mut row = self.row(b, theta, work)?;
+            kl.get_mut(b).into_iter().for_each(|kl| *kl = row.kl(other));
+            Ok(())
+        })
     }
 
-    pub(crate) fn row<'a>(&self, b: usize, theta: &'a [f32], work: &'a mut [f32]) -> Result<D::Row<'a>, Error> {
+    pub(crate) fn row<'a>(&self, b: usize, theta: &'a [f32], work: &'a mut [f32]) -> Result<D::Row<'a>, BadRow> {
         check_row(&self.distribution, b, theta)?;
         Ok(self.distribution.row(b, theta, self.temperature, work))
     }
@@ -222,7 +225,7 @@ impl<D: Distribution> Exact<D> {
     }
 }
 
-fn check_optional(argument: &'static str, out: &Option<&mut [f32]>, needed: usize) -> Result<(), Error> {
+fn check_optional(argument: Argument, out: &Option<&mut [f32]>, needed: usize) -> Result<(), Error> {
     out.as_deref().map_or(Ok(()), |out| check_length(argument, out, needed))
 }
 

@@ -274,7 +274,8 @@ pub(crate) fn accumulate_difference(z: &[f32], z_target: &[f32], step: f32, sum:
 }
 
 /// sum[i] += x for every position i.
-#[inline(always)]
+#[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(never))]
+#[cfg_attr(not(any(target_arch = "arm", target_arch = "riscv32")), inline(always))]
 pub(crate) fn add_at(positions: &[f32], x: f32, sum: &mut [f32]) {
     for i in positions {
         if let Some(sum) = sum.get_mut(i.to_bits() as usize) {

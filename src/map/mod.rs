@@ -6,12 +6,13 @@ mod top_k;
 pub use argmax::Argmax;
 pub use top_k::TopK;
 
+use crate::error::BadRow;
 use crate::kernel::SCALAR;
 use crate::kernel::elementwise::{Base, Perturbed, unmasked};
 use crate::noise::{Law, Stream};
 use crate::rows::{check_theta_row, has_unmasked};
 use crate::states::State;
-use crate::{Error, Shape};
+use crate::{Error, Rule, Shape};
 
 /// A constraint set C and its solver: the only thing the estimators know about the structure z.
 ///
@@ -114,7 +115,7 @@ pub(crate) fn check_and_map<'w>(
     b: usize,
     theta: &[f32],
     work: &'w mut [f32],
-) -> Result<State<'w>, Error> {
+) -> Result<State<'w>, BadRow> {
     if let Some(k) = solver.largest(b, theta, work) {
         return Ok(State::Ones(work.get(..k).unwrap_or_default()));
     }
@@ -129,23 +130,29 @@ pub(crate) fn check_and_map<'w>(
 
 /// No row's states have more ones than the shape's k: a solver made for this shape.
 pub(crate) fn check_solver(solver: &impl MapSolver, shape: Shape) -> Result<(), Error> {
-    if (0..shape.rows()).any(|b| solver.ones(b).is_some_and(|ones| ones > shape.k())) {
-        return Err(Error::Shape { rule: "the solver's states must have at most k ones in every row" });
+    match row_above(solver, shape.rows(), shape.k()) {
+        Some(_) => Err(Error::Shape { rule: Rule::SolverAtMostK }),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// The first row whose states have more than k ones.
+#[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(never))]
+fn row_above(solver: &impl MapSolver, rows: usize, k: usize) -> Option<usize> {
+    (0..rows).find(|&b| solver.ones(b).is_some_and(|ones| ones > k))
 }
 
 /// θ of row b is good and the row has a state.
-pub(crate) fn check_row(solver: &impl MapSolver, b: usize, theta: &[f32]) -> Result<(), Error> {
+pub(crate) fn check_row(solver: &impl MapSolver, b: usize, theta: &[f32]) -> Result<(), BadRow> {
     // Where single scores are chosen, as many must be there: one look at θ for both.
     match solver.ones(b).filter(|_| solver.ranks()) {
-        Some(k) if has_unmasked(b, theta, k)? => Ok(()),
-        Some(_) => Err(Error::Infeasible { row: b as u32 }),
-        None => check_theta_row(b, theta).and_then(|()| check_feasible(solver, b, theta)),
+        Some(k) if has_unmasked(theta, k)? => Ok(()),
+        Some(_) => Err(BadRow::Infeasible),
+        None => check_theta_row(theta).and_then(|()| check_feasible(solver, b, theta)),
     }
 }
 
 /// The row has a state.
-pub(crate) fn check_feasible(solver: &impl MapSolver, b: usize, theta: &[f32]) -> Result<(), Error> {
-    if solver.feasible(b, theta) { Ok(()) } else { Err(Error::Infeasible { row: b as u32 }) }
+pub(crate) fn check_feasible(solver: &impl MapSolver, b: usize, theta: &[f32]) -> Result<(), BadRow> {
+    if solver.feasible(b, theta) { Ok(()) } else { Err(BadRow::Infeasible) }
 }

@@ -1,12 +1,12 @@
 //! C = { z : Σ z_i = k }: k of n.
 
-use super::MapSolver;
+use super::{MapSolver, row_above};
 use crate::kernel::elementwise::Perturbed;
 use crate::kernel::{perturbed_select, select};
 use crate::noise::Stream;
 use crate::rows::check_length;
 use crate::states::State;
-use crate::{Error, Shape};
+use crate::{Argument, Error, Shape};
 
 /// k-subsets: z = 1 at the k largest scores, equal scores by lower index (−0 equal to +0), exactly k ones. O(n),
 /// whatever the scores; on 32-bit Arm and RISC-V, whose loops go by coordinates, O(n log k) at worst.
@@ -28,13 +28,15 @@ impl<'a> TopK<'a> {
     /// # Errors
     /// [`Error::Length`] if `k_row` has fewer than B elements, [`Error::RowK`] if one exceeds k.
     pub fn with_k_row(shape: Shape, k_row: &'a [u32]) -> Result<Self, Error> {
-        check_length("k_row", k_row, shape.rows())?;
-        match (0..).zip(k_row).take(shape.rows()).find(|&(_, &k)| k as usize > shape.k()) {
-            Some((row, _)) => Err(Error::RowK { row }),
-            None => Ok(TopK { k: shape.k(), k_row: k_row.get(..shape.rows()) }),
+        check_length(Argument::KRow, k_row, shape.rows())?;
+        let solver = TopK { k: shape.k(), k_row: k_row.get(..shape.rows()) };
+        match row_above(&solver, shape.rows(), shape.k()) {
+            Some(row) => Err(Error::RowK { row: row as u32 }),
+            None => Ok(solver),
         }
     }
 
+    #[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(never))]
     pub(crate) fn k(&self, row: usize) -> usize {
         // A row that k_row does not reach has no k: a layer for such a shape is refused.
         self.k_row.map_or(self.k, |k_row| k_row.get(row).map_or(usize::MAX, |&k| k as usize))

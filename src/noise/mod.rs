@@ -11,7 +11,9 @@ pub use stream::Stream;
 pub(crate) use sum_of_gamma::MAX_KAPPA;
 
 use crate::Error;
+use crate::error::BadRow;
 use crate::kernel::{EIGHT, LANES, SCALAR};
+use crate::rows::for_rows;
 pub(crate) use gumbel::Gumbel;
 pub(crate) use logistic::Logistic;
 pub(crate) use normal::Normal;
@@ -68,7 +70,7 @@ impl Noise {
         self,
         rows: usize,
         k: impl Fn(usize) -> usize,
-        mut run: impl FnMut(Law<'_>, usize) -> Result<(), Error>,
+        mut run: impl FnMut(Law<'_>, usize) -> Result<(), BadRow>,
     ) -> Result<(), Error> {
         let law = match self {
             Noise::None => Law::None,
@@ -82,10 +84,7 @@ impl Noise {
                 return for_rows_of_table(rows, kappa, terms, run);
             }
         };
-        for b in 0..rows {
-            run(law, b)?;
-        }
-        Ok(())
+        for_rows(rows, |b| run(law, b))
     }
 
     /// Whether the density ρ is known, and smooth.
@@ -110,7 +109,7 @@ fn for_rows_of_table(
     rows: usize,
     kappa: impl Fn(usize) -> f32,
     terms: u32,
-    mut run: impl FnMut(Law<'_>, usize) -> Result<(), Error>,
+    mut run: impl FnMut(Law<'_>, usize) -> Result<(), BadRow>,
 ) -> Result<(), Error> {
     let mut first = 0;
     while first < rows {
@@ -118,7 +117,7 @@ fn for_rows_of_table(
         let end = (first + 1..rows).find(|&b| kappa(b) != shared).unwrap_or(rows);
         let table = SumOfGamma::new(shared, terms);
         for b in first..end {
-            run(Law::SumOfGamma(&table), b)?;
+            run(Law::SumOfGamma(&table), b).map_err(|bad| bad.at(b))?;
         }
         first = end;
     }

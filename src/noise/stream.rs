@@ -18,7 +18,7 @@ pub use lanes::Stream;
 /// The words of a key, a stream for every row.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Source {
-    chains: [u32; 4],
+    chains: &'static [u32; 4],
     /// What seed and step leave to be hashed with the row.
     hashes: [u32; 4],
     row0: u64,
@@ -26,17 +26,21 @@ pub(crate) struct Source {
 
 impl Source {
     /// The noise of a call.
+    #[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(always))]
     pub(crate) fn noise(key: Key) -> Source {
-        Source::new(CHAINS, key)
+        Source::new(&CHAINS, key)
     }
 
     /// The words of exact samples: hashed with other constants, so independent of the noise.
     pub(crate) fn exact(key: Key) -> Source {
-        Source::new(EXACT_CHAINS, key)
+        Source::new(&EXACT_CHAINS, key)
     }
 
-    fn new(chains: [u32; 4], key: Key) -> Source {
-        let hashes = absorb(absorb([0; 4], chains, key.seed), chains, key.step);
+    #[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(always))]
+    fn new(chains: &'static [u32; 4], key: Key) -> Source {
+        let mut hashes = [0; 4];
+        absorb(&mut hashes, chains, key.seed);
+        absorb(&mut hashes, chains, key.step);
         Source { chains, hashes, row0: key.row0 }
     }
 
@@ -48,13 +52,15 @@ impl Source {
 
     #[inline(always)]
     fn hash(&self, b: usize) -> [u32; 4] {
-        absorb(self.hashes, self.chains, self.row0.wrapping_add(b as u64))
+        let mut hashes = self.hashes;
+        absorb(&mut hashes, self.chains, self.row0.wrapping_add(b as u64));
+        hashes
     }
 }
 
 /// The first digits of π after the point, as rand's other generators use them: constants with nothing up the sleeve.
-const CHAINS: [u32; 4] = [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344];
-const EXACT_CHAINS: [u32; 4] = [0xa409_3822, 0x299f_31d0, 0x082e_fa98, 0xec4e_6c89];
+static CHAINS: [u32; 4] = [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344];
+static EXACT_CHAINS: [u32; 4] = [0xa409_3822, 0x299f_31d0, 0x082e_fa98, 0xec4e_6c89];
 /// 2³² divided by the golden ratio.
 const GOLDEN: u32 = 0x9e37_79b9;
 
@@ -62,15 +68,13 @@ const GOLDEN: u32 = 0x9e37_79b9;
 /// rows (below 2³²) have different words, all four of them.
 #[cfg_attr(target_arch = "x86_64", inline(always))]
 #[cfg_attr(not(target_arch = "x86_64"), inline(never))]
-fn absorb(hashes: [u32; 4], chains: [u32; 4], bits: u64) -> [u32; 4] {
-    let mut hashes = hashes;
+fn absorb(hashes: &mut [u32; 4], chains: &[u32; 4], bits: u64) {
     // the high word first: the last step of each chain is a bijection of the row's low word
     for word in [(bits >> 32) as u32, bits as u32] {
         for (hash, chain) in hashes.iter_mut().zip(chains) {
-            *hash = mix((*hash ^ word).wrapping_add(chain));
+            *hash = mix((*hash ^ word).wrapping_add(*chain));
         }
     }
-    hashes
 }
 
 /// A bijection of 32-bit words in which every input bit flips every output bit with probability ½: the multiply and

@@ -1,6 +1,6 @@
 //! What can be wrong with a call's options and with a row's values.
 
-use imle::{Difference, Error, Noise, Options, Target};
+use imle::{Argument, Difference, Error, Noise, Options, Target};
 
 use super::{Call, K, N, S};
 
@@ -53,40 +53,40 @@ pub fn bad_floats() -> Vec<Fault> {
                     what: what(),
                     argument: "theta",
                     spoil: Box::new(move |call, b| call.theta[b * N + i] = x),
-                    error: |row| Error::NonFinite { argument: "theta", row },
+                    error: |row| Error::NonFinite { argument: Argument::Theta, row },
                 });
             }
             faults.push(Fault {
                 what: what(),
                 argument: "y",
                 spoil: Box::new(move |call, b| call.y[b * N + i] = x),
-                error: |row| Error::NonFinite { argument: "y", row },
+                error: |row| Error::NonFinite { argument: Argument::Y, row },
             });
             for state in [0, S - 1] {
                 faults.push(Fault {
                     what: what(),
                     argument: "losses",
                     spoil: Box::new(move |call, b| call.losses[b * S + state] = x),
-                    error: |row| Error::NonFinite { argument: "losses", row },
+                    error: |row| Error::NonFinite { argument: Argument::Losses, row },
                 });
                 let at = move |b| (b * S + state) * N + i;
                 faults.push(Fault {
                     what: what(),
                     argument: "dz",
                     spoil: Box::new(move |call, b| call.dz[at(b)] = x),
-                    error: |row| Error::NonFinite { argument: "dz", row },
+                    error: |row| Error::NonFinite { argument: Argument::Dz, row },
                 });
                 faults.push(Fault {
                     what: what(),
                     argument: "z",
                     spoil: Box::new(move |call, b| call.z[at(b)] = x),
-                    error: |row| Error::NonFinite { argument: "z", row },
+                    error: |row| Error::NonFinite { argument: Argument::Z, row },
                 });
                 faults.push(Fault {
                     what: what(),
                     argument: "z_target",
                     spoil: Box::new(move |call, b| call.z_target[at(b)] = x),
-                    error: |row| Error::NonFinite { argument: "z_target", row },
+                    error: |row| Error::NonFinite { argument: Argument::ZTarget, row },
                 });
             }
         }

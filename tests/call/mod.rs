@@ -4,7 +4,7 @@ pub mod faults;
 
 use std::panic::Location;
 
-use imle::{Dz, Error, Imle, Key, Options, Rows, RowsMut, Shape, Side, States, TopK};
+use imle::{Argument, Dz, Error, Imle, Key, Options, Rows, RowsMut, Shape, Side, States, TopK};
 
 pub const B: usize = 3;
 pub const N: usize = 5;
@@ -224,18 +224,29 @@ impl Outputs {
 pub fn assert_display_names_what_is_wrong(error: Error) {
     let text = error.to_string();
     let named: Vec<String> = match error {
-        Error::Shape { rule } => vec!["shape".into(), rule.into()],
-        Error::Option { rule } => vec!["options".into(), rule.into()],
+        Error::Shape { rule } => vec!["shape".into(), rule.text().into()],
+        Error::Option { rule } => vec!["options".into(), rule.text().into()],
         Error::RowK { row } => vec!["k_row".into(), format!("row {row}")],
-        Error::Stride { argument } => vec![argument.into(), "stride".into()],
-        Error::Length { argument, needed, given } => vec![argument.into(), needed.to_string(), given.to_string()],
+        Error::Stride { argument } => vec![argument.name().into(), "stride".into()],
+        Error::Length { argument, needed, given } => {
+            vec![argument.name().into(), needed.to_string(), given.to_string()]
+        }
         Error::Workspace { needed, given } => vec!["work".into(), needed.to_string(), given.to_string()],
-        Error::NonFinite { argument, row } => vec![argument.into(), format!("row {row}")],
+        Error::NonFinite { argument, row } => vec![argument.name().into(), format!("row {row}")],
         Error::Infeasible { row } => vec!["theta".into(), format!("row {row}")],
         Error::NotAState { row } => vec!["indices".into(), format!("row {row}")],
         _ => vec!["no output".into()],
     };
     assert!(named.iter().all(|name| text.contains(name)), "{text:?} does not name {named:?}");
+}
+
+/// The argument of this name, of those that can be too short.
+pub fn named(name: &str) -> Argument {
+    use Argument::{Dz, Epsilon, GradTheta, Indices, KRow, Loss, Losses, Marginals, Scores, Theta, Y, Z, ZTarget};
+    [Dz, Epsilon, GradTheta, Indices, KRow, Loss, Losses, Marginals, Scores, Theta, Y, Z, ZTarget]
+        .into_iter()
+        .find(|argument| argument.name() == name)
+        .expect("all are listed")
 }
 
 /// Every function with every argument that it takes.
