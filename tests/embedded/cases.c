@@ -131,6 +131,27 @@ static void estimators(const imle_options *options, uint32_t n, uint32_t k)
     show("straight-through", imle_straight_through(&shape, theta, 0, dz, 0, 0, out, 0), out, n);
 }
 
+/* Rows of which most scores are never computed: masks without a base (alpha 0) and with one that is +inf (alpha -1), and
+ * scores that lie in and out of the range that bounds have. */
+static void bounds(uint32_t noise)
+{
+    imle_options options;
+    uint32_t i;
+    imle_options_default(&options);
+    options.noise = noise;
+    options.lambda = 3.0f;
+    quarters(theta, MOST, 7);
+    special(theta);
+    options.alpha = -1.0f;
+    layer(&options, 1, 64, 8, 1);
+    options.alpha = 0.0f;
+    options.temperature = options.target_temperature = 0.03125f;
+    layer(&options, 1, 64, 8, 1);
+    options.alpha = 1.0f;
+    for (i = 0; i < MOST; i++) theta[i] = theta[i] * 512.0f;
+    layer(&options, 1, 64, 5, 1);
+}
+
 /* The solver: all coordinates with positive scores. */
 static void solve(const float *scores, float *state, size_t n)
 {
@@ -210,6 +231,9 @@ int main(void)
         layer(&options, 1, 33, 11, 2);
         own_solver(&options, -1, 17);
         argmax(&options, 33);
+        bounds(noise);
+        quarters(theta, MOST, 7);
+        special(theta);
     }
     imle_options_default(&options);
     options.target = IMLE_TARGET_COMBINATORIAL;
