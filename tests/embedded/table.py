@@ -24,6 +24,10 @@ PURPOSES = {"map": "MAP", "learn": "sample + gradient", "exact": "marginals", "s
 SIZES = [("16", "1"), ("16", "8"), ("64", "1"), ("64", "8"), ("256", "1"), ("256", "8")]
 
 
+# What README.md promises of samples and gradients: bytes of flash and of stack.
+MOST = {("Cortex-M4F", "size"): (8192, 1024), ("Cortex-M33", "size"): (8192, 1024)}
+
+
 def measure(out, board):
     """{(core, profile, what): number}"""
     lines = subprocess.run([HERE / "measure.sh", out, board], check=True, text=True, stdout=subprocess.PIPE).stdout
@@ -73,6 +77,11 @@ def main():
     numbers = {}
     for board in boards:
         numbers |= measure(out, board)
+    for (core, profile), limits in MOST.items():
+        for kind, limit in zip(("flash", "stack"), limits):
+            measured = numbers.get((core, PROFILES[profile], kind, "learn"), 0)
+            if measured > limit:
+                sys.exit(f"{core}, lib/{profile}: sample and gradient take {measured} bytes of {kind}, {limit} are promised")
     text = README.read_text()
     before, said, after = re.fullmatch(f"(.*{BEGIN})(.*?)({END}.*)", text, re.DOTALL).groups()
     if write:
