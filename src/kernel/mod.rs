@@ -9,11 +9,16 @@ pub(crate) mod odds;
 pub(crate) mod perturbed_select;
 pub(crate) mod polynomial;
 pub(crate) mod select;
+mod shortlist;
 pub(crate) mod streaming;
 mod threshold;
 
 /// Whether this machine has no vector unit for f32, so that loops go by coordinates, not by lanes.
 pub(crate) const SCALAR: bool = cfg!(any(feature = "scalar", target_arch = "arm", target_arch = "riscv32"));
+
+/// Whether there is a unit for floats.
+const FLOAT_UNIT: bool =
+    cfg!(any(target_abi = "eabihf", target_feature = "f", not(any(target_arch = "arm", target_arch = "riscv32"))));
 
 /// Words a block, and the lanes that loops are written over.
 pub(crate) const LANES: usize = 16;
