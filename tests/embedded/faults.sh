@@ -24,5 +24,9 @@ finds "a trap" imle_traps
 finds "writable data" imle_has_a_static
 finds "undefined reference" imle_calls_a_stranger
 finds "an indirect call" imle_calls_a_pointer
+finds "an indirect call" imle_calls_a_pointer_if
 finds "recursion" imle_recurses
+closure $target "$library" "$program" imle_calls_if >/dev/null
+stack=$("$here/stack.py" "$tools" "$program" "$program" imle_calls_if)
+[[ $stack == "imle_calls_if 28 "* ]] || { echo "FAIL: a call under a condition was not counted: $stack"; exit 1; }
 echo "faults: the proofs find a panic, a trap, writable data, an undefined symbol, an indirect call, a recursion"

@@ -19,6 +19,7 @@ def run(tool, *arguments):
 def frame_sizes(tools, elf):
     """Function to bytes. .stack_sizes has an address of 4 bytes and a size in LEB128, again and again."""
     dump = elf + ".stack_sizes"
+    open(dump, "w").close()  # where there is no such section objcopy writes nothing
     run(tools + "objcopy", "--dump-section", f".stack_sizes={dump}", elf, "/dev/null")
     with open(dump, "rb") as file:
         data = file.read()
@@ -64,7 +65,10 @@ def moved(operation, arguments):
 # Jumps to an address in a register or in memory, tables included (the archives are built without).
 INDIRECT = ("bx", "blx", "jr", "jalr", "tbb", "tbh")
 CALLS = ("bl", "jal", "jalr")
-MOVES = ("mov", "ldr", "ldr.w")
+MOVES = ("mov", "ldr")
+# Thumb has them under a condition too (blt, ble, bls and blo are b), and in two lengths.
+CONDITION = "eq|ne|cs|hs|cc|lo|mi|pl|vs|vc|hi|ls|ge|lt|gt|le"
+CONDITIONAL = re.compile(rf"({'|'.join((*INDIRECT, *CALLS, *MOVES))})(?:{CONDITION})?(?:\.[wn])?")
 
 
 class Program:
@@ -83,6 +87,8 @@ class Program:
     def instruction(self, function, operation, arguments):
         if not self.known:
             self.frames[function] += moved(operation, arguments)
+        if m := CONDITIONAL.fullmatch(operation):
+            operation = m[1]
         if re.match(r"b|cbn?z|j", operation) and (m := re.search(r" <([^>+]+)(\+0x)?", arguments)):
             # <function> is a first instruction; <function+0x12> is inside, where only its own jumps lead (on Cortex-M0
             # long ones are bl).

@@ -49,6 +49,34 @@ pub extern "C" fn imle_recurses(m: u32, n: u32) -> u32 {
     }
 }
 
+// A call and an indirect call under a condition; the stack of the first is 8 bytes and 20.
+#[cfg(target_arch = "arm")]
+core::arch::global_asm!(
+    ".syntax unified",
+    ".macro function name",
+    ".section .text.\\name, \"ax\"",
+    ".global \\name",
+    ".type \\name, %function",
+    ".thumb_func",
+    "\\name:",
+    ".endm",
+    "function imle_calls_if",
+    "push {{r4, lr}}",
+    "cmp r0, #0",
+    "it ne",
+    "blne imle_is_deep",
+    "pop {{r4, pc}}",
+    "function imle_is_deep",
+    "push {{r4, r5, r6, r7, lr}}",
+    "pop {{r4, r5, r6, r7, pc}}",
+    "function imle_calls_a_pointer_if",
+    "push {{r4, lr}}",
+    "cmp r0, #0",
+    "it ne",
+    "blxne r0",
+    "pop {{r4, pc}}",
+);
+
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     loop {}
