@@ -5,144 +5,93 @@
 
 use core::fmt;
 
-/// An argument, by the name that it has in the functions' signatures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the names are the signatures'")]
-#[non_exhaustive]
-#[repr(u32)] // a word, as its neighbours are: parts of words are moved one by one
-pub enum Argument {
-    Theta,
-    ThetaOther,
-    Dz,
-    Y,
-    V,
-    Losses,
-    Indices,
-    KRow,
-    Z,
-    ZTarget,
-    Scores,
-    Epsilon,
-    Marginals,
-    LogPartition,
-    Entropy,
-    LogProb,
-    Kl,
-    Loss,
-    GradTheta,
-    Out,
+/// An enum that is displayed as a text for each of its values, which is its documentation too.
+macro_rules! texts {
+    ($(#[$enum:meta])* $name:ident, $(#[$method:meta])* $text:ident, $($value:ident = $words:literal,)*) => {
+        $(#[$enum])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        #[repr(u32)] // a word, as its neighbours are: parts of words are moved one by one
+        pub enum $name {
+            $(#[doc = $words] $value,)*
+        }
+
+        impl $name {
+            $(#[$method])*
+            #[must_use]
+            pub const fn $text(self) -> &'static str {
+                match self {
+                    $($name::$value => $words,)*
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.$text())
+            }
+        }
+    };
 }
 
-impl Argument {
+texts! {
+    /// An argument, by the name that it has in the functions' signatures.
+    Argument,
     /// The name.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Argument::Theta => "theta",
-            Argument::ThetaOther => "theta_other",
-            Argument::Dz => "dz",
-            Argument::Y => "y",
-            Argument::V => "v",
-            Argument::Losses => "losses",
-            Argument::Indices => "indices",
-            Argument::KRow => "k_row",
-            Argument::Z => "z",
-            Argument::ZTarget => "z_target",
-            Argument::Scores => "scores",
-            Argument::Epsilon => "epsilon",
-            Argument::Marginals => "marginals",
-            Argument::LogPartition => "log_partition",
-            Argument::Entropy => "entropy",
-            Argument::LogProb => "log_prob",
-            Argument::Kl => "kl",
-            Argument::Loss => "loss",
-            Argument::GradTheta => "grad_theta",
-            Argument::Out => "out",
-        }
-    }
+    name,
+    Theta = "theta",
+    ThetaOther = "theta_other",
+    Dz = "dz",
+    Y = "y",
+    V = "v",
+    Losses = "losses",
+    Indices = "indices",
+    KRow = "k_row",
+    Z = "z",
+    ZTarget = "z_target",
+    Scores = "scores",
+    Epsilon = "epsilon",
+    Marginals = "marginals",
+    LogPartition = "log_partition",
+    Entropy = "entropy",
+    LogProb = "log_prob",
+    Kl = "kl",
+    Loss = "loss",
+    GradTheta = "grad_theta",
+    Out = "out",
 }
 
-impl fmt::Display for Argument {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// A rule for sizes or options; it is displayed as a sentence without its full stop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the sentences are below")]
-#[non_exhaustive]
-#[repr(u32)] // likewise
-pub enum Rule {
-    SizesFromOne,
-    KAtMostN,
-    SamplesCountable,
-    ElementsAddressable,
-    SolverAtMostK,
-    WorkspaceAddressable,
-    BaselineOfOthers,
-    StatesCounted,
-    Temperature,
-    TargetTemperature,
-    Alpha,
-    Lambda,
-    SumOfGammaBuilt,
-    Kappa,
-    Terms,
-    CombinatorialHasNoCentral,
-    CombinatorialHasOneSide,
-    NoiseWithDensity,
-    TemperatureAboveZero,
-    ExactTemperature,
-    AdaptiveA,
-    AdaptiveG,
-    AdaptivePrevious,
-    AdaptiveStep,
-    AdaptiveMomentum,
-    AdaptiveDecay,
-    AdaptiveTarget,
-}
-
-impl Rule {
+texts! {
+    /// A rule for sizes or options; it is displayed as a sentence without its full stop.
+    Rule,
     /// The sentence.
-    #[must_use]
-    pub const fn text(self) -> &'static str {
-        match self {
-            Rule::SizesFromOne => "rows, n and samples must be at least 1",
-            Rule::KAtMostN => "k must be at most n",
-            Rule::SamplesCountable => "samples must be at most 2^24",
-            Rule::ElementsAddressable => "rows * samples * n floats must be addressable",
-            Rule::SolverAtMostK => "the solver's states must have at most k ones in every row",
-            Rule::WorkspaceAddressable => "the workspace must be addressable",
-            Rule::BaselineOfOthers => "samples must be at least 2: the baseline is the mean of the others",
-            Rule::StatesCounted => "diagnostics must count at least one state",
-            Rule::Temperature => "temperature must be finite and at least 0",
-            Rule::TargetTemperature => "target_temperature must be finite and at least 0",
-            Rule::Alpha => "alpha must be finite",
-            Rule::Lambda => "lambda must be finite and greater than 0, and 1/lambda finite",
-            Rule::SumOfGammaBuilt => "this build has no Sum-of-Gamma noise",
-            Rule::Kappa => "kappa must be 0, or from 1 to 65536",
-            Rule::Terms => "the terms of Sum-of-Gamma noise must be at least 1",
-            Rule::CombinatorialHasNoCentral => "the combinatorial target has no central difference",
-            Rule::CombinatorialHasOneSide => "the combinatorial target has only the minus side",
-            Rule::NoiseWithDensity => "the noise must be Gumbel, logistic or normal",
-            Rule::TemperatureAboveZero => "temperature must be greater than 0, and 1/temperature finite",
-            Rule::ExactTemperature => "temperature must be finite and greater than 0",
-            Rule::AdaptiveA => "a must be finite and at least 0, above 0 for the multiplicative rule",
-            Rule::AdaptiveG => "g must be finite and at least 0",
-            Rule::AdaptivePrevious => "previous must be finite",
-            Rule::AdaptiveStep => "step must be finite and above 0",
-            Rule::AdaptiveMomentum => "momentum must be at least 0 and below 1, and 0 for the multiplicative rule",
-            Rule::AdaptiveDecay => "decay must be at least 0 and below 1",
-            Rule::AdaptiveTarget => "target must be finite and above 0",
-        }
-    }
-}
-
-impl fmt::Display for Rule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text())
-    }
+    text,
+    SizesFromOne = "rows, n and samples must be at least 1",
+    KAtMostN = "k must be at most n",
+    SamplesCountable = "samples must be at most 2^24",
+    ElementsAddressable = "rows * samples * n floats must be addressable",
+    SolverAtMostK = "the solver's states must have at most k ones in every row",
+    WorkspaceAddressable = "the workspace must be addressable",
+    BaselineOfOthers = "samples must be at least 2: the baseline is the mean of the others",
+    StatesCounted = "diagnostics must count at least one state",
+    Temperature = "temperature must be finite and at least 0",
+    TargetTemperature = "target_temperature must be finite and at least 0",
+    Alpha = "alpha must be finite",
+    Lambda = "lambda must be finite and greater than 0, and 1/lambda finite",
+    SumOfGammaBuilt = "this build has no Sum-of-Gamma noise",
+    Kappa = "kappa must be 0, or from 1 to 65536",
+    Terms = "the terms of Sum-of-Gamma noise must be at least 1",
+    CombinatorialHasNoCentral = "the combinatorial target has no central difference",
+    CombinatorialHasOneSide = "the combinatorial target has only the minus side",
+    NoiseWithDensity = "the noise must be Gumbel, logistic or normal",
+    TemperatureAboveZero = "temperature must be greater than 0, and 1/temperature finite",
+    AdaptiveA = "a must be finite and at least 0, above 0 for the multiplicative rule",
+    AdaptiveG = "g must be finite and at least 0",
+    AdaptivePrevious = "previous must be finite",
+    AdaptiveStep = "step must be finite and above 0",
+    AdaptiveMomentum = "momentum must be at least 0 and below 1, and 0 for the multiplicative rule",
+    AdaptiveDecay = "decay must be at least 0 and below 1",
+    AdaptiveTarget = "target must be finite and above 0",
 }
 
 /// Why a call was refused.

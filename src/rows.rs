@@ -209,7 +209,8 @@ impl<'a> DzView<'a> {
     }
 }
 
-/// `len` elements from `start` of an array that was checked to have them.
+/// `len` elements from `start` of an array that was checked to have them. For floats alone: of a function for every type
+/// small machines would have as many copies.
 #[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(never))]
 pub(crate) fn block(data: &[f32], start: usize, len: usize) -> &[f32] {
     data.get(start..).and_then(|rest| rest.get(..len)).unwrap_or_default()

@@ -28,6 +28,7 @@ impl Shape {
             Some(rule) => Err(Error::Shape { rule }),
         }
     }
+
     /// B, the rows of the batch.
     #[must_use]
     pub const fn rows(self) -> usize {
@@ -76,6 +77,7 @@ const fn broken_rule(rows: u32, n: u32, k: u32, samples: u32) -> Option<Rule> {
 
 /// Whether rows·samples·n elements are at most `limit`.
 const fn addressable(rows: u32, n: u32, samples: u32, limit: usize) -> bool {
+    const { assert!(usize::BITS >= u32::BITS) };
     let Some(states) = (rows as usize).checked_mul(samples as usize) else { return false };
     match states.checked_mul(n as usize) {
         Some(elements) => elements <= limit,

@@ -77,7 +77,7 @@ impl<D: Distribution> Exact<D> {
     /// made for another shape or the workspace is not addressable.
     pub fn new(shape: Shape, distribution: D, temperature: f32) -> Result<Self, Error> {
         if !(temperature > 0.0 && temperature.is_finite() && (1.0 / temperature).is_finite()) {
-            return Err(Error::Option { rule: Rule::ExactTemperature });
+            return Err(Error::Option { rule: Rule::TemperatureAboveZero });
         }
         check_solver(&distribution, shape)?;
         if D::workspace_len(shape).is_none_or(|len| len > isize::MAX as usize / size_of::<f32>()) {

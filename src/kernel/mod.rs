@@ -14,6 +14,10 @@ pub(crate) mod streaming;
 mod threshold;
 
 /// Whether this machine has no vector unit for f32, so that loops go by coordinates, not by lanes.
+///
+/// There flash and stack are short too. What 32-bit Arm and RISC-V never inline, all over the crate, is what would be
+/// copied to several callers; what they always inline is a call whose arguments or result would go through memory. Each
+/// was measured (`tests/embedded/table.py`).
 pub(crate) const SCALAR: bool = cfg!(any(feature = "scalar", target_arch = "arm", target_arch = "riscv32"));
 
 /// Whether there is a unit for floats.

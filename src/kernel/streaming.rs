@@ -4,12 +4,13 @@
 //! them each keep to the registers there are. Then
 //!
 //! 1. a coordinate takes a bound above its score and one comparison with the bar, which k scores are known to reach.
-//!    Nearly all are below it. One that is not is put on a list, and takes a bound below its score: the k-th largest of
-//!    these is the bar from there on, the root of a heap of k,
+//!    Nearly all are below it. One that is not is put on a list, and takes a bound below its score, or its score where the
+//!    word has no such bound: the k-th largest of these is the bar from there on, the root of a heap of k,
 //! 2. what is on the list and above the last bar, little more than k coordinates, has its score computed, and the k largest
-//!    are chosen. Where no more than k are left, no score is computed at all.
+//!    are chosen; where no more than k are left, they are.
 //!
-//! In the worst order n scores are computed and n·log k steps taken.
+//! Without bounds (another law or target, extreme τ), for k above n/4 and where the list is too short, which takes an
+//! ascending row, every score is computed. At most 2·n are, and n·log k steps taken.
 
 use super::FLOAT_UNIT;
 use super::elementwise::Perturbed;
@@ -40,6 +41,7 @@ fn choose_by_words(scores: &Perturbed<'_>, k: usize, work: &mut [f32]) {
     let Some((heap, rest)) = work.split_at_mut_checked(k) else { return };
     let Some((words, list)) = rest.split_at_mut_checked(n) else { return };
     let list = list.as_chunks_mut().0;
+    // With more, most would be on the list: to look at them twice takes longer than their scores.
     let kept = if k <= n / 4 { Shortlist::new(scores, words, heap, list).and_then(Shortlist::run) } else { None };
     let (len, listed) = (kept.unwrap_or(n), kept.is_some());
     let position = |j: usize| if listed { list.get(j).map_or(n, |[i, _]| i.to_bits() as usize) } else { j };
@@ -200,6 +202,9 @@ fn raw_rank(t: f32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Key;
+    use crate::kernel::elementwise::Base;
+    use crate::noise::{Law, Source};
 
     /// Whatever the order in which they come, the best k are chosen, equals by their index.
     #[test]
@@ -219,6 +224,57 @@ mod tests {
                     let ones = (0..n).filter(|&i| expected[i] == 1.0).map(|i| i as u32);
                     assert!(ones.eq(work[..k].iter().map(|i| i.to_bits())), "{n} {k} {factor}");
                 }
+            }
+        }
+    }
+
+    /// Rows of any bits, also where few scores are in the range of the bounds, in any workspace that `choose` is given.
+    #[test]
+    fn the_choice_is_that_of_all_scores() {
+        let mut state = 1_u64;
+        let mut any = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 32) as u32
+        };
+        for row in 0..20_000 {
+            let n = 1 + any() as usize % 70;
+            let k = if row % 3 == 0 { any() as usize % (n + 1) } else { any() as usize % (n / 4 + 1) };
+            let scale = 10_f32.powi(any() as i32 % 32);
+            let mut value = |masks: bool| match any() % 8 {
+                0 => f32::from_bits(any()),
+                1 if masks => f32::NEG_INFINITY,
+                2 => 0.0,
+                _ => (any() as i32 as f32) * (4.0 / 2f32.powi(31)) * scale,
+            };
+            let theta: Vec<f32> =
+                (0..n).map(|_| value(true)).map(|t| if t < f32::INFINITY { t } else { 1.0 }).collect();
+            let dz: Vec<f32> = (0..n).map(|_| value(false)).map(|d| if d.is_finite() { d } else { 2.0 }).collect();
+            if theta.iter().filter(|&&t| t != f32::NEG_INFINITY).count() < k {
+                continue;
+            }
+            let alpha = [1.0, 0.0, -0.0, -1.5, 1e30][any() as usize % 5];
+            let lambda = [1.0, -1.0, 1e30][any() as usize % 3];
+            let base = match any() % 3 {
+                0 => Base::Theta,
+                1 => Base::Combinatorial { dz: &dz },
+                _ => Base::Linear { dz: &dz, alpha, lambda },
+            };
+            let law = [Law::None, Law::Gumbel, Law::Logistic, Law::Normal][any() as usize % 4];
+            let tau = if any() % 2 == 0 { scale } else { 10_f32.powi(any() as i32 % 32) };
+            let scores = Perturbed { theta: &theta, base, law, tau };
+
+            let mut stream = Source::noise(Key { seed: row, step: 0, row0: 0 }).row(0, 1);
+            let (mut words, mut order) = (vec![0.0; n], (0..n).collect::<Vec<_>>());
+            stream.ahead(|stream| law.fill_words(stream, &mut words));
+            let ranks: Vec<u32> = (0..n).map(|i| rank(scores.at(i, law.of(words[i].to_bits())))).collect();
+            order.sort_by_key(|&i| std::cmp::Reverse(ranks[i]));
+            order.truncate(k);
+            order.sort_unstable();
+            for room in [3 * n, 3 * n - k] {
+                let mut work = vec![f32::from_bits(any()); room];
+                stream.ahead(|stream| choose(&scores, k, stream, &mut work));
+                let chosen: Vec<usize> = work[..k].iter().map(|i| i.to_bits() as usize).collect();
+                assert_eq!(chosen, order, "{scores:?}");
             }
         }
     }

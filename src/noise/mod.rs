@@ -16,7 +16,7 @@ use crate::kernel::{EIGHT, LANES, SCALAR};
 use crate::rows::for_rows;
 pub(crate) use gumbel::Gumbel;
 pub(crate) use logistic::Logistic;
-pub(crate) use normal::Normal;
+pub(crate) use normal::{Normal, TANGENT as NORMAL_TANGENT};
 use sum_of_gamma::SumOfGamma;
 
 /// Whether the library has the Sum-of-Gamma noise.

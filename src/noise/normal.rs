@@ -36,9 +36,11 @@ pub(super) fn of(g: f32, word: u32) -> f32 {
     if word > !word { z } else { -z }
 }
 
+/// The tangent that is near where the few of many are.
+pub(crate) const TANGENT: (f32, f32) = (0.449_138, 0.306_32);
+
 /// Slope and height of tangents of −Φ⁻¹(p) as a function of −ln p, which is concave: none is below it.
-const TANGENTS: [(f32, f32); 4] =
-    [(0.864_713, -0.516_68), (0.449_138, 0.306_32), (0.273_349, 1.214_41), (0.180_626, 2.290_28)];
+const TANGENTS: [(f32, f32); 4] = [(0.864_713, -0.516_68), TANGENT, (0.273_349, 1.214_41), (0.180_626, 2.290_28)];
 
 /// A bound above Φ⁻¹(u), by 0.16 at most where it exceeds 0.
 #[inline(always)]
