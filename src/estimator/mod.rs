@@ -28,7 +28,7 @@ use crate::{Argument, Dz, Error, MapSolver, Options, Rows, Shape};
 /// The floats of workspace that a row of n needs, whatever B and S: noise, scores and a state.
 #[must_use]
 pub const fn workspace_len(n: usize) -> usize {
-    if n > usize::MAX / 3 { usize::MAX } else { 3 * n }
+    n.saturating_mul(3)
 }
 
 /// A layer that draws z and estimates ∇_θ L: sizes, constraint set and options, no state of its own.

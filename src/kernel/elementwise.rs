@@ -125,16 +125,12 @@ impl<'a> Perturbed<'a> {
     #[inline(never)]
     pub(crate) fn at(&self, i: usize, epsilon: f32) -> f32 {
         let (t, d) = (value(self.theta, i), value(self.base.dz(), i));
-        if t == f32::NEG_INFINITY {
-            return t;
-        }
         let base = match self.base {
             Base::Theta => t,
             Base::Linear { alpha, lambda, .. } => linear(t, d, alpha, lambda),
             Base::Combinatorial { .. } => combinatorial(t, d),
         };
-        let score = base + self.tau * epsilon;
-        if score > f32::MIN { score } else { f32::MIN }
+        least_of(t, base_of(t, base) + self.tau * epsilon)
     }
 
     /// What no base exceeds: the largest of them, masks not looked at. Where there is no value the score is the lowest.
