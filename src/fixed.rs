@@ -40,12 +40,12 @@
 //! # Ok::<(), imle::Error>(())
 //! ```
 
+use crate::door::check_row;
 use crate::error::BadRow;
-use crate::estimator::Row;
-use crate::map::check_row;
+use crate::estimator::{Row, for_rows_with_noise};
 use crate::noise::Source;
-use crate::rows::DzView;
-use crate::states::State;
+use crate::views::rows::DzView;
+use crate::views::state::State;
 use crate::{Diagnostics, Error, Key, MapSolver, Options, Shape};
 
 /// The chosen positions, ascending: K of them.
@@ -139,10 +139,11 @@ impl<const N: usize, const K: usize> TopK<N, K> {
         mut run: impl FnMut(Row<'_, crate::TopK<'static>>) -> Result<(), BadRow>,
     ) -> Result<(), Error> {
         const { assert!(S >= 1 && S <= crate::MAX_SAMPLES as usize, "S must be from 1 to 2^24") };
-        self.options.noise.for_rows(
+        for_rows_with_noise(
+            self.options.noise,
             1,
             |_| K,
-            |law, b| run(Row { solver: &self.solver, options: &self.options, law, samples: S, b, theta }),
+            |noise, b| run(Row { solver: &self.solver, options: &self.options, noise, samples: S, b, theta }),
         )
     }
 }

@@ -39,52 +39,73 @@
 //! ```
 //!
 //! # Guarantees
-//! - No allocation, no panic. The caller owns all memory. Unsafe code in one file, which chooses the instruction set, and
-//!   on x86-64 one byte of global state, which remembers it.
-//! - The noise of row b is a pure function of (seed, step, row0 + b) and the law: any cut of a batch over threads or
-//!   hosts gives the same bits, and the backward pass replays the forward pass's noise without storing it.
+//! - No allocation, no panic. The caller owns all memory. All unsafe code is in `arch`, which picks the instruction set;
+//!   on x86-64 it remembers the answer in one byte of global state.
+//! - The noise of row b is a pure function of (seed, step, row0 + b), of the law, and of N. So any cut of a batch over
+//!   threads or hosts gives the same bits, and the backward pass replays the forward pass's noise without storing it.
 //! - The same bits on every platform, in the default floating-point environment: round to nearest, subnormals kept (on
-//!   x86 a program linked with `-ffast-math` flushes them). What changes bits is called value-breaking in the changelog.
-//! - Exactly k ones; ties to the lowest index; −0 equal to +0; θ = −inf is a mask.
+//!   x86 a program linked with `-ffast-math` flushes them). A change of bits is called value-breaking in the changelog.
+//! - Exactly k ones; ties go to the lowest index; −0 equals +0; θ = −inf is a mask.
 //!
 //! # Where to read
-//! [`Shape`], [`Rows`] and [`Options`] say what a call is given; `map` has one constraint set a file, `noise` one law a
-//! file; `estimator` has the forward pass (`perturb`), θ' (`target`), the gradient (`implicit`), λ (`adaptive`) and the
-//! other estimators, one a file; `kernel` has the loops over coordinates; `float` the arithmetic. `exact` has the
-//! distribution itself.
+//! [`Shape`], [`Rows`] and [`Options`] say what a call takes. The modules, each of which imports only from those below it
+//! (`tests/imports.rs` holds that), are
+//!
+//! - `fixed`: sizes known at compile time.
+//! - `estimator`: the forward pass (`perturb`), θ' (`target`), the gradient (`implicit`), λ (`adaptive`), and the other
+//!   estimators, one a file.
+//! - `exact`: the distribution p itself, in closed form.
+//! - `door`: every check of the data that a call is given.
+//! - `map`: MAP(θ), one constraint set a file.
+//! - `perturbed`: θ + τε and its k largest, by the fastest way; `scores` has the arithmetic.
+//! - `views`: strided rows, states and index lists in the caller's memory.
+//! - `options`: how to draw and how to estimate.
+//! - `noise`: from the key to words to ε, one law a file.
+//! - `mask`: the rule for masked coordinates.
+//! - `kernel`: loops over plain slices; `ties` has the rule for equal scores. You may skip the rest.
+//! - `arch`: the instruction sets. You may skip it.
+//! - `float`: the order of scores, ln, exp, sums.
+//! - `key`: which noise a call draws.
+//! - `shape`: the sizes of a call.
+//! - `error`: the reasons to refuse a call.
 
 #![cfg_attr(not(test), no_std)]
-#![deny(unsafe_code)] // but for the dispatch in kernel/level.rs
+#![deny(unsafe_code)] // arch/ alone has some
 #![deny(missing_docs)]
 // No panic can be reached from the public interface: nothing here may index, unwrap.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod arch;
+mod door;
 mod error;
 mod estimator;
 mod exact;
 pub mod fixed;
 mod float;
 mod kernel;
+mod key;
 mod map;
+mod mask;
 mod noise;
 mod options;
-mod rows;
+mod perturbed;
 mod shape;
-mod states;
+mod views;
 
+pub use arch::instruction_set;
 pub use error::{Argument, Error, Rule};
 pub use estimator::{
     Adaptive, AdaptiveRule, Diagnostics, Imle, Side, difference, noise, perturb, perturbed_gradient, straight_through,
     target, workspace_len,
 };
 pub use exact::{Distribution, Exact, Moments};
-pub use kernel::level::kernel;
+pub use key::Key;
 pub use map::{Argmax, MapSolver, TopK};
 pub use noise::Noise;
-pub use options::{Difference, Key, Options, Scale, Target};
-pub use rows::{Dz, Rows, RowsMut, dz_span, rows_span};
+pub use options::{Difference, Options, Scale, Target};
 pub use shape::{MAX_SAMPLES, Shape};
-pub use states::States;
+pub use views::rows::{Dz, Rows, RowsMut, dz_span, rows_span};
+pub use views::states::States;
 
 /// The README's Rust program, compiled and run.
 #[cfg(doctest)]

@@ -3,20 +3,6 @@
 use crate::noise::{MAX_KAPPA, SUM_OF_GAMMA};
 use crate::{Error, Noise, Rule};
 
-/// Which noise: row b of the batch draws ε from a pure function of (seed, step, row0 + b).
-///
-/// Use one `seed` per run and the training iteration as `step`. A batch that is cut over threads or hosts passes the
-/// index of its first row as `row0` and gets the bits of the uncut batch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Key {
-    /// One per run.
-    pub seed: u64,
-    /// One per training iteration.
-    pub step: u64,
-    /// The number of the batch's first row; row b is `row0 + b`, modulo 2⁶⁴.
-    pub row0: u64,
-}
-
 /// How the target parameters θ' are formed from θ and dz.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Target {
@@ -100,7 +86,7 @@ impl Options {
         self.broken_rule().map_or(Ok(()), |rule| Err(Error::Option { rule }))
     }
 
-    #[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(never))]
+    #[cfg_attr(imle_small, inline(never))]
     fn broken_rule(&self) -> Option<Rule> {
         /// 1/λ is finite above it: 2⁻¹²⁸.
         const LAMBDA: u32 = 1 << 21;
@@ -134,7 +120,7 @@ impl Options {
         central.then_some(Rule::CombinatorialHasNoCentral)
     }
 
-    /// Whether all that tells the scores of z' from those of z is a step against dz.
+    /// True if the scores of z' differ from those of z only by a step against dz.
     pub(crate) fn only_descends(&self) -> bool {
         let same_scores = self.alpha == 1.0 && self.target_temperature == self.temperature;
         self.target == Target::Linear && (same_scores || self.difference == Difference::Central)

@@ -87,7 +87,7 @@ const KINDS: usize = 12;
 /// The best level that the machine and the features have: one that silently does not run would be tested by nobody.
 #[test]
 fn the_level_that_runs_is_the_one_expected() {
-    assert_eq!(imle::kernel().to_str(), Ok(expected_level()));
+    assert_eq!(imle::instruction_set().to_str(), Ok(expected_level()));
     println!("kernel: {}", expected_level());
 }
 

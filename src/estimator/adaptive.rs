@@ -1,10 +1,10 @@
 //! A λ that finds itself: λ = a ‖θ‖ / ‖dz‖, and a follows what the gradients count (Minervini, Franceschi, Niepert
 //! 2023, arXiv 2209.04862).
 
-use super::Diagnostics;
+use super::implicit::Diagnostics;
+use crate::door::{check_finite, check_scores};
 use crate::float::{exponent, power_of_two, sqrt};
-use crate::kernel::elementwise::{largest_magnitude, sum_of_squares};
-use crate::rows::{check_finite, check_scores};
+use crate::kernel::reduce::{largest_magnitude, sum_of_squares};
 use crate::{Argument, Error, Rule};
 
 /// How a follows g.

@@ -1,11 +1,13 @@
 //! The Fenchel–Young loss of a perturbed optimiser (Berthet, Blondel, Teboul, Cuturi, Vert, Bach 2020).
 
-use super::{Imle, workspace};
+use super::layer::{Imle, workspace};
+use crate::door::{check_finite, check_row};
 use crate::float::CompensatedSum;
-use crate::kernel::elementwise::{Base, Perturbed, accumulate, divide, zero_masked};
-use crate::map::check_row;
+use crate::kernel::elementwise::{accumulate, divide};
+use crate::mask::zero_masked;
 use crate::noise::Source;
-use crate::rows::{check_finite, check_length};
+use crate::perturbed::scores::Perturbed;
+use crate::views::rows::check_length;
 use crate::{Argument, Error, Key, MapSolver, Rows, RowsMut};
 
 impl<M: MapSolver> Imle<M> {
@@ -34,18 +36,18 @@ impl<M: MapSolver> Imle<M> {
         let mut grad_theta = grad_theta.check(Argument::GradTheta, shape)?;
         let work = workspace(work, shape.n())?;
         let source = Source::noise(key);
-        self.for_rows(|law, b| {
+        self.for_rows(|noise, b| {
             let (theta, y) = (theta.row(b, shape.n()), y.row(b, shape.n()));
             check_row(&self.solver, b, theta)?;
             check_finite(Argument::Y, y)?;
             let grad = grad_theta.row(b, shape.n());
             grad.fill(0.0);
             let (mut stream, mut best) = (source.row(b, shape.samples()), CompensatedSum::default());
-            let perturbed = Perturbed { theta, base: Base::Theta, law, tau: self.options.temperature };
+            let perturbed = Perturbed { theta, dz: &[], formula: self.row(noise, b, theta).forward_scores() };
             for _ in 0..shape.samples() {
                 let Some((scores, z)) = work.split_at_mut_checked(shape.n()) else { break };
                 let z = z.get_mut(..shape.n()).unwrap_or_default();
-                perturbed.fill(&mut stream, scores);
+                perturbed.draw(&mut stream, scores);
                 self.solver.map(b, scores, z);
                 chosen(scores, z).for_each(|score| best.add(score));
                 accumulate(z, 1.0, grad);

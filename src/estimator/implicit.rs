@@ -1,17 +1,21 @@
 //! Implicit MLE: ∇_θ L ≈ c · (1/S) Σ_s (z_s − z'_s), z'_s = MAP(θ' + τ' ε_s) with the forward pass's ε (Niepert,
 //! Minervini, Franceschi 2021, Algorithm 1; central difference: Minervini, Franceschi, Niepert 2023).
 
-use super::{Imle, Row, Side, workspace};
+use super::layer::{BATCH, Imle, Row, workspace};
+use super::target::Side;
+use crate::door::{check_dz_row, check_finite, check_has_lists, check_lists, check_row};
 use crate::error::BadRow;
-use crate::kernel::elementwise::{self, Base, Perturbed};
-use crate::kernel::few::{FEW, Few};
-use crate::map::check_row;
-use crate::noise::Source;
-use crate::rows::{DzView, block, block_mut, check_dz_row, check_finite, check_length, for_rows};
-use crate::states::{Lists, State, check_lists};
+use crate::kernel::elementwise;
+use crate::kernel::select::FEW;
+use crate::noise::{Source, Stream};
+use crate::perturbed::few::{Few, First, Pair};
+use crate::perturbed::scores::Formula;
+use crate::views::lists::Lists;
+use crate::views::rows::{DzView, block, block_mut, check_length, for_rows};
+use crate::views::state::State;
 use crate::{Argument, Difference, Dz, Error, Key, MapSolver, Options, Rows, RowsMut, Shape};
 
-/// What a gradient was made of.
+/// The states that a gradient was made of, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Diagnostics {
     /// States compared: B·S.
@@ -23,12 +27,12 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// Of so many states, none of which is counted yet.
+    /// The diagnostics of B·S states before any difference is counted.
     pub(crate) fn of(rows: usize, samples: usize) -> Self {
         Diagnostics { states: rows as u64 * samples as u64, unchanged: 0, nonzeros: 0 }
     }
 
-    #[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(never))]
+    #[cfg_attr(imle_small, inline(never))]
     fn count(&mut self, nonzeros: u64) {
         self.unchanged += u64::from(nonzeros == 0);
         self.nonzeros += nonzeros;
@@ -39,14 +43,14 @@ impl<M: MapSolver> Imle<M> {
     /// grad_theta = c · (1/S) Σ_s (z_s − z'_s), an estimate of ∇_θ L from dz = ∇_z ℓ.
     ///
     /// The noise of the forward pass is made again from `key`. `indices`, if given, are the lists that
-    /// [`sample`](Imle::sample) returned for the same key; they spare the forward selection. (The central difference
-    /// has no use for them.) Where dz ≤ 0 at every one of z and dz ≥ 0 at every zero, z' is z for any λ and is not looked
-    /// for, if both sides have the same α and τ.
+    /// [`sample`](Imle::sample) returned for the same key; they save the forward selection. (The central difference checks
+    /// them and does not use them.) If dz ≤ 0 at every one of z and dz ≥ 0 at every zero, and both sides have the same α and
+    /// τ, then z' is z for any λ, and it is not searched for.
     ///
     /// # Errors
     /// Argument errors before anything is written; [`Error::NonFinite`], [`Error::Infeasible`] and
     /// [`Error::NotAState`] with the first bad row.
-    #[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(always))]
+    #[cfg_attr(imle_small, inline(always))]
     pub fn gradient(
         &self,
         key: Key,
@@ -62,7 +66,7 @@ impl<M: MapSolver> Imle<M> {
         let dz = dz.check(shape)?;
         if let Some(indices) = indices {
             check_length(Argument::Indices, indices, shape.rows() * states)?;
-            check_lists(shape, &self.solver)?;
+            check_has_lists(shape, &self.solver)?;
         }
         let mut grad_theta = grad_theta.check(Argument::GradTheta, shape)?;
         let work = workspace(work, n)?;
@@ -70,20 +74,20 @@ impl<M: MapSolver> Imle<M> {
         let source = Source::noise(key);
         let factor = self.options.gradient_factor(shape.samples());
         let mut diagnostics = Diagnostics::of(shape.rows(), shape.samples());
-        self.for_rows(|law, b| {
+        self.for_rows(|noise, b| {
             let theta = theta.row(b, n);
-            let lists = indices.map(|lists| Lists { lists, first: b * shape.samples(), k: shape.k() });
+            let lists = indices.map(|lists| Lists::of_row(lists, b, shape.samples(), shape.k()));
             check_row(&self.solver, b, theta)?;
             let grad = (grad_theta.row(b, n), factor);
-            self.row(law, b, theta).gradient(&source, dz, lists, work, grad, &mut diagnostics)
+            self.row(noise, b, theta).gradient(&source, dz, lists, work, grad, &mut diagnostics)
         })?;
         Ok(diagnostics)
     }
 }
 
 impl<M: MapSolver> Row<'_, M> {
-    /// The row's gradient, a sum that is scaled by `factor`; nothing if dz or a list is bad.
-    #[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(always))]
+    /// The row's gradient, a sum that is scaled by `factor`; nothing is written if dz or a list is bad.
+    #[cfg_attr(imle_small, inline(always))]
     pub(crate) fn gradient(
         &self,
         source: &Source,
@@ -93,69 +97,119 @@ impl<M: MapSolver> Row<'_, M> {
         (grad, factor): (&mut [f32], f32),
         diagnostics: &mut Diagnostics,
     ) -> Result<(), BadRow> {
-        let Row { solver, options, b, theta, samples, .. } = *self;
-        let mut stream = self.stream(source);
-        // Rounding is monotone: where no chosen score falls and no other rises, the same are chosen.
-        let descends = solver.ranks() && options.only_descends();
-        let first = |dz| match options.difference {
-            Difference::Forward => (Base::Theta, options.temperature),
-            Difference::Central => options.target(Side::Plus, dz),
+        let check_lists = |lists| check_lists(lists, self.samples, self.theta, self.solver.ones(self.b));
+        let lists = match (lists, self.options.difference) {
+            (Some(lists), Difference::Central) => {
+                // The central difference has no use for the forward state, so it only checks the lists.
+                check_dz_row(dz, self.b, self.samples)?;
+                check_lists(lists)?;
+                None
+            }
+            _ => lists,
         };
-        let target = |dz| options.target(Side::Minus, dz);
-        let listed = lists.filter(|_| options.difference == Difference::Forward);
-        let mut scores = self.perturbed();
-        if let Some(k) = self.k_of_few() {
-            let scores = |(base, tau)| Perturbed { base, tau, ..scores };
-            let first = if listed.is_none() { Some(scores(first(&[]))) } else { None };
-            let target = scores(target(&[]));
-            let (mut sum, mut counts) = ([0.0; FEW], *diagnostics);
-            let good = self.for_few(
-                &Few { k, first, lists, target, dz: Some(dz), b, descends },
-                &mut stream,
-                |_, [z, z_target]| {
-                    counts.count(State::Bits(z).accumulate_difference(State::Bits(z_target), 1.0, &mut sum));
-                },
-            );
-            if good {
-                *diagnostics = counts;
-                grad.iter_mut().zip(sum).for_each(|(grad, sum)| *grad = sum * factor);
-                return Ok(());
+        let mut stream = self.stream(source);
+        if let Some(few) = self.few() {
+            let Some((sum, counts)) = self.sum_of_few(few, dz, lists, &mut stream, *diagnostics) else {
+                check_dz_row(dz, self.b, self.samples)?;
+                lists.map_or(Ok(0), check_lists)?;
+                debug_assert!(false, "a row of few scores was refused although its dz and its lists are good");
+                return Err(BadRow::NotAState);
+            };
+            *diagnostics = counts;
+            grad.iter_mut().zip(sum).for_each(|(grad, sum)| *grad = sum * factor);
+            return Ok(());
+        }
+        check_dz_row(dz, self.b, self.samples)?;
+        let lists = match lists {
+            Some(lists) => Some((lists, check_lists(lists)?)),
+            None => None,
+        };
+        self.gradient_by_sample(dz, lists, &mut stream, work, (grad, factor), diagnostics);
+        Ok(())
+    }
+
+    /// The scores of z.
+    #[inline(always)]
+    fn first_scores(&self) -> Formula<'_> {
+        match self.options.difference {
+            Difference::Forward => self.forward_scores(),
+            Difference::Central => self.options.target_scores(Side::Plus, self.noise),
+        }
+    }
+
+    /// True if z' is z whenever no chosen score falls and no other rises: rounding is monotone, so the same are chosen.
+    #[inline(always)]
+    fn descends(&self) -> bool {
+        self.solver.selects(self.b).is_some() && self.options.only_descends()
+    }
+
+    /// Σ_s (z_s − z'_s) of a row of few scores, and the counts; None if a dz is not finite or a list is not a state.
+    fn sum_of_few(
+        &self,
+        few: Few<'_>,
+        dz: DzView<'_>,
+        lists: Option<Lists<'_>>,
+        stream: &mut Stream,
+        mut counts: Diagnostics,
+    ) -> Option<([f32; FEW], Diagnostics)> {
+        let z = match lists {
+            Some(lists) => First::Listed { lists, descends: self.descends() },
+            None => First::Chosen(self.first_scores()),
+        };
+        let pair = Pair { z, target: self.options.target_scores(Side::Minus, self.noise), dz, b: self.b };
+        let (mut sum, mut states) = ([0.0; FEW], [[0; 2]; BATCH]);
+        for from in (0..self.samples).step_by(BATCH) {
+            let states = states.get_mut(..BATCH.min(self.samples - from)).unwrap_or_default();
+            if !few.pairs(&pair, stream, from, states) {
+                return None;
+            }
+            for &mut [z, z_target] in states {
+                counts.count(State::Bits(z).accumulate_difference(State::Bits(z_target), 1.0, &mut sum));
             }
         }
-        check_dz_row(dz, b, samples)?;
-        let ones = match lists {
-            Some(lists) => lists.check(samples, theta, solver.ones(b))?,
-            None => 0,
-        };
-        // Of one sample, the factor goes where the state changes; sums are scaled as a whole, lest they round.
-        let step = if samples == 1 { factor } else { 1.0 };
+        Some((sum, counts))
+    }
+
+    /// The gradient of a row whose dz are finite, sample by sample. Lists come with their number of ones.
+    #[cfg_attr(imle_small, inline(always))]
+    fn gradient_by_sample(
+        &self,
+        dz: DzView<'_>,
+        lists: Option<(Lists<'_>, usize)>,
+        stream: &mut Stream,
+        work: &mut [f32],
+        (grad, factor): (&mut [f32], f32),
+        diagnostics: &mut Diagnostics,
+    ) {
+        let (first, target) = (self.first_scores(), self.options.target_scores(Side::Minus, self.noise));
+        let descends = self.descends();
+        // A single difference takes the factor at once. A sum of several is scaled as a whole, because it is then exact.
+        let step = if self.samples == 1 { factor } else { 1.0 };
         grad.fill(0.0);
-        for s in 0..samples {
-            let dz = dz.get(b, s);
-            let (z, rest) = match listed {
-                Some(lists) => lists.state(s, ones, work),
-                None => {
-                    (scores.base, scores.tau) = first(dz);
-                    // Both sides read the same words.
-                    stream.ahead(|stream| solver.choose(b, &scores, stream, work))
+        for s in 0..self.samples {
+            let dz = dz.get(self.b, s);
+            let (z, rest) = match lists {
+                Some((lists, ones)) => {
+                    let (ones, rest) = lists.copy_ones(s, ones, work);
+                    (State::Ones(ones), rest)
                 }
+                // z and z' read the same words.
+                None => stream.peek(|stream| self.choose(first, dz, stream, work)),
             };
-            if descends && z.has_descended(dz) {
-                // The next sample's words come after this one's.
-                if s + 1 < samples {
-                    self.law.fill_words(&mut stream, block_mut(rest, 0, theta.len()));
+            if descends && z.unchanged_by_step(dz) {
+                // The words of this sample are skipped, because those of the next sample come after them.
+                if s + 1 < self.samples {
+                    self.noise.draw_words(stream, block_mut(rest, 0, self.theta.len()));
                 }
                 diagnostics.count(0);
                 continue;
             }
-            (scores.base, scores.tau) = target(dz);
-            let (z_target, _) = solver.choose(b, &scores, &mut stream, rest);
+            let (z_target, _) = self.choose(target, dz, stream, rest);
             diagnostics.count(z.accumulate_difference(z_target, step, grad));
         }
-        if samples > 1 {
+        if self.samples > 1 {
             elementwise::scale(grad, factor);
         }
-        Ok(())
     }
 }
 

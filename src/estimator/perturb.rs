@@ -1,13 +1,17 @@
 //! Perturb-and-MAP: z_s = MAP(θ + τ ε_s), s = 1..S (Papandreou, Yuille 2011; Niepert, Minervini, Franceschi 2021,
 //! section 3.2).
 
-use super::{Imle, Row, workspace};
-use crate::kernel::elementwise::{self, Base, Perturbed};
-use crate::kernel::few::Few;
-use crate::map::{check_and_map, check_row};
-use crate::noise::Source;
-use crate::rows::{block_mut, check_length, check_theta_row, for_rows};
-use crate::states::State;
+use super::batch::write_samples;
+use super::layer::{BATCH, Imle, Row, workspace};
+use crate::arch::SCALAR;
+use crate::door::{check_row, check_states, check_theta_row};
+use crate::error::BadRow;
+use crate::kernel::elementwise;
+use crate::noise::{Sampler, Source, Stream};
+use crate::perturbed::map_unchecked_row;
+use crate::perturbed::scores::{Base, Formula, Perturbed};
+use crate::views::rows::{block_mut, check_length, for_rows};
+use crate::views::state::State;
 use crate::{Argument, Error, Key, MapSolver, Options, Rows, Shape, States};
 
 impl<M: MapSolver> Imle<M> {
@@ -19,14 +23,15 @@ impl<M: MapSolver> Imle<M> {
     pub fn map(&self, theta: Rows<'_>, mut states: States<'_>, work: &mut [f32]) -> Result<(), Error> {
         let shape = self.shape.one_sample();
         let theta = theta.check(Argument::Theta, shape)?;
-        states.check(shape, &self.solver)?;
+        check_states(&states, shape, &self.solver)?;
         let work = workspace(work, shape.n())?;
         if states.is_none() {
             return Err(Error::NoOutput);
         }
         for_rows(shape.rows(), |b| {
             let theta = theta.row(b, shape.n());
-            states.put(shape, b, check_and_map(&self.solver, b, theta, work)?);
+            let row = self.row(Sampler::None, b, theta);
+            states.put(shape, b, row.check_and_map(work)?);
             Ok(())
         })
     }
@@ -36,7 +41,7 @@ impl<M: MapSolver> Imle<M> {
     /// # Errors
     /// Argument errors before anything is written; [`Error::NonFinite`] and [`Error::Infeasible`] with the first bad
     /// row.
-    #[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(always))]
+    #[cfg_attr(imle_small, inline(always))]
     pub fn sample(
         &self,
         key: Key,
@@ -47,7 +52,7 @@ impl<M: MapSolver> Imle<M> {
     ) -> Result<(), Error> {
         let shape = self.shape;
         let theta = theta.check(Argument::Theta, shape)?;
-        states.check(shape, &self.solver)?;
+        check_states(&states, shape, &self.solver)?;
         if let Some(marginals) = &marginals {
             check_length(Argument::Marginals, marginals, shape.rows() * shape.n())?;
         } else if states.is_none() {
@@ -56,13 +61,16 @@ impl<M: MapSolver> Imle<M> {
         let work = workspace(work, shape.n())?;
 
         let source = Source::noise(key);
-        self.for_rows(|law, b| {
+        self.for_rows(|noise, b| {
             let theta = theta.row(b, shape.n());
             check_row(&self.solver, b, theta)?;
-            // Empty where none is asked for.
-            let mean = block_mut(marginals.as_deref_mut().unwrap_or_default(), b * shape.n(), shape.n());
+            // The mean is empty if no marginals are asked for.
+            let mean = match &mut marginals {
+                Some(marginals) => block_mut(marginals, b * shape.n(), shape.n()),
+                None => &mut [],
+            };
             mean.fill(0.0);
-            self.row(law, b, theta).sample(&source, work, |s, z| {
+            self.row(noise, b, theta).sample(&source, work, |s, z| {
                 states.put(shape, b * shape.samples() + s, z);
                 if !mean.is_empty() {
                     z.accumulate(1.0, mean);
@@ -77,20 +85,36 @@ impl<M: MapSolver> Imle<M> {
 impl<M: MapSolver> Row<'_, M> {
     /// Draws the row's samples one after another and shows each to `sink`.
     pub(crate) fn sample(&self, source: &Source, work: &mut [f32], mut sink: impl FnMut(usize, State<'_>)) {
-        let scores = self.perturbed();
+        let scores = self.forward_scores();
         let mut stream = self.stream(source);
-        if let Some(k) = self.k_of_few() {
-            self.for_few(&Few::of(&scores, k), &mut stream, |s, [_, z]| sink(s, State::Bits(z)));
+        if let Some(few) = self.few() {
+            let mut states = [0; BATCH];
+            for from in (0..self.samples).step_by(BATCH) {
+                let states = states.get_mut(..BATCH.min(self.samples - from)).unwrap_or_default();
+                few.sample(&scores, &mut stream, states);
+                (from..).zip(states).for_each(|(s, z)| sink(s, State::Bits(*z)));
+            }
             return;
         }
         for s in 0..self.samples {
-            sink(s, self.solver.choose(self.b, &scores, &mut stream, work).0);
+            sink(s, self.choose(scores, &[], &mut stream, work).0);
         }
     }
 
-    /// θ + τ ε
-    pub(crate) fn perturbed(&self) -> Perturbed<'_> {
-        Perturbed { theta: self.theta, base: Base::Theta, law: self.law, tau: self.options.temperature }
+    /// MAP(θ) of a row that is not yet known to be good, at the front of `work` (3·N floats).
+    fn check_and_map<'w>(&self, work: &'w mut [f32]) -> Result<State<'w>, BadRow> {
+        let selects = self.solver.selects(self.b);
+        if let Some(k) = selects
+            && map_unchecked_row(self.theta, k, work)
+        {
+            return Ok(State::Ones(work.get(..k).unwrap_or_default()));
+        }
+        check_row(self.solver, self.b, self.theta)?;
+        if SCALAR && selects.is_some() {
+            // On small machines the one pass answers every good row, so the rest need not be linked.
+            return Ok(State::Ones(&[]));
+        }
+        Ok(self.choose(Formula::THETA, &[], &mut Stream::unused(), work).0)
     }
 }
 
@@ -103,41 +127,26 @@ pub fn perturb(shape: Shape, options: &Options, key: Key, theta: Rows<'_>, score
     options.check()?;
     let theta = theta.check(Argument::Theta, shape)?;
     check_length(Argument::Scores, scores, shape.rows() * shape.samples() * shape.n())?;
-    let source = Source::noise(key);
-    options.noise.for_rows(
-        shape.rows(),
-        |_| shape.k(),
-        |law, b| {
-            let theta = theta.row(b, shape.n());
-            check_theta_row(theta)?;
-            let mut stream = source.row(b, shape.samples());
-            for s in 0..shape.samples() {
-                let scores = block_mut(scores, (b * shape.samples() + s) * shape.n(), shape.n());
-                let perturbed = Perturbed { theta, base: Base::Theta, law, tau: options.temperature };
-                perturbed.fill(&mut stream, scores);
-            }
-            Ok(())
+    let row = |b| theta.row(b, shape.n());
+    write_samples(
+        shape,
+        options,
+        key,
+        scores,
+        |b| check_theta_row(row(b)),
+        |noise, (b, _), stream, scores| {
+            let formula = Formula { base: Base::Theta, noise, tau: options.temperature };
+            Perturbed { theta: row(b), dz: &[], formula }.draw(stream, scores);
         },
     )
 }
 
-/// The noise ε_s itself, before τ, `[B][S][N]`: what every call with the same key and noise options uses.
+/// The noise ε_s itself, before τ, `[B][S][N]`: the noise of every call with the same key and noise options.
 ///
 /// # Errors
 /// [`Error::Option`], [`Error::Length`].
 pub fn noise(shape: Shape, options: &Options, key: Key, epsilon: &mut [f32]) -> Result<(), Error> {
     options.check()?;
     check_length(Argument::Epsilon, epsilon, shape.rows() * shape.samples() * shape.n())?;
-    let source = Source::noise(key);
-    options.noise.for_rows(
-        shape.rows(),
-        |_| shape.k(),
-        |law, b| {
-            let mut stream = source.row(b, shape.samples());
-            for s in 0..shape.samples() {
-                law.fill(&mut stream, block_mut(epsilon, (b * shape.samples() + s) * shape.n(), shape.n()));
-            }
-            Ok(())
-        },
-    )
+    write_samples(shape, options, key, epsilon, |_| Ok(()), |noise, _, stream, epsilon| noise.draw(stream, epsilon))
 }

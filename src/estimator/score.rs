@@ -4,13 +4,14 @@
 //! no bias. As (1/S) Σ_s (ℓ_s − mean_{r≠s} ℓ_r) g_s = (1/(S−1)) Σ_s (ℓ_s − ℓ̄) g_s, and Σ_s (ℓ_s − ℓ̄) = 0, whatever
 //! the scores g_s have in common drops out.
 
+use crate::door::{check_finite, check_lists, check_row, check_theta_row};
 use crate::error::BadRow;
 use crate::float::CompensatedSum;
-use crate::kernel::elementwise::{divide, zero_masked};
-use crate::map::check_row;
+use crate::kernel::elementwise::divide;
+use crate::mask::zero_masked;
 use crate::noise::Source;
-use crate::rows::{block, check_finite, check_length, check_theta_row, for_rows};
-use crate::states::Lists;
+use crate::views::lists::Lists;
+use crate::views::rows::{block, check_length, for_rows};
 use crate::{Argument, Distribution, Error, Exact, Key, Options, Rows, RowsMut, Rule, Shape};
 
 impl<D: Distribution> Exact<D> {
@@ -38,9 +39,9 @@ impl<D: Distribution> Exact<D> {
         let mut grad_theta = grad_theta.check(Argument::GradTheta, shape)?;
         for_rows(shape.rows(), |b| {
             let theta = theta.row(b, shape.n());
-            let lists = Lists { lists: indices, first: b * shape.samples(), k: shape.k() };
+            let lists = Lists::of_row(indices, b, shape.samples(), shape.k());
             check_row(&self.distribution, b, theta)?;
-            lists.check(shape.samples(), theta, self.distribution.ones(b))?;
+            check_lists(lists, shape.samples(), theta, self.distribution.ones(b))?;
             let losses = row_losses(shape, b, losses)?;
             let grad = grad_theta.row(b, shape.n());
             grad.fill(0.0);
@@ -75,9 +76,9 @@ pub fn perturbed_gradient(
     grad_theta: RowsMut<'_>,
 ) -> Result<(), Error> {
     options.check()?;
-    if !options.noise.has_score() {
+    let Some(noise) = options.noise.sampler().filter(|noise| noise.has_density_score()) else {
         return Err(Error::Option { rule: Rule::NoiseWithDensity });
-    }
+    };
     if !(1.0 / options.temperature).is_finite() {
         return Err(Error::Option { rule: Rule::TemperatureAboveZero });
     }
@@ -93,7 +94,7 @@ pub fn perturbed_gradient(
         grad.fill(0.0);
         let mut stream = source.row(b, shape.samples());
         for loss in centred(losses) {
-            options.noise.add_score(&mut stream, loss, grad);
+            noise.add_density_score(&mut stream, loss, grad);
         }
         divide(grad, (shape.samples() - 1) as f32);
         divide(grad, options.temperature);

@@ -2,9 +2,10 @@
 //! derivative backwards.
 
 use super::straight_through;
+use crate::door::check_dz_row;
 use crate::exact::RowDistribution;
 use crate::kernel::elementwise::divide;
-use crate::rows::{check_dz_row, for_rows};
+use crate::views::rows::for_rows;
 use crate::{Argument, Distribution, Dz, Error, Exact, Rows, RowsMut};
 
 impl<D: Distribution> Exact<D> {

@@ -1,7 +1,10 @@
 //! The straight-through estimator (Bengio, Léonard, Courville 2013): backwards, z counts as θ.
 
-use crate::kernel::elementwise::{accumulate, copy, divide, zero_masked};
-use crate::rows::{DzView, check_dz_row, check_theta_row, for_rows};
+use crate::door::{check_dz_row, check_theta_row};
+use crate::kernel::elementwise::{accumulate, divide};
+use crate::kernel::lanes::copy;
+use crate::mask::zero_masked;
+use crate::views::rows::{DzView, for_rows};
 use crate::{Argument, Dz, Error, Rows, RowsMut, Shape};
 
 /// grad_theta = (1/S) Σ_s dz_s, exactly 0 where θ is masked: the crudest estimate of ∇_θ L, in O(B·S·N). It belongs to

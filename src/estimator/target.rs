@@ -1,8 +1,10 @@
 //! The target parameters θ' (Niepert, Minervini, Franceschi 2021, section 3.1).
 
-use crate::kernel::elementwise::{Base, Perturbed};
-use crate::noise::Source;
-use crate::rows::{block_mut, check_dz_row, check_length, check_theta_row};
+use super::batch::write_samples;
+use crate::door::{check_dz_row, check_theta_row};
+use crate::noise::Sampler;
+use crate::perturbed::scores::{Base, Formula, Perturbed};
+use crate::views::rows::check_length;
 use crate::{Argument, Dz, Error, Key, Options, Rows, Rule, Shape, Target};
 
 /// On which side of θ the target lies.
@@ -15,15 +17,15 @@ pub enum Side {
 }
 
 impl Options {
-    /// θ' and τ'
-    pub(super) fn target<'a>(&self, side: Side, dz: &'a [f32]) -> (Base<'a>, f32) {
-        let &Options { target, alpha, lambda, target_temperature, .. } = self;
+    /// θ' + τ' ε, where θ' is formed from θ and dz.
+    pub(super) fn target_scores<'a>(&self, side: Side, noise: Sampler<'a>) -> Formula<'a> {
+        let &Options { target, alpha, lambda, target_temperature: tau, .. } = self;
         let base = match (target, side) {
-            (Target::Combinatorial, _) => Base::Combinatorial { dz },
-            (Target::Linear, Side::Minus) => Base::Linear { dz, alpha, lambda },
-            (Target::Linear, Side::Plus) => Base::Linear { dz, alpha, lambda: -lambda },
+            (Target::Combinatorial, _) => Base::Combinatorial,
+            (Target::Linear, Side::Minus) => Base::Linear { alpha, lambda },
+            (Target::Linear, Side::Plus) => Base::Linear { alpha, lambda: -lambda },
         };
-        (base, target_temperature)
+        Formula { base, noise, tau }
     }
 }
 
@@ -49,21 +51,16 @@ pub fn target(
     let theta = theta.check(Argument::Theta, shape)?;
     let dz = dz.check(shape)?;
     check_length(Argument::Scores, scores, shape.rows() * shape.samples() * shape.n())?;
-    let source = Source::noise(key);
-    options.noise.for_rows(
-        shape.rows(),
-        |_| shape.k(),
-        |law, b| {
-            let theta = theta.row(b, shape.n());
-            check_theta_row(theta)?;
-            check_dz_row(dz, b, shape.samples())?;
-            let mut stream = source.row(b, shape.samples());
-            for s in 0..shape.samples() {
-                let scores = block_mut(scores, (b * shape.samples() + s) * shape.n(), shape.n());
-                let (base, tau) = options.target(side, dz.get(b, s));
-                Perturbed { theta, base, law, tau }.fill(&mut stream, scores);
-            }
-            Ok(())
+    let row = |b| theta.row(b, shape.n());
+    write_samples(
+        shape,
+        options,
+        key,
+        scores,
+        |b| check_theta_row(row(b)).and_then(|()| check_dz_row(dz, b, shape.samples())),
+        |noise, (b, s), stream, scores| {
+            let formula = options.target_scores(side, noise);
+            Perturbed { theta: row(b), dz: dz.get(b, s), formula }.draw(stream, scores);
         },
     )
 }

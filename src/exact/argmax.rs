@@ -5,11 +5,11 @@
 //! μ_i = e^{y_i}/Z                              −ln p(i) = ln Z − y_i
 //! ```
 
-use super::{Distribution, RowDistribution};
+use super::distribution::{Distribution, RowDistribution};
 use crate::float::{CompensatedSum, exp_negative, ln};
-use crate::kernel::argmax::argmax;
 use crate::kernel::elementwise::divide;
-use crate::noise::{Law, Stream};
+use crate::kernel::reduce::argmax;
+use crate::noise::{Sampler, Stream};
 use crate::{Argmax, Shape};
 
 /// The softmax of one row.
@@ -85,7 +85,7 @@ impl<'a> RowDistribution<'a> for Softmax<'a> {
 
     /// The Gumbel-max trick: argmax(y + ε) ~ p, with both of the noise's tails.
     fn draw(&mut self, stream: &mut Stream) -> &[f32] {
-        Law::Gumbel.fill(stream, self.values);
+        Sampler::Gumbel.draw(stream, self.values);
         for (score, &theta) in self.values.iter_mut().zip(self.theta) {
             *score += (theta - self.max) / self.temperature;
         }
@@ -119,6 +119,6 @@ impl Distribution for Argmax {
     }
 
     fn row<'a>(&self, _b: usize, theta: &'a [f32], temperature: f32, work: &'a mut [f32]) -> Softmax<'a> {
-        Softmax::new(theta, temperature, crate::rows::block_mut(work, 0, theta.len()))
+        Softmax::new(theta, temperature, crate::views::rows::block_mut(work, 0, theta.len()))
     }
 }

@@ -1,7 +1,7 @@
 //! The tilt of a row's coins: y_i = (θ_i − γ)/T + ln c with about k heads expected.
 
+use crate::arch::{self, Dispatch, Isa};
 use crate::float::{exp_negative, ln, sqrt};
-use crate::kernel::level::{self, Kernel, Level};
 use crate::kernel::odds::{Sums, sums, tilt, weigh};
 use crate::kernel::select::near_kth;
 
@@ -23,7 +23,7 @@ impl Tilt {
     ///
     /// k is at most the unmasked entries. For k = 0 no θ is chosen, γ is +inf, and every coin shows tails.
     pub(super) fn new(theta: &[f32], k: usize, temperature: f32, odds: &mut [f32]) -> Tilt {
-        level::run(Choose { theta, k, temperature, odds })
+        arch::run(Choose { theta, k, temperature, odds })
     }
 
     /// ln(p/q) of a coin.
@@ -40,13 +40,13 @@ struct Choose<'a> {
     odds: &'a mut [f32],
 }
 
-impl Kernel for Choose<'_> {
+impl Dispatch for Choose<'_> {
     type Output = Tilt;
 
     #[inline(always)]
-    fn run<L: Level>(self) -> Tilt {
+    fn run<I: Isa>(self, isa: I) -> Tilt {
         let Choose { theta, k, temperature, odds } = self;
-        let gamma = if k == 0 { f32::INFINITY } else { near_kth::<L>(theta, k, WIDTH * temperature) };
+        let gamma = if k == 0 { f32::INFINITY } else { near_kth(isa, theta, k, WIDTH * temperature) };
         weigh(theta, gamma, temperature, odds);
         // At the lower end at most k − ½ heads are expected (all but k − 1 have odds ≤ 1/2n), at the upper end at least
         // k − ¼ (the k largest have odds ≥ 4k).

@@ -29,17 +29,16 @@
 //! A' = A · Σ_m (−1)^{m−1} x^m Σ_i v_i r_i^m; F' and Q' follow by the product rule. And what of F/(1 + r_i x) makes μ_i,
 //! that of F'/(1 + r_i x) + v_i F/(1 + r_i x)² makes its derivative.
 
+use super::distribution::{Distribution, RowDistribution};
 use super::tilt::Tilt;
-use super::{Distribution, RowDistribution};
+use crate::arch::{self, Dispatch, EIGHT, Isa};
 use crate::float::{CompensatedSum, ln_split, split};
-use crate::kernel::EIGHT;
 use crate::kernel::elementwise::divide;
 use crate::kernel::horner::{self, Product};
-use crate::kernel::level::{self, Kernel, Level};
 use crate::kernel::odds::gather_negative;
 use crate::kernel::polynomial::{self, Lanes, add_product, power_sums, reverse};
 use crate::noise::{self, Stream};
-use crate::rows::block;
+use crate::views::rows::block;
 use crate::{Shape, TopK};
 
 /// The memory of one row.
@@ -100,8 +99,8 @@ impl<'a> Side<'a> {
 
     /// A or B, in units of 2^e; e.
     #[inline(always)]
-    fn expand<L: Level>(&mut self, odds: &[f32], table: &mut [Lanes]) -> i32 {
-        let [odds, _] = of_kind::<L>(self.sign, odds, &[], [self.of_kind_v, &mut []]);
+    fn expand<I: Isa>(&mut self, isa: I, odds: &[f32], table: &mut [Lanes]) -> i32 {
+        let [odds, _] = of_kind(isa, self.sign, odds, &[], [self.of_kind_v, &mut []]);
         polynomial::expand(odds, self.sign, self.degree, table, self.of_all, self.of_kind)
     }
 
@@ -120,8 +119,8 @@ impl<'a> Side<'a> {
 
     /// A' or B'. Spoils F' or Q', and `room` for as many floats as there are coins.
     #[inline(always)]
-    fn differentiate<L: Level>(&mut self, odds: &[f32], v: &[f32], room: &mut [f32], table: &mut [Lanes]) {
-        let [odds, v] = of_kind::<L>(self.sign, odds, v, [self.of_kind_v, room]);
+    fn differentiate<I: Isa>(&mut self, isa: I, odds: &[f32], v: &[f32], room: &mut [f32], table: &mut [Lanes]) {
+        let [odds, v] = of_kind(isa, self.sign, odds, v, [self.of_kind_v, room]);
         power_sums(odds, v, self.sign, self.degree, table, self.of_all_v);
         self.of_kind_v.fill(0.0);
         add_product(self.of_all_v, self.of_kind, self.of_kind_v.get_mut(EIGHT..).unwrap_or_default());
@@ -158,8 +157,8 @@ impl<'a> Side<'a> {
 
 /// The odds and the v of one kind of coin, among others: those more likely to show heads are mostly few, and alone.
 #[inline(always)]
-fn of_kind<'a, L: Level>(sign: f32, odds: &'a [f32], v: &'a [f32], room: [&'a mut [f32]; 2]) -> [&'a [f32]; 2] {
-    if sign > 0.0 { [odds, v] } else { gather_negative::<L>(odds, v, room) }
+fn of_kind<'a, I: Isa>(isa: I, sign: f32, odds: &'a [f32], v: &'a [f32], room: [&'a mut [f32]; 2]) -> [&'a [f32]; 2] {
+    if sign > 0.0 { [odds, v] } else { gather_negative(isa, odds, v, room) }
 }
 
 struct Polynomials<'a> {
@@ -181,13 +180,13 @@ struct Count<'a> {
     polynomials: Polynomials<'a>,
 }
 
-impl Kernel for Count<'_> {
+impl Dispatch for Count<'_> {
     type Output = (f32, i32);
 
     #[inline(always)]
-    fn run<L: Level>(self) -> (f32, i32) {
+    fn run<I: Isa>(self, isa: I) -> (f32, i32) {
         let Count { odds, polynomials: Polynomials { table, mut heads, mut tails } } = self;
-        let exponent = heads.expand::<L>(odds, table) + tails.expand::<L>(odds, table);
+        let exponent = heads.expand(isa, odds, table) + tails.expand(isa, odds, table);
         heads.multiply(&tails, table);
         tails.multiply(&heads, table);
         let total = heads.of_all.get(heads.degree).copied().unwrap_or_default();
@@ -205,11 +204,11 @@ struct Marginals<'a> {
     nu: &'a mut [f32],
 }
 
-impl Kernel for Marginals<'_> {
+impl Dispatch for Marginals<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<L: Level>(self) {
+    fn run<I: Isa>(self, _isa: I) {
         let Polynomials { heads, tails, .. } = &self.polynomials;
         horner::marginals(self.odds, [heads.product(), tails.product()], self.mu, self.nu);
     }
@@ -224,15 +223,15 @@ struct Derivative<'a> {
     turned: &'a mut [f32],
 }
 
-impl Kernel for Derivative<'_> {
+impl Dispatch for Derivative<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<L: Level>(self) {
+    fn run<I: Isa>(self, isa: I) {
         let Derivative { odds, polynomials: Polynomials { table, mut heads, mut tails }, total, v, turned } = self;
         horner::centre(odds, v, turned);
-        heads.differentiate::<L>(odds, turned, v, table);
-        tails.differentiate::<L>(odds, turned, v, table);
+        heads.differentiate(isa, odds, turned, v, table);
+        tails.differentiate(isa, odds, turned, v, table);
         heads.multiply_v(&tails, total, table);
         tails.multiply_v(&heads, total, table);
         horner::derivatives(odds, turned, [heads.product_v(), tails.product_v()], v);
@@ -262,7 +261,7 @@ impl<'a> Coins<'a> {
 
     fn count(&mut self) {
         let polynomials = Polynomials::new(self.work.rest, self.k, self.tilt.likely);
-        let (total, exponent) = level::run(Count { odds: self.work.odds, polynomials });
+        let (total, exponent) = arch::run(Count { odds: self.work.odds, polynomials });
         // Expected heads are about k, so this is far from ln 0.
         let (e, f) = split(total);
         (self.total, self.ln_total) = (total, ln_split(e + exponent as f32, f));
@@ -341,7 +340,7 @@ impl<'a> RowDistribution<'a> for Coins<'a> {
         self.polynomials();
         let Work { odds, mu, nu, rest } = &mut self.work;
         let polynomials = Polynomials::new(rest, self.k, self.tilt.likely);
-        level::run(Marginals { odds, polynomials, mu, nu });
+        arch::run(Marginals { odds, polynomials, mu, nu });
         mu
     }
 
@@ -353,7 +352,7 @@ impl<'a> RowDistribution<'a> for Coins<'a> {
         self.polynomials();
         let Work { odds, mu: turned, rest, .. } = &mut self.work;
         let polynomials = Polynomials::new(rest, self.k, self.tilt.likely);
-        level::run(Derivative { odds, polynomials, total: self.total, v, turned });
+        arch::run(Derivative { odds, polynomials, total: self.total, v, turned });
     }
 
     /// z ~ p, valid until the next call: walks the table from the last coin back. With j heads left among the coins

@@ -3,8 +3,8 @@
 //! If F(x) = (1 + r x) E(x), then the coefficients of E are e_j = f_j − r e_{j−1}: Horner's rule. Coins are the lanes.
 //! So the last one is a polynomial in r, and that of F(x)/(1 + r x)², Σ_j (k − j) f_j (−r)^{k−1−j}, is another.
 
-use super::elementwise::{dot, sum};
 use super::polynomial::{load, store};
+use crate::kernel::reduce::{dot, sum};
 
 /// Coins at once: the rule is a chain of dependent steps, so there have to be several vectors of them; but no more
 /// than a small processor has registers for.

@@ -1,10 +1,9 @@
 //! The coins of a row: their odds, and the sums over them that choose the tilt.
 
-use super::LANES;
-use super::elementwise::total;
-use super::level::Level;
 use super::polynomial::load;
+use crate::arch::{Isa, LANES};
 use crate::float::exp_negative;
+use crate::kernel::reduce::total;
 
 /// The sign of a float, as its bit.
 const SIGN: u32 = 1 << 31;
@@ -67,7 +66,8 @@ pub(crate) fn sums(odds: &[f32]) -> Sums {
 
 /// The odds and the v of the coins whose odds are negative, in their order; there has to be room for them.
 #[inline(always)]
-pub(crate) fn gather_negative<'a, L: Level>(
+pub(crate) fn gather_negative<'a, I: Isa>(
+    isa: I,
     odds: &[f32],
     v: &[f32],
     [room, room_v]: [&'a mut [f32]; 2],
@@ -79,7 +79,7 @@ pub(crate) fn gather_negative<'a, L: Level>(
         for mark in &mut marks {
             *mark = if mark.is_sign_negative() { 1.0 } else { 0.0 };
         }
-        let mut negative = L::at_least(&marks, 1.0);
+        let mut negative = isa.at_least(&marks, 1.0);
         while negative != 0 {
             let i = LANES * number + negative.trailing_zeros() as usize;
             negative &= negative - 1;

@@ -7,9 +7,10 @@
 //!
 //! The order of all sums is fixed: the same bits for vectors of any width.
 
-use super::EIGHT;
-use super::elementwise::{copy, total};
+use crate::arch::EIGHT;
 use crate::float::{exponent, power_of_two};
+use crate::kernel::lanes::copy;
+use crate::kernel::reduce::total;
 
 /// A row of the table, or a block of coefficients.
 pub(crate) type Lanes = [f32; EIGHT];

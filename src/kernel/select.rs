@@ -1,25 +1,28 @@
 //! The k largest scores in O(n), without a sort, a recursion or a bad case.
 //!
-//! Of at most 64 scores every one is compared with every other: those that fewer than k exceed are the k largest. For
-//! more, a bracket around the k-th largest score is narrowed by counting: how many scores are at least t? Each count is
-//! one pass without a branch. t comes by turns from the counts at the bracket's ends, from its middle, and from the
-//! middle of the floats inside it, so that the first passes come near at once and 32 of each kind are the most there can
-//! be. It ends when exactly k scores reach t, or when all that do and are not among the k are equal to it.
+//! Up to 64 scores are all compared with one another: those that fewer than k others exceed are the k largest. For more
+//! scores a bracket around the k-th largest is narrowed by counting how many scores are at least t. Each count is one
+//! pass without a branch. The next t comes by turns from the counts at the ends of the bracket, from its middle, and
+//! from the middle of the floats inside it. The first two come near at once, and the last bounds the work: it halves the
+//! floats inside, so it is tried at most 32 times. The search ends when exactly k scores reach t, or when all that do and
+//! are not among the k are equal to it. Equal scores are chosen by the rule in [`ties`](super::ties).
 
-use super::argmax::argmax;
-use super::elementwise::copy;
-use super::few::FEW;
-use super::level::{self, FOUR, Kernel, Level, RANKED};
-use super::{Blocks, EIGHT, LANES, SCALAR, streaming};
-use crate::float::{self, unrank};
-use crate::states::positions;
+use super::heap;
+use super::lanes::{Blocks, copy};
+use super::reduce::argmax;
+use super::ties::{Choice, drop_last_equals};
+use crate::arch::{self, Dispatch, EIGHT, FOUR, Isa, LANES, RANKED, SCALAR};
+use crate::float::{rank, unrank};
 
-/// z = 1 for the k largest scores, equal scores by lower index, else 0. k above n counts as n. Not for NaN.
+/// This many scores are few: as many as a word has bits.
+pub(crate) const FEW: usize = 64;
+
+/// z = 1 for the k largest scores, else 0; a k above n counts as n. No score may be NaN.
 pub(crate) fn map(scores: &[f32], k: usize, z: &mut [f32]) {
     if SCALAR {
-        return streaming::map(scores, k, z);
+        return heap::map(scores, k, z);
     }
-    level::run(Map { scores, k, z });
+    arch::run(Map { scores, k, z });
 }
 
 struct Map<'a> {
@@ -28,178 +31,145 @@ struct Map<'a> {
     z: &'a mut [f32],
 }
 
-impl Kernel for Map<'_> {
+impl Dispatch for Map<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<L: Level>(self) {
-        top_k::<L>(self.scores, self.k, self.z);
+    fn run<I: Isa>(self, isa: I) {
+        let Map { scores, k, z } = self;
+        if k == 0 || k >= scores.len() {
+            z.fill(if k == 0 { 0.0 } else { 1.0 });
+        } else if scores.len() <= FEW {
+            let Best { set, .. } = best_of_short(isa, scores, k);
+            for (z, i) in z.iter_mut().zip(0..FEW) {
+                *z = if set >> i & 1 == 1 { 1.0 } else { 0.0 };
+            }
+        } else {
+            let Threshold { t, reached } = kth_largest(isa, scores, k);
+            for (z, &score) in z.iter_mut().zip(scores) {
+                *z = if score >= t { 1.0 } else { 0.0 };
+            }
+            if reached > k {
+                drop_ties(scores, t, k, z);
+            }
+        }
     }
 }
 
-/// The k largest of at most 64 scores, 1 ≤ k ≤ n, equal scores by lower index: bit i is set where score i is one of them.
-pub(super) fn bits(scores: &[f32], k: usize) -> u64 {
-    level::run(Bits { scores, k })
+/// Writes z again: of the scores that equal t, the k-th largest, only the first are chosen.
+#[cold]
+#[inline(never)]
+fn drop_ties(scores: &[f32], t: f32, k: usize, z: &mut [f32]) {
+    let above = scores.iter().filter(|&&score| score > t).count();
+    let mut choice = Choice::new(t, k - above);
+    for (z, &score) in z.iter_mut().zip(scores) {
+        *z = if choice.takes(score) { 1.0 } else { 0.0 };
+    }
 }
 
-struct Bits<'a> {
+/// The set of the k largest of at most 64 scores, 1 ≤ k ≤ n: bit i is set if score i is one of them.
+pub(crate) fn set_of_short(scores: &[f32], k: usize) -> u64 {
+    arch::run(SetOfShort { scores, k })
+}
+
+struct SetOfShort<'a> {
     scores: &'a [f32],
     k: usize,
 }
 
-impl Kernel for Bits<'_> {
+impl Dispatch for SetOfShort<'_> {
     type Output = u64;
 
     #[inline(always)]
-    fn run<L: Level>(self) -> u64 {
-        best_of_short::<L>(self.scores, self.k).bits
+    fn run<I: Isa>(self, isa: I) -> u64 {
+        best_of_short(isa, self.scores, self.k).set
     }
 }
 
 /// The k largest of few scores.
-pub(super) struct Best {
-    /// Bit i is set where score i is one of them.
-    pub bits: u64,
+pub(crate) struct Best {
+    /// Bit i is set if score i is one of them.
+    pub set: u64,
     /// The smallest of them.
     pub least: f32,
 }
 
-/// The k largest of the first `count` scores in at most 64, 1 ≤ k ≤ count, equal scores by lower index. Behind them, to the
-/// next multiple of 8, and behind k of them scores may be −inf. Not for NaN.
+/// The k largest of the first `count` scores in an array of at most 64, 1 ≤ k ≤ count. The scores behind them, up to the
+/// next multiple of 8, must be −inf; fewer than k of the first may be. No score may be NaN.
 #[inline(always)]
-pub(super) fn best_of_few<L: Level>(scores: &[f32], count: usize, k: usize) -> Best {
-    let (all, eights) = (scores.get(..count).unwrap_or_default(), scores.as_chunks::<EIGHT>().0);
-    let eights = eights.get(..count.div_ceil(EIGHT)).unwrap_or_default();
+pub(crate) fn best_of_few<I: Isa>(isa: I, scores: &[f32], count: usize, k: usize) -> Best {
+    let all = scores.get(..count).unwrap_or_default();
     if k == 1 {
         let best = argmax(all);
-        return Best { bits: 1 << best, least: all.get(best).copied().unwrap_or_default() };
+        return Best { set: 1 << best, least: all.get(best).copied().unwrap_or_default() };
     }
-    let (mut bits, mut before) = (0, 0);
-    let fours = scores.as_chunks().0.get(..count.div_ceil(FOUR)).unwrap_or_default();
+    let eights = scores.as_chunks::<EIGHT>().0.get(..count.div_ceil(EIGHT)).unwrap_or_default();
+    let fours = scores.as_chunks::<FOUR>().0.get(..count.div_ceil(FOUR)).unwrap_or_default();
+    let (mut set, mut before_kth) = (0, 0);
     for (lanes, shift) in eights.chunks(RANKED).zip((0..).step_by(RANKED * EIGHT)) {
-        let [fewer_than_k, fewer_still] = L::ranked(fours, lanes, k as i32);
-        bits |= u64::from(fewer_than_k) << shift;
-        before |= u64::from(fewer_still) << shift;
+        let [fewer_than_k, fewer_still] = isa.exceeded_by(fours, lanes, k as i32);
+        set |= u64::from(fewer_than_k) << shift;
+        before_kth |= u64::from(fewer_still) << shift;
     }
-    let kth = bits & !before;
-    if kth == 0 || bits.count_ones() as usize > k {
-        return without_last_ties(scores, bits, k);
+    // The k-th score alone is exceeded by exactly k − 1 others. If there is none, or if there are too many, scores are equal.
+    let kth = set & !before_kth;
+    if kth == 0 || set.count_ones() as usize > k {
+        let (set, least) = drop_last_equals(scores, set, k);
+        return Best { set, least };
     }
-    Best { bits, least: scores.get(kth.trailing_zeros() as usize).copied().unwrap_or_default() }
+    Best { set, least: scores.get(kth.trailing_zeros() as usize).copied().unwrap_or_default() }
 }
 
-/// [`best_of_few`] of scores that nothing stands behind.
+/// [`best_of_few`] for a slice that ends with its scores.
 #[inline(always)]
-fn best_of_short<L: Level>(scores: &[f32], k: usize) -> Best {
+fn best_of_short<I: Isa>(isa: I, scores: &[f32], k: usize) -> Best {
     let mut padded = [f32::NEG_INFINITY; FEW];
     copy(scores, &mut padded);
-    best_of_few::<L>(&padded, scores.len(), k)
+    best_of_few(isa, &padded, scores.len(), k)
 }
 
-/// Several scores equal the smallest of those whose bits are set: of these the first stay, so that k stay.
-#[cold]
-#[inline(never)]
-fn without_last_ties(scores: &[f32], mut bits: u64, k: usize) -> Best {
-    let chosen = positions(bits).filter_map(|i| scores.get(i as usize));
-    let least = chosen.fold(f32::INFINITY, |least, &score| if score < least { score } else { least });
-    // No branch: which scores are equal is not to be guessed.
-    let equals =
-        scores.iter().zip(0..FEW).fold(0, |equals, (&score, i)| equals | u64::from(score == least) << i) & bits;
-    let better = (bits & !equals).count_ones() as usize;
-    let mut first = equals;
-    for _ in better..k {
-        first &= first.wrapping_sub(1);
-    }
-    bits &= !first;
-    Best { bits, least }
-}
-
-/// [`map`], to be compiled for the level of its caller.
+/// A t that fewer than k scores exceed. Either it is the k-th largest score, or at least k scores reach t − `width`. At
+/// least k scores are above −inf, 1 ≤ k. No score may be NaN.
 #[inline(always)]
-pub(super) fn top_k<L: Level>(scores: &[f32], k: usize, z: &mut [f32]) {
-    if k == 0 || k >= scores.len() {
-        z.fill(if k == 0 { 0.0 } else { 1.0 });
-        return;
-    }
-    if scores.len() <= FEW {
-        let Best { bits, .. } = best_of_short::<L>(scores, k);
-        for (z, i) in z.iter_mut().zip(0..FEW) {
-            *z = if bits >> i & 1 == 1 { 1.0 } else { 0.0 };
-        }
-        return;
-    }
-    let (threshold, reached) = kth_largest::<L>(scores, k);
-    for (z, &score) in z.iter_mut().zip(scores) {
-        *z = if score >= threshold { 1.0 } else { 0.0 };
-    }
-    if reached > k {
-        drop_ties(scores, threshold, reached - k, z);
-    }
-}
-
-/// Takes the last `surplus` of the scores that equal the threshold out again.
-#[cold]
-#[inline(never)]
-fn drop_ties(scores: &[f32], threshold: f32, mut surplus: usize, z: &mut [f32]) {
-    for (z, &score) in z.iter_mut().zip(scores).rev() {
-        if score == threshold && surplus > 0 {
-            *z = 0.0;
-            surplus -= 1;
-        }
-    }
-}
-
-/// A t that fewer than k scores exceed, while at least k reach t − `width`, or the k-th largest score; at least k scores
-/// are above −inf, 1 ≤ k. Not for NaN.
-#[inline(always)]
-pub(crate) fn near_kth<L: Level>(scores: &[f32], k: usize, width: f32) -> f32 {
+pub(crate) fn near_kth<I: Isa>(isa: I, scores: &[f32], k: usize, width: f32) -> f32 {
     let mut short = [f32::NEG_INFINITY; LANES];
     let blocks = Blocks::new(scores, &mut short);
     let (lowest, highest) = range(scores);
     // Ranks: at least k scores reach `low`, fewer than k reach `high`.
-    let (mut low, mut high) = (float::rank(lowest), float::rank(highest) + 1);
+    let (mut low, mut high) = (rank(lowest), rank(highest) + 1);
     for turn in 0_u32.. {
         let (from, to) = (unrank(low), unrank(high));
-        // A bracket may be too wide for a difference, and so may the width.
+        // The difference of the ends overflows if the bracket is wide, and the width may be infinite.
         if to - from <= width.min(f32::MAX) || high - low <= 1 {
             break;
         }
-        let middle = float::rank(0.5 * from + 0.5 * to);
-        // By turns the middle of the floats, of which there are few even where the bracket is wide.
+        let middle = rank(0.5 * from + 0.5 * to);
+        // Every third turn takes the middle of the floats: few of them may be left in a bracket that is still wide.
         let guess = if turn % 3 < 2 && low < middle && middle < high { middle } else { low + (high - low) / 2 };
-        if count::<L>(&blocks, unrank(guess)) >= k { low = guess } else { high = guess }
+        if count(isa, &blocks, unrank(guess)) >= k { low = guess } else { high = guess }
     }
     unrank(high - 1)
 }
 
-/// A t that the k-th largest score reaches, and how many do: k, or, if t is that score, more; 1 ≤ k ≤ n. Not for NaN.
-#[cfg_attr(target_arch = "x86_64", inline(always))]
-#[cfg_attr(not(target_arch = "x86_64"), inline(never))]
-pub(super) fn kth_largest<L: Level>(scores: &[f32], k: usize) -> (f32, usize) {
+/// A number t that the k-th largest score reaches.
+pub(crate) struct Threshold {
+    pub t: f32,
+    /// The number of scores that are at least t: k, or more if t is the k-th largest score.
+    pub reached: usize,
+}
+
+/// The threshold of the k largest scores, 1 ≤ k ≤ n. No score may be NaN.
+#[cfg_attr(not(imle_small), inline(always))]
+pub(crate) fn kth_largest<I: Isa>(isa: I, scores: &[f32], k: usize) -> Threshold {
     let mut short = [f32::NEG_INFINITY; LANES];
-    narrow::<L>(scores, &Blocks::new(scores, &mut short), k)
-}
-
-/// How many scores are at least t.
-#[inline(always)]
-fn count<L: Level>(scores: &Blocks<'_>, t: f32) -> usize {
-    let mut count = (L::at_least(scores.last, t) >> scores.skip).count_ones();
-    for block in scores.full {
-        count += L::at_least(block, t).count_ones();
-    }
-    count as usize
-}
-
-/// Narrows a bracket.
-#[inline(always)]
-fn narrow<L: Level>(scores: &[f32], blocks: &Blocks<'_>, k: usize) -> (f32, usize) {
+    let blocks = Blocks::new(scores, &mut short);
     let (lowest, highest) = range(scores);
     // Ranks: at least k scores reach `low`, fewer than k reach `high`.
-    let (mut low, mut reach_low) = (float::rank(lowest), count::<L>(blocks, lowest));
-    let (mut high, mut reach_high) = (float::rank(highest) + 1, 0);
+    let (mut low, mut reach_low) = (rank(lowest), count(isa, &blocks, lowest));
+    let (mut high, mut reach_high) = (rank(highest) + 1, 0);
     if reach_low < k {
-        // Where others are −inf.
-        (low, reach_low) = (float::rank(f32::NEG_INFINITY), scores.len());
+        // Some of the k largest scores are −inf.
+        (low, reach_low) = (rank(f32::NEG_INFINITY), scores.len());
     }
     for turn in 0_u32.. {
         if reach_low == k || high - low <= 1 {
@@ -207,24 +177,34 @@ fn narrow<L: Level>(scores: &[f32], blocks: &Blocks<'_>, k: usize) -> (f32, usiz
         }
         let (from, to) = (unrank(low), unrank(high));
         let guess = match turn % 4 {
-            0 | 2 => float::rank(from + (to - from) * ((reach_low - k) as f32 / (reach_low - reach_high) as f32)),
-            1 => float::rank(from + (to - from) * 0.5),
+            0 | 2 => rank(from + (to - from) * ((reach_low - k) as f32 / (reach_low - reach_high) as f32)),
+            1 => rank(from + (to - from) * 0.5),
             _ => low,
         };
-        // Also where the bracket is too wide for a difference, or has an infinite end.
+        // A guess outside the bracket also comes from a bracket that is too wide for a difference or has an infinite end.
         let guess = if low < guess && guess < high { guess } else { low + (high - low) / 2 };
-        let reach = count::<L>(blocks, unrank(guess));
+        let reach = count(isa, &blocks, unrank(guess));
         if reach >= k {
             (low, reach_low) = (guess, reach);
         } else {
             (high, reach_high) = (guess, reach);
         }
     }
-    (unrank(low), reach_low)
+    Threshold { t: unrank(low), reached: reach_low }
+}
+
+/// The number of scores that are at least t.
+#[inline(always)]
+fn count<I: Isa>(isa: I, scores: &Blocks<'_>, t: f32) -> usize {
+    let mut count = (isa.at_least(scores.last, t) >> scores.skip).count_ones();
+    for block in scores.full {
+        count += isa.at_least(block, t).count_ones();
+    }
+    count as usize
 }
 
 /// The smallest score above −inf, and the largest.
-#[cfg_attr(target_arch = "x86_64", inline(always))]
+#[cfg_attr(not(imle_small), inline(always))]
 fn range(scores: &[f32]) -> (f32, f32) {
     let (mut low, mut high) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
     for block in scores.chunks(LANES) {

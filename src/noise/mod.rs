@@ -1,26 +1,27 @@
 //! ε ~ ρ: noise laws as functions of the row's words.
+//!
+//! `hash` and `stream` make the words of a row. `quantile` has functions of one word and `law` the trait of a law, which
+//! each law implements in a file of its own. [`Noise`] is a law as the caller names it, [`Sampler`] one that is ready to
+//! draw from. A new law takes its file, and its lines in the two enums, in [`Noise::sampler`] and in `with_law!` below.
 
 mod gumbel;
+mod hash;
+mod law;
 mod logistic;
 mod normal;
+mod quantile;
 mod stream;
 mod sum_of_gamma;
 
+use crate::arch::SCALAR;
+pub(crate) use gumbel::Gumbel;
+pub(crate) use law::{Law, LinearBounds, NoNoise};
+pub(crate) use logistic::Logistic;
+pub(crate) use normal::Normal;
+pub(crate) use quantile::Odds;
 pub(crate) use stream::Source;
 pub use stream::Stream;
-pub(crate) use sum_of_gamma::MAX_KAPPA;
-
-use crate::Error;
-use crate::error::BadRow;
-use crate::kernel::{EIGHT, LANES, SCALAR};
-use crate::rows::for_rows;
-pub(crate) use gumbel::Gumbel;
-pub(crate) use logistic::Logistic;
-pub(crate) use normal::{Normal, TANGENT as NORMAL_TANGENT};
-use sum_of_gamma::SumOfGamma;
-
-/// Whether the library has the Sum-of-Gamma noise.
-pub(crate) const SUM_OF_GAMMA: bool = cfg!(not(feature = "no-sum-of-gamma"));
+pub(crate) use sum_of_gamma::{MAX_KAPPA, SUM_OF_GAMMA, SumOfGamma};
 
 /// The law ρ of the noise ε, independent for every coordinate, sample and row.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -64,69 +65,21 @@ impl Noise {
     /// s = ∞ in [`Noise::SumOfGamma`].
     pub const ALL_TERMS: u32 = u32::MAX;
 
-    /// Calls `run` for every row with the law of its noise, k being the row's.
-    #[inline(always)]
-    pub(crate) fn for_rows(
-        self,
-        rows: usize,
-        k: impl Fn(usize) -> usize,
-        mut run: impl FnMut(Law<'_>, usize) -> Result<(), BadRow>,
-    ) -> Result<(), Error> {
-        let law = match self {
-            Noise::None => Law::None,
-            Noise::Gumbel => Law::Gumbel,
-            Noise::Logistic => Law::Logistic,
-            Noise::Normal => Law::Normal,
-            // Options with it are refused.
-            Noise::SumOfGamma { .. } if !SUM_OF_GAMMA => Law::None,
-            Noise::SumOfGamma { kappa, terms } => {
-                let kappa = |b| if kappa == 0.0 { (k(b) as f32).clamp(1.0, MAX_KAPPA) } else { kappa };
-                return for_rows_of_table(rows, kappa, terms, run);
-            }
-        };
-        for_rows(rows, |b| run(law, b))
-    }
-
-    /// Whether the density ρ is known, and smooth.
-    pub(crate) fn has_score(self) -> bool {
-        matches!(self, Noise::Gumbel | Noise::Logistic | Noise::Normal)
-    }
-
-    /// sum += factor · ν'(ε), ν = −ln ρ, for the ε that `fill` makes from the same words, if the law has a score.
-    pub(crate) fn add_score(self, stream: &mut Stream, factor: f32, sum: &mut [f32]) {
+    /// The law, ready to draw from. None for Sum-of-Gamma noise, which needs a table made for its κ.
+    pub(crate) fn sampler(self) -> Option<Sampler<'static>> {
         match self {
-            Noise::Gumbel => stream.add(factor, sum, &gumbel::DensityScore),
-            Noise::Logistic => stream.add(factor, sum, &logistic::DensityScore),
-            Noise::Normal => stream.add(factor, sum, &Normal),
-            _ => (),
+            Noise::None => Some(Sampler::None),
+            Noise::Gumbel => Some(Sampler::Gumbel),
+            Noise::Logistic => Some(Sampler::Logistic),
+            Noise::Normal => Some(Sampler::Normal),
+            Noise::SumOfGamma { .. } => None,
         }
     }
 }
 
-/// One table serves the rows that follow one another with the same κ. Not inlined: its stack is for this law only.
-#[inline(never)]
-fn for_rows_of_table(
-    rows: usize,
-    kappa: impl Fn(usize) -> f32,
-    terms: u32,
-    mut run: impl FnMut(Law<'_>, usize) -> Result<(), BadRow>,
-) -> Result<(), Error> {
-    let mut first = 0;
-    while first < rows {
-        let shared = kappa(first);
-        let end = (first + 1..rows).find(|&b| kappa(b) != shared).unwrap_or(rows);
-        let table = SumOfGamma::new(shared, terms);
-        for b in first..end {
-            run(Law::SumOfGamma(&table), b).map_err(|bad| bad.at(b))?;
-        }
-        first = end;
-    }
-    Ok(())
-}
-
-/// A law that is ready to be drawn from.
+/// A law that is ready to draw from.
 #[derive(Clone, Copy, Debug)]
-pub enum Law<'a> {
+pub(crate) enum Sampler<'a> {
     None,
     Gumbel,
     Logistic,
@@ -134,141 +87,100 @@ pub enum Law<'a> {
     SumOfGamma(&'a SumOfGamma),
 }
 
-/// ε as a function of one uniform word: monotone, never ±inf or NaN.
-pub(crate) trait Quantile {
-    /// F⁻¹(u), u = (w + ½)·2⁻³²
-    fn quantile(&self, word: u32) -> f32;
+/// Evaluates an expression with `$law` bound to the [`Law`] of a sampler: a copy of the expression for each law.
+macro_rules! with_law {
+    ($sampler:expr, $law:ident => $value:expr) => {{
+        #[allow(unused_imports, reason = "not every expression calls a method of the law")]
+        use $crate::noise::Law as _;
+        match $sampler {
+            $crate::noise::Sampler::None => {
+                let $law = &$crate::noise::NoNoise;
+                $value
+            }
+            $crate::noise::Sampler::Gumbel => {
+                let $law = &$crate::noise::Gumbel;
+                $value
+            }
+            $crate::noise::Sampler::Logistic => {
+                let $law = &$crate::noise::Logistic;
+                $value
+            }
+            $crate::noise::Sampler::Normal => {
+                let $law = &$crate::noise::Normal;
+                $value
+            }
+            $crate::noise::Sampler::SumOfGamma($law) => $value,
+        }
+    }};
 }
+pub(crate) use with_law;
 
-/// A quantile with a cheap bound.
-pub(crate) trait UpperBound: Quantile {
-    /// What ε of a large score mostly falls short of its bound by.
-    const TYPICAL_GAP: f32;
-
-    /// A bound that ε never exceeds, for a fraction of its cost.
-    fn upper_bound(&self, word: u32) -> f32;
-}
-
-impl Law<'_> {
+impl Sampler<'_> {
     /// One sample's ε from the row's next words.
-    #[cfg_attr(target_arch = "x86_64", inline(always))]
-    #[cfg_attr(not(target_arch = "x86_64"), inline(never))]
-    pub(crate) fn fill(self, stream: &mut Stream, epsilon: &mut [f32]) {
+    #[cfg_attr(imle_small, inline(never))]
+    #[cfg_attr(not(imle_small), inline(always))]
+    pub(crate) fn draw(self, stream: &mut Stream, epsilon: &mut [f32]) {
         if SCALAR {
-            self.fill_words(stream, epsilon);
-            return epsilon.iter_mut().for_each(|word| *word = self.of(word.to_bits()));
+            self.draw_words(stream, epsilon);
+            return epsilon.iter_mut().for_each(|word| *word = self.of_word(word.to_bits()));
         }
-        match self {
-            Law::None => epsilon.fill(0.0),
-            Law::Gumbel => stream.fill(epsilon, &Gumbel),
-            Law::Logistic => stream.fill(epsilon, &Logistic),
-            Law::Normal => stream.fill(epsilon, &Normal),
-            Law::SumOfGamma(table) => {
-                // Two plain loops are faster than one.
-                stream.fill(epsilon, &sum_of_gamma::OddsBelow);
-                table.fill(epsilon);
-            }
+        with_law!(self, law => law.draw(stream, epsilon));
+    }
+
+    /// The row's next words, as the bits of floats. A law that reads none leaves `words` as they are.
+    #[cfg_attr(imle_small, inline(never))]
+    #[cfg_attr(not(imle_small), inline(always))]
+    pub(crate) fn draw_words(self, stream: &mut Stream, words: &mut [f32]) {
+        if self.reads_words() {
+            stream.fill(words, &quantile::Words);
         }
     }
 
-    /// The row's next words, as they are.
-    #[cfg_attr(target_arch = "x86_64", inline(always))]
-    #[cfg_attr(not(target_arch = "x86_64"), inline(never))]
-    pub(crate) fn fill_words(self, stream: &mut Stream, words: &mut [f32]) {
-        match self {
-            Law::None => {}
-            _ => stream.fill(words, &Words),
-        }
-    }
-
-    /// Words → ε, in place.
-    #[cfg_attr(target_arch = "x86_64", inline(always))]
-    #[cfg_attr(not(target_arch = "x86_64"), inline(never))]
-    pub(crate) fn exact(self, words: &mut [f32]) {
-        match self {
-            Law::None => words.fill(0.0),
-            Law::Gumbel => quantiles(words, &Gumbel),
-            Law::Logistic => quantiles(words, &Logistic),
-            Law::Normal => quantiles(words, &Normal),
-            Law::SumOfGamma(table) => {
-                quantiles(words, &sum_of_gamma::OddsBelow);
-                table.fill(words);
-            }
-        }
-    }
-
-    /// A bound that ε never exceeds, rising with the word, for the laws that have a cheap one.
+    /// False without noise.
     #[inline(always)]
-    pub(crate) fn upper_bound(self, word: u32) -> Option<f32> {
-        match self {
-            Law::None => None,
-            Law::SumOfGamma(table) => Some(table.upper_bound(word)),
-            Law::Gumbel => Some(Gumbel.upper_bound(word)),
-            Law::Logistic => Some(Logistic.upper_bound(word)),
-            Law::Normal => Some(Normal.upper_bound(word)),
-        }
+    pub(crate) fn reads_words(self) -> bool {
+        !matches!(self, Sampler::None)
+    }
+
+    /// Replaces words by their ε.
+    #[cfg_attr(imle_small, inline(never))]
+    #[cfg_attr(not(imle_small), inline(always))]
+    pub(crate) fn replace_words(self, words: &mut [f32]) {
+        with_law!(self, law => law.replace_words(words));
     }
 
     /// ε of one word.
-    pub(crate) fn of(self, word: u32) -> f32 {
-        match self {
-            Law::None => 0.0,
-            Law::Gumbel => gumbel::of_word(word),
-            Law::Logistic => gumbel::exponential_of(!word) - gumbel::exponential_of(word),
-            // g = ln(−ln p), p the probability of the nearer tail
-            Law::Normal => normal::of(-gumbel::of_word(word.min(!word)), word),
-            Law::SumOfGamma(_) if !SUM_OF_GAMMA => 0.0,
-            Law::SumOfGamma(table) => table.quantile(word),
-        }
+    pub(crate) fn of_word(self, word: u32) -> f32 {
+        with_law!(self, law => law.quantile_once(word))
     }
 
-    /// What ε of a large score mostly falls short of its bound by.
-    pub(crate) const fn typical_gap(self) -> f32 {
-        match self {
-            Law::None => 0.0,
-            Law::SumOfGamma(_) => SumOfGamma::TYPICAL_GAP,
-            Law::Gumbel => Gumbel::TYPICAL_GAP,
-            Law::Logistic => Logistic::TYPICAL_GAP,
-            Law::Normal => Normal::TYPICAL_GAP,
-        }
-    }
-}
-
-/// Words as they are.
-struct Words;
-
-impl Quantile for Words {
+    /// A number that ε never exceeds, rising with the word; None without noise, which reads no words.
     #[inline(always)]
-    fn quantile(&self, word: u32) -> f32 {
-        f32::from_bits(word)
+    pub(crate) fn upper_bound(self, word: u32) -> Option<f32> {
+        let bound = with_law!(self, law => law.upper_bound(word));
+        if self.reads_words() { Some(bound) } else { None }
     }
-}
 
-#[inline(always)]
-fn quantiles(words: &mut [f32], law: &impl Quantile) {
-    let (blocks, rest) = words.as_chunks_mut::<LANES>();
-    for block in blocks {
-        for word in block {
-            *word = law.quantile(word.to_bits());
-        }
-    }
-    let (halves, rest) = rest.as_chunks_mut::<EIGHT>();
-    for word in halves.as_flattened_mut() {
-        *word = law.quantile(word.to_bits());
-    }
-    for word in rest {
-        *word = law.quantile(word.to_bits());
-    }
-}
-
-/// (1 − u)/u, from 2⁻³³ to 2³³: an event of probability p happens where p/(1 − p) times this exceeds 1, and both rare
-/// events and near-certain ones have their probability.
-pub(crate) struct Odds;
-
-impl Quantile for Odds {
+    /// The typical gap between the upper bound and ε, for large ε.
     #[inline(always)]
-    fn quantile(&self, word: u32) -> f32 {
-        gumbel::unit(!word) / gumbel::unit(word)
+    pub(crate) fn typical_gap(self) -> f32 {
+        with_law!(self, law => law.typical_gap())
+    }
+
+    /// The linear bounds of the law, if it has them.
+    #[inline(always)]
+    pub(crate) fn linear_bounds(self) -> Option<LinearBounds> {
+        with_law!(self, law => law.linear_bounds())
+    }
+
+    /// True if the law has a smooth density ρ.
+    pub(crate) fn has_density_score(self) -> bool {
+        with_law!(self, law => law.has_density_score())
+    }
+
+    /// sum += factor · ν'(ε), ν = −ln ρ, for the ε that [`draw`](Sampler::draw) makes of the same words.
+    pub(crate) fn add_density_score(self, stream: &mut Stream, factor: f32, sum: &mut [f32]) {
+        with_law!(self, law => stream.add(factor, sum, &law::DensityScore(law)));
     }
 }
 
@@ -296,7 +208,7 @@ mod tests {
     /// words, whose p loses its digits).
     #[test]
     fn bounds_are_bounds() {
-        fn check(law: &impl UpperBound, gap: f32) {
+        fn check(law: &impl Law, gap: f32) {
             let ends = (0..1 << 16).flat_map(|w: u32| [w, !w]);
             for word in ends.chain((0..u32::MAX).step_by(101)) {
                 let (epsilon, above) = (law.quantile(word), law.upper_bound(word));

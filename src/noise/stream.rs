@@ -1,51 +1,52 @@
-//! (seed, step, row) → words: the noise of a row as a function, not a stream that advances over the batch.
+//! (seed, step, row) → words: the noise of a row as a function, not as a stream that runs on over the batch.
 //!
-//! Sixteen lanes of xoshiro128++ (Blackman, Vigna 2021). Lane l feeds the coordinates ≡ l mod 16, one output a
-//! coordinate; the samples of a row follow one another, each starting at a fresh block of sixteen words. The lanes are
-//! seeded by hashing the key, so rows and steps need no generator handed from one to the next.
+//! A row has sixteen lanes of xoshiro128++ (Blackman, Vigna 2021). Lane l feeds the coordinates ≡ l mod 16, one output
+//! for each. The samples of a row follow one another, and each starts at a fresh block of sixteen words. The lanes are
+//! seeded by hashing the key, so no generator has to be handed from one row or step to the next.
 
-#[cfg(not(any(feature = "scalar", target_arch = "arm", target_arch = "riscv32")))]
+#[cfg(not(imle_small))]
 mod blocks;
-#[cfg(any(feature = "scalar", target_arch = "arm", target_arch = "riscv32"))]
+#[cfg(imle_small)]
 mod lanes;
 
+use super::hash::{EXACT_CONSTANTS, NOISE_CONSTANTS, absorb};
 use crate::Key;
-#[cfg(not(any(feature = "scalar", target_arch = "arm", target_arch = "riscv32")))]
+#[cfg(not(imle_small))]
 pub use blocks::Stream;
-#[cfg(any(feature = "scalar", target_arch = "arm", target_arch = "riscv32"))]
+#[cfg(imle_small)]
 pub use lanes::Stream;
 
-/// The words of a key, a stream for every row.
+/// The words of a batch: a stream for every row.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Source {
-    chains: &'static [u32; 4],
-    /// What seed and step leave to be hashed with the row.
+    constants: &'static [u32; 4],
+    /// The hash of seed and step, into which each row is hashed.
     hashes: [u32; 4],
     row0: u64,
 }
 
 impl Source {
-    /// The noise of a call.
-    #[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(always))]
+    /// The words of a call's noise.
+    #[cfg_attr(imle_small, inline(always))]
     pub(crate) fn noise(key: Key) -> Source {
-        Source::new(&CHAINS, key)
+        Source::new(&NOISE_CONSTANTS, key)
     }
 
-    /// The words of exact samples: hashed with other constants, so independent of the noise.
+    /// The words of exact samples, which do not depend on the noise of any key.
     pub(crate) fn exact(key: Key) -> Source {
-        Source::new(&EXACT_CHAINS, key)
+        Source::new(&EXACT_CONSTANTS, key)
     }
 
-    #[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(always))]
-    fn new(chains: &'static [u32; 4], key: Key) -> Source {
+    #[cfg_attr(imle_small, inline(always))]
+    fn new(constants: &'static [u32; 4], key: Key) -> Source {
         let mut hashes = [0; 4];
-        absorb(&mut hashes, chains, key.seed);
-        absorb(&mut hashes, chains, key.step);
-        Source { chains, hashes, row0: key.row0 }
+        absorb(&mut hashes, constants, key.seed);
+        absorb(&mut hashes, constants, key.step);
+        Source { constants, hashes, row0: key.row0 }
     }
 
-    /// The words of row b, so many samples, from the beginning.
-    #[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(always))]
+    /// The words of row b from the beginning; `samples` samples will be drawn.
+    #[cfg_attr(imle_small, inline(always))]
     pub(crate) fn row(&self, b: usize, samples: usize) -> Stream {
         Stream::new(self.hash(b), samples)
     }
@@ -53,52 +54,7 @@ impl Source {
     #[inline(always)]
     fn hash(&self, b: usize) -> [u32; 4] {
         let mut hashes = self.hashes;
-        absorb(&mut hashes, self.chains, self.row0.wrapping_add(b as u64));
+        absorb(&mut hashes, self.constants, self.row0.wrapping_add(b as u64));
         hashes
-    }
-}
-
-/// The first digits of π after the point, as rand's other generators use them: constants with nothing up the sleeve.
-static CHAINS: [u32; 4] = [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344];
-static EXACT_CHAINS: [u32; 4] = [0xa409_3822, 0x299f_31d0, 0x082e_fa98, 0xec4e_6c89];
-/// 2³² divided by the golden ratio.
-const GOLDEN: u32 = 0x9e37_79b9;
-
-/// Hashes 64 bits more into four words, each of which depends on every bit hashed. For a given seed and step different
-/// rows (below 2³²) have different words, all four of them.
-#[cfg_attr(target_arch = "x86_64", inline(always))]
-#[cfg_attr(not(target_arch = "x86_64"), inline(never))]
-fn absorb(hashes: &mut [u32; 4], chains: &[u32; 4], bits: u64) {
-    // the high word first: the last step of each chain is a bijection of the row's low word
-    for word in [(bits >> 32) as u32, bits as u32] {
-        for (hash, chain) in hashes.iter_mut().zip(chains) {
-            *hash = mix((*hash ^ word).wrapping_add(*chain));
-        }
-    }
-}
-
-/// A bijection of 32-bit words in which every input bit flips every output bit with probability ½: the multiply and
-/// xor-shift form with the constants that Wellons' search found ("triple32", bias 0.02).
-#[inline(always)]
-fn mix(x: u32) -> u32 {
-    let x = (x ^ x >> 17).wrapping_mul(0xed5a_d4bb);
-    let x = (x ^ x >> 11).wrapping_mul(0xac4c_1b51);
-    let x = (x ^ x >> 15).wrapping_mul(0x3184_8bab);
-    x ^ x >> 14
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn mix_is_a_bijection_on_what_can_be_checked() {
-        // injective on every 16-bit window of the input, in a fixed surrounding
-        for shift in [0, 8, 16] {
-            let mut seen: Vec<u32> = (0..1 << 16).map(|x| mix(x << shift ^ 0x5bd1_e995)).collect();
-            seen.sort_unstable();
-            seen.dedup();
-            assert_eq!(seen.len(), 1 << 16);
-        }
     }
 }

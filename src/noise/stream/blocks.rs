@@ -1,10 +1,9 @@
-//! The row's words where there are vector units: blocks of one word from every lane.
+//! The row's words on machines with vector units: blocks of one word from every lane.
 
-use super::{GOLDEN, mix};
-use crate::kernel::LANES;
-use crate::kernel::elementwise::copy;
-use crate::kernel::level::{self, Kernel, Level};
-use crate::noise::Quantile;
+use crate::arch::{self, Dispatch, Isa, LANES};
+use crate::kernel::lanes::copy;
+use crate::noise::hash::{lane_constant, mix};
+use crate::noise::quantile::Quantile;
 
 /// The generator of one row: word w of lane l is `state[w][l]`.
 #[derive(Clone, Debug)]
@@ -16,11 +15,11 @@ struct Seeding {
     hashes: [u32; 4],
 }
 
-impl Kernel for Seeding {
+impl Dispatch for Seeding {
     type Output = Stream;
 
     #[inline(always)]
-    fn run<L: Level>(self) -> Stream {
+    fn run<I: Isa>(self, _isa: I) -> Stream {
         let [a, b, c, d] = self.hashes;
         let mut state = [expand(a), expand(b), expand(c), expand(d)];
         let [s0, s1, s2, s3] = &mut state;
@@ -33,14 +32,14 @@ impl Kernel for Seeding {
 }
 
 impl Stream {
-    /// Inlined, lest the state be copied on its way out.
+    /// Inlined, so that the state is not copied on its way out.
     #[inline(always)]
     pub(super) fn new(hashes: [u32; 4], _samples: usize) -> Stream {
-        level::run(Seeding { hashes })
+        arch::run(Seeding { hashes })
     }
 
-    /// For where no word is read.
-    pub(crate) const fn silent() -> Stream {
+    /// A stream that no word is read from.
+    pub(crate) const fn unused() -> Stream {
         Stream { state: [[0; LANES]; 4] }
     }
 
@@ -62,16 +61,16 @@ impl Stream {
         words
     }
 
-    /// What `read` makes of the words that come next, and still come next afterwards.
+    /// Runs `read` on a copy of the stream; the stream itself does not advance.
     #[inline(always)]
-    pub(crate) fn ahead<R>(&mut self, read: impl FnOnce(&mut Stream) -> R) -> R {
+    pub(crate) fn peek<R>(&mut self, read: impl FnOnce(&mut Stream) -> R) -> R {
         read(&mut self.clone())
     }
 
-    /// One word of the row a coordinate, through `law`.
+    /// Fills one sample: each coordinate gets the number that `law` makes of its word.
     #[inline(always)]
     pub(crate) fn fill(&mut self, out: &mut [f32], law: &impl Quantile) {
-        // A copy that nothing else can see stays in registers.
+        // The copy stays in registers, because nothing else can see it.
         let mut stream = self.clone();
         let (blocks, rest) = out.as_chunks_mut::<LANES>();
         for block in blocks {
@@ -90,7 +89,7 @@ impl Stream {
         *self = stream;
     }
 
-    /// sum += factor · law: one sample's words again.
+    /// sum += factor · law, for the words of one sample.
     #[inline(always)]
     pub(crate) fn add(&mut self, factor: f32, sum: &mut [f32], law: &impl Quantile) {
         for block in sum.chunks_mut(LANES) {
@@ -105,8 +104,8 @@ impl Stream {
 #[inline(always)]
 fn expand(hash: u32) -> [u32; LANES] {
     let mut words = [0_u32; LANES];
-    for (lane, word) in (1..).zip(&mut words) {
-        *word = mix(hash ^ GOLDEN.wrapping_mul(lane));
+    for (lane, word) in (0..).zip(&mut words) {
+        *word = mix(hash ^ lane_constant(lane));
     }
     words
 }

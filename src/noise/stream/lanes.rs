@@ -1,23 +1,23 @@
-//! The row's words where there are no vector units: lane after lane, each in four registers.
+//! The row's words on machines without vector units: lane after lane, each in four registers.
 
-use super::{GOLDEN, mix};
-use crate::kernel::LANES;
-use crate::noise::Quantile;
+use crate::arch::LANES;
+use crate::noise::hash::{lane_constant, mix};
+use crate::noise::quantile::Quantile;
 
-/// The generator of one row. A lane is seeded where it is visited, and is in memory only if more samples follow.
+/// The generator of one row. A lane is seeded when it is visited, and is kept in memory only if more samples follow.
 #[derive(Clone, Debug)]
 pub struct Stream {
     lanes: Lanes,
-    /// Whether what comes next is read again, or nothing after it.
+    /// True if the lane states need not be kept: either no sample follows, or the next sample is read again.
     stays: bool,
 }
 
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "there is no heap to put it on")]
 enum Lanes {
-    /// Four words a lane.
+    /// The state of every lane, four words each.
     States([u32; 4 * LANES]),
-    /// From which all lanes are seeded.
+    /// The hashes that all lanes are seeded from.
     Hashes([u32; 4]),
 }
 
@@ -28,26 +28,26 @@ fn step([s0, s1, s2, s3]: [u32; 4]) -> [u32; 4] {
     [s0 ^ t, s1 ^ s2, s2 ^ s1 << 9, t.rotate_left(11)]
 }
 
-/// Its output.
+/// The output of a state.
 #[inline(always)]
 fn output([s0, _, _, s3]: [u32; 4]) -> u32 {
     s0.wrapping_add(s3).rotate_left(7).wrapping_add(s0)
 }
 
 /// Two words of a lane's seed.
-fn seeds(a: u32, b: u32, golden: u32) -> (u32, u32) {
-    (mix(a ^ golden), mix(b ^ golden))
+fn seeds(a: u32, b: u32, constant: u32) -> (u32, u32) {
+    (mix(a ^ constant), mix(b ^ constant))
 }
 
-/// The seed of a lane. Its output takes only the outer words: without the inner ones where no step follows.
+/// The seed of a lane. The output depends on the outer words only, so the inner ones are left out if no step follows.
 #[inline(always)]
 fn seed([a, b, c, d]: [u32; 4], lane: usize, steps: bool) -> [u32; 4] {
-    let golden = GOLDEN.wrapping_mul(lane as u32 + 1);
-    let (s0, s3) = seeds(a, d, golden);
+    let constant = lane_constant(lane as u32);
+    let (s0, s3) = seeds(a, d, constant);
     if !steps && s0 | s3 != 0 {
         return [s0, 0, 0, s3];
     }
-    let (s1, s2) = seeds(b, c, golden);
+    let (s1, s2) = seeds(b, c, constant);
     // The one state that xoshiro cannot leave.
     [s0 | u32::from(s0 | s1 | s2 | s3 == 0), s1, s2, s3]
 }
@@ -58,15 +58,15 @@ impl Stream {
         Stream { lanes: Lanes::Hashes(hashes), stays: samples == 1 }
     }
 
-    /// For where no word is read.
+    /// A stream that no word is read from.
     #[inline(always)]
-    pub(crate) const fn silent() -> Stream {
+    pub(crate) const fn unused() -> Stream {
         Stream { lanes: Lanes::Hashes([0; 4]), stays: true }
     }
 
-    /// What `read` makes of the words that come next, and still come next afterwards.
+    /// Runs `read` on the words that come next; the stream does not advance.
     #[inline(always)]
-    pub(crate) fn ahead<R>(&mut self, read: impl FnOnce(&mut Stream) -> R) -> R {
+    pub(crate) fn peek<R>(&mut self, read: impl FnOnce(&mut Stream) -> R) -> R {
         let stays = self.stays;
         self.stays = true;
         let read = read(self);
@@ -74,7 +74,7 @@ impl Stream {
         read
     }
 
-    /// Shows the elements of one sample, every one with its word, lane after lane.
+    /// Shows every element of one sample with its word, lane after lane.
     #[inline(always)]
     fn each(&mut self, out: &mut [f32], mut show: impl FnMut(&mut f32, u32)) {
         if !self.stays {
@@ -108,7 +108,7 @@ impl Stream {
         }
     }
 
-    /// Room in memory for the lanes.
+    /// Makes room in memory for the lanes.
     #[inline(never)]
     fn settle(&mut self) {
         let Lanes::Hashes(hashes) = self.lanes else { return };
@@ -128,13 +128,13 @@ impl Stream {
         }
     }
 
-    /// One word of the row a coordinate, through `law`.
+    /// Fills one sample: each coordinate gets the number that `law` makes of its word.
     #[inline(always)]
     pub(crate) fn fill(&mut self, out: &mut [f32], law: &impl Quantile) {
         self.each(out, |out, word| *out = law.quantile(word));
     }
 
-    /// sum += factor · law: one sample's words again.
+    /// sum += factor · law, for the words of one sample.
     #[inline(always)]
     pub(crate) fn add(&mut self, factor: f32, sum: &mut [f32], law: &impl Quantile) {
         self.each(sum, |sum, word| *sum += factor * law.quantile(word));

@@ -6,9 +6,9 @@
 //! like, and takes what is left of every c for the cubic that obeys c' = a w f − (λ + η) c at x, x + h/2 and x + h
 //! (Lobatto's method IIIA, of order four): a rational function of λ, and two equations for the two new values of f.
 
+use crate::arch::EIGHT;
 use crate::float::{exp_negative, ln, sqrt};
-use crate::kernel::EIGHT;
-use crate::kernel::elementwise::total;
+use crate::kernel::reduce::total;
 
 /// Terms i up to here have a rate of their own.
 const EXACT: u32 = 12;

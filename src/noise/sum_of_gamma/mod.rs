@@ -8,11 +8,16 @@
 
 mod density;
 
-use super::{Odds, Quantile, UpperBound};
+use super::law::Law;
+use super::quantile::{Odds, Quantile, replace};
+use super::stream::Stream;
+use crate::arch::{self, Dispatch, Isa};
 use crate::float::{exp_negative, ln};
-use crate::kernel::level::{self, Kernel, Level};
 use core::f32::consts::LN_2;
 use density::{Gammas, NODES, Node};
+
+/// True if the library has this noise.
+pub(crate) const SUM_OF_GAMMA: bool = cfg!(not(feature = "no-sum-of-gamma"));
 
 /// Largest κ: then noise above 2e-5 from its mean is a matter of tails.
 pub(crate) const MAX_KAPPA: f32 = 65_536.0;
@@ -52,11 +57,11 @@ struct Tabulate {
     terms: u32,
 }
 
-impl Kernel for Tabulate {
+impl Dispatch for Tabulate {
     type Output = SumOfGamma;
 
     #[inline(always)]
-    fn run<L: Level>(self) -> SumOfGamma {
+    fn run<I: Isa>(self, _isa: I) -> SumOfGamma {
         let gammas = Gammas::new(self.kappa, self.terms);
         let mut nodes = [Node::default(); NODES];
         let law = gammas.march(&mut nodes);
@@ -73,7 +78,7 @@ impl SumOfGamma {
     /// of stack, which must not burden the other laws.
     #[inline(never)]
     pub(crate) fn new(kappa: f32, terms: u32) -> SumOfGamma {
-        level::run(Tabulate { kappa, terms })
+        arch::run(Tabulate { kappa, terms })
     }
 
     /// The ε of the largest word of every half octave, and more than all rounding errors.
@@ -147,27 +152,15 @@ impl SumOfGamma {
         self.above.get(half_octave as usize % HALF_OCTAVES).copied().unwrap_or(f32::INFINITY)
     }
 
-    /// Bounds above the ε of words.
+    /// Replaces odds u/(1 − u) by their ε.
     #[inline(always)]
-    pub(crate) fn bound_all(&self, words: &[f32], bounds: &mut [f32]) {
-        // Two plain loops: no vector unit of ours looks up faster than it loads one by one.
-        for (bound, word) in bounds.iter_mut().zip(words) {
-            *bound = f32::from_bits(half_octave(word.to_bits()));
+    fn replace_odds(&self, odds: &mut [f32]) {
+        // Two plain loops are faster than one, because only the first has no look-up.
+        for odds in odds.iter_mut() {
+            *odds = position(*odds);
         }
-        for bound in bounds {
-            *bound = self.above_of(bound.to_bits());
-        }
-    }
-
-    /// epsilon: u/(1 − u) → ε
-    #[inline(always)]
-    pub(crate) fn fill(&self, epsilon: &mut [f32]) {
-        // Two plain loops: only the first has no look-up.
-        for epsilon in epsilon.iter_mut() {
-            *epsilon = position(*epsilon);
-        }
-        for epsilon in epsilon {
-            *epsilon = self.at(*epsilon);
+        for position in odds {
+            *position = self.at(*position);
         }
     }
 
@@ -205,17 +198,49 @@ impl Quantile for SumOfGamma {
     }
 }
 
-impl UpperBound for SumOfGamma {
-    const TYPICAL_GAP: f32 = 0.05;
-
+impl Law for SumOfGamma {
     #[inline(always)]
     fn upper_bound(&self, word: u32) -> f32 {
         self.above_of(half_octave(word))
     }
+
+    #[inline(always)]
+    fn typical_gap(&self) -> f32 {
+        0.05
+    }
+
+    fn quantile_once(&self, word: u32) -> f32 {
+        // A library without this noise has no table either, and refuses the options that ask for it.
+        if SUM_OF_GAMMA { self.quantile(word) } else { 0.0 }
+    }
+
+    #[inline(always)]
+    fn draw(&self, stream: &mut Stream, epsilon: &mut [f32]) {
+        stream.fill(epsilon, &OddsBelow);
+        self.replace_odds(epsilon);
+    }
+
+    #[inline(always)]
+    fn replace_words(&self, words: &mut [f32]) {
+        replace(words, &OddsBelow);
+        self.replace_odds(words);
+    }
+
+    #[inline(always)]
+    fn upper_bounds<'b>(&self, words: &'b [f32], bounds: &'b mut [f32]) -> impl Iterator<Item = (f32, &'b mut f32)> {
+        // Two plain loops: no vector unit that this runs on looks values up faster than it loads them one by one.
+        for (bound, word) in bounds.iter_mut().zip(words) {
+            *bound = f32::from_bits(half_octave(word.to_bits()));
+        }
+        for bound in bounds.iter_mut() {
+            *bound = self.above_of(bound.to_bits());
+        }
+        bounds.iter_mut().map(|bound| (*bound, bound))
+    }
 }
 
 /// u/(1 − u) of a word's u, increasing.
-pub(super) struct OddsBelow;
+struct OddsBelow;
 
 impl Quantile for OddsBelow {
     #[inline(always)]

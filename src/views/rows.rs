@@ -1,16 +1,18 @@
 //! Strided views of the caller's memory: row b of an array, sample s of row b.
 //!
-//! Lengths are checked once, at the door; afterwards `row` cannot miss, and would yield an empty slice rather than
-//! panic if it did.
+//! Lengths are checked once, when a call begins. After that a row or block cannot be missing: if one were, debug builds
+//! stop with an assertion, and release builds, which must not panic, go on with an empty slice.
 
 use crate::error::BadRow;
-use crate::kernel::elementwise;
 use crate::{Argument, Error, Shape};
 
-/// The elements that B rows of S samples of N elements span: at `row_stride` and `sample_stride`, of which 0 stands for
-/// rows without gaps, and for one sample that serves for all. None if a stride is shorter than N, or the span is not
-/// addressable. A function of numbers that is called, not copied: compilers know the second of two equal calls.
-#[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(never))]
+/// The number of elements that B rows of S samples of N elements span. A `row_stride` of 0 means rows without gaps, a
+/// `sample_stride` of 0 one sample that serves for all. None if a stride is shorter than N, or if the span is not
+/// addressable.
+///
+/// On small machines it is not inlined, and it is pure: the compiler can reuse the result when it is called twice with equal
+/// arguments.
+#[cfg_attr(imle_small, inline(never))]
 fn span(rows: usize, samples: usize, n: usize, row_stride: usize, sample_stride: usize) -> Option<usize> {
     let samples = if sample_stride == 0 { 1 } else { samples };
     let sample_stride = at_least(n, sample_stride)?;
@@ -20,19 +22,20 @@ fn span(rows: usize, samples: usize, n: usize, row_stride: usize, sample_stride:
     last_row.checked_add(last_sample)?.checked_add(n)
 }
 
-/// `stride`, of which 0 stands for the least that it can be.
+/// The stride, 0 meaning `least`; None if it is shorter than `least`.
 fn at_least(least: usize, stride: usize) -> Option<usize> {
     if stride == 0 { Some(least) } else { Some(stride).filter(|&stride| stride >= least) }
 }
 
-/// How many elements B rows of N span at `stride` (0 = contiguous). None if the stride is shorter than a row, or the span
-/// is not addressable.
+/// The number of elements that B rows of N span at `stride` (0 = contiguous). None if the stride is shorter than a row, or
+/// if the span is not addressable.
 #[must_use]
 pub fn rows_span(shape: Shape, stride: usize) -> Option<usize> {
     dz_span(shape, stride, 0)
 }
 
-/// How many elements [`Dz::strided`] spans. None if a stride is shorter than a row, or the span is not addressable.
+/// The number of elements that [`Dz::strided`] spans. None if a stride is shorter than a row, or if the span is not
+/// addressable.
 #[must_use]
 pub fn dz_span(shape: Shape, row_stride: usize, sample_stride: usize) -> Option<usize> {
     span(shape.rows(), shape.samples(), shape.n(), row_stride, sample_stride)
@@ -43,7 +46,7 @@ pub(crate) fn check_length<T>(argument: Argument, slice: &[T], needed: usize) ->
     if slice.len() < needed { Err(Error::Length { argument, needed, given: slice.len() }) } else { Ok(()) }
 }
 
-/// The row stride, once it is known that a slice holds what the strides span.
+/// The row stride, resolved, if the slice holds all elements that the strides span.
 #[inline(always)]
 fn check_strides(
     argument: Argument,
@@ -90,7 +93,7 @@ impl<'a> Rows<'a> {
         Rows { data, stride }
     }
 
-    /// The view with its stride resolved, once it is known to hold every row.
+    /// The view with its stride resolved, if it holds every row.
     pub(crate) fn check(self, argument: Argument, shape: Shape) -> Result<Self, Error> {
         let stride = check_strides(argument, self.data, shape, self.stride, 0)?;
         Ok(Rows { data: self.data, stride })
@@ -101,7 +104,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// `grad_theta` or another `[B][N]` output: row b starts at `b * stride`; what lies between rows is not touched.
+/// `grad_theta` or another `[B][N]` output: row b starts at `b * stride`. The elements between rows are not touched.
 #[derive(Debug)]
 pub struct RowsMut<'a> {
     data: &'a mut [f32],
@@ -131,8 +134,8 @@ impl<'a> RowsMut<'a> {
     }
 }
 
-/// dz = ∇_z ℓ: the gradient of row b's own loss with respect to z_{b,s}, finite everywhere. The mean over a batch, if
-/// the loss has one, stays with the caller: λ multiplies dz.
+/// dz = ∇_z ℓ: the gradient of row b's own loss with respect to z_{b,s}, finite everywhere. If the loss is a mean over a
+/// batch, the factor of the mean stays with the caller, because λ multiplies dz.
 #[derive(Clone, Copy, Debug)]
 pub struct Dz<'a> {
     data: &'a [f32],
@@ -170,7 +173,7 @@ impl<'a> Dz<'a> {
         Dz { data, layout: Layout::Strided { row: row_stride, sample: sample_stride } }
     }
 
-    /// The view with its strides resolved, once it is known to hold every gradient.
+    /// The view with its strides resolved, if it holds every gradient.
     #[inline(always)]
     pub(crate) fn check(self, shape: Shape) -> Result<DzView<'a>, Error> {
         let (row, sample) = match self.layout {
@@ -202,50 +205,39 @@ impl<'a> DzView<'a> {
         block(self.data, b * self.row_stride + s * self.sample_stride, self.n)
     }
 
-    /// The different gradients of row b.
+    /// The gradients of row b, a shared one once.
     pub(crate) fn row(self, b: usize, samples: usize) -> impl Iterator<Item = &'a [f32]> {
         let different = if self.sample_stride == 0 { 1 } else { samples };
         (0..different).map(move |s| self.get(b, s))
     }
 }
 
-/// `len` elements from `start` of an array that was checked to have them. For floats alone: of a function for every type
-/// small machines would have as many copies.
-#[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(never))]
+/// `len` elements from `start` of an array that was checked to have them. (This is for floats alone, because a generic
+/// function would have a copy for every type on small machines.)
+#[cfg_attr(imle_small, inline(never))]
 pub(crate) fn block(data: &[f32], start: usize, len: usize) -> &[f32] {
-    data.get(start..).and_then(|rest| rest.get(..len)).unwrap_or_default()
+    let block = data.get(start..).and_then(|rest| rest.get(..len));
+    debug_assert!(block.is_some(), "{len} elements from {start} of {}", data.len());
+    block.unwrap_or_default()
 }
 
 /// `len` elements from `start` of an array that was checked to have them.
-#[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(never))]
+#[cfg_attr(imle_small, inline(never))]
 pub(crate) fn block_mut(data: &mut [f32], start: usize, len: usize) -> &mut [f32] {
-    data.get_mut(start..).and_then(|rest| rest.get_mut(..len)).unwrap_or_default()
+    let has = data.len();
+    let block = data.get_mut(start..).and_then(|rest| rest.get_mut(..len));
+    debug_assert!(block.is_some(), "{len} elements from {start} of {has}");
+    block.unwrap_or_default()
 }
 
-/// Whether a row has at least k θ that are not masked, of θ that are finite or masks.
-pub(crate) fn has_unmasked(theta: &[f32], k: usize) -> Result<bool, BadRow> {
-    elementwise::unmasked(theta, k).ok_or(BadRow::NonFinite(Argument::Theta))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// A row's θ is finite or −inf.
-pub(crate) fn check_theta_row(theta: &[f32]) -> Result<(), BadRow> {
-    check_scores(Argument::Theta, theta)
-}
-
-/// A row's scores are finite or −inf.
-pub(crate) fn check_scores(argument: Argument, scores: &[f32]) -> Result<(), BadRow> {
-    elementwise::unmasked(scores, 0).map(|_| ()).ok_or(BadRow::NonFinite(argument))
-}
-
-/// Every gradient of row b is finite.
-pub(crate) fn check_dz_row(dz: DzView<'_>, b: usize, samples: usize) -> Result<(), BadRow> {
-    for dz in dz.row(b, samples) {
-        check_finite(Argument::Dz, dz)?;
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic(expected = "4 elements from 2 of 5")]
+    fn a_block_that_is_missing_stops_debug_builds() {
+        block(&[0.0; 5], 2, 4);
     }
-    Ok(())
-}
-
-/// Every value of a row is finite.
-pub(crate) fn check_finite(argument: Argument, values: &[f32]) -> Result<(), BadRow> {
-    if elementwise::finite(values) { Ok(()) } else { Err(BadRow::NonFinite(argument)) }
 }

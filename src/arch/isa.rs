@@ -1,0 +1,71 @@
+//! What all instruction sets have in common: the lanes, and the operations that each implements.
+
+/// True on a small machine: it has no vector unit for f32, so loops go by coordinates and not by lanes.
+///
+/// Small machines are also short of flash and stack. `build.rs` names them `imle_small` for attributes:
+/// `inline(never)` then marks code that would otherwise be duplicated, and `inline(always)` marks calls whose arguments
+/// or result would go through memory. Each was measured with `tests/embedded/table.py`. On all other machines
+/// `inline(always)` marks code that must be compiled for the instruction set of its caller.
+pub(crate) const SCALAR: bool = cfg!(imle_small);
+
+/// True if the machine computes with f32 in hardware.
+pub(crate) const FLOAT_UNIT: bool =
+    cfg!(any(target_abi = "eabihf", target_feature = "f", not(any(target_arch = "arm", target_arch = "riscv32"))));
+
+/// The lanes that loops are written over, and the words in a block of noise.
+pub(crate) const LANES: usize = 16;
+
+/// Half of the lanes: AVX2 works on this many at once.
+pub(crate) const EIGHT: usize = LANES / 2;
+
+/// [`Isa::exceeded_by`] compares lanes with this many scores in one turn of its loop.
+pub(crate) const FOUR: usize = 4;
+
+/// [`Isa::exceeded_by`] takes at most this many groups of [`EIGHT`] lanes: their bits fill a word.
+pub(crate) const RANKED: usize = 4;
+
+/// A computation that is compiled for every instruction set.
+///
+/// `run`, and every function that is to be compiled for the same instruction set, must be `#[inline(always)]`.
+pub(crate) trait Dispatch {
+    /// The result.
+    type Output;
+    /// Computes it with the instructions that `isa` stands for.
+    fn run<I: Isa>(self, isa: I) -> Self::Output;
+}
+
+/// An instruction set, as a token: whoever holds one may use its instructions.
+pub(crate) trait Isa: Copy {
+    /// A mask over the lanes: those that are at least t.
+    fn at_least(self, block: &[f32; LANES], t: f32) -> u32;
+
+    /// A mask over the lanes: those that are at most t.
+    #[inline(always)]
+    fn at_most(self, block: &[f32; LANES], t: f32) -> u32 {
+        let mut negative = *block;
+        for x in &mut negative {
+            *x = -*x;
+        }
+        self.at_least(&negative, -t)
+    }
+
+    /// Two bit masks over the lanes: lanes exceeded by fewer than k of the scores, and lanes exceeded by fewer than k − 1.
+    /// There are at most [`RANKED`] groups of lanes.
+    #[inline(always)]
+    fn exceeded_by(self, scores: &[[f32; FOUR]], lanes: &[[f32; EIGHT]], k: i32) -> [u32; 2] {
+        let (mut fewer, mut fewer_still) = (0, 0);
+        for (lanes, shift) in lanes.iter().zip((0..).step_by(EIGHT)) {
+            let mut above = [0; EIGHT];
+            for &score in scores.as_flattened() {
+                for (above, &lane) in above.iter_mut().zip(lanes) {
+                    *above += i32::from(score > lane);
+                }
+            }
+            for (lane, above) in above.into_iter().enumerate() {
+                fewer |= u32::from(above < k) << (shift + lane);
+                fewer_still |= u32::from(above < k - 1) << (shift + lane);
+            }
+        }
+        [fewer, fewer_still]
+    }
+}

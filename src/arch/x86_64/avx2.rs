@@ -1,0 +1,93 @@
+//! AVX2 and what comes with it: BMI1, BMI2, LZCNT, POPCNT.
+
+use core::arch::x86_64::*;
+
+use crate::arch::isa::{Dispatch, EIGHT, FOUR, Isa, LANES};
+
+/// Proof that the machine has these instructions.
+#[derive(Clone, Copy)]
+pub(super) struct Avx2(());
+
+impl Avx2 {
+    /// # Safety
+    /// - The machine has AVX2, BMI1, BMI2, LZCNT and POPCNT, and the system saves the ymm registers.
+    #[inline(always)]
+    pub(super) unsafe fn new() -> Self {
+        Avx2(())
+    }
+
+    #[inline(always)]
+    pub(super) fn run<D: Dispatch>(self, computation: D) -> D::Output {
+        // SAFETY: `self` is proof that the machine has the features that `compiled` enables.
+        unsafe { compiled(self, computation) }
+    }
+}
+
+/// # Safety
+/// - The machine has the enabled features; an [`Avx2`] says so.
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+fn compiled<D: Dispatch>(isa: Avx2, computation: D) -> D::Output {
+    computation.run(isa)
+}
+
+impl Isa for Avx2 {
+    #[inline(always)]
+    fn at_least(self, block: &[f32; LANES], t: f32) -> u32 {
+        match block.as_chunks().0 {
+            [low, high] => self.eight_at_least(low, t) | self.eight_at_least(high, t) << EIGHT,
+            _ => 0,
+        }
+    }
+
+    #[inline(always)]
+    fn exceeded_by(self, scores: &[[f32; FOUR]], lanes: &[[f32; EIGHT]], k: i32) -> [u32; 2] {
+        match lanes {
+            [a] => self.exceeded(scores, [a], k),
+            [a, b] => self.exceeded(scores, [a, b], k),
+            [a, b, c] => self.exceeded(scores, [a, b, c], k),
+            [a, b, c, d, ..] => self.exceeded(scores, [a, b, c, d], k),
+            [] => [0; 2],
+        }
+    }
+}
+
+impl Avx2 {
+    #[inline(always)]
+    fn eight_at_least(self, eight: &[f32; EIGHT], t: f32) -> u32 {
+        // SAFETY:
+        // - the load reads eight floats, which `eight` has;
+        // - `self` is proof that the machine has AVX2.
+        unsafe {
+            let reached = _mm256_cmp_ps::<_CMP_GE_OQ>(_mm256_loadu_ps(eight.as_ptr()), _mm256_set1_ps(t));
+            _mm256_movemask_ps(reached) as u32
+        }
+    }
+
+    #[inline(always)]
+    fn exceeded<const GROUPS: usize>(self, scores: &[[f32; FOUR]], lanes: [&[f32; EIGHT]; GROUPS], k: i32) -> [u32; 2] {
+        // SAFETY:
+        // - each load reads eight floats, which each of `lanes` has;
+        // - `self` is proof that the machine has AVX2.
+        unsafe {
+            // A true comparison is −1, so each count is minus the number of scores that exceed the lane.
+            let mut counts = [_mm256_setzero_si256(); GROUPS];
+            for four in scores {
+                for &score in four {
+                    let score = _mm256_set1_ps(score);
+                    for (count, lanes) in counts.iter_mut().zip(lanes) {
+                        let exceeded = _mm256_cmp_ps::<_CMP_GT_OQ>(score, _mm256_loadu_ps(lanes.as_ptr()));
+                        *count = _mm256_add_epi32(*count, _mm256_castps_si256(exceeded));
+                    }
+                }
+            }
+            let (mut fewer, mut fewer_still) = (0, 0);
+            for (count, shift) in counts.into_iter().zip((0..).step_by(EIGHT)) {
+                let fewer_than =
+                    |k: i32| _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(count, _mm256_set1_epi32(-k))));
+                fewer |= (fewer_than(k) as u32) << shift;
+                fewer_still |= (fewer_than(k - 1) as u32) << shift;
+            }
+            [fewer, fewer_still]
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The door of every call: is this input good? What passes here cannot fail later.
+
+use crate::error::BadRow;
+use crate::kernel::reduce::all_finite;
+use crate::map::first_row_above;
+use crate::mask::{has_unmasked, is_masked};
+use crate::views::lists::Lists;
+use crate::views::rows::DzView;
+use crate::{Argument, Error, MapSolver, Rule, Shape, States};
+
+/// Refuses a solver that was made for another shape: no row's states may have more ones than the shape's k.
+pub(crate) fn check_solver(solver: &impl MapSolver, shape: Shape) -> Result<(), Error> {
+    match first_row_above(solver, shape.rows(), shape.k()) {
+        Some(_) => Err(Error::Shape { rule: Rule::SolverAtMostK }),
+        None => Ok(()),
+    }
+}
+
+/// Refuses index lists of a solver that does not tell how many ones its states have.
+pub(crate) fn check_has_lists(shape: Shape, solver: &impl MapSolver) -> Result<(), Error> {
+    if (0..shape.rows()).any(|b| solver.ones(b).is_none()) { Err(Error::NoLists) } else { Ok(()) }
+}
+
+/// Refuses outputs that are too short for the states of a batch, and lists of a solver that has none.
+pub(crate) fn check_states(states: &States<'_>, shape: Shape, solver: &impl MapSolver) -> Result<(), Error> {
+    states.check_lengths(shape)?;
+    if states.indices.is_some() { check_has_lists(shape, solver) } else { Ok(()) }
+}
+
+/// Refuses a row whose θ is not good, or that has no state.
+pub(crate) fn check_row(solver: &impl MapSolver, b: usize, theta: &[f32]) -> Result<(), BadRow> {
+    // A k-subset needs k coordinates that are not masked: one look at θ tells both.
+    match solver.selects(b) {
+        Some(k) => match has_unmasked(theta, k) {
+            None => Err(BadRow::NonFinite(Argument::Theta)),
+            Some(false) => Err(BadRow::Infeasible),
+            Some(true) => Ok(()),
+        },
+        None => check_theta_row(theta).and_then(|()| check_feasible(solver, b, theta)),
+    }
+}
+
+/// Refuses a row that has no state.
+pub(crate) fn check_feasible(solver: &impl MapSolver, b: usize, theta: &[f32]) -> Result<(), BadRow> {
+    if solver.feasible(b, theta) { Ok(()) } else { Err(BadRow::Infeasible) }
+}
+
+/// Refuses a row of θ that is neither finite nor −inf somewhere.
+pub(crate) fn check_theta_row(theta: &[f32]) -> Result<(), BadRow> {
+    check_scores(Argument::Theta, theta)
+}
+
+/// Refuses scores that are neither finite nor −inf somewhere.
+pub(crate) fn check_scores(argument: Argument, scores: &[f32]) -> Result<(), BadRow> {
+    has_unmasked(scores, 0).map(|_| ()).ok_or(BadRow::NonFinite(argument))
+}
+
+/// Refuses gradients of row b that are not finite.
+pub(crate) fn check_dz_row(dz: DzView<'_>, b: usize, samples: usize) -> Result<(), BadRow> {
+    for dz in dz.row(b, samples) {
+        check_finite(Argument::Dz, dz)?;
+    }
+    Ok(())
+}
+
+/// Refuses values that are not finite.
+pub(crate) fn check_finite(argument: Argument, values: &[f32]) -> Result<(), BadRow> {
+    if all_finite(values) { Ok(()) } else { Err(BadRow::NonFinite(argument)) }
+}
+
+/// Refuses index lists that are not states of the row: as many unmasked positions as a state has ones, ascending, and
+/// `u32::MAX` behind them. The number of ones.
+pub(crate) fn check_lists(
+    lists: Lists<'_>,
+    samples: usize,
+    theta: &[f32],
+    ones: Option<usize>,
+) -> Result<usize, BadRow> {
+    let Some(ones) = ones.filter(|&ones| ones <= lists.k()) else { return Err(BadRow::NotAState) };
+    for s in 0..samples {
+        let mut least = 0;
+        for (at, &i) in lists.get(s).iter().enumerate() {
+            let unmasked = || theta.get(i as usize).is_some_and(|&t| !is_masked(t));
+            if if at < ones { i < least || !unmasked() } else { i != u32::MAX } {
+                return Err(BadRow::NotAState);
+            }
+            least = i.wrapping_add(1);
+        }
+    }
+    Ok(ones)
+}

@@ -1,0 +1,152 @@
+//! The layer that draws z and estimates ∇_θ L, and the row that its estimators work on.
+
+use super::batch::for_rows_with_noise;
+use crate::arch::SCALAR;
+use crate::door::{check_dz_row, check_row, check_solver};
+use crate::error::BadRow;
+use crate::noise::{Sampler, Source, Stream};
+use crate::perturbed::few::{Few, are_few};
+use crate::perturbed::k_largest;
+use crate::perturbed::scores::{Base, Formula, Perturbed};
+use crate::views::rows::for_rows;
+use crate::views::state::State;
+use crate::{Argument, Dz, Error, MapSolver, Options, Rows, Shape};
+
+/// The floats of workspace that a row of n needs, whatever B and S: 3·n, for noise, scores and a state.
+#[must_use]
+pub const fn workspace_len(n: usize) -> usize {
+    n.saturating_mul(3)
+}
+
+/// A layer that draws z and estimates ∇_θ L: sizes, constraint set and options, no state of its own.
+///
+/// It is plain data of a few words: if batches differ in size or in `k_row`, build one per batch. It serves any number of
+/// threads. A call writes only to its arguments and costs O(B·S·N) time, plus the solver's. It stores nothing for the next
+/// call, because the noise is a function of the [`Key`](crate::Key).
+#[derive(Clone, Copy, Debug)]
+pub struct Imle<M> {
+    pub(super) shape: Shape,
+    pub(super) solver: M,
+    pub(super) options: Options,
+}
+
+impl<M: MapSolver> Imle<M> {
+    /// Checks the options, and that the solver's states fit the shape.
+    ///
+    /// # Errors
+    /// [`Error::Option`], [`Error::Shape`].
+    // On small machines the copies of arguments and results weigh more than the code, here as in `sample` and `gradient`.
+    #[cfg_attr(imle_small, inline(always))]
+    pub fn new(shape: Shape, solver: M, options: Options) -> Result<Self, Error> {
+        options.check()?;
+        check_solver(&solver, shape)?;
+        Ok(Imle { shape, solver, options })
+    }
+
+    /// The sizes of a batch.
+    #[must_use]
+    pub const fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// The options.
+    #[must_use]
+    pub const fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// The floats of workspace that every call needs: 3·N.
+    #[must_use]
+    pub const fn workspace_len(&self) -> usize {
+        workspace_len(self.shape.n())
+    }
+
+    /// Refuses a batch in which a row cannot be sampled or, if `dz` is given, differentiated.
+    ///
+    /// # Errors
+    /// The error that [`sample`](Imle::sample) or [`gradient`](Imle::gradient) would return, with the first bad row.
+    pub fn check(&self, theta: Rows<'_>, dz: Option<Dz<'_>>) -> Result<(), Error> {
+        let theta = theta.check(Argument::Theta, self.shape)?;
+        let dz = dz.map(|dz| dz.check(self.shape)).transpose()?;
+        for_rows(self.shape.rows(), |b| {
+            check_row(&self.solver, b, theta.row(b, self.shape.n()))?;
+            dz.map_or(Ok(()), |dz| check_dz_row(dz, b, self.shape.samples()))
+        })
+    }
+
+    pub(super) fn row<'a>(&'a self, noise: Sampler<'a>, b: usize, theta: &'a [f32]) -> Row<'a, M> {
+        Row { solver: &self.solver, options: &self.options, noise, samples: self.shape.samples(), b, theta }
+    }
+
+    /// Calls `run` for every row with the law of its noise.
+    #[inline(always)]
+    pub(super) fn for_rows(&self, run: impl FnMut(Sampler<'_>, usize) -> Result<(), BadRow>) -> Result<(), Error> {
+        let k = |b| self.solver.ones(b).unwrap_or(self.shape.k());
+        for_rows_with_noise(self.options.noise, self.shape.rows(), k, run)
+    }
+}
+
+/// One row of a batch, as the estimators see it. Its θ is good, and it has a state.
+pub(crate) struct Row<'a, M> {
+    pub solver: &'a M,
+    pub options: &'a Options,
+    pub noise: Sampler<'a>,
+    pub samples: usize,
+    /// The number of the row in the batch.
+    pub b: usize,
+    pub theta: &'a [f32],
+}
+
+/// The samples of a row of few scores that are found in one call.
+pub(super) const BATCH: usize = 16;
+
+impl<'a, M: MapSolver> Row<'a, M> {
+    /// θ + τ ε
+    pub(super) fn forward_scores(&self) -> Formula<'a> {
+        Formula { base: Base::Theta, noise: self.noise, tau: self.options.temperature }
+    }
+
+    /// The row, if it is one of few scores of which the k largest are chosen.
+    #[inline(always)]
+    pub(super) fn few(&self) -> Option<Few<'_>> {
+        if SCALAR {
+            return None;
+        }
+        let k = self.solver.selects(self.b).filter(|&k| are_few(self.theta.len(), k))?;
+        Some(Few { theta: self.theta, k })
+    }
+
+    /// The row's words. Without noise none are read, and machines whose loops go by lanes save the time of seeding them.
+    #[inline(always)]
+    pub(super) fn stream(&self, source: &Source) -> Stream {
+        if !SCALAR && !self.noise.reads_words() { Stream::unused() } else { source.row(self.b, self.samples) }
+    }
+
+    /// The state that has the largest sum of these scores, and what it leaves of `work`: of 3·N floats at least 2·N.
+    #[cfg_attr(imle_small, inline(always))]
+    pub(super) fn choose<'w>(
+        &self,
+        formula: Formula<'_>,
+        dz: &[f32],
+        stream: &mut Stream,
+        work: &'w mut [f32],
+    ) -> (State<'w>, &'w mut [f32]) {
+        let scores = Perturbed { theta: self.theta, dz, formula };
+        if let Some(k) = self.solver.selects(self.b) {
+            return k_largest(&scores, k, stream, work);
+        }
+        let n = self.theta.len();
+        debug_assert!(work.len() >= 2 * n, "no room for a state and its scores");
+        let (z, rest) = work.split_at_mut_checked(n).unwrap_or_default();
+        let all = rest.get_mut(..n).unwrap_or_default();
+        scores.draw(stream, all);
+        self.solver.map(self.b, all, z);
+        (State::Dense(z), rest)
+    }
+}
+
+/// The workspace of a row of n.
+pub(super) fn workspace(work: &mut [f32], n: usize) -> Result<&mut [f32], Error> {
+    let (needed, given) = (workspace_len(n), work.len());
+    work.get_mut(..needed).ok_or(Error::Workspace { needed, given })
+}

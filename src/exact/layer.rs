@@ -1,0 +1,199 @@
+//! The closed forms over the rows of a batch.
+
+use super::distribution::{Distribution, RowDistribution};
+use crate::door::{check_feasible, check_finite, check_lists, check_row, check_scores, check_solver, check_states};
+use crate::error::BadRow;
+use crate::kernel::elementwise::divide;
+use crate::kernel::lanes::copy;
+use crate::noise::Source;
+use crate::views::lists::Lists;
+use crate::views::rows::{block_mut, check_length, for_rows};
+use crate::views::state::State;
+use crate::{Argument, Error, Key, Rows, Rule, Shape, States};
+
+/// The exact distribution of every row of a batch, for a temperature T > 0 (β = 1/T).
+///
+/// Every call needs [`workspace_len`](Exact::workspace_len) floats of workspace, whatever B and S.
+#[derive(Clone, Copy, Debug)]
+pub struct Exact<D> {
+    pub(crate) shape: Shape,
+    pub(crate) distribution: D,
+    pub(crate) temperature: f32,
+}
+
+/// What [`Exact::marginals`] writes; leave out what is not wanted.
+#[derive(Debug, Default)]
+pub struct Moments<'a> {
+    /// The marginals μ = `E_p[z]`, `[B][N]`.
+    pub marginals: Option<&'a mut [f32]>,
+    /// A = ln Σ_{z ∈ C} exp(⟨z, θ⟩/T), `[B]`.
+    pub log_partition: Option<&'a mut [f32]>,
+    /// H = A − ⟨μ, θ⟩/T ≥ 0, in nats, `[B]`.
+    pub entropy: Option<&'a mut [f32]>,
+}
+
+impl<D: Distribution> Exact<D> {
+    /// Checks the temperature.
+    ///
+    /// # Errors
+    /// [`Error::Option`] unless T is finite, greater than 0, and 1/T finite; [`Error::Shape`] if the constraint set was
+    /// made for another shape or the workspace is not addressable.
+    pub fn new(shape: Shape, distribution: D, temperature: f32) -> Result<Self, Error> {
+        if !(temperature > 0.0 && temperature.is_finite() && (1.0 / temperature).is_finite()) {
+            return Err(Error::Option { rule: Rule::TemperatureAboveZero });
+        }
+        check_solver(&distribution, shape)?;
+        if D::workspace_len(shape).is_none_or(|len| len > isize::MAX as usize / size_of::<f32>()) {
+            return Err(Error::Shape { rule: Rule::WorkspaceAddressable });
+        }
+        Ok(Exact { shape, distribution, temperature })
+    }
+
+    /// The floats of workspace that every call needs: (n + 12)(k + 1) + 3n + 136 for k-subsets, n for one-hot states.
+    #[must_use]
+    pub fn workspace_len(&self) -> usize {
+        D::workspace_len(self.shape).unwrap_or(usize::MAX)
+    }
+
+    /// Marginals, log-partition and entropy. Σμ = k to rounding; μ is exactly 0 where θ is masked.
+    ///
+    /// # Errors
+    /// Argument errors before anything is written; [`Error::NonFinite`] and [`Error::Infeasible`] with the first bad
+    /// row. The same for every method below.
+    pub fn marginals(&self, theta: Rows<'_>, mut out: Moments<'_>, work: &mut [f32]) -> Result<(), Error> {
+        let (shape, theta) = (self.shape, theta.check(Argument::Theta, self.shape)?);
+        if out.marginals.is_none() && out.log_partition.is_none() && out.entropy.is_none() {
+            return Err(Error::NoOutput);
+        }
+        check_optional(Argument::Marginals, &out.marginals, shape.rows() * shape.n())?;
+        check_optional(Argument::LogPartition, &out.log_partition, shape.rows())?;
+        check_optional(Argument::Entropy, &out.entropy, shape.rows())?;
+        self.check_work(work)?;
+        for_rows(shape.rows(), |b| {
+            let mut row = self.row(b, theta.row(b, shape.n()), work)?;
+            set(&mut out.log_partition, b, || row.log_partition());
+            if out.marginals.is_none() && out.entropy.is_none() {
+                return Ok(()); // A needs no μ
+            }
+            let mu = row.marginals();
+            if let Some(marginals) = &mut out.marginals {
+                copy(mu, block_mut(marginals, b * shape.n(), shape.n()));
+            }
+            set(&mut out.entropy, b, || row.entropy());
+            Ok(())
+        })
+    }
+
+    /// out = (1/T) Cov_p(z) v, `[B][N]`: the exact gradient of ⟨v, μ(θ)⟩.
+    ///
+    /// # Errors
+    /// As [`marginals`](Exact::marginals).
+    pub fn marginals_vjp(&self, theta: Rows<'_>, v: Rows<'_>, out: &mut [f32], work: &mut [f32]) -> Result<(), Error> {
+        let (shape, theta, v) =
+            (self.shape, theta.check(Argument::Theta, self.shape)?, v.check(Argument::V, self.shape)?);
+        check_length(Argument::Out, out, shape.rows() * shape.n())?;
+        self.check_work(work)?;
+        for_rows(shape.rows(), |b| {
+            let v = v.row(b, shape.n());
+            check_finite(Argument::V, v)?;
+            let mut row = self.row(b, theta.row(b, shape.n()), work)?;
+            let out = block_mut(out, b * shape.n(), shape.n());
+            copy(v, out);
+            row.covariance(out);
+            divide(out, self.temperature);
+            Ok(())
+        })
+    }
+
+    /// z_s ~ p(·; θ), s = 1..S: exact samples, where perturb-and-MAP of k-subsets is close. Row b uses the words of
+    /// (seed, step, row0 + b), hashed with constants of their own: independent of the noise of any key.
+    ///
+    /// # Errors
+    /// As [`marginals`](Exact::marginals).
+    pub fn sample(&self, key: Key, theta: Rows<'_>, mut states: States<'_>, work: &mut [f32]) -> Result<(), Error> {
+        let (shape, theta) = (self.shape, theta.check(Argument::Theta, self.shape)?);
+        check_states(&states, shape, &self.distribution)?;
+        if states.is_none() {
+            return Err(Error::NoOutput);
+        }
+        self.check_work(work)?;
+        let source = Source::exact(key);
+        for_rows(shape.rows(), |b| {
+            let mut row = self.row(b, theta.row(b, shape.n()), work)?;
+            let mut stream = source.row(b, shape.samples());
+            for s in 0..shape.samples() {
+                states.put(shape, b * shape.samples() + s, State::Dense(row.draw(&mut stream)));
+            }
+            Ok(())
+        })
+    }
+
+    /// ln p(z_s; θ) ≤ 0, `[B][S]`, of states given as index lists `[B][S][K]`.
+    ///
+    /// # Errors
+    /// As [`marginals`](Exact::marginals), and [`Error::NotAState`].
+    pub fn log_prob(
+        &self,
+        theta: Rows<'_>,
+        indices: &[u32],
+        log_prob: &mut [f32],
+        work: &mut [f32],
+    ) -> Result<(), Error> {
+        let (shape, theta) = (self.shape, theta.check(Argument::Theta, self.shape)?);
+        let states = shape.samples() * shape.k();
+        check_length(Argument::Indices, indices, shape.rows() * states)?;
+        check_length(Argument::LogProb, log_prob, shape.rows() * shape.samples())?;
+        self.check_work(work)?;
+        for_rows(shape.rows(), |b| {
+            let theta = theta.row(b, shape.n());
+            let lists = Lists::of_row(indices, b, shape.samples(), shape.k());
+            check_row(&self.distribution, b, theta)?;
+            check_lists(lists, shape.samples(), theta, self.distribution.ones(b))?;
+            let mut row = self.distribution.row(b, theta, self.temperature, work);
+            let out = block_mut(log_prob, b * shape.samples(), shape.samples());
+            for (s, out) in out.iter_mut().enumerate() {
+                *out = row.log_prob(|z| lists.write_z(s, z));
+            }
+            Ok(())
+        })
+    }
+
+    /// KL(p_θ ‖ p_other) ≥ 0 in nats, `[B]`; +inf where θ allows states that `other` masks.
+    ///
+    /// # Errors
+    /// As [`marginals`](Exact::marginals), for either set of scores.
+    pub fn kl(&self, theta: Rows<'_>, other: Rows<'_>, kl: &mut [f32], work: &mut [f32]) -> Result<(), Error> {
+        let (shape, theta) = (self.shape, theta.check(Argument::Theta, self.shape)?);
+        let other = other.check(Argument::ThetaOther, shape)?;
+        check_length(Argument::Kl, kl, shape.rows())?;
+        self.check_work(work)?;
+        for_rows(shape.rows(), |b| {
+            let (theta, other) = (theta.row(b, shape.n()), other.row(b, shape.n()));
+            check_scores(Argument::ThetaOther, other)?;
+            check_feasible(&self.distribution, b, other)?;
+            let mut row = self.row(b, theta, work)?;
+            kl.get_mut(b).into_iter().for_each(|kl| *kl = row.kl(other));
+            Ok(())
+        })
+    }
+
+    pub(crate) fn row<'a>(&self, b: usize, theta: &'a [f32], work: &'a mut [f32]) -> Result<D::Row<'a>, BadRow> {
+        check_row(&self.distribution, b, theta)?;
+        Ok(self.distribution.row(b, theta, self.temperature, work))
+    }
+
+    pub(crate) fn check_work(&self, work: &[f32]) -> Result<(), Error> {
+        let needed = self.workspace_len();
+        if work.len() < needed { Err(Error::Workspace { needed, given: work.len() }) } else { Ok(()) }
+    }
+}
+
+fn check_optional(argument: Argument, out: &Option<&mut [f32]>, needed: usize) -> Result<(), Error> {
+    out.as_deref().map_or(Ok(()), |out| check_length(argument, out, needed))
+}
+
+fn set(out: &mut Option<&mut [f32]>, b: usize, value: impl FnOnce() -> f32) {
+    if let Some(out) = out.as_deref_mut().and_then(|out| out.get_mut(b)) {
+        *out = value();
+    }
+}

@@ -1,0 +1,90 @@
+//! The k largest ranks of a sequence, in a heap of k: for machines whose loops go by coordinates.
+//!
+//! A rank is the order of a score as a whole number ([`rank`]); here ranks are kept as the bits of floats, because the
+//! caller's workspace is of floats. The least rank is at the root. A heap starts with k ranks that are at most any that
+//! is offered; after that each offer costs one comparison, and log k steps if it is accepted.
+
+use super::ties::Choice;
+use crate::float::rank;
+
+/// The least rank of a heap, which an offer must exceed. Nothing exceeds that of an empty heap.
+#[inline(always)]
+pub(crate) fn least(heap: &[f32]) -> u32 {
+    heap.first().map_or(u32::MAX, |rank| rank.to_bits())
+}
+
+/// Replaces the least rank if `rank` is above it.
+pub(crate) fn offer(heap: &mut [f32], rank: u32) {
+    if rank <= least(heap) {
+        return;
+    }
+    let child = |heap: &[f32], at: usize| heap.get(at).map(|rank| (rank.to_bits(), at));
+    let mut at = 0;
+    while let Some(left) = child(heap, 2 * at + 1) {
+        let (least, place) = child(heap, 2 * at + 2).map_or(left, |right| left.min(right));
+        if least >= rank {
+            break;
+        }
+        if let Some(slot) = heap.get_mut(at) {
+            *slot = f32::from_bits(least);
+        }
+        at = place;
+    }
+    if let Some(slot) = heap.get_mut(at) {
+        *slot = f32::from_bits(rank);
+    }
+}
+
+/// Tells of one rank after another whether it is among the k largest, once all were offered.
+pub(crate) fn choice(heap: &[f32]) -> Choice<u32> {
+    let least = least(heap);
+    Choice::new(least, heap.iter().filter(|rank| rank.to_bits() == least).count())
+}
+
+/// Writes the positions whose ranks are among the k largest over the heap that has found them.
+pub(crate) fn write_positions(heap: &mut [f32], positions: impl Iterator<Item = usize>, ranks: impl Fn(usize) -> u32) {
+    let mut choice = choice(heap);
+    let mut slots = heap.iter_mut();
+    for i in positions {
+        if choice.takes(ranks(i))
+            && let Some(slot) = slots.next()
+        {
+            *slot = f32::from_bits(i as u32);
+        }
+    }
+}
+
+/// z = 1 for the k largest scores by the rule for ties, else 0; a k above n counts as n. No score may be NaN.
+pub(crate) fn map(scores: &[f32], k: usize, z: &mut [f32]) {
+    let heap = z.get_mut(..k.min(scores.len())).unwrap_or_default();
+    heap.fill(0.0);
+    scores.iter().for_each(|&score| offer(heap, rank(score)));
+    let mut choice = choice(heap);
+    for (z, &score) in z.iter_mut().zip(scores) {
+        *z = if choice.takes(rank(score)) { 1.0 } else { 0.0 };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The best k are chosen whatever the order in which they come, and equal scores by their index.
+    #[test]
+    fn the_best_are_chosen() {
+        for n in [1, 2, 3, 7, 16, 33] {
+            for k in 0..=n {
+                for factor in [1, 5, 7, 31] {
+                    let scores: Vec<f32> = (0..n).map(|i| (i * factor % 11) as f32 - 5.0).collect();
+                    let mut order: Vec<usize> = (0..n).collect();
+                    order.sort_by(|&i, &j| scores[j].total_cmp(&scores[i]));
+                    let mut expected = vec![0.0; n];
+                    order.iter().take(k).for_each(|&i| expected[i] = 1.0);
+                    let mut z = vec![7.0; n];
+                    map(&scores, k, &mut z);
+                    assert_eq!(z, expected, "{n} {k} {factor}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Functions of one uniform word.
+
+use crate::arch::{EIGHT, LANES};
+
+/// A number as a function of one 32-bit word w, which stands for u = (w + ½)·2⁻³². For a law of noise it is the quantile
+/// F⁻¹(u): monotone in the word, never ±inf or NaN.
+pub(crate) trait Quantile {
+    /// The number.
+    fn quantile(&self, word: u32) -> f32;
+}
+
+/// The word itself, as the bits of a float.
+pub(super) struct Words;
+
+impl Quantile for Words {
+    #[inline(always)]
+    fn quantile(&self, word: u32) -> f32 {
+        f32::from_bits(word)
+    }
+}
+
+/// (1 − u)/u, from 2⁻³³ to 2³³. An event of probability p happens if p/(1 − p) times this exceeds 1: then rare events and
+/// nearly certain ones both have their probability.
+pub(crate) struct Odds;
+
+impl Quantile for Odds {
+    #[inline(always)]
+    fn quantile(&self, word: u32) -> f32 {
+        unit(!word) / unit(word)
+    }
+}
+
+/// 2⁻³²
+pub(super) const UNIT: f32 = 1.0 / 4_294_967_296.0;
+
+/// u = (w + ½)·2⁻³², rounded to the nearest float.
+#[inline(always)]
+pub(super) fn unit(word: u32) -> f32 {
+    (word as f32 + 0.5) * UNIT
+}
+
+/// Replaces words by their numbers.
+#[inline(always)]
+pub(super) fn replace(words: &mut [f32], quantile: &(impl Quantile + ?Sized)) {
+    let (blocks, rest) = words.as_chunks_mut::<LANES>();
+    for block in blocks {
+        for word in block {
+            *word = quantile.quantile(word.to_bits());
+        }
+    }
+    let (halves, rest) = rest.as_chunks_mut::<EIGHT>();
+    for word in halves.as_flattened_mut() {
+        *word = quantile.quantile(word.to_bits());
+    }
+    for word in rest {
+        *word = quantile.quantile(word.to_bits());
+    }
+}

@@ -1,0 +1,83 @@
+//! The least bound, or the least word, that a score among the k largest can have.
+
+use super::scores::Perturbed;
+use crate::arch::{Isa, LANES};
+use crate::kernel::reduce::raise;
+use crate::kernel::select::{FEW, best_of_few, kth_largest};
+
+/// The coordinates whose words are looked at together, once most words are known to be too small.
+pub(super) const SIFTED: usize = 64;
+
+/// The number of groups that a chunk is divided into: three for every two coordinates that are wanted.
+pub(super) const fn groups(k: usize) -> usize {
+    (3 * k).div_ceil(2).next_multiple_of(LANES)
+}
+
+/// A floor under the k-th largest bound: the k-th largest among the maxima of groups of bounds. None if no bound reaches
+/// `bar`. `room` holds [`groups`] floats.
+#[inline(always)]
+pub(super) fn floor<I: Isa>(isa: I, bounds: &[f32], k: usize, bar: f32, room: &mut [f32]) -> Option<f32> {
+    let span = bounds.len().checked_div(groups(k)).unwrap_or_default();
+    let maxima = group_maxima(bounds, span.max(1), room);
+    if maxima.as_chunks::<LANES>().0.iter().all(|block| isa.at_least(block, bar) == 0) {
+        return None;
+    }
+    Some(match maxima.len() {
+        len if len <= k => bar,
+        len if len <= FEW => best_of_few(isa, maxima, len, k).least,
+        _ => kth_largest(isa, maxima, k).t,
+    })
+}
+
+/// The largest bound of each lane over `span` blocks at a time, for as many groups as there is room.
+#[inline(always)]
+fn group_maxima<'g>(bounds: &[f32], span: usize, groups: &'g mut [f32]) -> &'g [f32] {
+    let mut count = 0;
+    for (part, group) in bounds.as_chunks::<LANES>().0.chunks(span).zip(groups.as_chunks_mut::<LANES>().0) {
+        let mut largest = [f32::NEG_INFINITY; LANES];
+        for block in part {
+            raise(&mut largest, block.iter().copied());
+        }
+        *group = largest;
+        count += LANES;
+    }
+    groups.get(..count).unwrap_or_default()
+}
+
+/// A word such that every smaller one has a score below `bar`, whatever its coordinate. None if it would reject too few
+/// words to pay.
+#[inline(always)]
+pub(super) fn least_word(row: &Perturbed<'_>, bar: f32) -> Option<u32> {
+    let largest_base = row.largest_base();
+    // Bounds rise with words and with bases. Words are tried by their distance from the largest, in steps of an eighth.
+    const MOST: u32 = 8 * 24;
+    let (mut low, mut high) = (0, MOST);
+    while low < high {
+        let middle = (low + high) / 2;
+        let bound = largest_base + row.formula.tau * row.formula.noise.upper_bound(!distance(middle))?;
+        if bound < bar { high = middle } else { low = middle + 1 }
+    }
+    if low < MOST { Some(distance(low).wrapping_neg()) } else { None }
+}
+
+/// 8, 9, ... 15, 16, 18, ... 30, 32, 36, ...
+const fn distance(step: u32) -> u32 {
+    (8 + step % 8) << (step / 8)
+}
+
+/// True if one of the words of the [`SIFTED`] coordinates from `at` on is at least `least`, and for a shorter rest.
+#[inline(always)]
+pub(super) fn has_word(words: &[f32], at: usize, least: u32) -> bool {
+    let Some(words) = words.get(at..at + SIFTED) else { return true };
+    let mut largest = [0; LANES];
+    for block in words.as_chunks::<LANES>().0 {
+        for (largest, word) in largest.iter_mut().zip(block) {
+            *largest = word.to_bits().max(*largest);
+        }
+    }
+    let mut found = false;
+    for largest in largest {
+        found |= largest >= least;
+    }
+    found
+}
