@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# tests/run.sh [--all]: installs the packages that the tests need and runs all tests, from a fresh clone on.
+# tests/run.sh [--all]: sets up a fresh clone, that is, installs the packages that the tests need, and runs the tests.
 # --all adds slow tests: the packagers' cargo-c, the JAX of benches/peers, all boards, and all tests on other CPUs.
 # Needs Rust (rustup or a package) and, to install missing packages, a Debian-like system with root or sudo.
 set -euo pipefail

@@ -1,4 +1,4 @@
-/* Work with the distribution p(z) on 2 of 5 in closed form: marginals, entropy, an exact sample and an exact gradient.
+/* Works with the distribution p(z) on 2 of 5 in closed form: marginals, entropy, an exact sample and an exact gradient.
  * Uses static memory only. */
 #include <stdio.h>
 #include "imle.h"

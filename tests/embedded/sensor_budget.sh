@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # sensor_budget.sh OUT_DIR: checks that the example that learns on the device prints the same on an emulated Cortex-M4F
-# with 128 KiB of flash and 64 KiB of RAM, on the host, and in Rust, and that its results are good enough and those of
-# the README. Run tests/c/run.sh and tests/embedded/run.sh first.
+# with 128 KiB of flash and 64 KiB of RAM, on the host, and in Rust, that its results are good enough, and that the
+# README reports them. Run tests/c/run.sh and tests/embedded/run.sh first.
 set -euo pipefail
 out=$(cd "$1" && pwd)
 cd "$(dirname "$0")/../.."

@@ -1,5 +1,5 @@
-/* The program whose instructions count.c counts. It computes samples with their gradients, which takes two MAPs of N
- * coordinates, once with the library and once in the naive way: the same layer as one would write it in C, with libm's
+/* The program whose instructions count.c counts. It computes samples with their gradients, each pair of which takes two
+ * MAPs of N coordinates, with the library and in the naive way: the same layer as one would write it in C, with libm's
  * logf and k scans for the k largest scores. */
 #include <math.h>
 #include <stdint.h>

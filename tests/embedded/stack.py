@@ -62,7 +62,7 @@ def moved(operation, arguments):
     return 0
 
 
-# Jumps to an address in a register or in memory. Jump tables count, because the archives are built without them.
+# Jumps to an address in a register or in memory. tbb and tbh use jump tables; the archives are built without these.
 INDIRECT = ("bx", "blx", "jr", "jalr", "tbb", "tbh")
 CALLS = ("bl", "jal", "jalr")
 MOVES = ("mov", "ldr")

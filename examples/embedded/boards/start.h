@@ -8,7 +8,7 @@
 
 extern uint32_t stack_top[], data_start[], data_end[], data_load[], bss_start[], bss_end[]; /* sections.ld */
 
-/* Asks the debugger or the emulator for an operation (Arm's semihosting, which RISC-V has taken over). */
+/* Asks the debugger or the emulator for an operation. RISC-V uses the operations of Arm's semihosting. */
 static uint32_t semihost(uint32_t operation, const void *argument);
 
 void board_write(const char *text) {
@@ -20,7 +20,7 @@ _Noreturn void board_exit(int status) {
     for (;;) semihost(0x20, stopped);                        /* SYS_EXIT_EXTENDED */
 }
 
-/* Fills RAM and runs the program. The core's file comes here as soon as compiled C can run. */
+/* Fills RAM and runs the program. The code of each core jumps here as soon as compiled C can run. */
 __attribute__((used)) static _Noreturn void start(void) {
     const uint32_t *from = data_load;
     for (volatile uint32_t *to = data_start; to < data_end;) *to++ = *from++;
