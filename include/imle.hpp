@@ -188,8 +188,8 @@ class key {
 public:
     constexpr key &seed(std::uint64_t run) noexcept { c_.seed = run; return *this; }
     constexpr key &step(std::uint64_t iteration) noexcept { c_.step = iteration; return *this; }
-    /// The number of the call's first row in the batch. With it a batch that is cut over threads or hosts gives the bits
-    /// of the whole batch.
+    /// The number of the call's first row in the batch. With it a batch that is cut over threads or hosts gives the
+    /// same bits as the whole batch.
     constexpr key &row0(std::uint64_t row) noexcept { c_.row0 = row; return *this; }
     constexpr const imle_key &c() const noexcept { return c_; }
 

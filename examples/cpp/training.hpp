@@ -77,7 +77,7 @@ public:
         return predictor_.predict(text.words, z, static_cast<float>(k_of(text)));
     }
 
-    // Makes one step of Adam. Returns the sum of the texts' losses, each of which is a mean over the samples.
+    // Makes one step of Adam. Returns the sum of the texts' losses; a text's loss is a mean over its samples.
     float step(const Texts &texts, std::uint64_t step, Batch &batch) {
         in_ranges(settings_.threads, texts.size(), [&](std::size_t first, std::size_t last) {
             choose_and_predict(texts, step, batch, first, last);

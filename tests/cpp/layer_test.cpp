@@ -592,7 +592,7 @@ void arrays_of_every_kind_become_spans() {
     CHECK(layer.map(c_array, {z}, work) == imle::status::ok && z[1] == 1.0f);
     CHECK(layer.map(array, {z}, work) == imle::status::ok && z[1] == 1.0f);
     CHECK(layer.map(imle::span<const float>(c_array, 3), {z}, work) == imle::status::ok && z[1] == 1.0f);
-    static_assert(!std::is_convertible_v<const std::array<float, 3> &, imle::span<float>>, "a const array is no output");
+    static_assert(!std::is_convertible_v<const std::array<float, 3> &, imle::span<float>>, "const stays const");
     static_assert(!std::is_convertible_v<std::vector<double> &, imle::span<const float>>, "double is not float");
 #if defined(__cpp_lib_span)
     static_assert(std::is_same_v<imle::span<float>, std::span<float>>);

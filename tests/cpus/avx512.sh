@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # avx512.sh: runs Rust tests on an x86-64 processor with AVX-512: the kernels, the laws and the pinned values, with few
-# cases. Not many machines have such a processor, so Bochs emulates one (QEMU does not know these instructions). Debian's
-# kernel boots there from a CD and starts the tests as its first process.
+# cases. Not many machines have such a processor, so Bochs emulates one (QEMU does not know these instructions).
+# Debian's kernel boots there from a CD and starts the tests as its first process.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
@@ -63,7 +63,7 @@ END
 echo continue >"$out/commands"
 rm -f "$out/serial.txt"
 bochs="stty rows 25 cols 80; bochs -q -f '$out/bochsrc' -rc '$out/commands'"
-TERM=xterm timeout --foreground 900 script -qec "$bochs" "$out/screen.txt" </dev/null >/dev/null || true # ends by power-off
+TERM=xterm timeout --foreground 900 script -qec "$bochs" "$out/screen.txt" </dev/null >/dev/null || true # powers off
 tr -d '\r' <"$out/serial.txt" | tee "$out/log.txt"
 grep -q 'kernel: avx512$' "$out/log.txt"
 grep -qx "${#tests[@]} of ${#tests[@]} passed" "$out/log.txt"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # run.sh [--all]: runs Rust tests on other CPUs, with std built from source: AArch64 and s390x (big-endian) on QEMU, and
 # 32-bit x86. Then runs tests/embedded/cases.c as WebAssembly under node, which must write what the host writes (run
-# tests/embedded/run.sh first). The tests are the pinned values, the laws and, on AArch64, the kernels, with a few cases.
+# tests/embedded/run.sh first). The tests are the pinned values, the laws and, on AArch64, the kernels, with few cases.
 # --all adds the kernels everywhere, the unit tests, the exact distributions and all cases.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

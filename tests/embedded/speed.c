@@ -1,6 +1,6 @@
-/* The program whose instructions count.c counts. It computes samples with their gradients, each pair of which takes two
- * MAPs of N coordinates, with the library and in the naive way: the same layer as one would write it in C, with libm's
- * logf and k scans for the k largest scores. */
+/* The program whose instructions count.c counts. It computes samples and their gradients with the library and in the
+ * naive way: the same layer as one would write it in C, with libm's logf and k scans for the k largest scores. A sample
+ * with its gradient takes two MAPs of N coordinates. */
 #include <math.h>
 #include <stdint.h>
 

@@ -4,7 +4,7 @@
 static uint32_t semihost(uint32_t operation, const void *argument) {
     register uint32_t a0 __asm__("a0") = operation;
     register const void *a1 __asm__("a1") = argument;
-    /* The debugger recognises the call by the instructions around it. All three must be uncompressed and on one page. */
+    /* The debugger recognises the call by the instructions around it. All three must be full-size and on one page. */
     __asm__ volatile(".option push\n\t.option norvc\n\t.balign 16\n\t"
                      "slli zero, zero, 0x1f\n\tebreak\n\tsrai zero, zero, 7\n\t.option pop"
                      : "+r"(a0) : "r"(a1) : "memory");
