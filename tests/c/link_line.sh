@@ -11,4 +11,4 @@ note=$(cargo rustc -p imle-ffi --release --features panic-handler --crate-type s
 gcc -std=c99 -O2 -Wall -Wextra -Wpedantic -Werror -ffreestanding -fno-stack-protector \
   -fno-tree-loop-distribute-patterns -nostdlib -static -I../../include no_libc.c "$out/libimle.a" -o "$out/no_libc"
 "$out/no_libc"
-echo "link line: empty; a static program without libc that draws and differentiates has $(stat -c %s "$out/no_libc") bytes"
+echo "link line: empty; without libc a program with a sample and its gradient has $(stat -c %s "$out/no_libc") bytes"
