@@ -10,20 +10,23 @@
 //     or_throw(layer.sample(key, theta, {z}, work));                                         // z [B][S][N]
 //     or_throw(layer.gradient(key, theta, imle::dz::per_sample(dz), {}, grad_theta, work));  // the same noise
 //
-// argmax chooses one, own_solver leaves the choice to you; exact_topk and exact_argmax are p(z) itself, in closed form.
-// Other estimators: straight_through, exact_topk::simple, exact_topk::score_function, perturbed_gradient,
-// fenchel_young. adaptive finds lambda from batch to batch.
+// topk chooses k of n, argmax one of n, and own_solver leaves the choice to your solver. exact_topk and exact_argmax
+// work on p(z) itself, in closed form. Other estimators of the gradient are straight_through, exact_topk::simple,
+// exact_topk::score_function, perturbed_gradient and fenchel_young. adaptive finds lambda from batch to batch.
 //
-// What this layer adds to the C functions, and all that it adds:
-// - sizes that name themselves: shape, options and key have chainable setters, choices are enums;
-// - memory with its length: every span is checked against the shape, too short is status::shape, nothing is written;
-// - a status that cannot be dropped by mistake ([[nodiscard]]), or exceptions where they are wanted: or_throw(call).
-// It computes nothing, stores nothing but its arguments, and allocates nothing; it needs neither exceptions nor RTTI.
-// imle.h says what each function computes, its ranges and its errors. A call here is const and may run on any number
-// of threads, as long as outputs and workspaces differ.
+// This layer adds three things to the C functions:
+// - Names for sizes: shape, options and key have setters that can be chained, and choices are enums.
+// - Lengths for memory: every span is checked against the shape. If one is too short, the call returns status::shape
+//   and writes nothing.
+// - A status that cannot be ignored by mistake ([[nodiscard]]), or exceptions if you prefer them: or_throw(call).
+// It computes nothing itself, stores only its arguments and allocates nothing. It needs neither exceptions nor RTTI.
+// imle.h says what each function computes, its ranges and its errors.
+//
+// The calls of a layer are const. They may run at the same time on any number of threads, as long as no output or
+// workspace of one overlaps memory that another uses, gaps between rows included.
 //
 // Arrays are row-major float: B = rows, N = n, K = k, S = samples. A span may be longer than needed. An empty span
-// without memory, written {}, stands for C's NULL: an output that is not wanted, an input that is not given.
+// without memory, written {}, stands for C's NULL: the output is not wanted, or the input is not given.
 
 #ifndef IMLE_HPP
 #define IMLE_HPP
@@ -46,7 +49,8 @@
 
 namespace imle {
 
-// The two kinds of span make two sets of types; these namespaces keep them apart in a program that mixes standards.
+// The types below differ between std::span and our own span. These namespaces keep the two sets apart in a program
+// whose files are compiled as C++17 and as C++20.
 #if defined(__cpp_lib_span)
 inline namespace with_std_span {
 
@@ -55,7 +59,8 @@ using span = std::span<T>;
 #else
 inline namespace with_own_span {
 
-/// Memory and its length, where std::span is missing. Made from arrays and from what has data() and size().
+/// Memory and its length: stands in for std::span, which C++17 lacks. Converts from arrays and from any object that
+/// has data() and size().
 template <class T>
 class span {
 public:
@@ -80,12 +85,12 @@ private:
 
 // ---- status ----
 
-/// What a call returns; ok is 0. After an argument error no output was written; after a data error (nonfinite,
-/// infeasible) the rows before the first bad one are complete and the others untouched.
+/// The result of a call; ok is 0. After an argument error no output has been written. After a data error (nonfinite,
+/// infeasible) the rows before the first bad one are complete, and that row and all later ones are untouched.
 enum class [[nodiscard]] status : imle_status {
     ok = IMLE_OK,
     null = IMLE_ERR_NULL,
-    shape = IMLE_ERR_SHAPE, // also: a span too short for the shape
+    shape = IMLE_ERR_SHAPE, // also if a span is too short for the shape
     stride = IMLE_ERR_STRIDE,
     workspace = IMLE_ERR_WORKSPACE,
     option = IMLE_ERR_OPTION,
@@ -95,12 +100,13 @@ enum class [[nodiscard]] status : imle_status {
     version = IMLE_ERR_VERSION,
 };
 
-/// One English sentence.
+/// One English sentence that describes the status.
 inline const char *message(status s) noexcept {
     return imle_status_message(static_cast<imle_status>(s));
 }
 
 #if defined(__cpp_exceptions)
+/// The exception that or_throw throws.
 class error : public std::exception {
 public:
     explicit error(status s) noexcept : status_(s) {}
@@ -111,7 +117,7 @@ private:
     status status_;
 };
 
-/// For those who prefer exceptions: or_throw(layer.sample(...)).
+/// Turns an error into an exception: or_throw(layer.sample(...)).
 inline void or_throw(status s) {
     if (s != status::ok) {
         throw error(s);
@@ -121,7 +127,7 @@ inline void or_throw(status s) {
 
 // ---- shape, options, key ----
 
-/// How large a call is. Until set: one row, k = 1, one sample; n must be set.
+/// The sizes of a call. The defaults are one row, k = 1 and one sample; n has no default and must be set.
 class shape {
 public:
     constexpr shape &rows(std::uint32_t b) noexcept { c_.rows = b; return *this; }
@@ -148,13 +154,13 @@ enum class difference : std::uint32_t { forward = IMLE_DIFFERENCE_FORWARD, centr
 
 enum class scale : std::uint32_t { inverse_lambda = IMLE_SCALE_INVERSE_LAMBDA, none = IMLE_SCALE_NONE };
 
-/// How to draw and how to estimate. Until set: imle_options_default.
+/// The noise and the estimator. The defaults are those of imle_options_default.
 class options {
 public:
     options() noexcept { imle_options_default(&c_); }
 
     options &noise(imle::noise law) noexcept { c_.noise = static_cast<std::uint32_t>(law); return *this; }
-    /// Sum-of-Gamma noise of s terms (IMLE_SOG_TERMS_INFINITE: the limit); kappa 0 is the row's k.
+    /// Sum-of-Gamma noise of `terms` terms, or its limit with IMLE_SOG_TERMS_INFINITE. kappa = 0 means the row's k.
     options &sum_of_gamma(std::uint32_t terms = 10, float kappa = 0) noexcept {
         c_.sog_terms = terms;
         c_.sog_kappa = kappa;
@@ -176,12 +182,14 @@ private:
     imle_options c_;
 };
 
-/// Which noise: row b draws from a pure function of (seed, step, row0 + b). Until set: all 0.
+/// Selects the noise: that of row b is a pure function of (seed, step, row0 + b), the options and the shape's n. All
+/// three are 0 by default.
 class key {
 public:
     constexpr key &seed(std::uint64_t run) noexcept { c_.seed = run; return *this; }
     constexpr key &step(std::uint64_t iteration) noexcept { c_.step = iteration; return *this; }
-    /// The number of the call's first row: a batch that is cut over threads or hosts gets the bits of the uncut one.
+    /// The number of the call's first row in the batch. With it a batch that is cut over threads or hosts gives the
+    /// same bits as the whole batch.
     constexpr key &row0(std::uint64_t row) noexcept { c_.row0 = row; return *this; }
     constexpr const imle_key &c() const noexcept { return c_; }
 
@@ -193,22 +201,23 @@ private:
 
 namespace detail {
 
-// The elements that `count` blocks, `stride` apart, span. (Here and below: what overflows, the C function refuses.)
+// The number of elements that `count` blocks span when their starts are `stride` apart. (These functions may overflow;
+// the C function refuses such sizes.)
 constexpr std::size_t extent(std::size_t count, std::size_t stride, std::size_t block) noexcept {
     return (count - 1) * stride + block;
 }
 
-// B blocks of `each` elements.
+// The number of elements in B blocks of `each`.
 constexpr std::size_t per_row(const shape &s, std::size_t each) noexcept {
     return s.c().rows * each;
 }
 
-// B times S blocks of `each` elements.
+// The number of elements in B S blocks of `each`.
 constexpr std::size_t per_state(const shape &s, std::size_t each) noexcept {
     return s.c().rows * each * s.c().samples;
 }
 
-// Absent memory fits: whether it may be absent is for the C function to say.
+// A span without memory fits: the C function decides if that array may be missing.
 template <class T>
 constexpr bool fits(span<T> data, std::size_t needed) noexcept {
     return data.data() == nullptr || data.size() >= needed;
@@ -218,7 +227,8 @@ constexpr bool fits(span<T> data, std::size_t needed) noexcept {
 
 // ---- views ----
 
-/// [B][N]: row b starts at b * stride; 0 means that rows follow one another. Made from any array, or {array, stride}.
+/// An array [B][N] whose row b starts at b * stride; stride 0 means that there are no gaps between rows. Converts from
+/// any array; {array, stride} sets the stride.
 template <class T>
 class rows {
 public:
@@ -239,16 +249,18 @@ private:
     std::size_t stride_;
 };
 
-/// dz = grad_z of row b's own loss (a batch's mean is taken after the layer: lambda multiplies dz).
+/// dz, the gradient of each row's own loss with respect to z. Take a mean over the batch after the layer: lambda
+/// multiplies dz, so a dz that is divided by B would need another lambda.
 class dz {
 public:
-    /// [B][S][N]: one gradient a sample.
+    /// [B][S][N]: one gradient per sample.
     static constexpr dz per_sample(span<const float> data) noexcept { return dz(data, 0, 0, true); }
 
-    /// [B][N]: one gradient a row, shared by its samples.
+    /// [B][N]: one gradient per row, shared by its samples.
     static constexpr dz shared(span<const float> data) noexcept { return dz(data, 0, 0, false); }
 
-    /// Element (b, s, i) is data[b * row_stride + s * sample_stride + i], 0 as in imle.h.
+    /// Element (b, s, i) is data[b * row_stride + s * sample_stride + i]. As in imle.h, row_stride 0 means rows without
+    /// gaps, and sample_stride 0 means one gradient per row, shared by its samples.
     static constexpr dz strided(span<const float> data, std::size_t row_stride, std::size_t sample_stride) noexcept {
         return dz(data, row_stride, sample_stride, false);
     }
@@ -276,7 +288,7 @@ private:
     bool per_sample_;
 };
 
-/// Scratch memory for one call at a time, workspace_len() floats of it; what it holds means nothing.
+/// Scratch memory for one call at a time, at least workspace_len() floats. Its contents mean nothing.
 class workspace {
 public:
     template <class Array, class = std::enable_if_t<std::is_convertible_v<Array &&, span<float>>>>
@@ -289,7 +301,7 @@ private:
     span<float> data_;
 };
 
-/// What map writes: at least one of z [B][N] and indices [B][K].
+/// The outputs of map: z [B][N] and indices [B][K], at least one of them.
 struct states {
     span<float> z{};
     span<std::uint32_t> indices{};
@@ -299,7 +311,7 @@ struct states {
     }
 };
 
-/// What sample writes: at least one of z [B][S][N], indices [B][S][K] and marginals [B][N].
+/// The outputs of sample: z [B][S][N], indices [B][S][K] and marginals [B][N], at least one of them.
 struct draws {
     span<float> z{};
     span<std::uint32_t> indices{};
@@ -311,7 +323,7 @@ struct draws {
     }
 };
 
-/// What exact sample writes: at least one of z [B][S][N] and indices [B][S][K].
+/// The outputs of exact::sample: z [B][S][N] and indices [B][S][K], at least one of them.
 struct exact_draws {
     span<float> z{};
     span<std::uint32_t> indices{};
@@ -319,7 +331,7 @@ struct exact_draws {
     constexpr bool fits(const shape &s) const noexcept { return draws{z, indices, {}}.fits(s); }
 };
 
-/// What exact marginals writes: at least one of marginals [B][N], log_partition [B] and entropy [B].
+/// The outputs of exact::marginals: marginals [B][N], log_partition [B] and entropy [B], at least one of them.
 struct moments {
     span<float> marginals{};
     span<float> log_partition{};
@@ -331,9 +343,11 @@ struct moments {
     }
 };
 
+/// Counts of the states that a gradient compared.
 using diagnostics = imle_diagnostics;
 
-/// Which side of theta a target lies on: minus is alpha theta - lambda dz, where the loss is lower.
+/// The side of theta on which a target lies: minus is alpha theta - lambda dz, where the loss is lower, and plus is
+/// alpha theta + lambda dz.
 enum class side : std::int32_t { plus = -1, minus = 1 };
 
 // ---- layers ----
@@ -384,11 +398,11 @@ struct exact_argmax_calls {
     static constexpr auto score_function = imle_argmax_score_function;
 };
 
-// The C functions of a family, called with a shape and, where they take one, a k per row.
+// Calls the C functions of a family with the layer's shape and, if they take it, its k per row.
 template <class Calls>
 class family {
 public:
-    /// The floats of workspace that every call needs; 0 if the shape is invalid.
+    /// The floats of workspace that each call needs; 0 if the shape is invalid.
     std::size_t workspace_len() const noexcept { return Calls::workspace_len(&shape_.c()); }
 
 protected:
@@ -414,28 +428,28 @@ protected:
 
 } // namespace detail
 
-/// What topk and argmax share: the C functions of a family, with spans checked.
+/// The calls that topk and argmax have in common.
 template <class Calls>
 class choice : public detail::family<Calls> {
 public:
     explicit choice(const imle::shape &shape, const imle::options &options = {}) noexcept
         : detail::family<Calls>(shape), options_(options) {}
 
-    /// row = the first row that sample (and gradient, unless dz is null) would refuse, B if all are good.
+    /// Sets row to the first row that sample would refuse, and gradient too if dz is given; B if all rows are good.
     status find_bad_row(const rows<const float> &theta, const dz &dz, std::uint32_t &row) const noexcept {
         return !fit(theta, dz) ? status::shape
                                : call(Calls::find_bad_row, theta.data(), theta.stride(), dz.data(), dz.row_stride(),
                                       dz.sample_stride(shape_), &row);
     }
 
-    /// z = MAP(theta): the choice at test time. The shape's S is ignored.
+    /// z = MAP(theta), the choice at test time. The shape's S is ignored.
     status map(const rows<const float> &theta, const states &out, const workspace &work) const noexcept {
         return !fit(theta, out) ? status::shape
                                 : call(Calls::map, theta.data(), theta.stride(), out.z.data(), out.indices.data(),
                                        work.data(), work.size());
     }
 
-    /// z_s = MAP(theta + tau eps_s), and their mean.
+    /// The forward pass: z_s = MAP(theta + tau eps_s). The marginals are the mean of z_s over the samples.
     status sample(const key &key, const rows<const float> &theta, const draws &out,
                   const workspace &work) const noexcept {
         return !fit(theta, out) ? status::shape
@@ -444,7 +458,8 @@ public:
                                        work.size());
     }
 
-    /// grad_theta = c (1/S) sum_s (z_s - z'_s). indices: what sample returned for the same key, or {} to draw again.
+    /// The backward pass: grad_theta = c (1/S) sum_s (z_s - z'_s), where c is 1 / lambda or 1 (options.scale). indices
+    /// are those that sample returned for the same key, or {} to draw the samples again.
     status gradient(const key &key, const rows<const float> &theta, const dz &dz, span<const std::uint32_t> indices,
                     const rows<float> &grad_theta, const workspace &work,
                     diagnostics *counts = nullptr) const noexcept {
@@ -456,7 +471,8 @@ public:
                           grad_theta.stride(), counts, work.data(), work.size());
     }
 
-    /// loss [B] = (1/S) sum_s max_z <z, theta + tau eps_s> - <theta, y>, and its gradient, (1/S) sum_s z_s - y.
+    /// loss [B] = (1/S) sum_s max_z <z, theta + tau eps_s> - <theta, y>, and grad_theta = (1/S) sum_s z_s - y, its
+    /// gradient. Each row of y [B][N] is an observed state or a mean of states.
     status fenchel_young(const key &key, const rows<const float> &theta, const rows<const float> &y, span<float> loss,
                          const rows<float> &grad_theta, const workspace &work) const noexcept {
         return !(fit(theta, y, grad_theta) && detail::fits(loss, shape_.c().rows))
@@ -471,7 +487,7 @@ private:
     imle::options options_;
 };
 
-/// k of n: z = 1 at the k largest scores.
+/// Chooses k of n: z = 1 at the k largest scores.
 class topk : public choice<detail::topk_calls> {
 public:
     using choice::choice;
@@ -480,20 +496,21 @@ public:
     topk &k_row(span<const std::uint32_t> ks) noexcept { k_row_ = ks; return *this; }
 };
 
-/// One of n: z = 1 at the largest score. The shape's k must be 1.
+/// Chooses one of n: z = 1 at the largest score. The shape's k must be 1.
 class argmax : public choice<detail::argmax_calls> {
 public:
     using choice::choice;
 };
 
-/// What exact_topk and exact_argmax share: p(z) proportional to exp(<z, theta> / temperature) itself.
+/// The calls that exact_topk and exact_argmax have in common. p(z) is proportional to exp(<z, theta> / temperature).
 template <class Calls>
 class exact : public detail::family<Calls> {
 public:
     explicit exact(const imle::shape &shape, float temperature = 1.0f) noexcept
         : detail::family<Calls>(shape), temperature_(temperature) {}
 
-    /// E[z], ln sum over z of exp(<z, theta> / temperature), and the entropy. The shape's S is ignored.
+    /// marginals = E[z], log_partition = ln sum over z of exp(<z, theta> / temperature), and the entropy of p, in nats.
+    /// The shape's S is ignored.
     status marginals(const rows<const float> &theta, const moments &out, const workspace &work) const noexcept {
         return !fit(theta, out) ? status::shape
                                 : call(Calls::marginals, temperature_, theta.data(), theta.stride(),
@@ -510,7 +527,7 @@ public:
                           out.data(), work.data(), work.size());
     }
 
-    /// z_s drawn from p.
+    /// Draws the samples z_s from p, independent of one another.
     status sample(const key &key, const rows<const float> &theta, const exact_draws &out,
                   const workspace &work) const noexcept {
         return !fit(theta, out) ? status::shape
@@ -518,7 +535,7 @@ public:
                                        out.z.data(), out.indices.data(), work.data(), work.size());
     }
 
-    /// log_prob [B][S] = ln p(z_s), of states as indices [B][S][K].
+    /// log_prob [B][S] = ln p(z_s). The states come as indices [B][S][K].
     status log_prob(const rows<const float> &theta, span<const std::uint32_t> indices, span<float> log_prob,
                     const workspace &work) const noexcept {
         const bool listed = detail::fits(indices, detail::per_state(shape_, shape_.c().k));
@@ -528,7 +545,7 @@ public:
                           work.data(), work.size());
     }
 
-    /// kl [B] = the divergence from p to the distribution of theta_other. The shape's S is ignored.
+    /// kl [B] = KL(p || q), where q is the distribution with the scores theta_other. The shape's S is ignored.
     status kl(const rows<const float> &theta, const rows<const float> &theta_other, span<float> kl,
               const workspace &work) const noexcept {
         return !(fit(theta, theta_other) && detail::fits(kl, shape_.c().rows))
@@ -537,7 +554,8 @@ public:
                           theta_other.stride(), kl.data(), work.data(), work.size());
     }
 
-    /// grad_theta = (1 / temperature) Cov(z) (1/S) sum_s dz_s, with dz_s at the samples of `sample`.
+    /// grad_theta = (1 / temperature) Cov(z) (1/S) sum_s dz_s, where dz_s is the gradient of the loss at a z_s that
+    /// `sample` drew.
     status simple(const rows<const float> &theta, const dz &dz, const rows<float> &grad_theta,
                   const workspace &work) const noexcept {
         return !fit(theta, dz, grad_theta)
@@ -546,7 +564,8 @@ public:
                           dz.sample_stride(shape_), grad_theta.data(), grad_theta.stride(), work.data(), work.size());
     }
 
-    /// The score function of p with a leave-one-out baseline, of the losses [B][S] at the samples of `sample`.
+    /// The score-function estimator of p with a leave-one-out baseline. losses [B][S] are those of the states that
+    /// `sample` drew; indices [B][S][K] are these states.
     status score_function(const rows<const float> &theta, span<const std::uint32_t> indices,
                           span<const float> losses, const rows<float> &grad_theta) const noexcept {
         const bool listed = detail::fits(indices, detail::per_state(shape_, shape_.c().k));
@@ -562,7 +581,7 @@ private:
     float temperature_;
 };
 
-/// The distribution on k-subsets.
+/// The distribution on the k-subsets of n.
 class exact_topk : public exact<detail::exact_topk_calls> {
 public:
     using exact::exact;
@@ -577,13 +596,13 @@ public:
     using exact::exact;
 };
 
-/// Any other set of states: the caller's solver finds MAP(scores) for the scores [B][S][N] of perturb and of target.
+/// Any other set of states: your solver finds MAP(scores) for the scores [B][S][N] that perturb and target write.
 class own_solver {
 public:
     explicit own_solver(const imle::shape &shape, const imle::options &options = {}) noexcept
         : shape_(shape), options_(options) {}
 
-    /// scores = theta + tau eps_s: solve them for z_s.
+    /// scores = theta + tau eps_s. Your solver finds z_s for them.
     status perturb(const key &key, const rows<const float> &theta, span<float> scores) const noexcept {
         return !(theta.fits(shape_) && fits(scores))
                    ? status::shape
@@ -591,7 +610,7 @@ public:
                                          scores.data())};
     }
 
-    /// scores = theta' + tau' eps_s with perturb's eps: solve them for z'_s.
+    /// scores = theta'_s + tau' eps_s, with the eps_s of perturb for the same key. Your solver finds z'_s for them.
     status target(const key &key, side side, const rows<const float> &theta, const dz &dz,
                   span<float> scores) const noexcept {
         return !(theta.fits(shape_) && dz.fits(shape_) && fits(scores))
@@ -601,7 +620,8 @@ public:
                                         dz.sample_stride(shape_), scores.data())};
     }
 
-    /// grad_theta = c (1/S) sum_s (z_s - z'_s), of states [B][S][N].
+    /// grad_theta = c (1/S) sum_s (z_s - z'_s), where c is 1 / lambda or 1 (options.scale). z and z_target are states
+    /// [B][S][N].
     status difference(span<const float> z, span<const float> z_target, const rows<float> &grad_theta) const noexcept {
         return !(fits(z) && fits(z_target) && grad_theta.fits(shape_))
                    ? status::shape
@@ -609,14 +629,14 @@ public:
                                             grad_theta.stride())};
     }
 
-    /// eps_s itself, before tau.
+    /// epsilon [B][S][N] = eps_s, not yet multiplied by tau.
     status noise(const key &key, span<float> epsilon) const noexcept {
         return !fits(epsilon) ? status::shape
                               : status{imle_noise(&shape_.c(), &options_.c(), &key.c(), epsilon.data())};
     }
 
 private:
-    // [B][S][N]
+    // Has room for states [B][S][N].
     bool fits(span<const float> states) const noexcept {
         return detail::fits(states, detail::per_state(shape_, shape_.c().n));
     }
@@ -636,7 +656,8 @@ inline status straight_through(const shape &shape, const rows<const float> &thet
                                               dz.sample_stride(shape), grad_theta.data(), grad_theta.stride())};
 }
 
-/// The score function of the noise with a leave-one-out baseline, of the losses [B][S] at the samples of any layer.
+/// The score-function estimator of the noise with a leave-one-out baseline. losses [B][S] are those of the samples that
+/// any layer drew with the same key and options.
 inline status perturbed_gradient(const shape &shape, const options &options, const key &key,
                                  const rows<const float> &theta, span<const float> losses,
                                  const rows<float> &grad_theta) noexcept {
@@ -650,12 +671,12 @@ inline status perturbed_gradient(const shape &shape, const options &options, con
 
 enum class rule : std::uint32_t { additive = IMLE_ADAPTIVE_ADDITIVE, multiplicative = IMLE_ADAPTIVE_MULTIPLICATIVE };
 
-/// A lambda that finds itself: lambda = a ||theta|| / ||dz||. Until set: imle_adaptive_default. The state is c(), plain
-/// data to be saved.
+/// Finds lambda = a ||theta|| / ||dz|| by adapting a from batch to batch. The defaults are those of
+/// imle_adaptive_default. c() is the whole state, plain data that you can save.
 class adaptive {
 public:
     adaptive() noexcept { imle_adaptive_default(&c_); }
-    /// A state that was saved.
+    /// Goes on from a saved state.
     explicit adaptive(const imle_adaptive &saved) noexcept : c_(saved) {}
 
     adaptive &rule(imle::rule rule) noexcept { c_.rule = static_cast<std::uint32_t>(rule); return *this; }
@@ -667,12 +688,13 @@ public:
     adaptive &target(float g) noexcept { c_.target = g; return *this; }
     const imle_adaptive &c() const noexcept { return c_; }
 
-    /// lambda for the gradient of this theta and dz, all rows and samples; 0 if dz is 0: there is nothing to learn.
+    /// Computes lambda for the gradient of this theta and dz; pass all rows and samples. It is 0 if dz is 0: then skip
+    /// the gradient, because there is nothing to learn.
     status lambda(span<const float> theta, span<const float> dz, float &lambda) const noexcept {
         return status{imle_adaptive_lambda(&c_, theta.data(), theta.size(), dz.data(), dz.size(), &lambda)};
     }
 
-    /// Moves a after a gradient, by what the gradient counted.
+    /// Adapts a to the counts of the gradient that was computed with this lambda.
     status update(const diagnostics &counts) noexcept { return status{imle_adaptive_update(&c_, &counts)}; }
 
 private:
@@ -685,12 +707,12 @@ inline std::uint32_t abi_version() noexcept {
     return imle_abi_version();
 }
 
-/// "0.1.0"
+/// The version of the library, such as "0.1.0".
 inline const char *version() noexcept {
     return imle_version();
 }
 
-/// Which instruction set this machine runs: "avx512", "avx2", "neon" or "portable".
+/// The instruction set that the library uses on this machine: "avx512", "avx2", "neon" or "portable".
 inline const char *kernel() noexcept {
     return imle_kernel();
 }

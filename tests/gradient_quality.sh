@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The estimators reach the published figures and the README's, on the published problem; the page is whole.
+# Checks that the estimators reach the published figures and those of the READMEs on the published problem, and that the
+# page is complete.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tmp=$(mktemp -d)
@@ -12,7 +13,7 @@ measure --out "$tmp/page.html" 2>/dev/null | tee "$tmp/tables"
 grep -q '</html>' "$tmp/page.html"
 if grep -qE '(src|href)="?http' "$tmp/page.html"; then echo "the page loads something" && exit 1; fi
 
-# The problem is that of numpy's RandomState(0), with f64 values from numpy and from enumeration.
+# The problem must be that of numpy's RandomState(0). These values were computed by numpy and by enumeration in f64.
 while read -r line; do
   grep -qF -- "$line" "$tmp/tables" || { echo "not as computed elsewhere: $line"; exit 1; }
 done <<'VALUES'
@@ -24,7 +25,8 @@ A 10.415384  H 4.509574  E 5.239365  least 1.125151
 VALUES
 echo "ok: the published problem, one self-contained page"
 
-# All 32 figures within 3.5 standard errors: by chance one is farther off for 1.5 % of the seeds; this seed is fixed.
+# All 32 figures must lie within 3.5 standard errors. With 1.5 % of the seeds chance alone puts one of them outside, but
+# this seed is fixed.
 [[ $(grep -c ' agrees, ' "$tmp/tables") == 11 ]]
 if grep 'DIFFERS' "$tmp/tables"; then exit 1; fi
 echo "ok: 11 of 11 published rows agree"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The main job reaches what the README says, writes its page, and refuses bad input with one line and exit code 2.
+# Checks that the main job gives the results of the README, writes its page, and refuses bad input with one line and
+# exit code 2.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tmp=$(mktemp -d)
@@ -9,7 +10,7 @@ cargo build --quiet --release --example learning_to_explain
 explain() { "${CARGO_TARGET_DIR:-target}/release/examples/learning_to_explain" "$@"; }
 
 explain --seeds 3 --out "$tmp/page.html" 2>/dev/null | tee "$tmp/table"
-# The first number of column COLUMN in the row of METHOD.
+# mean METHOD COLUMN: the first number of that column in the row of the method.
 mean() { awk -F '  +' -v method="$1" -v column="$2" 'index($0, method) { split($column, n, " "); print n[1] }' "$tmp/table"; }
 r2=$(mean '5 words, I-MLE' 3) random=$(mean '5 random words' 3) ratio=$(mean '5 words, I-MLE' 5)
 awk -v r2="$r2" -v random="$random" -v ratio="$ratio" \
@@ -25,7 +26,7 @@ for method in 'all words' '5 random words' '5 words, straight-through' '5 words,
 done
 echo "ok: the README has this table"
 
-# refuses MESSAGE OPTION...
+# refuses MESSAGE OPTION...: checks that the main job refuses these options with this message.
 refuses() {
   local status=0
   explain --out "$tmp/none.html" "${@:2}" >"$tmp/out" 2>"$tmp/err" || status=$?

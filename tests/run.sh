@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Sets up what the tests need and runs them. From a fresh clone: tests/run.sh [--all]
-# --all adds what takes long: the packagers' cargo-c, the JAX of benches/peers, all boards, all tests on other CPUs.
-# Needs Rust (rustup or a package), a Debian-like system for the set-up, and root or sudo where packages are missing.
+# tests/run.sh [--all]: sets up a fresh clone, that is, installs the packages that the tests need, and runs the tests.
+# --all adds slow tests: the packagers' cargo-c, the JAX of benches/peers, all boards, and all tests on other CPUs.
+# Needs Rust (rustup or a package) and, to install missing packages, a Debian-like system with root or sudo.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 section() { printf '\n== %s\n' "$*"; }
 
-# Debian packages by the program that each brings. A program that is missing and cannot be installed is a failure.
+# The Debian package of each program. The tests fail if a program is missing and cannot be installed.
 declare -A package=(
   [gcc]=gcc [g++]=g++ [clang]=clang [cmake]=cmake [make]=make [pkg-config]=pkg-config [valgrind]=valgrind
   [python3]=python3 [node]=nodejs [wasm-ld]=lld [qemu-aarch64]=qemu-user
@@ -16,8 +16,8 @@ declare -A package=(
   [i686-linux-gnu-gcc]=gcc-i686-linux-gnu
   [bochs]=bochs [cpio]=cpio [genisoimage]=genisoimage
 )
-# What brings no program: a second Rust, with the source of core, for the targets that the first has no standard library
-# for, the C libraries of the cross compilers, and the parts of an emulated PC.
+# Packages that bring no program of their own: a second Rust with the source of core, for targets for which the first
+# has no standard library; the C libraries of the cross compilers; and parts of an emulated PC.
 libraries=(rustc-web rust-web-src cargo-web libstd-rust-web-dev libnewlib-arm-none-eabi picolibc-riscv64-unknown-elf
   libc6-dev-arm64-cross libc6-dev-s390x-cross libc6-dev-i386-cross bochsbios vgabios bochs-term
   isolinux syslinux-common busybox-static)
@@ -39,7 +39,7 @@ install() {
 ((${#missing[@]} + ${#emulators[@]} == 0)) || $sudo apt-get update -q
 ((${#missing[@]} == 0)) || install --no-remove "${missing[@]}"
 if ((${#emulators[@]})); then
-  # The emulators are of one version with qemu-utils: another one of it goes, and comes back in theirs.
+  # The emulators need qemu-utils in their own version. Installing them removes another version, so install it again.
   install "${emulators[@]}"
   install --no-remove qemu-utils
 fi

@@ -1,4 +1,5 @@
-/* The distribution on 2 of 5 itself: marginals, entropy, an exact sample, and an exact gradient. Static memory only. */
+/* Works with the distribution p(z) on 2 of 5 in closed form: marginals, entropy, an exact sample and an exact gradient.
+ * Uses static memory only. */
 #include <stdio.h>
 #include "imle.h"
 
@@ -6,7 +7,7 @@ enum { N = 5, K = 2 };
 
 int main(void) {
     const float theta[N] = {0.3f, -1.2f, 0.9f, 0.0f, 0.5f}; /* scores, from your model */
-    const float v[N] = {0.5f, 0.0f, 2.0f, -3.0f, 0.0f};     /* of the loss <v, mu> */
+    const float v[N] = {0.5f, 0.0f, 2.0f, -3.0f, 0.0f};     /* gradient of the loss <v, mu> */
     static float mu[N], z[N], grad_theta[N], log_partition, entropy, log_prob;
     static float work[IMLE_TOPK_EXACT_WORKSPACE_LEN(N, K)];
     static uint32_t indices[K];

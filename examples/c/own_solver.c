@@ -1,16 +1,16 @@
-/* Learn the costs of terrain from shortest paths, through the caller's own Dijkstra.
+/* Learns the costs of terrain from shortest paths, with Dijkstra's algorithm as the caller's own solver.
  *
  * A map is a grid of cells with FEATURES numbers each (slope, mud, water). Walkers go from the top left to the bottom
- * right and take the cheapest way, but only they know what makes a way cheap:
+ * right and take the cheapest path, but only they know what makes a path cheap:
  *
  *   cost of cell i   = <w*, feature_i>, the cost of a path is the sum over its cells; w* is hidden from the learner
  *   state z          = 1 on the cells of a path, 0 elsewhere
  *   score            = minus cost: theta_i = -<w, feature_i>, so MAP(theta) = argmax <z, theta> = the cheapest path
  *   loss(z)          = Hamming distance to the walked path z*, dz_i = 1 - 2 z*_i
  *
- * Dijkstra has no gradient. Each step of training perturbs theta (imle_perturb), solves, forms the target scores
- * (imle_target), solves again, and takes the difference (imle_difference), which is the gradient for theta; the chain
- * rule carries it to w. w is learnt on MAPS maps and tested on as many others. */
+ * The solver has no gradient. Each step of training perturbs theta (imle_perturb), solves, computes the scores of the
+ * target (imle_target), solves again, and takes the difference (imle_difference). This is the gradient for theta, and
+ * the chain rule carries it to w. The program learns w on MAPS maps and tests it on as many others. */
 #include <float.h>
 #include <stdio.h>
 
@@ -20,15 +20,15 @@ enum { SIDE = 12, CELLS = SIDE * SIDE, FEATURES = 3, MAPS = 20, MOST_STEPS = 200
 
 typedef struct problem {
     float feature[MAPS][CELLS][FEATURES];
-    float walked[MAPS][CELLS]; /* z*, the path that is cheapest under w* */
+    float walked[MAPS][CELLS]; /* z*, the cheapest path under w* */
 } problem;
 
-/* A negative cost counts as nearly none: what Dijkstra's algorithm asks for. */
+/* Dijkstra's algorithm needs positive costs, so a negative one counts as nearly 0. */
 static float cost_of(float score) {
     return score < -0.001f ? -score : 0.001f;
 }
 
-/* MAP(scores): marks the cheapest path from the first cell to the last, each cell a step from its four neighbours. */
+/* MAP(scores): marks the cheapest path from the first cell to the last. A step goes to one of four neighbours. */
 static void dijkstra(const float *score, float *z) {
     static const int step_x[4] = {1, 0, -1, 0}, step_y[4] = {0, 1, 0, -1};
     float distance[CELLS];
@@ -71,14 +71,14 @@ static void score(const problem *p, const float *w, float *theta) {
     }
 }
 
-/* Uniform on [0, 1), the same on every machine. */
+/* Uniform on [0, 1), with the same numbers on every machine. */
 static float uniform(void) {
     static uint32_t state = 1;
     state = state * 1664525u + 1013904223u;
     return (float)(state >> 8) / 16777216.0f;
 }
 
-/* Maps of uniform features, and the paths that a walker with costs w takes. */
+/* Makes maps with uniform features, and the paths that a walker with costs w takes on them. */
 static void make(problem *p, const float *w) {
     static float theta[MAPS * CELLS];
     float *feature = &p->feature[0][0][0];
@@ -87,7 +87,7 @@ static void make(problem *p, const float *w) {
     solve(theta, &p->walked[0][0]);
 }
 
-/* On how many maps w leads along the walked path. */
+/* The number of maps on which w finds the walked path. */
 static int found(const problem *p, const float *w) {
     static float theta[MAPS * CELLS], z[MAPS * CELLS];
     const float *walked = &p->walked[0][0];
@@ -102,12 +102,12 @@ static int found(const problem *p, const float *w) {
     return maps;
 }
 
-/* The gradient of the mean loss with respect to w, estimated by Implicit MLE: two solver calls a map. */
+/* Estimates the gradient of the mean loss with respect to w by Implicit MLE, with two solver calls per map. */
 static imle_status gradient(const problem *p, const imle_options *options, uint64_t step, const float *w,
                             float *grad_w) {
     static float theta[MAPS * CELLS], scores[MAPS * CELLS], dz[MAPS * CELLS], grad_theta[MAPS * CELLS];
     static float z[MAPS * CELLS], z_target[MAPS * CELLS];
-    const imle_shape shape = {.rows = MAPS, .n = CELLS, .k = 0, .samples = 1}; /* k is the solver's business */
+    const imle_shape shape = {.rows = MAPS, .n = CELLS, .k = 0, .samples = 1}; /* k is not used */
     const imle_key key = {.seed = 1, .step = step, .row0 = 0};
     const float *feature = &p->feature[0][0][0], *walked = &p->walked[0][0];
 
@@ -139,7 +139,7 @@ static void show(unsigned step, const problem *training, const problem *test, co
 }
 
 int main(void) {
-    const float w_true[FEATURES] = {1.0f, 3.0f, 9.0f}; /* w*; shortest paths tell it up to a factor */
+    const float w_true[FEATURES] = {1.0f, 3.0f, 9.0f}; /* w*; paths determine it up to a factor */
     float w[FEATURES] = {1.0f, 1.0f, 1.0f}, grad_w[FEATURES];
     static problem training, test;
     make(&training, w_true);
@@ -147,7 +147,7 @@ int main(void) {
 
     imle_options options;
     imle_options_default(&options);
-    options.temperature = options.target_temperature = 0.05f; /* noise well below the costs */
+    options.temperature = options.target_temperature = 0.05f; /* far less noise than the costs */
 
     unsigned step = 0;
     for (; step < MOST_STEPS && found(&training, w) < MAPS; step++) {

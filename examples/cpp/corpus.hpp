@@ -1,5 +1,5 @@
-// Scored texts, one a line (id TAB score TAB text), as the networks see them: words as numbers, scores standardised,
-// split into training, validation and test.
+// Reads scored texts, one per line (id TAB score TAB text), and prepares them for the networks: words become numbers,
+// scores are standardised, and the texts are split into training, validation and test.
 
 #pragma once
 
@@ -28,13 +28,13 @@ struct Example {
     float target; // (score - mean) / deviation
 };
 
-// In a word: letters, digits, apostrophes. Bytes of other alphabets than ASCII count as letters.
+// Words consist of letters, digits and apostrophes. Bytes outside ASCII count as letters.
 inline bool in_word(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '\'' ||
            static_cast<unsigned char>(c) >= 0x80;
 }
 
-// The longest runs of such characters, less the apostrophes at their ends, ASCII in lower case.
+// The longest runs of such characters, without apostrophes at their ends and with ASCII in lower case.
 inline std::vector<std::string> words_of(const std::string &text) {
     std::vector<std::string> words;
     for (auto at = text.begin(); at != text.end();) {
@@ -73,7 +73,7 @@ inline std::vector<Text> read_texts(const std::string &file) {
             throw std::runtime_error(file + ":" + std::to_string(number) + ": expected id TAB score TAB text");
         }
         std::vector<std::string> words = words_of(end);
-        if (!words.empty()) { // nothing can be chosen from a text without words
+        if (!words.empty()) { // a text without words offers no choice
             texts.push_back({score, std::move(words)});
         }
     }
@@ -83,7 +83,7 @@ inline std::vector<Text> read_texts(const std::string &file) {
     return texts;
 }
 
-// Words that carry feeling on their own, by human judgement: the first column.
+// The words that carry feeling on their own in human judgement: the first column of the file.
 inline std::unordered_set<std::string> read_lexicon(const std::string &file) {
     std::ifstream stream = open(file);
     std::unordered_set<std::string> lexicon;
@@ -94,15 +94,16 @@ inline std::unordered_set<std::string> read_lexicon(const std::string &file) {
     return lexicon;
 }
 
-// One shuffled split: 80 % training, 10 % validation, 10 % test. Vocabulary, mean and deviation come from the training
-// texts alone. Words seen at least twice there are numbered from 1 by first appearance; all others are number 0.
+// A shuffled split into 80 % training, 10 % validation and 10 % test. Vocabulary, mean and deviation come from the
+// training texts alone. Words that occur there at least twice are numbered from 1 in the order of their first
+// appearance; all others have number 0.
 class Corpus {
 public:
     std::vector<Example> training, validation, test;
-    std::size_t longest = 0; // words of the longest text: the length that texts are padded to
+    std::size_t longest = 0; // words of the longest text; all texts are padded to this length
     float deviation = 0;     // of the training scores
 
-    // Keeps pointers to the texts.
+    // Keeps pointers to the texts, so these must live longer.
     Corpus(const std::vector<Text> &texts, std::uint64_t seed) {
         std::vector<const Text *> order;
         for (const Text &text : texts) {
@@ -120,7 +121,7 @@ public:
         test = examples(validated, order.end());
     }
 
-    // How many words the networks tell apart, number 0 included.
+    // The number of words that the networks distinguish, number 0 included.
     std::size_t vocabulary() const { return numbers_.size() + 1; }
 
 private:

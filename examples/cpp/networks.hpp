@@ -1,20 +1,20 @@
-// The two small networks and their gradients, written out by hand; the Rust example has the same ones.
+// The two small networks and their gradients, written out by hand. The Rust example has the same ones.
 //
-// x_j is the number of the text's j-th word, E an embedding (each network has its own).
+// x_j is the number of the text's j-th word, and E an embedding (each network has its own).
 //
-//     scorer h_v: one score a word, from the word and its neighbours
+//     scorer h_v: one score per word, from the word and its neighbours
 //         hidden_j = relu(bias + sum_o E[x_{j+o}] C_o),  o = -REACH..REACH, words outside the text count as 0
-//         theta_j  = <output, hidden_j>                  no bias: it would not change which words are on top
+//         theta_j  = <output, hidden_j>                  no bias: it would not change the k largest scores
 //
-//     predictor f_u: one number a text, from the chosen words only, in no order
+//     predictor f_u: one number per text, from the chosen words only, whatever their order
 //         pooled   = (1/k) sum_j z_j E[x_j]
 //         hidden   = relu(bias + pooled W)
 //         y        = <output, hidden> + shift
 //
 //     loss of one choice: (y - target)^2
 //
-// A text's gradient goes to memory of its own (TextGradient) and from there, text after text, to the weights: so
-// texts may be spread over threads, and the sums do not depend on how.
+// Each text's gradient has memory of its own (TextGradient) and is added to that of the weights text after text. So
+// threads can share the texts, and the sums do not depend on how they do.
 
 #pragma once
 
@@ -43,7 +43,7 @@ inline void add(float *into, float factor, const float *row, std::size_t count) 
     }
 }
 
-// Eight partial sums, so that the compiler can use vector registers.
+// Keeps eight partial sums, so that the compiler can use vector registers.
 inline float dot(const float *a, const float *b, std::size_t count) {
     std::array<float, 8> sums{};
     for (std::size_t i = 0; i < count; i += 8) {
@@ -63,7 +63,7 @@ inline Hidden relu(Hidden x) {
     return x;
 }
 
-// The gradient in front of a relu layer whose output `hidden` met the weights `output`.
+// `grad` is the loss's gradient for <output, hidden>, where hidden = relu(x). Returns the gradient for x.
 inline Hidden through_relu(const Hidden &hidden, float grad, const float *output) {
     Hidden before{};
     for (std::size_t i = 0; i < HIDDEN; i++) {
@@ -72,7 +72,7 @@ inline Hidden through_relu(const Hidden &hidden, float grad, const float *output
     return before;
 }
 
-// Weights with their gradient, and Adam (Kingma and Ba, 2015).
+// Weights with their gradient, trained by Adam (Kingma and Ba, 2015).
 class Weights {
 public:
     std::vector<float> value, gradient;
@@ -87,7 +87,7 @@ public:
         }
     }
 
-    // The step-th update, counted from 1, of the weights first to last; clears their gradient.
+    // Makes update number `step`, counted from 1, of the weights from first to last - 1 and clears their gradient.
     void update(float step, float rate, std::size_t first, std::size_t last) {
         const float correct_mean = 1.0f / (1.0f - std::pow(0.9f, step));
         const float correct_square = 1.0f / (1.0f - std::pow(0.999f, step));
@@ -103,9 +103,9 @@ private:
     std::vector<float> mean_, square_;
 };
 
-// What one text adds to the gradient of a network.
+// The contribution of one text to the gradient of a network.
 struct TextGradient {
-    std::vector<float> embedding; // [words][EMBEDDING]: of the embeddings of the text's words
+    std::vector<float> embedding; // [words][EMBEDDING], for the embeddings of the text's words
     std::vector<float> layers;
 
     void clear(std::size_t words, std::size_t layer_weights) {
@@ -114,7 +114,7 @@ struct TextGradient {
     }
 };
 
-// An embedding and the layers behind it, one after another in `layers`.
+// An embedding and the layers after it, which lie one after another in `layers`.
 struct Network {
     Weights embedding, layers;
 
@@ -148,17 +148,17 @@ public:
         }
     }
 
-    // Adds `weight` times the gradient of a loss to the text's, given its gradient with respect to theta.
+    // Adds `weight` times the gradient of a loss to that of the text. grad_theta is the loss's gradient for theta.
     void backward(const Words &words, const float *grad_theta, float weight, TextGradient &text) const {
         for (std::size_t j = 0; j < words.size(); j++) {
-            if (grad_theta[j] != 0.0f) { // few words: the layer's gradient is sparse
+            if (grad_theta[j] != 0.0f) { // true for few words: the layer's gradient is sparse
                 backward_word(words, j, weight * grad_theta[j], text);
             }
         }
     }
 
 private:
-    // Where the layers start.
+    // The offsets of the layers in `layers`.
     static constexpr std::size_t CONTEXT = 0, BIAS = WINDOW * EMBEDDING * HIDDEN, OUTPUT = BIAS + HIDDEN;
 
     // Calls visit(offset in the window, position in the text) for the words around word j.
@@ -211,8 +211,9 @@ public:
 
     float predict(const Words &words, const float *z, float k) const { return output(hidden(pooled(words, z, k))); }
 
-    // Returns the loss (y - target)^2. Adds `weight` times its gradient to the text's; writes dz, its gradient with
-    // respect to z, without `weight` and for every word: the layer asks what a change of choice would do.
+    // Returns the loss (y - target)^2. Adds `weight` times its gradient to that of the text. Writes dz, the loss's
+    // gradient for z, without `weight`, and for words that were not chosen too: the layer needs to know how each change
+    // of the choice would change the loss.
     float backward(const Words &words, const float *z, float k, float target, float weight, TextGradient &text,
                    float *dz) const {
         const auto sum = pooled(words, z, k);
@@ -240,7 +241,7 @@ public:
     }
 
 private:
-    // Where the layers start.
+    // The offsets of the layers in `layers`.
     static constexpr std::size_t MIDDLE = 0, BIAS = EMBEDDING * HIDDEN, OUTPUT = BIAS + HIDDEN, SHIFT = OUTPUT + HIDDEN;
 
     std::array<float, EMBEDDING> pooled(const Words &words, const float *z, float k) const {

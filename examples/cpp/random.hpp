@@ -1,5 +1,5 @@
-// SplitMix64: the generator behind the split, the initial weights and the order of the texts, the same as in the Rust
-// example, so that both make the very same split.
+// SplitMix64, the generator for the split, the initial weights and the order of the texts. The Rust example uses the
+// same one, so both make the same split.
 
 #pragma once
 
@@ -9,7 +9,7 @@
 
 class SplitMix64 {
 public:
-    // Each use of a seed has a stream of its own, so that none shifts another.
+    // Each use of a seed has a stream of its own: if one use draws more numbers, the others still draw the same.
     SplitMix64(std::uint64_t seed, std::uint64_t stream) : state_(seed) { state_ = next() ^ stream; }
 
     std::uint64_t next() {
@@ -23,7 +23,7 @@ public:
     // Uniform on [-1, 1), from the 24 highest bits.
     float symmetric() { return static_cast<float>(next() >> 40) / 8'388'608.0f - 1.0f; }
 
-    // Fisher-Yates from the last element to the second; the modulo's bias is below 2^-40 here.
+    // Fisher-Yates from the last element to the second. The bias of the modulo is below 2^-40 here.
     template <class T>
     void shuffle(std::vector<T> &items) {
         for (std::size_t count = items.size(); count > 1; count--) {

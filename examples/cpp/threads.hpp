@@ -1,4 +1,4 @@
-// Work over a range, spread over threads.
+// Spreads work on a range over threads.
 
 #pragma once
 
@@ -7,8 +7,8 @@
 #include <thread>
 #include <vector>
 
-// Cuts 0..count into as many ranges as there are threads and calls job(first, last) on each that is not empty.
-// A job that writes only what belongs to its range gives the same bits for any number of threads.
+// Cuts 0..count into one range per thread and calls job(first, last) for each range that is not empty. A job that
+// writes only what belongs to its range gives the same bits for any number of threads.
 template <class Job>
 void in_ranges(std::size_t threads, std::size_t count, const Job &job) {
     std::vector<std::exception_ptr> failures(threads);

@@ -1,4 +1,4 @@
-// The training loop: scorer, choice, predictor, and the way back.
+// The training loop: scorer, choice and predictor forwards, and the gradient backwards through all three.
 
 #pragma once
 
@@ -17,10 +17,10 @@
 
 constexpr std::size_t BATCH = 40; // texts per step
 constexpr float RATE = 5e-4f;     // Adam's learning rate
-// The straight-through scorer's rate, the best of 5e-6 to 5e-4 on validation texts.
+// The rate of the straight-through scorer: of rates from 5e-6 to 5e-4 the best on validation texts.
 constexpr float STRAIGHT_THROUGH_RATE = 5e-5f;
 
-// Which words the predictor sees, and what the scorer learns from.
+// Decides which words the predictor sees, and how the scorer learns.
 enum class Method { all_words, random_words, straight_through, implicit_mle };
 
 struct Settings {
@@ -33,10 +33,10 @@ struct Settings {
 
 using Texts = std::vector<const Example *>;
 
-// Memory of one step, one row a text. Threads write different rows.
+// The memory of one step, with one row per text. Each thread writes rows of its own.
 struct Batch {
     std::vector<float> theta, z, dz, grad_theta, loss;
-    std::vector<imle::diagnostics> counts; // of the rows that a thread had, in the first of them
+    std::vector<imle::diagnostics> counts; // a thread writes the counts of all its rows to the first of them
     std::vector<TextGradient> scorer, predictor;
 
     Batch(std::size_t rows, std::size_t n, std::size_t samples)
@@ -44,7 +44,7 @@ struct Batch {
           counts(rows), scorer(rows), predictor(rows) {}
 };
 
-// Rows first to last of an array that has `each` elements a row.
+// The rows from first to last - 1 of an array with `each` elements per row.
 inline imle::span<float> slice(std::vector<float> &array, std::size_t each, std::size_t first, std::size_t last) {
     return {array.data() + first * each, (last - first) * each};
 }
@@ -54,7 +54,7 @@ public:
     Model(Method method, const Settings &settings, const Corpus &corpus)
         : Model(method, settings, corpus, SplitMix64(settings.seed, 2)) {}
 
-    // The words chosen at test time, z [B][N]: MAP(theta), or k at random.
+    // Chooses words at test time, z [B][N]: MAP(theta), or k random ones.
     std::vector<float> choose(const Texts &texts) const {
         std::vector<float> theta(texts.size() * n_), z(texts.size() * n_);
         in_ranges(settings_.threads, texts.size(), [&](std::size_t first, std::size_t last) {
@@ -64,7 +64,7 @@ public:
             std::vector<float> work(layer.workspace_len());
             const auto rows = slice(theta, n_, first, last);
             const imle::states states{slice(z, n_, first, last)};
-            if (method_ == Method::random_words) { // training steps count from 1
+            if (method_ == Method::random_words) { // step 0 is free, because training starts with step 1
                 imle::or_throw(layer.sample(key(0, first), rows, {states.z}, work));
             } else {
                 imle::or_throw(layer.map(rows, states, work));
@@ -77,7 +77,7 @@ public:
         return predictor_.predict(text.words, z, static_cast<float>(k_of(text)));
     }
 
-    // One step of Adam. Returns the sum of the texts' losses, each a mean over its samples.
+    // Makes one step of Adam. Returns the sum of the texts' losses; a text's loss is a mean over its samples.
     float step(const Texts &texts, std::uint64_t step, Batch &batch) {
         in_ranges(settings_.threads, texts.size(), [&](std::size_t first, std::size_t last) {
             choose_and_predict(texts, step, batch, first, last);
@@ -95,7 +95,7 @@ public:
                 learn_scorer(*texts[b], 1.0f / static_cast<float>(texts.size()), batch, b);
             }
         });
-        float loss = 0; // sums run over the texts in their order, whichever thread had them
+        float loss = 0; // all sums run in the order of the texts, whichever thread worked on them
         for (std::size_t b = 0; b < texts.size(); b++) {
             loss += batch.loss[b];
             predictor_.accumulate(texts[b]->words, batch.predictor[b]);
@@ -114,7 +114,7 @@ public:
 
     std::uint32_t samples() const { return method_ == Method::all_words ? 1 : settings_.samples; }
 
-    // Calls visit(weight) for all weights.
+    // Calls visit(weight) for every weight.
     template <class Visit>
     void for_each_weight(const Visit &visit) const {
         for (const Network *network : std::initializer_list<const Network *>{&scorer_, &predictor_}) {
@@ -128,10 +128,10 @@ private:
         : method_(method), settings_(settings), n_(corpus.longest), scorer_(corpus.vocabulary(), random),
           predictor_(corpus.vocabulary(), random) {}
 
-    // Whether a scorer decides; if not, all words have the same score.
+    // True if a scorer gives the scores. If not, all words have the same score.
     bool learns_choice() const { return method_ == Method::straight_through || method_ == Method::implicit_mle; }
 
-    // How many words of a text are chosen.
+    // The number of words that are chosen from a text.
     std::uint32_t k_of(const Example &text) const {
         const auto words = static_cast<std::uint32_t>(text.words.size());
         return method_ == Method::all_words ? words : std::min(words, settings_.k);
@@ -145,7 +145,7 @@ private:
         return k_row;
     }
 
-    // The layer for these texts: their number and their k are its shape. It keeps a view of k_row.
+    // The layer for texts with these k. It keeps a view of k_row.
     imle::topk layer_for(const Words &k_row, std::uint32_t samples, float lambda = 1.0f) const {
         const imle::shape shape = shape_of(k_row.size(), *std::max_element(k_row.begin(), k_row.end()), samples);
         return imle::topk(shape, imle::options().lambda(lambda)).k_row(k_row);
@@ -159,12 +159,13 @@ private:
             .samples(samples);
     }
 
-    // Every text's row of the batch has noise of its own, whichever thread draws it.
+    // The key for rows from `first` on. Each row of the batch has noise of its own, whichever thread draws it.
     imle::key key(std::uint64_t step, std::size_t first) const {
         return imle::key().seed(settings_.seed).step(step).row0(first);
     }
 
-    // theta [B][N], rows first to last. The padding behind a text is -inf, which the layer never chooses.
+    // Writes the rows of theta [B][N] from first to last - 1. The padding after a text is -inf, which the layer never
+    // chooses.
     void score(const Texts &texts, std::vector<float> &theta, std::size_t first, std::size_t last) const {
         for (std::size_t b = first; b < last; b++) {
             float *const row = &theta[b * n_];
@@ -177,10 +178,10 @@ private:
         }
     }
 
-    // Choices, losses, the predictor's gradients and dz of the texts first to last.
+    // Computes choices, losses, the predictor's gradients and dz of the texts from first to last - 1.
     void choose_and_predict(const Texts &texts, std::uint64_t step, Batch &batch, std::size_t first,
                             std::size_t last) const {
-        // z_s = MAP(theta + noise), S choices for every text.
+        // z_s = MAP(theta + noise), with S choices for every text.
         score(texts, batch.theta, first, last);
         const Words k_row = k_of(texts, first, last);
         const imle::topk layer = layer_for(k_row, samples());
@@ -192,14 +193,15 @@ private:
         }
     }
 
-    // Through the choice to theta. The layer takes dz of a text's own loss; the batch's mean comes after it. The whole
-    // batch decides lambda, and what the threads count adds up: however it is cut, the result is the same.
+    // Carries the gradient through the choice to theta. The layer takes dz of each text's own loss; the mean over the
+    // batch comes later. lambda is computed from the whole batch, and the counts of the threads are added up, so the
+    // result does not depend on how the batch is cut.
     void implicit_gradient(const Texts &texts, std::uint64_t step, Batch &batch) {
         const std::size_t rows = texts.size();
         float lambda = 0;
         imle::or_throw(adaptive_.lambda(slice(batch.theta, n_, 0, rows), slice(batch.dz, samples() * n_, 0, rows),
                                         lambda));
-        if (lambda == 0.0f) { // dz is 0
+        if (lambda == 0.0f) { // dz is 0, so there is nothing to learn
             std::fill(batch.grad_theta.begin(), batch.grad_theta.end(), 0.0f);
             return;
         }
@@ -236,7 +238,7 @@ private:
         }
     }
 
-    // Adam works on every weight alone, so that it may be cut anywhere.
+    // Adam works on each weight alone, so threads may share the weights in any way.
     void update(Network &network, std::uint64_t step, float rate) const {
         for (Weights *weights : {&network.embedding, &network.layers}) {
             in_ranges(settings_.threads, weights->value.size(), [&](std::size_t first, std::size_t last) {
@@ -261,7 +263,7 @@ inline Texts pointers(const std::vector<Example> &examples) {
     return texts;
 }
 
-// The mean of (prediction - target)^2, of standardised scores, for the choices z [B][N].
+// The mean of (prediction - target)^2 for the choices z [B][N], in units of the standardised scores.
 inline double mean_squared_error(const Model &model, const Texts &texts, const std::vector<float> &z) {
     double sum = 0;
     for (std::size_t b = 0; b < texts.size(); b++) {
@@ -271,7 +273,7 @@ inline double mean_squared_error(const Model &model, const Texts &texts, const s
     return sum / static_cast<double>(texts.size());
 }
 
-// Trains one model; returns it as it was after the epoch with the least validation error. Progress goes to stderr.
+// Trains one model and returns it as it was after the epoch with the least validation error. Progress goes to stderr.
 inline Model train(Method method, const Settings &settings, const Corpus &corpus) {
     Model model(method, settings, corpus);
     Model best = model;

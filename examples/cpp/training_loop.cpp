@@ -1,15 +1,15 @@
 // Learning to explain, in C++: which k words of a review carry its score?
 //
-// The C++ twin of the Rust example learning_to_explain, with the same data, split, networks and numbers. A scorer gives
-// every word a score, the k best words are chosen, a predictor sees those words alone and predicts what people scored
-// the text. Implicit MLE carries the gradient through the choice, so both learn together.
+// This is the C++ twin of the Rust example learning_to_explain, with the same data, split, networks and settings. A
+// scorer gives every word a score and the k best words are chosen. A predictor sees only those words and predicts the
+// score that people gave the text. Implicit MLE carries the gradient through the choice, so both learn together.
 //
 //     c++ -std=c++17 -O3 -Iinclude examples/cpp/training_loop.cpp libimle.a -pthread -o training_loop
 //     training_loop [--data FILE] [--epochs E] [--k K] [--seed S] [--threads T]
 //
-// `training.hpp` is the loop with the layer in it, `networks.hpp` the two networks and every number that shapes them.
-// The result is the same for any number of threads, bit for bit: the last line of the output, a fingerprint of all
-// trained weights, shows it.
+// `training.hpp` has the training loop with the layer in it, and `networks.hpp` the two networks and their sizes. The
+// result is the same for any number of threads, bit for bit: compare the last line of the output, a fingerprint of all
+// trained weights.
 
 #include <cstdint>
 #include <cstdio>
@@ -32,12 +32,12 @@ struct Cli {
     Settings settings{5, 4, 12, 1, 2};
 };
 
-// A whole number of at least `least`.
+// Parses a whole number from `least` to 2^32 - 1.
 static std::uint64_t number(const std::string &name, const std::string &value, std::uint64_t least) {
     const bool digits = !value.empty() && value.find_first_not_of("0123456789") == std::string::npos;
     const std::uint64_t number = digits ? std::strtoull(value.c_str(), nullptr, 10) : 0;
     if (!digits || number < least || number > 0xffff'ffff) {
-        throw std::runtime_error(name + ": expected a whole number from " + std::to_string(least));
+        throw std::runtime_error(name + ": expected a whole number from " + std::to_string(least) + " to 4294967295");
     }
     return number;
 }
@@ -67,11 +67,11 @@ static Cli parse(const std::vector<std::string> &arguments) {
     return cli;
 }
 
-// What a trained model is worth on texts it has not seen.
+// The quality of a trained model on texts that it has not seen.
 struct Evaluation {
     double mse;        // in squared units of the scores
     double r2;         // 1 - error / variance
-    double in_lexicon; // share of the chosen words that the valence lexicon knows
+    double in_lexicon; // share of the chosen words that are in the valence lexicon
 };
 
 static Evaluation evaluate(const Model &model, const Corpus &corpus, const Lexicon &lexicon) {
@@ -97,7 +97,7 @@ static Evaluation evaluate(const Model &model, const Corpus &corpus, const Lexic
     return {error * static_cast<double>(corpus.deviation * corpus.deviation), 1.0 - error / variance, known / chosen};
 }
 
-// FNV-1a over the bits of the weights.
+// Continues `hash` by FNV-1a over the bits of the weights.
 static std::uint64_t fingerprint(const Model &model, std::uint64_t hash) {
     model.for_each_weight([&](float weight) {
         std::uint32_t bits = 0;

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Rebuilds movie_reviews.tsv, valence_lexicon.tsv and LICENSE-vader from the pinned source package.
-# Needs pip, tar, awk and sha256sum. README.md says what is changed on the way, and why.
+# Needs pip, tar, awk and sha256sum. README.md says what this script changes and why.
 set -eu
 
 package=vaderSentiment-3.3.2
@@ -10,7 +10,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 cd "$scratch"
-export LC_ALL=C # bytes in, bytes out: the same files whatever the locale
+export LC_ALL=C # work on bytes, so that the files do not depend on the locale
 
 python3 -m pip download --quiet --no-deps --no-binary :all: vaderSentiment==3.3.2 || {
     echo "prepare.sh: cannot download $package with pip" >&2
@@ -23,7 +23,7 @@ echo "$sha256  $package.tar.gz" | sha256sum --check --quiet || {
 tar -xzf "$package.tar.gz"
 tar -xzf "$package/additional_resources/hutto_ICWSM_2014.tar.gz"
 
-# id, score, text. The source carries means of 15 to 29 ratings: four decimals keep them apart.
+# The columns are id, score, text. The scores are means of 15 to 29 ratings, which stay different with four decimals.
 awk -F '\t' -v OFS='\t' '
     { sub(/\r$/, "") }
     {
@@ -44,7 +44,7 @@ awk -F '\t' -v OFS='\t' '
     }
 ' hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt >"$here/movie_reviews.tsv"
 
-# word, mean valence. A word listed twice keeps its first line.
+# The columns are word, mean valence. If a word is listed twice, its first line counts.
 awk -F '\t' -v OFS='\t' '!($1 in seen) { seen[$1] = 1; print $1, $2 }' \
     "$package/vaderSentiment/vader_lexicon.txt" >"$here/valence_lexicon.tsv"
 

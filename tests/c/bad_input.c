@@ -1,4 +1,5 @@
-/* One bad input of each kind: its status, and outputs that stay as they were. ffi/tests/abi.rs has the whole table. */
+/* Tries one bad input of each kind: the call returns the right status and leaves the outputs as they were.
+ * ffi/tests/abi.rs has the complete table. */
 #include "imle.h"
 #include "check.h"
 
@@ -59,6 +60,6 @@ int main(void)
     CHECK(SAMPLE(NULL, &options, theta, 0, WORK) == IMLE_ERR_INFEASIBLE);
     CHECK(memcmp(z, untouched, N * sizeof *z) != 0 && memcmp(z + N, untouched, N * sizeof *z) == 0);
     CHECK(imle_topk_find_bad_row(&shape, NULL, theta, 0, NULL, 0, 0, &row) == IMLE_OK && row == 1);
-    puts("bad input: refused with its status, outputs untouched");
+    puts("bad input: each kind is refused with its status, and the outputs are untouched");
     return 0;
 }

@@ -1,4 +1,4 @@
-/* CHECK(condition): says where it does not hold, and ends the program with failure. */
+/* CHECK(condition) ends the program with failure if the condition does not hold, and says where. */
 #ifndef CHECK_H
 #define CHECK_H
 

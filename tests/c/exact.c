@@ -1,4 +1,4 @@
-/* The exact functions against enumeration of all states, on arrays of exactly the documented sizes. */
+/* Compares the exact functions with an enumeration of all states, on arrays of exactly the documented sizes. */
 #include "imle.h"
 #include "check.h"
 
@@ -9,7 +9,7 @@ enum { B = 3, N = 6, K = 4, S = 7, LD = N + 2 };
 
 static const float temperature = 0.7f;
 
-/* [B] rows of N, stride LD */
+/* B rows of N scores, with stride LD. */
 static const float theta[(B - 1) * LD + N] = {
     0.3f, -INFINITY, 0.9f, 0.0f, 0.5f, -1.1f, 9, 9, 1, 1, 1, 2, -2, 0, 9, 9, -0.4f, 3.5f, -3.0f, 0.1f, 0.2f, 1.7f,
 };
@@ -49,13 +49,13 @@ static double log_partition(const float *scores, unsigned k)
     return log(sum);
 }
 
-static void close_to(float got, double expected)
+static void check_close(float got, double expected)
 {
     CHECK(fabs((double)got - expected) <= 1e-5 * (1 + fabs(expected)));
 }
 
-/* Row b of the answers, whose states have k ones, in lists of k_shape. */
-static void row_is_that_of_enumeration(const struct answers *a, unsigned b, unsigned k, unsigned k_shape)
+/* The states of row b have k ones, and its index lists have k_shape places. */
+static void row_agrees_with_enumeration(const struct answers *a, unsigned b, unsigned k, unsigned k_shape)
 {
     const float *scores = theta + b * LD;
     const double A = log_partition(scores, k), A_other = log_partition(other + b * N, k);
@@ -70,12 +70,12 @@ static void row_is_that_of_enumeration(const struct answers *a, unsigned b, unsi
         mean += p * inner_product(z, v + b * N);
         for (i = 0; i < N; i++) if (z >> i & 1) mu[i] += p, product[i] += p * inner_product(z, v + b * N);
     }
-    close_to(a->log_partition[b], A);
-    close_to(a->entropy[b], entropy);
-    close_to(a->kl[b], kl);
+    check_close(a->log_partition[b], A);
+    check_close(a->entropy[b], entropy);
+    check_close(a->kl[b], kl);
     for (i = 0; i < N; i++) {
-        close_to(a->marginals[b * N + i], mu[i]);
-        close_to(a->vjp[b * N + i], (product[i] - mu[i] * mean) / (double)temperature);
+        check_close(a->marginals[b * N + i], mu[i]);
+        check_close(a->vjp[b * N + i], (product[i] - mu[i] * mean) / (double)temperature);
     }
 
     for (s = b * S; s < (b + 1) * S; s++) {
@@ -83,7 +83,7 @@ static void row_is_that_of_enumeration(const struct answers *a, unsigned b, unsi
         for (z = i = 0; i < N; i++) z |= (unsigned)(a->z[s * N + i] == 1.0f) << i;
         CHECK(is_state(z, k));
         for (i = 0; i < k_shape; i++) CHECK(i < k ? list[i] < N && z >> list[i] & 1 : list[i] == UINT32_MAX);
-        close_to(a->log_prob[s], inner_product(z, scores) / (double)temperature - A);
+        check_close(a->log_prob[s], inner_product(z, scores) / (double)temperature - A);
     }
 }
 
@@ -94,7 +94,7 @@ static void *array(size_t count, size_t size)
     return memory;
 }
 
-static void topk(void)
+static void topk_agrees_with_enumeration(void)
 {
     const imle_shape shape = {B, N, K, S}, no_samples = {B, N, K, 0};
     const imle_key key = {1, 2, 3};
@@ -110,9 +110,9 @@ static void topk(void)
     CHECK(imle_topk_sample_exact(&shape, k_row, temperature, &key, theta, LD, a->z, a->indices, work, len) == IMLE_OK);
     CHECK(imle_topk_log_prob(&shape, k_row, temperature, theta, LD, a->indices, a->log_prob, work, len) == IMLE_OK);
     CHECK(imle_topk_kl(&no_samples, k_row, temperature, theta, LD, other, 0, a->kl, work, len) == IMLE_OK);
-    for (b = 0; b < B; b++) row_is_that_of_enumeration(a, b, k_row[b], K);
+    for (b = 0; b < B; b++) row_agrees_with_enumeration(a, b, k_row[b], K);
 
-    /* a row called alone draws what it drew in the batch; without k_row every row has K ones */
+    /* A row that is called alone draws the same samples as in the batch. */
     for (b = 0; b < B; b++) {
         const imle_shape one = {1, N, K, S};
         const imle_key moved = {1, 2, 3 + b};
@@ -121,15 +121,16 @@ static void topk(void)
               IMLE_OK);
         CHECK(memcmp(z, a->z + b * S * N, sizeof z) == 0);
     }
+    /* Without k_row every row has K ones. */
     CHECK(imle_topk_sample_exact(&shape, NULL, temperature, &key, theta, LD, NULL, a->indices, work, len) == IMLE_OK);
     CHECK(a->indices[B * S * K - 1] < N);
-    /* theta masks what the other distribution chooses */
+    /* The divergence of row 0 is infinite, because theta masks an entry there that `other` may choose. */
     CHECK(imle_topk_kl(&no_samples, NULL, temperature, other, 0, theta, LD, a->kl, work, len) == IMLE_OK);
     CHECK(isinf(a->kl[0]) && isfinite(a->kl[1]));
     free(a), free(work);
 }
 
-static void argmax(void)
+static void argmax_agrees_with_enumeration(void)
 {
     const imle_shape shape = {B, N, 1, S}, no_samples = {B, N, 1, 0};
     const imle_key key = {1, 2, 3};
@@ -144,14 +145,15 @@ static void argmax(void)
     CHECK(imle_argmax_sample_exact(&shape, temperature, &key, theta, LD, a->z, a->indices, work, len) == IMLE_OK);
     CHECK(imle_argmax_log_prob(&shape, temperature, theta, LD, a->indices, a->log_prob, work, len) == IMLE_OK);
     CHECK(imle_argmax_kl(&no_samples, temperature, theta, LD, other, 0, a->kl, work, len) == IMLE_OK);
-    for (b = 0; b < B; b++) row_is_that_of_enumeration(a, b, 1, 1);
+    for (b = 0; b < B; b++) row_agrees_with_enumeration(a, b, 1, 1);
     free(a), free(work);
 }
 
 int main(void)
 {
-    topk();
-    argmax();
-    puts("exact: marginals, log-partition, entropy, gradient, samples, log-probabilities and divergence of enumeration");
+    topk_agrees_with_enumeration();
+    argmax_agrees_with_enumeration();
+    puts("exact: marginals, log-partition, entropy, gradient, samples, log-probabilities and divergence agree with "
+         "enumeration");
     return 0;
 }

@@ -1,4 +1,5 @@
-/* The macros of imle.h are what the functions return. With HEADER_ONLY, just that the header compiles. */
+/* Checks that the macros of imle.h have the values that the functions return. With HEADER_ONLY it checks only that the
+ * header compiles. */
 #include "imle.h"
 #include "imle.h"
 
@@ -53,7 +54,7 @@ int main(void)
         CHECK(imle_topk_workspace_len(&large) == IMLE_TOPK_WORKSPACE_LEN(1u << 28, 1u << 20));
         CHECK(imle_topk_exact_workspace_len(&large) == IMLE_TOPK_EXACT_WORKSPACE_LEN(1u << 28, 1u << 20));
     }
-    puts("macros equal functions: version, ABI version, workspaces over a grid of (n, k)");
+    puts("header: the macros equal the functions: version, ABI version, workspaces on a grid of (n, k)");
     return 0;
 }
 #endif

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# header.sh OUT_DIR: imle.h compiles without a warning in every language standard, hosted and freestanding.
+# header.sh OUT_DIR: checks that imle.h compiles without a warning in every language standard, hosted and freestanding.
 set -euo pipefail
 cd "$(dirname "$0")"
 warnings=(-Wall -Wextra -Wpedantic -Wconversion -Wdouble-promotion -Werror)

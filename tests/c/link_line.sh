@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# link_line.sh OUT_DIR: the archive needs no other library. rustc names none, and a program without libc, with the four
-# memory functions of its own, links and runs.
+# link_line.sh OUT_DIR: checks that the archive needs no other library. rustc names none, and a program that has no libc
+# but brings the four memory functions itself links and runs.
 set -euo pipefail
 out=$(cd "$1" && pwd)
 cd "$(dirname "$0")"
@@ -11,4 +11,4 @@ note=$(cargo rustc -p imle-ffi --release --features panic-handler --crate-type s
 gcc -std=c99 -O2 -Wall -Wextra -Wpedantic -Werror -ffreestanding -fno-stack-protector \
   -fno-tree-loop-distribute-patterns -nostdlib -static -I../../include no_libc.c "$out/libimle.a" -o "$out/no_libc"
 "$out/no_libc"
-echo "link line: empty; a static program without libc draws a sample and a gradient in $(stat -c %s "$out/no_libc") bytes"
+echo "link line: empty; without libc a program with a sample and its gradient has $(stat -c %s "$out/no_libc") bytes"

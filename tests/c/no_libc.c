@@ -1,4 +1,4 @@
-/* A program of nothing but libimle.a and the four functions that it may need. Linux on x86-64. */
+/* A program that consists of libimle.a and the four memory functions that it may call, for Linux on x86-64. */
 #include "imle.h"
 
 void *memcpy(void *to, const void *from, size_t count);
@@ -59,7 +59,7 @@ static long forward_and_backward(void)
     return grad[5] == z[5] - 1.0f ? 0 : 4;
 }
 
-/* The stack is not aligned as a function expects it. */
+/* Linux does not align the stack here as a function expects. */
 __attribute__((force_align_arg_pointer)) void _start(void)
 {
     long status = forward_and_backward();

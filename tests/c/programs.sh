@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# programs.sh OUT_DIR: the C programs here, as C99 with gcc and clang, on the archive and on the shared library, under
-# gcc's address and undefined-behaviour sanitizers, and under valgrind. (-lm: for the enumeration in exact.c.)
+# programs.sh OUT_DIR: compiles the C programs of this folder as C99 with gcc and clang, and runs them with the archive,
+# with the shared library, under gcc's address and undefined-behaviour sanitizers, and under valgrind. (The enumeration
+# in exact.c needs -lm.)
 set -euo pipefail
 out=$(cd "$1" && pwd)
 cd "$(dirname "$0")"
@@ -18,4 +19,4 @@ for program in header forward_backward exact bad_input; do
   "$out/$program.sanitized" >/dev/null
   valgrind --quiet --error-exitcode=1 --leak-check=full --show-leak-kinds=all "$out/$program.gcc.static"
 done
-echo "programs: gcc and clang, static and shared, clean under -fsanitize=address,undefined and valgrind"
+echo "programs: pass with gcc and clang, static and shared, and under -fsanitize=address,undefined and valgrind"

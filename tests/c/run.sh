@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# run.sh [OUT_DIR]: builds libimle.a and libimle.so as they ship and proves what include/imle.h promises of them.
+# run.sh [OUT_DIR]: builds libimle.a and libimle.so as they ship and proves the promises that include/imle.h makes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=${1:-${CARGO_TARGET_DIR:-target}/c}

@@ -1,4 +1,4 @@
-/* Calls imle and another Rust library. */
+/* Calls imle and another Rust library in one program. */
 #include "imle.h"
 #include "check.h"
 

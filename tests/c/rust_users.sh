@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# rust_users.sh OUT_DIR: the archive in programs that have other Rust in them. Beside a Rust staticlib that uses std, in
-# one program; and inside one: a user's own staticlib that depends on imle-ffi exports the functions itself.
+# rust_users.sh OUT_DIR: checks the archive in programs that contain other Rust code: first beside a Rust staticlib that
+# uses std, then inside one, where a user's staticlib depends on imle-ffi and exports its functions.
 set -euo pipefail
 out=$(cd "$1" && pwd)
 cd "$(dirname "$0")"
@@ -47,16 +47,16 @@ user=$target/release/librust_user.a
 cargo_build() { cargo build --quiet --release --manifest-path "$out/rust_user/Cargo.toml" --target-dir "$target" "$@"; }
 
 cargo_build
-copy=$out/rust_user/libimle_copy.a # as two components of a program may each bring one
+copy=$out/rust_user/libimle_copy.a # two components of a program may each bring a copy
 cp "$out/libimle.a" "$copy"
 for order in "$user $out/libimle.a $copy" "$copy $out/libimle.a $user"; do
   # shellcheck disable=SC2086
   build $order -o "$out/rust_users"
   "$out/rust_users"
 done
-echo "two Rusts: two copies of libimle.a and a staticlib that uses std, in one program, in either order"
+echo "beside: one program links two copies of libimle.a and a staticlib that uses std, in either order"
 
 cargo_build --features with_imle
 build "$user" -o "$out/rust_users"
 "$out/rust_users"
-echo "inside: a staticlib of a user's own exports imle_*"
+echo "inside: a user's staticlib exports imle_*"

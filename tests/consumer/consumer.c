@@ -1,4 +1,4 @@
-/* Header and library belong together, and a choice can be made. */
+/* Checks that the header and the library have the same version, and makes a choice. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-// The same through imle.hpp.
+// Makes the choice of consumer.c through imle.hpp.
 #include <array>
 #include <cstdio>
 

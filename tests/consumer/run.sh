@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds, installs and uses imle from a clean directory, in every way the README names. Prints what it has proved.
+# Builds and installs imle and uses it from a clean directory, in every way that the README names. Prints each proof.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -7,11 +7,12 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 prefix=$tmp/prefix
 
+# quietly COMMAND...: runs it and shows its output only if it fails. fails COMMAND...: checks that it fails.
 quietly() { "$@" >"$tmp/log" 2>&1 || { cat "$tmp/log"; echo "failed: $*"; exit 1; }; }
 fails() { ! "$@" >"$tmp/log" 2>&1 || { echo "should have failed: $*"; exit 1; }; }
 proved() { echo "ok: $*"; }
 
-# use NAME OPTION...: configures, builds and runs this consumer.
+# use NAME OPTION...: configures, builds and runs the consumer with these options of CMake.
 use() {
     quietly cmake -S "$here" -B "$tmp/$1" "${@:2}"
     quietly cmake --build "$tmp/$1"
@@ -37,7 +38,7 @@ proved "find_package(imle) refuses a newer version"
 export PKG_CONFIG_PATH
 PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name imle.pc)")
 flags() { pkg-config "$@" imle; }
-# shellcheck disable=SC2046 # flags are words
+# shellcheck disable=SC2046 # the flags must be split into words
 {
     rpath=-Wl,-rpath,$(flags --variable=libdir)
     quietly cc -std=c99 "$here/consumer.c" $(flags --cflags --libs) "$rpath" -o "$tmp/c"

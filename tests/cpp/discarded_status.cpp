@@ -1,4 +1,4 @@
-// Must not compile with -Werror: a status is dropped.
+// This file must not compile with -Werror, because it ignores a status.
 #include "imle.hpp"
 
 void drop() {

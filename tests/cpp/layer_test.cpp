@@ -1,5 +1,5 @@
-// imle.hpp against imle.h: the same bits, and the checks that C cannot make. Compiled as C++17 and C++20, with and
-// without exceptions, by run.sh.
+// Tests imle.hpp against imle.h: both give the same bits, and imle.hpp makes the checks that C cannot make. run.sh
+// compiles this file as C++17 and C++20, with and without exceptions.
 
 #include <algorithm>
 #include <array>
@@ -37,7 +37,7 @@ bool same(const Floats &a, const Floats &b) {
     return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
-// Outputs start as something that no call writes.
+// Outputs start with a value that no call writes.
 constexpr float UNTOUCHED = 77.0f;
 
 bool untouched(const Floats &values) {
@@ -49,7 +49,7 @@ bool untouched(const Floats &values) {
     return true;
 }
 
-// B, N, K, S with rows LD apart, scores with ties and masks, and a dz for every state.
+// The sizes of most tests. Rows are LD apart.
 constexpr std::uint32_t B = 5, N = 19, K = 4, S = 3;
 constexpr std::size_t LD = 23, ROWS = (B - 1) * LD + N;
 
@@ -72,6 +72,7 @@ Floats numbers(std::size_t count, unsigned seed) {
     return values;
 }
 
+// Scores with ties and masks.
 Floats the_theta() {
     Floats theta = numbers(ROWS, 1);
     for (std::size_t i = 0; i < theta.size(); i += 7) {
@@ -80,7 +81,7 @@ Floats the_theta() {
     return theta;
 }
 
-// What a family of calls writes, everything at once.
+// All outputs of the calls of a layer.
 struct Outputs {
     Floats map_z, z, marginals, grad_per_sample, grad_shared, grad_strided;
     Indices map_indices, indices;
@@ -100,7 +101,7 @@ struct Outputs {
     }
 };
 
-// All calls of a layer. dz has room between its samples and between its rows.
+// Makes all calls of a layer. The strided dz has gaps between its samples and rows.
 template <class Layer>
 Outputs through_cpp(const Layer &layer, std::uint32_t k) {
     const Floats theta = the_theta(), dz = numbers(B * S * LD, 2);
@@ -116,7 +117,7 @@ Outputs through_cpp(const Layer &layer, std::uint32_t k) {
     return out;
 }
 
-// The same calls by hand, through a family's three C functions.
+// Makes the same calls through the three C functions of a family.
 template <class Map, class Sample, class Gradient>
 Outputs through_c(std::uint32_t k, const Map &map, const Sample &sample, const Gradient &gradient) {
     const Floats theta = the_theta(), dz = numbers(B * S * LD, 2);
@@ -177,7 +178,7 @@ void choices_give_the_bits_of_c() {
     CHECK(through_cpp(imle::argmax(the_shape(1), the_options()), 1) == argmax_through_c());
 }
 
-void an_own_solver_gives_the_bits_of_c() {
+void own_solver_gives_the_bits_of_c() {
     const imle::own_solver layer(the_shape(), the_options());
     const imle::shape shape = the_shape();
     const imle::options options = the_options();
@@ -204,7 +205,7 @@ void an_own_solver_gives_the_bits_of_c() {
 
 constexpr float TEMPERATURE = 0.75f;
 
-// What an exact family writes, everything at once.
+// All outputs of the calls of an exact family.
 struct ExactOutputs {
     Floats marginals, log_partition, entropy, vjp, z, log_prob, kl;
     Indices indices;
@@ -279,7 +280,7 @@ void exact_distributions_give_the_bits_of_c() {
     CHECK(exact_through_cpp(imle::exact_argmax(the_shape(1), TEMPERATURE), 1) == exact_argmax_through_c());
 }
 
-// What the other estimators of a pair of families write.
+// The outputs of the other estimators, for a family and its exact family.
 struct Estimates {
     Floats straight_through, perturbed, loss, fenchel_young, simple, score_function;
 
@@ -294,7 +295,7 @@ struct Estimates {
     }
 };
 
-// The lists that the score functions are given: the first k unmasked entries of each row.
+// The index lists for the score functions: the first k unmasked entries of each row.
 Indices the_lists(std::uint32_t k, const Indices &k_row) {
     const Floats theta = the_theta();
     Indices lists;
@@ -327,7 +328,7 @@ Estimates estimates_through_cpp(const Choice &choice, const Exact &exact, std::u
     return out;
 }
 
-// The same calls by hand; those of argmax without k_row.
+// Makes the same calls through C. k = 1 means argmax, which has no k_row.
 Estimates estimates_through_c(std::uint32_t k, const Indices &k_row) {
     const Floats theta = the_theta(), dz = numbers(B * S * N, 2), y = numbers(ROWS, 8), losses = numbers(B * S, 9);
     const Indices lists = the_lists(k, k_row);
@@ -367,7 +368,7 @@ void estimators_give_the_bits_of_c() {
                                 1, {}) == estimates_through_c(1, {}));
 }
 
-// A run of both rules, beside the same by hand.
+// Runs each rule for 20 updates and compares every state with that of the C functions.
 void an_adaptive_lambda_gives_the_bits_of_c() {
     const auto floats = [](const imle_adaptive &c) {
         return Floats{c.a, c.g, c.previous, c.step, c.momentum, c.decay, c.target};
@@ -405,7 +406,7 @@ void an_adaptive_lambda_gives_the_bits_of_c() {
     CHECK(lambda == UNTOUCHED);
 }
 
-void bad_rows_are_found() {
+void find_bad_row_finds_the_first_bad_row() {
     Floats theta = the_theta();
     const Floats dz = numbers(B * S * N, 5);
     const Indices k_row = {1, 1, 5, 1, 1}; // row 2 asks for more than K
@@ -419,13 +420,14 @@ void bad_rows_are_found() {
     CHECK(imle::argmax(the_shape(1)).find_bad_row(rows, none, row) == imle::status::ok && row == 1);
 }
 
-// A float array of exactly `size`, which a call needs at least; one less must be refused and nothing written.
+// `size` is the least number of floats that a call accepts for one of its arrays: a larger array is good too, and one
+// float less is refused.
 template <class Call>
 void needs(std::size_t size, const Call &call, int line) {
     Floats enough(size, 0.0f), longer(size + 1, 0.0f), one_short(size - 1, 0.0f);
-    check(call(imle::span<float>(enough)) == imle::status::ok, "enough", line);
-    check(call(imle::span<float>(longer)) == imle::status::ok, "more than enough", line);
-    check(call(imle::span<float>(one_short)) == imle::status::shape, "one short", line);
+    check(call(imle::span<float>(enough)) == imle::status::ok, "an array of the needed size is refused", line);
+    check(call(imle::span<float>(longer)) == imle::status::ok, "an array that is longer than needed is refused", line);
+    check(call(imle::span<float>(one_short)) == imle::status::shape, "an array that is too short is not refused", line);
 }
 
 #define NEEDS(size, ...) needs((size), [&](imle::span<float> it) { return __VA_ARGS__; }, __LINE__)
@@ -528,7 +530,7 @@ void spans_of_estimators_must_hold_the_shape() {
     CHECK(untouched(out));
 }
 
-void what_c_refuses_is_refused() {
+void calls_refuse_what_c_refuses() {
     const imle::topk layer(the_shape());
     const Floats theta(B * N, 0.0f);
     Floats z(B * S * N, UNTOUCHED), work(layer.workspace_len());
@@ -552,7 +554,7 @@ void what_c_refuses_is_refused() {
     CHECK(imle::argmax(the_shape()).workspace_len() == 0); // k is not 1
 }
 
-void setters_set() {
+void setters_set_the_fields_of_c() {
     const imle::options set = imle::options()
                                   .noise(imle::noise::none)
                                   .temperature(2.0f)
@@ -582,7 +584,7 @@ void setters_set() {
     CHECK(KEY.c().seed == 11 && KEY.c().step == 7 && KEY.c().row0 == 1'000'000'000'000);
 }
 
-void arrays_of_every_kind_are_spans() {
+void arrays_of_every_kind_become_spans() {
     const imle::topk layer(imle::shape().n(3));
     const float c_array[3] = {1.0f, 2.0f, 0.0f};
     const std::array<float, 3> array = {1.0f, 2.0f, 0.0f};
@@ -591,20 +593,20 @@ void arrays_of_every_kind_are_spans() {
     CHECK(layer.map(array, {z}, work) == imle::status::ok && z[1] == 1.0f);
     CHECK(layer.map(imle::span<const float>(c_array, 3), {z}, work) == imle::status::ok && z[1] == 1.0f);
     static_assert(!std::is_convertible_v<const std::array<float, 3> &, imle::span<float>>, "const stays const");
-    static_assert(!std::is_convertible_v<std::vector<double> &, imle::span<const float>>, "no other element");
+    static_assert(!std::is_convertible_v<std::vector<double> &, imle::span<const float>>, "double is not float");
 #if defined(__cpp_lib_span)
     static_assert(std::is_same_v<imle::span<float>, std::span<float>>);
 #endif
 }
 
-void the_library_tells_what_it_is() {
+void versions_and_messages_are_those_of_c() {
     CHECK(imle::abi_version() == IMLE_ABI_VERSION);
     CHECK(std::strcmp(imle::version(), IMLE_VERSION) == 0);
     CHECK(std::strcmp(imle::kernel(), imle_kernel()) == 0);
     CHECK(std::strcmp(imle::message(imle::status::overlap), imle_status_message(IMLE_ERR_OVERLAP)) == 0);
 }
 
-void exceptions_are_there_for_those_who_ask() {
+void or_throw_throws_the_status() {
 #if defined(__cpp_exceptions)
     imle::or_throw(imle::status::ok);
     bool thrown = false;
@@ -622,18 +624,18 @@ void exceptions_are_there_for_those_who_ask() {
 
 int main() {
     choices_give_the_bits_of_c();
-    an_own_solver_gives_the_bits_of_c();
+    own_solver_gives_the_bits_of_c();
     exact_distributions_give_the_bits_of_c();
     estimators_give_the_bits_of_c();
     an_adaptive_lambda_gives_the_bits_of_c();
-    bad_rows_are_found();
+    find_bad_row_finds_the_first_bad_row();
     spans_must_hold_the_shape();
     spans_of_exact_calls_must_hold_the_shape();
     spans_of_estimators_must_hold_the_shape();
-    what_c_refuses_is_refused();
-    setters_set();
-    arrays_of_every_kind_are_spans();
-    the_library_tells_what_it_is();
-    exceptions_are_there_for_those_who_ask();
+    calls_refuse_what_c_refuses();
+    setters_set_the_fields_of_c();
+    arrays_of_every_kind_become_spans();
+    versions_and_messages_are_those_of_c();
+    or_throw_throws_the_status();
     return failures == 0 ? 0 : 1;
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Compiles and runs the tests of imle.hpp and the C and C++ examples with gcc and, where installed, clang. Prints what
-# it has proved.
+# Compiles and runs the tests of imle.hpp and the C and C++ examples with gcc and, if installed, with clang. Prints each
+# proof.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -11,11 +11,11 @@ strict=(-Wall -Wextra -Wpedantic -Wconversion -Wdouble-promotion -Werror -ffp-co
 library=$tmp/libimle.a
 proved() { echo "ok: $*"; }
 
-# c CC SOURCE OPTION..., cpp CXX STANDARD SOURCE OPTION...: compiles to $tmp/program.
+# c CC SOURCE OPTION... and cpp CXX STANDARD SOURCE OPTION... compile to $tmp/program.
 c() { "$1" -std=c99 "${strict[@]}" -O2 "${@:3}" "$root/examples/c/$2" "$library" -o "$tmp/program"; }
 cpp() { "$1" "-std=c++$2" "${strict[@]}" "${@:4}" "$3" "$library" -o "$tmp/program"; }
 
-# prints EXPECTED_FILE: the program says what it should.
+# prints EXPECTED_FILE: checks that the program prints what the file has.
 prints() { "$tmp/program" >"$tmp/out" && diff "$here/expected/$1" "$tmp/out"; }
 
 compilers=(gcc)
@@ -24,25 +24,25 @@ if command -v clang >/dev/null; then compilers+=(clang); fi
 "$root/ffi/archive.sh" "$tmp"
 
 for name in $(grep -oE '\bimle_[a-z_]+\(' "$root/include/imle.h" | tr -d '(' | sort -u); do
-    grep -q "$name\b" "$root/include/imle.hpp" || { echo "imle.hpp does not reach $name"; exit 1; }
+    grep -q "$name\b" "$root/include/imle.hpp" || { echo "imle.hpp does not call $name"; exit 1; }
 done
-proved "imle.hpp reaches every function of imle.h"
+proved "imle.hpp calls every function of imle.h"
 
 for cc in "${compilers[@]}"; do
     case $cc in gcc) cxx=g++ ;; *) cxx=clang++ ;; esac
     for standard in 17 20; do
         for with in "" "-fno-exceptions -fno-rtti"; do
-            # shellcheck disable=SC2086 # options are words
+            # shellcheck disable=SC2086 # the options must be split into words
             cpp "$cxx" $standard "$here/layer_test.cpp" -O1 $with
             "$tmp/program"
         done
         if "$cxx" -std=c++$standard "${strict[@]}" -c "$here/discarded_status.cpp" -o "$tmp/o" 2>"$tmp/log"; then
-            echo "a dropped status went unnoticed"
+            echo "discarded_status.cpp compiles, but must not"
             exit 1
         fi
         grep -qE 'nodiscard|unused-(result|value)' "$tmp/log"
     done
-    proved "$cxx: imle.hpp as C++17 and C++20, with and without exceptions; a dropped status does not compile"
+    proved "$cxx: imle.hpp works as C++17 and C++20, with and without exceptions; an ignored status does not compile"
 
     for example in forward_backward exact own_solver; do
         c "$cc" $example.c
@@ -50,7 +50,7 @@ for cc in "${compilers[@]}"; do
     done
     cpp "$cxx" 17 "$root/examples/cpp/forward_backward.cpp"
     prints forward_backward.txt
-    proved "$cc: the C examples, as C99, and their C++ twin print what is expected"
+    proved "$cc: the C examples, as C99, and the C++ example print what is expected"
 done
 
 for example in forward_backward exact own_solver; do
@@ -59,9 +59,9 @@ for example in forward_backward exact own_solver; do
 done
 cpp g++ 17 "$here/layer_test.cpp" -g -fsanitize=address,undefined -fno-sanitize-recover
 "$tmp/program"
-proved "the C examples and the tests of imle.hpp under gcc's sanitizers"
+proved "the C examples and the tests of imle.hpp pass under gcc's sanitizers"
 
-# train OPTION...: the table and the fingerprint of the main job.
+# train OPTION...: runs two epochs of the main job and prints its table and its fingerprint.
 train() { "$tmp/program" --data "$root/examples/data/movie_reviews.tsv" --epochs 2 "$@" 2>/dev/null; }
 
 for compiler in "${compilers[@]}"; do
@@ -71,17 +71,17 @@ for compiler in "${compilers[@]}"; do
     for threads in 2 3; do
         train --threads $threads | diff "$tmp/one" -
     done
-    proved "$cxx: the main job has the same weights with 1, 2 and 3 threads, bit for bit"
+    proved "$cxx: the main job trains the same weights with 1, 2 and 3 threads, bit for bit"
 done
 
-# After two epochs the order of the methods is already that of the full run.
+# Two epochs already rank the methods as the full run does.
 r2() { awk -v method="$1" 'index($0, method) == 1 { print $(NF - 3) }' "$tmp/one"; }
 awk -v all="$(r2 'all words')" -v random="$(r2 '5 random')" -v through="$(r2 '5 words, s')" -v imle="$(r2 '5 words, I')" \
     'BEGIN { exit !(all > imle && imle > through && through > random) }' || { cat "$tmp/one"; exit 1; }
 cat "$tmp/one"
-proved "all words > I-MLE > straight-through > random words, in R²"
+proved "in R², all words > I-MLE > straight-through > random words"
 
-# The full run gives the README's C++ column: MSE, R², share of words in the lexicon.
+# The full run gives the README's C++ column: MSE, R² and the share of words in the lexicon.
 "$tmp/program" --data "$root/examples/data/movie_reviews.tsv" --threads 2 2>/dev/null >"$tmp/full"
 while read -r method; do
     row=$(awk -v method="$method" 'index($0, method) == 1 { print $(NF - 4) ", " substr($(NF - 3), 2) ", " $(NF - 2) " %" }' \

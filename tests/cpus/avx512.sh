@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# avx512.sh: the Rust tests on an x86-64 processor with AVX-512, which few machines have: emulated by Bochs (QEMU does not
-# know these instructions), where Debian's kernel boots from a CD into nothing but the tests. The kernels, the laws and the
-# pinned values, with a few cases.
+# avx512.sh: runs Rust tests on an x86-64 processor with AVX-512: the kernels, the laws and the pinned values, with few
+# cases. Not many machines have such a processor, so Bochs emulates one (QEMU does not know these instructions).
+# Debian's kernel boots there from a CD and starts the tests as its first process.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
@@ -9,7 +9,7 @@ out=$CARGO_TARGET_DIR/avx512
 rm -rf "$out/cd" "$out/root"
 mkdir -p "$out/cd" "$out/root"
 
-# Downloaded, not installed: the machine's own kernel stays what it is.
+# The kernel is downloaded and not installed, so that the machine keeps its own.
 package=$(apt-cache depends --important linux-image-cloud-amd64 | sed -n 's/.*Depends: //p')
 kernel=$out/$package/boot/vmlinuz-${package#linux-image-}
 if [[ ! -f $kernel ]]; then
@@ -18,7 +18,7 @@ if [[ ! -f $kernel ]]; then
 fi
 cp "$kernel" "$out/cd/linux"
 
-# The same programs that run on this machine, and the libraries that they load.
+# The CD has the programs that run on this machine, and the libraries that they load.
 tests=(kernels laws value_stability)
 cargo test --release "${tests[@]/#/--test=}" --no-run --message-format=json |
   sed -n 's/.*"name":"\([^"]*\)".*"executable":"\([^"]*\)".*/\1 \2/p' |
@@ -42,11 +42,11 @@ END
 chmod +x "$out/root/init"
 (cd "$out/root" && find . | cpio --quiet -o -H newc) | gzip >"$out/cd/initrd"
 cp /usr/lib/ISOLINUX/isolinux.bin /usr/lib/syslinux/modules/bios/ldlinux.c32 "$out/cd"
-# Bochs tells the size of the compacted state wrong, and Linux would do without AVX.
+# Bochs reports a wrong size of the compacted state, which would make Linux disable AVX.
 echo 'DEFAULT linux initrd=initrd console=ttyS0 quiet mitigations=off clearcpuid=xsavec,xsaves' >"$out/cd/isolinux.cfg"
 genisoimage -quiet -o "$out/cd.iso" -b isolinux.bin -c boot.cat -no-emul-boot -boot-load-size 4 -boot-info-table "$out/cd"
 
-# Debian's Bochs has a debugger, which has to be told to go on, and a screen, which needs a terminal.
+# Debian's Bochs starts in a debugger, which needs the command to continue, and has a screen, which needs a terminal.
 cat >"$out/bochsrc" <<END
 cpu: model=corei7_skylake_x, ips=100000000, reset_on_triple_fault=0
 megs: 256
@@ -63,7 +63,7 @@ END
 echo continue >"$out/commands"
 rm -f "$out/serial.txt"
 bochs="stty rows 25 cols 80; bochs -q -f '$out/bochsrc' -rc '$out/commands'"
-TERM=xterm timeout --foreground 900 script -qec "$bochs" "$out/screen.txt" </dev/null >/dev/null || true # powered off
+TERM=xterm timeout --foreground 900 script -qec "$bochs" "$out/screen.txt" </dev/null >/dev/null || true # powers off
 tr -d '\r' <"$out/serial.txt" | tee "$out/log.txt"
 grep -q 'kernel: avx512$' "$out/log.txt"
 grep -qx "${#tests[@]} of ${#tests[@]} passed" "$out/log.txt"

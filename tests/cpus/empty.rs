@@ -1,1 +1,1 @@
-//! Nothing: the tests are the package.
+//! This library is empty, because the package has only tests.

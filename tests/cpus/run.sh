@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# run.sh [--all]: the Rust tests on other CPUs, each with std built from source: AArch64 and s390x, which is big-endian,
-# on QEMU, and 32-bit x86; and tests/embedded/cases.c as WebAssembly under node, which must write what the host writes (run
-# tests/embedded/run.sh first). By default the pinned values, the laws and, on AArch64, the kernels with a few cases;
-# --all adds the kernels everywhere, the units, the exact distributions and all cases.
+# run.sh [--all]: runs Rust tests on other CPUs, with std built from source: AArch64 and s390x (big-endian) on QEMU, and
+# 32-bit x86. Then runs tests/embedded/cases.c as WebAssembly under node, which must write what the host writes (run
+# tests/embedded/run.sh first). The tests are the pinned values, the laws and, on AArch64, the kernels, with few cases.
+# --all adds the kernels everywhere, the unit tests, the exact distributions and all cases.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
@@ -15,7 +15,8 @@ if [[ ${1:-} == --all ]]; then
   unset PROPTEST_CASES
 fi
 
-# on TARGET LINKER RUNNER [OPTION...]: static programs, which need no loader of that CPU.
+# on TARGET LINKER RUNNER [OPTION...]: runs the tests on a target. They are static programs, which need no loader of
+# that CPU.
 on() {
   local name
   name=$(tr 'a-z-' 'A-Z_' <<<"$1")
@@ -26,7 +27,7 @@ on() {
     "$CARGO" test --manifest-path tests/cpus/Cargo.toml --release --target "$1" "${tests[@]}" "${@:4}"
   )
 }
-on aarch64-unknown-linux-gnu aarch64-linux-gnu-gcc qemu-aarch64 --test kernels # NEON has code of its own
+on aarch64-unknown-linux-gnu aarch64-linux-gnu-gcc qemu-aarch64 --test kernels # tests the code for NEON
 on s390x-unknown-linux-gnu s390x-linux-gnu-gcc qemu-s390x
 on i686-unknown-linux-gnu i686-linux-gnu-gcc env
 
@@ -39,4 +40,4 @@ clang --target=wasm32 -ffreestanding -nostdlib -O2 -ffp-contract=off -Iinclude -
   -Wl,--no-entry,--export=main,--allow-undefined -o "$out/cases.wasm"
 node tests/cpus/wasm.mjs "$out/cases.wasm" >"$out/cases.txt"
 diff "$CARGO_TARGET_DIR/embedded/host/release/cases.txt" "$out/cases.txt"
-echo "WebAssembly: the same bits under node as on the host"
+echo "WebAssembly gives the same bits under node as on the host"

@@ -1,4 +1,5 @@
-// wasm.mjs PROGRAM: the board of a WebAssembly program (examples/embedded/boards/board.h), under node.
+// wasm.mjs PROGRAM: runs a WebAssembly program under node and gives it the services of
+// examples/embedded/boards/board.h.
 import { readFileSync, writeSync } from "node:fs";
 
 let memory;

@@ -1,8 +1,8 @@
-/* Calls every family of functions and writes every bit of what they return: this file, built for the host and for a
- * board, must write the same text. All inputs are exact, so that nothing is rounded outside the library. */
+/* Calls every family of functions and writes every bit of their results. This file must write the same text on the host
+ * and on every board. All inputs are exact, so that nothing is rounded outside the library. */
 #include "show.h"
 
-enum { MOST = 256, LISTED = 64 }; /* fits into the 16 KiB of a small Cortex-M0 */
+enum { MOST = 256, LISTED = 64 }; /* these fit into the 16 KiB of a small Cortex-M0 */
 
 static float theta[MOST], other[MOST], dz[MOST], z[MOST], z_target[MOST], out[MOST], work[3 * MOST];
 static uint32_t indices[LISTED];
@@ -16,8 +16,8 @@ static float bits(uint32_t word)
     return x;
 }
 
-/* Masks, both zeros, subnormals and large scores among the first 16. */
-static void special(float *x)
+/* Writes special values among the first 16: a mask, both zeros, subnormals and a large score. */
+static void set_special_values(float *x)
 {
     x[1] = bits(0xff800000u); /* -inf */
     x[3] = bits(0x80000000u); /* -0 */
@@ -32,7 +32,7 @@ static void clear(void)
 {
     memset(z, 0x5a, sizeof z);
     memset(out, 0x5a, sizeof out);
-    memset(work, 0xff, sizeof work); /* NaN: nobody may read it */
+    memset(work, 0xff, sizeof work); /* NaN: a call that reads this shows it */
     memset(indices, 0x5a, sizeof indices);
 }
 
@@ -131,8 +131,9 @@ static void estimators(const imle_options *options, uint32_t n, uint32_t k)
     show("straight-through", imle_straight_through(&shape, theta, 0, dz, 0, 0, out, 0), out, n);
 }
 
-/* Rows of which most scores are never computed: masks without a base (alpha 0) and with one that is +inf (alpha -1), and
- * scores that lie in and out of the range that bounds have. */
+/* Rows on which the library computes few of the scores, because bounds exclude the others. The masks meet a target with
+ * alpha = 0, where alpha theta is NaN, and one with alpha = -1, where it is +inf. The scores lie inside and outside the
+ * range of the bounds. */
 static void bounds(uint32_t noise)
 {
     imle_options options;
@@ -141,7 +142,7 @@ static void bounds(uint32_t noise)
     options.noise = noise;
     options.lambda = 3.0f;
     quarters(theta, MOST, 7);
-    special(theta);
+    set_special_values(theta);
     options.alpha = -1.0f;
     layer(&options, 1, 64, 8, 1);
     options.alpha = 0.0f;
@@ -152,7 +153,7 @@ static void bounds(uint32_t noise)
     layer(&options, 1, 64, 5, 1);
 }
 
-/* The solver: all coordinates with positive scores. */
+/* The caller's solver: it chooses all coordinates with positive scores. */
 static void solve(const float *scores, float *state, size_t n)
 {
     size_t i;
@@ -201,7 +202,7 @@ static void refused(void)
     show("overlap", imle_topk_map(&shape, NULL, theta, 0, theta + 1, NULL, work, work_len), theta, 1);
     options.lambda = 0.0f;
     show("lambda 0", imle_topk_sample(&shape, NULL, &options, &key, theta, 0, z, NULL, NULL, work, work_len), z, 1);
-    theta[13] = bits(0x7fc00000u); /* NaN in the second row: the first is complete */
+    theta[13] = bits(0x7fc00000u); /* NaN in the second row; the first is completed */
     show("a NaN", imle_topk_map(&shape, NULL, theta, 0, z, NULL, work, work_len), z, 16);
     show("bad row", imle_topk_find_bad_row(&shape, NULL, theta, 0, NULL, 0, 0, &row), &row, 1);
 }
@@ -216,7 +217,7 @@ int main(void)
     map(1, 1);
     map(17, 0);
     map(33, 7);
-    special(theta);
+    set_special_values(theta);
     map(33, 7);
     map(33, 25);
 
@@ -233,7 +234,7 @@ int main(void)
         argmax(&options, 33);
         bounds(noise);
         quarters(theta, MOST, 7);
-        special(theta);
+        set_special_values(theta);
     }
     imle_options_default(&options);
     options.target = IMLE_TARGET_COMBINATORIAL;
@@ -250,7 +251,7 @@ int main(void)
     estimators(&options, 33, 5);
     adaptive(IMLE_ADAPTIVE_ADDITIVE, MOST);
     adaptive(IMLE_ADAPTIVE_MULTIPLICATIVE, 33);
-    special(theta);
+    set_special_values(theta);
     exact(33, 12, 1.0f);
     refused();
     return 0;

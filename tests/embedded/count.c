@@ -1,11 +1,11 @@
-/* A plugin for QEMU's emulators (plugin interface 1): counts the instructions that the guest executes from one call of
- * count_from() to the next call of count_to(), and writes each count on a line of its own to the file out=NAME. The same
- * program gives the same counts every time. (Instructions, not cycles: QEMU does not know what one costs.)
+/* A plugin for QEMU's emulators (plugin interface 1). It counts the instructions that the guest executes from one call
+ * of count_from() to the next call of count_to(), and writes one count per line to the file out=NAME. The same program
+ * gives the same counts every time. (It does not count cycles, because QEMU does not model them.)
  *
  *   gcc -O2 -fPIC -shared count.c -o count.so
  *   qemu-system-arm ... -plugin ./count.so,out=counts.txt
  *
- * Debian has no qemu-plugin.h: what is used of it is declared here. */
+ * Debian has no qemu-plugin.h, so this file declares the parts of it that it uses. */
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -49,7 +49,7 @@ static void count_to(unsigned cpu, void *data)
     fprintf(out, "%" PRIu64 "\n", executed - from);
 }
 
-/* Whether this is the first instruction of the function: the first that is ever translated of it. */
+/* True if this is the function's first instruction, which is the first of them that QEMU translates. */
 static bool enters(const char *function, struct qemu_plugin_insn *instruction, uint64_t *entry)
 {
     const char *symbol = qemu_plugin_insn_symbol(instruction);

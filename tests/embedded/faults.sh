@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# faults.sh OUT_DIR: the proofs can fail. Each is tried on a function that has the fault (faulty/lib.rs).
+# faults.sh OUT_DIR: checks that the proofs can fail. Each is tried on a function that has the fault (faulty/lib.rs).
 set -euo pipefail
 out=$(cd "$1" && pwd)
 here=$(cd "$(dirname "$0")" && pwd)
@@ -15,9 +15,9 @@ library=$CARGO_TARGET_DIR/$target/release/libfaulty.a program=$out/faulty
 finds() { # fault, function
   local found
   if found=$(closure $target "$library" "$program" "$2" 2>&1 && "$here/stack.py" "$tools" "$program" "$program" "$2" 2>&1); then
-    echo "FAIL: nothing was found in $2"; exit 1
+    echo "FAIL: the proofs find nothing in $2"; exit 1
   fi
-  [[ $found == *"$1"* ]] || { echo "FAIL: $2 has $1, found was: $found"; exit 1; }
+  [[ $found == *"$1"* ]] || { echo "FAIL: $2 has $1, but the proofs find: $found"; exit 1; }
 }
 finds "a panic" imle_can_panic
 finds "a trap" imle_traps
@@ -28,5 +28,5 @@ finds "an indirect call" imle_calls_a_pointer_if
 finds "recursion" imle_recurses
 closure $target "$library" "$program" imle_calls_if >/dev/null
 stack=$("$here/stack.py" "$tools" "$program" "$program" imle_calls_if)
-[[ $stack == "imle_calls_if 28 "* ]] || { echo "FAIL: a call under a condition was not counted: $stack"; exit 1; }
-echo "faults: the proofs find a panic, a trap, writable data, an undefined symbol, an indirect call, a recursion"
+[[ $stack == "imle_calls_if 28 "* ]] || { echo "FAIL: a conditional call does not count: $stack"; exit 1; }
+echo "faults: the proofs find a panic, a trap, writable data, an undefined symbol, an indirect call and a recursion"

@@ -1,4 +1,4 @@
-/* The board of the host. */
+/* The services of board.h on the host. */
 #include <stdio.h>
 #include <stdlib.h>
 

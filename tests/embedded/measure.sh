@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# measure.sh OUT_DIR BOARD: what the library takes of a board, a number a line, after proofs.sh:
+# measure.sh OUT_DIR BOARD: measures what the library needs on a board. Run proofs.sh first. Prints one number per line:
 #
-#   TARGET PROFILE flash FUNCTIONS bytes       what a program that calls these functions links
-#   TARGET PROFILE stack FUNCTIONS bytes       the deepest stack of any of them
-#   TARGET PROFILE instructions N K number     executed per coordinate and MAP by samples and their gradients, 16 rows (speed.c)
-#   TARGET naive instructions N K number       the same by the naive way
+#   TARGET PROFILE flash FUNCTIONS bytes       flash of a program that calls these functions
+#   TARGET PROFILE stack FUNCTIONS bytes       the deepest stack of these functions
+#   TARGET PROFILE instructions N K number     instructions per coordinate and MAP, over 16 rows of noise (speed.c)
+#   TARGET naive instructions N K number       the same for the naive way
 set -euo pipefail
 out=$1
 here=$(dirname "$0")
@@ -14,7 +14,7 @@ here=$(dirname "$0")
 board "$2"
 binutils "$target"
 
-functions() { # of a purpose
+functions() { # purpose
   case $1 in
     map) echo imle_topk_map ;;
     learn) echo imle_options_default imle_topk_sample imle_topk_gradient ;;

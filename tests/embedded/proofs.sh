@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# proofs.sh OUT_DIR TARGET: for OUT_DIR/TARGET/{release,size}/libimle.a: no panic, no allocator, no trap, no writable data
-# and nothing undefined behind any function (tests/link_proof.sh); no recursion and no indirect call, so that the
-# worst-case stack is known (stack.py). Writes what each function takes to functions.txt beside the archive: name, bytes
-# of flash, bytes of stack.
+# proofs.sh OUT_DIR TARGET: proves for OUT_DIR/TARGET/{release,size}/libimle.a that no function reaches a panic, an
+# allocator, a trap, writable data or an undefined symbol (tests/link_proof.sh), and that there is no recursion and no
+# indirect call, so that the worst-case stack is known (stack.py). Writes functions.txt beside the archive. It has the
+# name, the bytes of flash and the bytes of stack of each function.
 set -euo pipefail
 out=$1 target=$2
 here=$(dirname "$0")
@@ -14,7 +14,7 @@ for profile in release size; do
   built=$out/$target/$profile program=$out/$target/$profile/closure
   library=$built/libimle.a
   mapfile -t functions < <(exported "$tools" "$library")
-  # The archive before it was stripped: the same functions, with the sizes of their frames.
+  # The archive before it was stripped has the same functions, and the sizes of their frames.
   $ld -static --gc-sections --entry="${functions[0]}" "${functions[@]/#/--undefined=}" -z noexecstack \
     "$CARGO_TARGET_DIR/$target/$profile/libimle_ffi.a" -o "$built/frames"
 
@@ -26,9 +26,9 @@ for profile in release size; do
     closure "$target" "$library" "$program" "$function" >/dev/null
     echo "$function $(flash "$tools" "$program") $stack"
   done <"$built/stack.txt" >"$built/functions.txt"
-  # What a program does not call is not linked.
+  # A program links only the functions that it calls.
   for function in imle_abi_version imle_version; do
     taken=$(awk -v name=$function '$1 == name { print $2 }' "$built/functions.txt")
-    ((taken <= 32)) || { echo "FAIL: a program that calls only $function takes $taken bytes"; exit 1; }
+    ((taken <= 32)) || { echo "FAIL: a program that calls only $function needs $taken bytes"; exit 1; }
   done
 done

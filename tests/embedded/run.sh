@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# run.sh [--all]: makes what a firmware engineer downloads (ffi/dist.sh), with the proofs of what is promised of it, and
-# runs C and Rust firmware on emulated boards, which must print the bits that the host prints. Run tests/c/run.sh first.
-# By default Cortex-M0, Cortex-M4F and a RISC-V; --all adds Cortex-M3, M7, M33, M55 and a RISC-V with floating point.
+# run.sh [--all]: makes the packages that firmware engineers download (ffi/dist.sh), with the proofs of their promises,
+# and runs C and Rust firmware on emulated boards, which must print the same bits as the host. Run tests/c/run.sh first.
+# The boards are Cortex-M0, Cortex-M4F and a RISC-V; --all adds Cortex-M3, M7, M33, M55 and a RISC-V with hardware
+# floating point.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
@@ -20,7 +21,7 @@ rm -rf "$out/dist"
 ffi/dist.sh "$out/dist" "${targets[@]}"
 tests/embedded/faults.sh "$out"
 
-# What was downloaded, and a PATH with the C compiler and nothing else: to use it takes no Rust.
+# Unpacks the packages and makes a PATH that has only the C compilers, because using a package needs no Rust.
 rm -rf "$out/bin" "$out/download" && mkdir "$out/bin" "$out/download"
 for download in "$out"/dist/*.tar.gz; do tar -C "$out/download" -xzf "$download"; done
 for package in "$out"/download/*; do (cd "$package" && sha256sum --check --quiet SHA256SUMS); done
@@ -37,7 +38,8 @@ for profile in release size; do
     "$out/host/$program" >"$out/host/$profile/$program.txt"
   done
 done
-# One library but for the Sum-of-Gamma noise: lib/size refuses it in each of the six calls, IMLE_ERR_OPTION, and writes nothing.
+# Both profiles give the same bits, except that lib/size has no Sum-of-Gamma noise: each of the six calls returns
+# IMLE_ERR_OPTION (fffffffb) and writes nothing.
 diff "$out"/host/{release,size}/cases.txt
 status() { grep -c "^[a-z]* $1 " "$out/host/$2/sum_of_gamma.txt" || true; }
 [[ $(status 00000000 release) == 6 && $(status fffffffb size) == 6 ]]
@@ -51,11 +53,11 @@ for board in "${boards[@]}"; do
       built=$out/$target/$profile/$board.$program
       PATH=$out/bin $cc $warnings -I"$package/include" tests/embedded/$program.c $start "$package/lib/$profile/libimle.a" \
         -o "$built.elf"
-      timeout 60 $emulate "$built.elf" >"$built.txt" 2>&1 </dev/null # the console is its stderr
-      diff "$out/host/$profile/$program.txt" "$built.txt" || { echo "FAIL: $board, $profile: not the host's bits"; exit 1; }
+      timeout 60 $emulate "$built.elf" >"$built.txt" 2>&1 </dev/null # the console is stderr
+      diff "$out/host/$profile/$program.txt" "$built.txt" || { echo "FAIL: $board, $profile: the bits differ from the host's"; exit 1; }
     done
   done
-  echo "firmware in C: the same bits on $board ($target, both profiles) as on the host"
+  echo "firmware in C prints the same bits on $board ($target, both profiles) as on the host"
 done
 tests/embedded/firmware.sh "$out"
 tests/embedded/table.py "$out" "${measured[@]}"

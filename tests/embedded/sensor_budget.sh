@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# sensor_budget.sh OUT_DIR: the example that learns on the device prints the same on an emulated Cortex-M4F with 128 KiB
-# of flash and 64 KiB of RAM, on the host, and in Rust; it reaches what is asked of it and what the README says. Run
-# tests/c/run.sh and tests/embedded/run.sh first.
+# sensor_budget.sh OUT_DIR: checks that the example that learns on the device prints the same on an emulated Cortex-M4F
+# with 128 KiB of flash and 64 KiB of RAM, on the host, and in Rust, that its results are good enough, and that the
+# README reports them. Run tests/c/run.sh and tests/embedded/run.sh first.
 set -euo pipefail
 out=$(cd "$1" && pwd)
 cd "$(dirname "$0")/../.."
@@ -22,13 +22,13 @@ cargo build --quiet --release --example sensor_budget --example sensor_budget_pl
 "$built/release/examples/sensor_budget" | diff <(tail -n +2 "$out/sensor_budget.txt") -
 echo "learning on the device: $(wc -l <"$out/sensor_budget.txt") lines, the same on $target, on the host and in Rust"
 
-# The sum of what lies in RAM is what is printed.
+# The program prints how much RAM it needs; the linked file must agree.
 said=$(awk '/bytes of RAM/ { print $NF }' "$out/sensor_budget.txt")
 arm-none-eabi-size "$out/sensor_budget.elf" | awk -v said="$said" 'NR == 2 { exit !($2 + $3 == said) }' ||
   { echo "$said bytes of RAM are printed, others are used"; exit 1; }
 grep -qF " ${said%???},${said: -3} bytes " <(tr '\n' ' ' <README.md) || { echo "README.md names other bytes than $said"; exit 1; }
 
-# test K METHOD: the mean test R² of a row.
+# test_r2 K METHOD: the mean test R² of a row.
 test_r2() { awk -F ' *[|] *' -v k="$1" -v method="$2" '$2 == k && index($3, method) == 1 { split($5, r2, " "); print r2[1] }' "$out/sensor_budget.txt"; }
 awk -v four="$(test_r2 4 I-MLE)" -v eight="$(test_r2 8 I-MLE)" -v even4="$(test_r2 4 even)" -v even8="$(test_r2 8 even)" \
   -v random4="$(test_r2 4 random)" -v random8="$(test_r2 8 random)" \

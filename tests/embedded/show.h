@@ -1,5 +1,5 @@
-/* What the programs of this folder have in common: inputs that are exact, so that nothing is rounded outside the library,
- * and every bit of what it returns as text. */
+/* Common parts of the programs in this folder: exact inputs, so that nothing is rounded outside the library, and output
+ * of every bit that the library returns, as text. */
 #ifndef SHOW_H
 #define SHOW_H
 
@@ -9,7 +9,7 @@
 #include "board.h"
 #include "imle.h"
 
-/* Not from string.h: a machine without libc has no such header. */
+/* Declared here, because a machine without libc has no string.h. */
 void *memcpy(void *to, const void *from, size_t count);
 void *memset(void *to, int byte, size_t count);
 
@@ -25,7 +25,8 @@ static void write_hex(uint64_t number, int digits)
     board_write(text);
 }
 
-/* The name, the status, the FNV-1a hash of the words, and the words, which say where two outputs part. */
+/* Writes the name, the status, the FNV-1a hash of the words, and the words themselves, which show where two outputs
+ * begin to differ. */
 static void show(const char *name, imle_status status, const void *array, size_t words)
 {
     const unsigned char *bytes = array;
@@ -51,14 +52,14 @@ static void show(const char *name, imle_status status, const void *array, size_t
 
 /* ---- input ---- */
 
-/* Quarters from -4 to 3.5, with ties. */
+/* Fills x with multiples of 1/4 from -4 to 3.5, with ties. */
 static void quarters(float *x, size_t count, size_t factor)
 {
     size_t i;
     for (i = 0; i < count; i++) x[i] = (float)(int)(i * factor % 31) * 0.25f - 4.0f;
 }
 
-/* 24 bits each, from -2 to 2. */
+/* Fills x with numbers of 24 bits from -2 to 2. */
 static void numbers(float *x, size_t count, uint32_t state)
 {
     size_t i;

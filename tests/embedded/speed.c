@@ -1,12 +1,13 @@
-/* What count.c counts: samples and their gradients, each two MAPs of N coordinates, by the library and by the naive way:
- * the same layer as one would write it in C, with logf of libm and k scans for the k largest. */
+/* The program whose instructions count.c counts. It computes samples and their gradients with the library and in the
+ * naive way: the same layer as one would write it in C, with libm's logf and k scans for the k largest scores. A sample
+ * with its gradient takes two MAPs of N coordinates. */
 #include <math.h>
 #include <stdint.h>
 
 #include "board.h"
 #include "imle.h"
 
-/* ROWS draws of noise: how many scores are computed in one is chance. */
+/* The library computes more scores for some draws of the noise than for others, so ROWS draws are counted together. */
 enum { MOST = 256, ROWS = 16 };
 
 __attribute__((noinline)) void count_from(void) { __asm__ volatile(""); }
@@ -42,7 +43,7 @@ static float gumbel(void)
     return -logf(-logf(u));
 }
 
-/* sum += sign * MAP(score): the largest, k times. */
+/* grad += sign * MAP(score). Finds the largest score k times. */
 static void add_map(float *score, uint32_t n, uint32_t k, float sign)
 {
     uint32_t i, j;

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """stack.py TOOLS FRAMES PROGRAM FUNCTION...: the worst-case stack of functions of a program for Cortex-M or RISC-V.
 
-The sizes of the frames come from the section .stack_sizes (rustc -Zemit-stack-sizes) of the linked file FRAMES, which has
-the same functions, the calls from the disassembly of PROGRAM. The few functions of Rust's compiler_builtins that are
-written in assembly have no entry there: theirs are read from the instructions that move the stack pointer. Prints
-"function bytes caller:frame > callee:frame > ..." and fails on a recursion and on an indirect call: there is then no
-bound. TOOLS is the prefix of objdump and its like."""
+The sizes of the stack frames come from the section .stack_sizes (rustc -Zemit-stack-sizes) of the linked file FRAMES,
+which has the same functions. The calls come from the disassembly of PROGRAM. A few functions of compiler_builtins, a
+part of Rust, are written in assembly and have no entry in .stack_sizes. Their frames are read from the instructions
+that move the stack pointer. Prints "function bytes caller:frame > callee:frame > ...". Fails on a recursion and on an
+indirect call, because the stack then has no bound. TOOLS is the prefix of the names of objdump, objcopy and nm."""
 
 import re
 import subprocess
@@ -17,9 +17,9 @@ def run(tool, *arguments):
 
 
 def frame_sizes(tools, elf):
-    """Function to bytes. .stack_sizes has an address of 4 bytes and a size in LEB128, again and again."""
+    """{function: bytes}. Each entry of .stack_sizes is an address of 4 bytes and a size in LEB128."""
     dump = elf + ".stack_sizes"
-    open(dump, "w").close()  # where there is no such section objcopy writes nothing
+    open(dump, "w").close()  # objcopy writes nothing if there is no such section
     run(tools + "objcopy", "--dump-section", f".stack_sizes={dump}", elf, "/dev/null")
     with open(dump, "rb") as file:
         data = file.read()
@@ -38,7 +38,7 @@ def frame_sizes(tools, elf):
 
 
 def registers(text):
-    """How many registers {r4-r7, lr} names."""
+    """The number of registers in a list such as {r4-r7, lr}."""
     count = 0
     for part in re.search(r"\{(.*)\}", text)[1].split(","):
         first, _, last = part.strip().partition("-")
@@ -49,7 +49,7 @@ def registers(text):
 
 
 def moved(operation, arguments):
-    """The bytes by which an instruction makes the stack grow."""
+    """The number of bytes by which an instruction makes the stack grow."""
     if re.match(r"push|stmdb|vpush", operation):
         wide = 8 if operation == "vpush" and "{d" in arguments else 4
         return registers(arguments) * wide if operation != "stmdb" or arguments.startswith("sp!") else 0
@@ -62,11 +62,11 @@ def moved(operation, arguments):
     return 0
 
 
-# Jumps to an address in a register or in memory, tables included (the archives are built without).
+# Jumps to an address in a register or in memory. tbb and tbh use jump tables; the archives are built without these.
 INDIRECT = ("bx", "blx", "jr", "jalr", "tbb", "tbh")
 CALLS = ("bl", "jal", "jalr")
 MOVES = ("mov", "ldr")
-# Thumb has them under a condition too (blt, ble, bls and blo are b), and in two lengths.
+# In Thumb these can have a condition (but blt, ble, bls and blo are forms of b), and they come in two lengths.
 CONDITION = "eq|ne|cs|hs|cc|lo|mi|pl|vs|vc|hi|ls|ge|lt|gt|le"
 CONDITIONAL = re.compile(rf"({'|'.join((*INDIRECT, *CALLS, *MOVES))})(?:{CONDITION})?(?:\.[wn])?")
 
@@ -90,13 +90,13 @@ class Program:
         if m := CONDITIONAL.fullmatch(operation):
             operation = m[1]
         if re.match(r"b|cbn?z|j", operation) and (m := re.search(r" <([^>+]+)(\+0x)?", arguments)):
-            # <function> is a first instruction; <function+0x12> is inside, where only its own jumps lead (on Cortex-M0
-            # long ones are bl).
+            # <function> is the first instruction of a function. <function+0x12> is inside it, and only jumps of the
+            # function itself may lead there (on Cortex-M0 long jumps are bl).
             if m[2] and m[1] != function:
                 self.indirect[function] = f"{operation} {arguments}"
             elif not m[2] and operation in CALLS:
                 self.calls[function].add(m[1])
-            # A jump that leaves no return address: the function it leads to returns for this one, whose frame is gone.
+            # This jump is a tail call: it stores no return address, and the frame of this function is already gone.
             elif not m[2] and m[1] != function:
                 self.tails[function].add(m[1])
         elif operation in INDIRECT and arguments != "lr" or operation in MOVES and arguments.startswith("pc"):

@@ -1,5 +1,5 @@
-/* The Sum-of-Gamma noise, which lib/size leaves out: there each call says IMLE_ERR_OPTION and writes nothing. A program
- * of its own, for its table takes most of the RAM of a small Cortex-M0. */
+/* Calls with Sum-of-Gamma noise. lib/size leaves this noise out: there each call returns IMLE_ERR_OPTION and writes
+ * nothing. They have a program of their own, because the table of this noise takes most of a small Cortex-M0's RAM. */
 #include "show.h"
 
 enum { N = 33, K = 5, S = 2 };

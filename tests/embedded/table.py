@@ -24,7 +24,7 @@ PURPOSES = {"map": "MAP", "learn": "sample + gradient", "exact": "marginals", "s
 SIZES = [("16", "1"), ("16", "8"), ("64", "1"), ("64", "8"), ("256", "1"), ("256", "8")]
 
 
-# What README.md promises of samples and gradients: bytes of flash and of stack.
+# The documented limits for samples and gradients: bytes of flash and of stack.
 MOST = {("Cortex-M4F", "size"): (8192, 1024), ("Cortex-M33", "size"): (8192, 1024)}
 
 

@@ -1,11 +1,12 @@
-/* What a program here needs of its board. main() returns the exit status of the emulator; 0 is success. */
+/* The services that a board gives to a program. main() returns the exit status of the emulator; 0 is success. */
 #ifndef BOARD_H
 #define BOARD_H
 
-/* Writes to the debugger's console (semihosting). Without a debugger this stops the core: leave it out in a product. */
+/* Writes to the debugger's console (semihosting). Without a debugger this stops the core, so leave it out of a
+ * product. */
 void board_write(const char *text);
 
-/* Never returns: ends the emulator with this status. */
+/* Ends the emulator with this status. */
 _Noreturn void board_exit(int status);
 
 int main(void);

@@ -1,11 +1,11 @@
-# To be sourced. `board NAME` says how to build for a board and how to run on its emulator:
+# Source this file. `board NAME` sets the variables that build a program for a board and run it on an emulator:
 #
-#   target    Rust's name for the CPU, under which its archive libimle.a is found
+#   target    Rust's name for the CPU; the archive libimle.a for this board is built for it
 #   cc        the C compiler and its flags; a program is  $cc -Iinclude program.c $start libimle.a -o program.elf
-#   start     start-up code and linker script: no libc is needed, where there is one it may be used
-#   emulate   what runs program.elf: its exit status is that of main, its stderr the console
+#   start     start-up code and linker script, which need no libc; a program may use the compiler's libc if it has one
+#   emulate   the command that runs program.elf; its exit status is that of main, and its stderr is the console
 #
-# -ffp-contract=off: as in the library, a * b + c rounds twice, so that a program prints the same bits on every board.
+# With -ffp-contract=off, a * b + c rounds twice, as in the library. So a program prints the same bits on every board.
 boards=(microbit mps2-an385 mps2-an386 mps2-an500 mps2-an505 mps3-an547 riscv32imac riscv32imafc)
 
 board() {
@@ -16,11 +16,11 @@ board() {
   local single="-mfloat-abi=hard -mfpu"
   case $1 in
     microbit) target=thumbv6m-none-eabi cc="$arm -mcpu=cortex-m0" ;;
-    mps2-an385) target=thumbv6m-none-eabi cc="$arm -mcpu=cortex-m3" ;; # M3 runs M0's code
+    mps2-an385) target=thumbv6m-none-eabi cc="$arm -mcpu=cortex-m3" ;; # an M3 runs the code of the M0
     mps2-an386) target=thumbv7em-none-eabihf cc="$arm -mcpu=cortex-m4 $single=fpv4-sp-d16" ;;
     mps2-an500) target=thumbv7em-none-eabihf cc="$arm -mcpu=cortex-m7 $single=fpv5-sp-d16" ;;
     mps2-an505) target=thumbv8m.main-none-eabihf cc="$arm -mcpu=cortex-m33 $single=fpv5-sp-d16" ;;
-    # The vector unit (MVE) flushes subnormals: without it, for equal bits.
+    # nomve: the vector unit (MVE) flushes subnormals, so with it the bits would differ.
     mps3-an547) target=thumbv8m.main-none-eabihf cc="$arm -mcpu=cortex-m55+nomve $single=auto" ;;
     riscv32imac) cpu=rv32,f=false,d=false target=$1-unknown-none-elf cc="-march=rv32imac -mabi=ilp32" ;;
     riscv32imafc) cpu=rv32,d=false target=$1-unknown-none-elf cc="-march=rv32imafc -mabi=ilp32f" ;;

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Rebuilds tecator.csv and LICENSE-sktime from the pinned package. Needs pip, unzip, awk and sha256sum.
 #
-# tecator.csv has a spectrum a line: 100 absorbances in units of 10^-4, fat in units of 0.1 %. Lines 1 to 172 are for
-# training, 173 to 215 for the test, as in the source. Every line ends with a comma, so that C can #include the file.
+# tecator.csv has one spectrum per line: 100 absorbances in units of 10^-4, then fat in units of 0.1 %. Lines 1 to 172
+# are for training and 173 to 215 for the test, as in the source. Every line ends with a comma, so that C can #include
+# the file.
 set -eu
 
 wheel=sktime-1.2.0-py3-none-any.whl
@@ -24,7 +25,7 @@ echo "$sha256  $wheel" | sha256sum --check --quiet || {
 }
 unzip -q "$wheel" 'sktime/datasets/data/Tecator/*' 'sktime-*/licenses/LICENSE'
 
-# The source has absorbances with five decimals, up to 5.5: four fill 16 bits.
+# The source has absorbances up to 5.5 with five decimals. Four decimals fit into 16 bits.
 awk -F '[,:]' '
     /^[#@]/ || NF < 101 { next }
     {

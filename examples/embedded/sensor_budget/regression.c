@@ -1,16 +1,16 @@
 #include "regression.h"
 
-/* Constant, so it stays in flash. */
+/* These are constants, so they stay in flash. */
 static const uint16_t readings[] = {
 #include "tecator.csv"
 };
-_Static_assert(sizeof readings == SPECTRA * COLUMNS * sizeof *readings, "tecator.csv has other spectra");
+_Static_assert(sizeof readings == SPECTRA * COLUMNS * sizeof *readings, "tecator.csv does not have SPECTRA spectra");
 
 static const uint16_t *spectrum(uint32_t s) {
     return readings + s * COLUMNS;
 }
 
-/* Exact but for the last rounding. */
+/* Rounds only once, at the end. */
 static float covariance(uint32_t i, uint32_t j) {
     int64_t sum_i = 0, sum_j = 0, products = 0;
     for (uint32_t s = 0; s < TRAINING; s++) {
@@ -31,19 +31,19 @@ void gather(regression *r, float ridge) {
     for (uint32_t i = 0; i < COLUMNS; i++) r->mean[i] = mean(i, 0, TRAINING);
     for (uint32_t i = 0; i < CHANNELS; i++) {
         for (uint32_t j = 0; j < i; j++) r->gram[i][j] = r->gram[j][i] = covariance(i, j);
-        r->gram[i][i] = covariance(i, i) + 1e8f * ridge * TRAINING; /* absorbance comes in 10^-4 */
+        r->gram[i][i] = covariance(i, i) + 1e8f * ridge * TRAINING; /* readings are in units of 10^-4 */
         r->with_fat[i] = covariance(i, FAT);
     }
     r->fat = covariance(FAT, FAT);
 }
 
-/* gram = L D L^T on the chosen channels, by elimination. */
+/* The factors of gram = L D L^T on the chosen channels. */
 typedef struct factors {
-    float l[MOST][MOST], d[MOST]; /* below the diagonal of ones; the diagonal */
+    float l[MOST][MOST], d[MOST]; /* L below its diagonal of ones, and the diagonal of D */
     float loss;
 } factors;
 
-/* Takes the chosen channels out of row, left and spread, too. Out: weight = L^T times the weights. */
+/* Eliminates the chosen channels from row, left and spread as well. Sets weight to L^T times the weights. */
 static factors eliminate(regression *r, const uint32_t *chosen, uint32_t k, float *weight) {
     factors f = {.loss = r->fat};
     for (uint32_t i = 0; i < CHANNELS; i++) {
@@ -85,10 +85,10 @@ void regress(regression *r, const uint32_t *chosen, uint32_t k, float *weight) {
     for (uint32_t t = k; t-- > 0;)
         for (uint32_t u = t + 1; u < k; u++) weight[t] -= f.l[u][t] * weight[u];
 
-    /* With channel i, l falls by left_i^2 / spread_i. (A chosen channel's spread is 0 up to rounding.) */
+    /* Adding channel i lowers l by left_i^2 / spread_i. (The spread of a chosen channel is 0 up to rounding.) */
     for (uint32_t i = 0; i < CHANNELS; i++)
         r->dz[i] = r->spread[i] > 0.0f ? -(r->left[i] * r->left[i]) / r->spread[i] / f.loss : 0.0f;
-    /* Without a chosen one it rises by weight^2 / (gram^-1)_ii. */
+    /* Removing a chosen channel i raises l by weight^2 / (gram^-1)_ii. */
     for (uint32_t t = 0; t < k; t++)
         r->dz[chosen[t]] = -(weight[t] * weight[t]) / inverse_diagonal(&f, k, t) / f.loss;
 }
@@ -109,7 +109,7 @@ static float dot(const float *a, const float *b) {
     return sum;
 }
 
-/* As many steps as unknowns. */
+/* Conjugate gradients need as many steps as there are unknowns. */
 void fit_all(regression *r, predictor *p) {
     float *residual = r->left, *direction = r->direction, *image = r->image;
     p->k = CHANNELS;
@@ -132,7 +132,7 @@ void fit_all(regression *r, predictor *p) {
     set_bias(r, p);
 }
 
-/* Reads k channels, nothing else. */
+/* Reads only the k channels. */
 static float predict(const predictor *p, const uint16_t *reading) {
     float fat = p->bias;
     for (uint32_t t = 0; t < p->k; t++) fat += p->weight[t] * (float)reading[p->channel[t]];

@@ -1,14 +1,14 @@
-/* Which k of 100 channels is a sensor to measure? Learnt on the device, in fixed memory.
+/* Learns on the device, in fixed memory, which k of 100 channels a sensor should measure.
  *
- * A near-infrared sensor reads the absorbance of meat on 100 channels, from 850 to 1050 nm; for the training spectra fat
- * is known. The product is to read k channels only, those with the best scores theta, which are learnt with the
- * predictor of fat:
+ * A near-infrared sensor reads the absorbance of meat on 100 channels from 850 to 1050 nm. The fat content is known for
+ * the training spectra. The product will read only the k channels with the best scores theta. The program learns the
+ * scores together with the predictor of fat:
  *
  *   z = MAP(theta + eps)                           the channels that a step tries
- *   weights and dz                                 of the least squares on them: regression.h
- *   theta -= z - MAP(theta - lambda dz + eps)      Implicit MLE, the same eps
+ *   weights and dz                                 from least squares on these channels (regression.h)
+ *   theta -= z - MAP(theta - lambda dz + eps)      Implicit MLE, with the same eps
  *
- * The host's run of this program and its Rust twin, main.rs, print the same bits. */
+ * On the host this program prints the same bits, and so does its Rust twin, main.rs. */
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -19,10 +19,10 @@
 
 enum { SEEDS = 5, STEPS = 1000, DRAWS = 100 };
 
-/* The best for both k in cross-validation on the training spectra (main.rs). */
+/* Cross-validation on the training spectra found these values best for both k (main.rs). */
 static const float ridge = 1e-5f, lambda = 10.0f;
 
-/* All that the program changes, but for its stack. */
+/* All memory that the program writes, except for its stack. */
 static struct {
     regression regression;
     float theta[CHANNELS], grad_theta[CHANNELS], work[IMLE_TOPK_WORKSPACE_LEN(CHANNELS, MOST)];
@@ -43,7 +43,7 @@ static void put_number(uint32_t value, unsigned width) {
     board_write(text + (11 - width < i ? 11 - width : i));
 }
 
-/* Four decimals, rounded half up. */
+/* Writes four decimals, rounded half up. */
 static void put_decimal(float value) {
     if (value < 0.0f) board_write("-");
     const uint32_t scaled = (uint32_t)((value < 0.0f ? -value : value) * 10000.0f + 0.5f);
@@ -67,7 +67,7 @@ static void put_channels(const predictor *p) {
     board_write("\n");
 }
 
-/* Mean and standard deviation. */
+/* Writes the mean and, if there are several values, the standard deviation. */
 static void put_mean(const float *values) {
     const float count = (float)ram.predictors;
     float mean = 0.0f, square = 0.0f;
@@ -88,7 +88,7 @@ static void expect(imle_status status) {
     board_exit(1);
 }
 
-/* The predictor on the channels with the best scores. */
+/* Fits the predictor on the channels with the best scores. */
 static void take_best(predictor *p, const imle_shape *shape) {
     p->k = shape->k;
     expect(imle_topk_map(shape, NULL, ram.theta, 0, NULL, p->channel, ram.work, work_len));
@@ -103,7 +103,7 @@ static void show(const predictor *p, uint32_t step) {
     put_channels(p);
 }
 
-/* Implicit MLE from theta = 0. Shows the first seed's way at steps 0, 1, 2, 4, ... */
+/* Runs Implicit MLE from theta = 0. For the first seed it shows the progress at steps 0, 1, 2, 4, ... */
 static void learn(predictor *p, uint32_t k, uint64_t seed) {
     const imle_shape shape = {.rows = 1, .n = CHANNELS, .k = k, .samples = 1};
     uint32_t z[MOST];
@@ -130,7 +130,7 @@ static void learn(predictor *p, uint32_t k, uint64_t seed) {
     if (seed == 1) show(p, STEPS);
 }
 
-/* One channel after the other: that which lowers the loss most. */
+/* Adds one channel after another, each time the one that lowers the loss most. */
 static void select_forward(predictor *p, uint32_t k) {
     float *dz = ram.regression.dz;
     for (p->k = 0; p->k < k; p->k++) {
@@ -150,7 +150,7 @@ static void space_evenly(predictor *p, uint32_t k, uint32_t offset) {
     fit(&ram.regression, p);
 }
 
-/* All subsets are equally likely: theta = 0. */
+/* With theta = 0 all subsets are equally likely. */
 static void choose_randomly(predictor *p, uint32_t k, uint32_t draw) {
     const imle_shape shape = {.rows = 1, .n = CHANNELS, .k = k, .samples = 1};
     const imle_key key = {.seed = 0, .step = draw, .row0 = 0};
@@ -170,7 +170,7 @@ static void score(const predictor *p) {
     ram.predictors++;
 }
 
-/* A row of the table in the README: the predictors scored since the last row. */
+/* Writes a row of the README's table, on the predictors that were scored since the last row. */
 static void report(uint32_t k, const char *method) {
     board_write("| ");
     put_number(k, 1);
@@ -182,7 +182,7 @@ static void report(uint32_t k, const char *method) {
     ram.predictors = 0;
 }
 
-/* FNV-1a over the bits. */
+/* Continues ram.hash by FNV-1a over the bits of the values. */
 static void hash(const float *values, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         uint32_t bits;

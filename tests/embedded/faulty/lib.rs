@@ -1,4 +1,4 @@
-//! Every fault that the proofs look for, a function each: see proofs.sh.
+//! One function for every fault that the proofs look for (proofs.sh).
 
 #![no_std]
 
@@ -11,7 +11,7 @@ pub extern "C" fn imle_can_panic(i: usize) -> u8 {
 
 #[unsafe(no_mangle)]
 pub extern "C" fn imle_traps() {
-    // SAFETY: the proof reads this instruction, nobody executes it.
+    // SAFETY: the proof only reads this instruction; nobody executes it.
     #[cfg(target_arch = "arm")]
     unsafe {
         core::arch::asm!("udf #0")
@@ -39,7 +39,7 @@ pub extern "C" fn imle_calls_a_pointer(function: extern "C" fn(u32) -> u32) -> u
     function(1).wrapping_add(1)
 }
 
-/// Ackermann's function, which is no loop.
+/// Ackermann's function, which no compiler turns into a loop.
 #[unsafe(no_mangle)]
 pub extern "C" fn imle_recurses(m: u32, n: u32) -> u32 {
     match (m, n) {
@@ -49,7 +49,7 @@ pub extern "C" fn imle_recurses(m: u32, n: u32) -> u32 {
     }
 }
 
-// A call and an indirect call under a condition; the stack of the first is 8 bytes and 20.
+// A conditional call and a conditional indirect call. The stack of the first is 8 bytes plus 20 of its callee.
 #[cfg(target_arch = "arm")]
 core::arch::global_asm!(
     ".syntax unified",

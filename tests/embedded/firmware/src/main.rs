@@ -1,7 +1,7 @@
-//! Firmware in Rust alone: the core without the C ABI. Built for the host it prints the same bits.
+//! Firmware in Rust alone: it uses the core without the C ABI. On the host the same program prints the same bits.
 
 #![cfg_attr(target_os = "none", no_std, no_main)]
-// The semihosting macro takes no arguments inside the text.
+// The semihosting macro does not accept arguments inside the text.
 #![allow(clippy::uninlined_format_args)]
 
 use imle::{Difference, Dz, Error, Exact, Imle, Key, Moments, Options, Rows, RowsMut, Shape, States, TopK, fixed};
@@ -20,12 +20,12 @@ fn show(name: &str, values: &[f32]) {
     }
 }
 
-/// Quarters from -4 to 3.5: no rounding here.
+/// Multiples of 1/4 from -4 to 3.5, which are exact in f32.
 fn quarters(factor: usize) -> [f32; N] {
     core::array::from_fn(|i| (i * factor % 31) as f32 / 4.0 - 4.0)
 }
 
-/// Sizes known to the compiler.
+/// The layer with sizes that are known at compile time.
 fn arrays(options: Options) -> Result<(), Error> {
     let layer = fixed::TopK::<N, K>::new(options)?;
     let theta = quarters(7);
@@ -37,7 +37,7 @@ fn arrays(options: Options) -> Result<(), Error> {
     Ok(())
 }
 
-/// Sizes known to the program.
+/// The layer with sizes that are known at run time.
 fn slices(options: Options) -> Result<(), Error> {
     let shape = Shape::new(1, N as u32, K as u32, 2)?;
     let layer = Imle::new(shape, TopK::new(shape), options)?;
@@ -87,7 +87,7 @@ fn main() -> ! {
         println!("{}", error);
     }
     exit(if result.is_ok() { EXIT_SUCCESS } else { EXIT_FAILURE });
-    panic!("the emulator has gone on")
+    panic!("the emulator did not stop")
 }
 
 #[cfg(target_os = "none")]
