@@ -72,7 +72,7 @@ pub struct Call {
 
 impl Call {
     pub fn new(function: Function, n: usize) -> Call {
-        // Rows of n that begin with the given values; the others do not change the choice.
+        // `count` equal rows of n that begin with the given values.
         let rows = |start: [f32; 5], rest: fn(usize) -> f32, count| {
             let row: Vec<f32> = (0..n).map(|i| start.get(i).copied().unwrap_or_else(|| rest(i))).collect();
             row.repeat(count)
