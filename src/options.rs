@@ -145,36 +145,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_range_is_checked() {
-        let good = Options::default();
-        assert_eq!(good.check(), Ok(()));
-        let bad = [
-            Options { temperature: -0.5, ..good },
-            Options { temperature: f32::NAN, ..good },
-            Options { target_temperature: f32::INFINITY, ..good },
-            Options { alpha: f32::NEG_INFINITY, ..good },
-            Options { lambda: 0.0, ..good },
-            Options { lambda: -1.0, ..good },
-            Options { lambda: f32::NAN, ..good },
-            Options { lambda: f32::from_bits(1), ..good },
-            Options { noise: Noise::SumOfGamma { kappa: 5.0, terms: 0 }, ..good },
-            Options { noise: Noise::SumOfGamma { kappa: 0.99, terms: 10 }, ..good },
-            Options { noise: Noise::SumOfGamma { kappa: -1.0, terms: 10 }, ..good },
-            Options { noise: Noise::SumOfGamma { kappa: f32::NAN, terms: 10 }, ..good },
-            Options { noise: Noise::SumOfGamma { kappa: 65_537.0, terms: 10 }, ..good },
-            Options { target: Target::Combinatorial, difference: Difference::Central, ..good },
-        ];
-        for options in bad {
-            assert!(matches!(options.check(), Err(Error::Option { .. })), "{options:?}");
-        }
-        for (kappa, terms) in [(0.0, 10), (-0.0, 1), (1.0, 1), (65_536.0, Noise::ALL_TERMS)] {
-            let options = Options { noise: Noise::SumOfGamma { kappa, terms }, ..good };
-            assert_eq!(options.check().is_ok(), SUM_OF_GAMMA, "{options:?}");
-        }
-        assert_eq!(Options { temperature: 0.0, target_temperature: -0.0, ..good }.check(), Ok(()));
-    }
-
-    #[test]
     fn lambda_has_a_finite_inverse() {
         let edge = 1 << 21;
         for lambda in (edge - 100..=edge + 100).chain((0..=u32::MAX).step_by(9973)).map(f32::from_bits) {

@@ -1,15 +1,17 @@
-//! The adaptive λ: its formulas in f64, its symmetries, and that it reaches its target on real layers.
+//! The adaptive λ follows its formulas in f64, has their symmetries, and reaches its target on real layers.
 
+mod common;
+
+use common::laws::config;
 use imle::{
     Adaptive, AdaptiveRule, Argument, Diagnostics, Dz, Error, Imle, Key, Options, Rows, RowsMut, Shape, States, TopK,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
-use proptest::test_runner::Config;
 
 const MASK: f32 = f32::NEG_INFINITY;
 
-/// λ in f64, of which the result is the nearest positive normal f32.
+/// λ in f64, within the positive normal floats.
 fn exact_lambda(a: f32, theta: &[f32], dz: &[f32]) -> f64 {
     let norm = |x: &[f32]| x.iter().filter(|x| x.is_finite()).map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
     (f64::from(a) * norm(theta) / norm(dz)).clamp(f64::from(f32::MIN_POSITIVE), f64::from(f32::MAX))
@@ -21,12 +23,12 @@ fn assert_close(found: f32, exact: f64) {
     assert!(options.check().is_ok(), "{found:e} is no lambda");
 }
 
-/// Any finite float: zeros, subnormals, the largest.
+/// Any finite float: zeros, subnormals and the largest included.
 fn any_float() -> impl Strategy<Value = f32> {
     any::<u32>().prop_map(f32::from_bits).prop_filter("finite", |x| x.is_finite())
 }
 
-/// Floats of one scale, as scores and gradients are, or of every scale.
+/// Floats of one scale, as in scores and gradients, or of all scales.
 fn floats() -> impl Strategy<Value = Vec<f32>> {
     let len = || select(vec![1_usize, 2, 15, 16, 17, 31, 33, 1023, 1025]);
     let one_scale = (len(), -149..127_i32).prop_flat_map(|(len, e)| {
@@ -34,10 +36,6 @@ fn floats() -> impl Strategy<Value = Vec<f32>> {
         prop::collection::vec((-1.0..1.0_f32).prop_map(scaled), len)
     });
     prop_oneof![3 => one_scale, 1 => len().prop_flat_map(|len| prop::collection::vec(any_float(), len))]
-}
-
-fn config() -> Config {
-    Config { failure_persistence: None, ..Config::default() }
 }
 
 proptest! {
@@ -51,7 +49,7 @@ proptest! {
         assert_close(adaptive.lambda(&theta, &dz).expect("good input"), exact_lambda(a, &theta, &dz));
     }
 
-    /// A factor of 2 is exact, and so is its way through.
+    /// A factor of 2 is exact in every operation of λ.
     #[test]
     fn lambda_scales_with_theta_and_against_dz(theta in floats(), dz in floats(), e in -20..20_i32) {
         let adaptive = Adaptive::default();
@@ -67,7 +65,7 @@ proptest! {
         prop_assert_eq!(lambda(&theta, &scaled(&dz, e)), plain / power);
     }
 
-    /// Masks change nothing but the places of the others among the partial sums.
+    /// Masks only move the other entries to other partial sums.
     #[test]
     fn masks_do_not_count(theta in floats(), dz in floats()) {
         let adaptive = Adaptive::default();
@@ -90,7 +88,7 @@ proptest! {
         let (mut a, mut g, mut change) = (1.0_f64, 1.0_f64, 0.0_f64);
         for nonzeros in counts {
             g = decay * g + (1.0 - decay) * nonzeros as f64 / 10.0;
-            // What is this near may round to either side.
+            // So near to the target, rounding may put g on the other side.
             prop_assume!((g - target).abs() > 1e-5);
             change = momentum * change + if g < target { step } else { -step };
             a = (a + change).max(0.0);
@@ -100,7 +98,7 @@ proptest! {
         }
     }
 
-    /// Whatever is counted, the state stays one that can go on.
+    /// After any counts the state is one that `update` and `lambda` accept.
     #[test]
     fn no_count_breaks_the_state(
         rule in select(vec![AdaptiveRule::Additive, AdaptiveRule::Multiplicative]),
@@ -121,9 +119,9 @@ proptest! {
 }
 
 #[test]
-fn known_lambdas() {
+fn lambda_has_its_known_values() {
     let adaptive = Adaptive { a: 0.5, ..Adaptive::default() };
-    // The 3-4-5 triangle, at every scale that floats have.
+    // The 3-4-5 triangle at scales from subnormal to near the largest float.
     for scale in [1.0, 1e-45, 3e-39, 1e-30, 1e30, 5e37] {
         let (theta, dz) = ([3.0 * scale, MASK, -4.0 * scale], [0.0, 6.0 * scale]);
         for dz in [dz, [10.0, 0.0]] {
@@ -138,12 +136,11 @@ fn known_lambdas() {
     assert_eq!(Adaptive { a: 1e-30, ..adaptive }.lambda(&ends[..1], &ends), Ok(f32::MIN_POSITIVE));
     assert_eq!(Adaptive { a: 1e30, ..adaptive }.lambda(&ends, &ends[..1]), Ok(f32::MAX));
     let stopped = Adaptive { a: 0.0, ..Adaptive::new(AdaptiveRule::Additive) };
-    assert_eq!(stopped.lambda(&[1.0], &[1.0]), Ok(f32::MIN_POSITIVE), "so small that it changes nothing");
+    assert_eq!(stopped.lambda(&[1.0], &[1.0]), Ok(f32::MIN_POSITIVE), "the smallest lambda, which changes no state");
 }
 
-/// The error of a norm does not grow with its length.
 #[test]
-fn long_groups() {
+fn the_error_of_a_norm_does_not_grow_with_its_length() {
     let theta: Vec<f32> = (0..(1 << 22) + 5).map(|i| (i % 97) as f32 * 0.1).collect();
     assert_close(Adaptive::default().lambda(&theta, &[0.7]).expect("good input"), exact_lambda(1.0, &theta, &[0.7]));
 }
@@ -209,7 +206,7 @@ impl Task {
         Task { shape: Shape::new(1, 10, 5, samples).expect("good sizes"), theta: theta.into(), b: b.into() }
     }
 
-    /// A batch as of reviews: 10 of up to 350 words, the rest of a row masked.
+    /// A batch like one of reviews: 10 of up to 350 words, the rest of a row masked.
     fn batch(samples: u32) -> Task {
         let shape = Shape::new(40, 350, 10, samples).expect("good sizes");
         let (n, len) = (shape.n(), shape.rows() * shape.n());
@@ -257,8 +254,8 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// From a thousand times too small and too large; where a belongs, a long run tells. A single state counts 0, 2, 4, …,
-/// so its g and a never rest: what is asked is of means over 50 updates.
+/// It starts from a thousand times too small and too large an a. A long run shows the right one. A single state counts 0,
+/// 2, 4, …, so g and a keep moving, and the test looks at means over 50 updates.
 #[test]
 fn the_multiplicative_rule_reaches_its_target_within_100_updates() {
     for (name, task, spread) in [
@@ -283,10 +280,10 @@ fn the_multiplicative_rule_reaches_its_target_within_100_updates() {
     }
 }
 
-/// What is counted is a state, so g has the same mean for any S.
+/// g is a mean over states, so S does not change it.
 #[test]
-fn more_samples_mean_the_same() {
-    // The same λ for both: a from the other's, for ‖dz‖ grows with √S.
+fn the_mean_of_g_does_not_depend_on_the_number_of_samples() {
+    // λ must be the same for both. ‖dz‖ grows with √S, so a does too.
     let g = [1, 16].map(|samples| {
         let task = Task::synthetic(samples);
         let a = 0.2 * (samples as f32).sqrt();
@@ -297,9 +294,9 @@ fn more_samples_mean_the_same() {
     assert!((g[0] - g[1]).abs() < 0.1 * g[0], "{g:?}");
 }
 
-/// A θ of 0, where the formula would have λ = 0 for ever.
+/// With θ = 0 the formula alone would give λ = 0 for ever.
 #[test]
-fn a_cold_start_from_nothing() {
+fn a_start_at_theta_0_reaches_the_target() {
     let mut task = Task::batch(1);
     task.theta.iter_mut().filter(|t| **t != MASK).for_each(|t| *t = 0.0);
     let (g, _) = task.run(&mut Adaptive::default(), 100);

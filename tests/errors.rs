@@ -1,84 +1,90 @@
-//! Every bad input of every public function: the error names the argument and the row, and what was written before it
-//! was found is what the contract says. `call` has a table of functions and their arguments, `call::faults` one of
-//! faults; each fault is tried on each function that takes the argument.
+//! Every bad input of every public function. The error names the argument and the row, and what was written before the
+//! error is what the contract says. `bad_calls` has a table of functions and their arguments, and tables of faults. Each
+//! fault is tried on each function that takes the argument, with a short row and with a long one.
 
-mod call;
+mod common;
 
-use call::faults::{Fault, bad_floats, bad_lists, bad_options, infeasible_row};
-use call::{
-    B, Call, F, FUNCTIONS, K, N, Outputs, S, assert_display_names_what_is_wrong, functions_and_arguments, named,
-};
+use common::bad_calls::faults::{Fault, bad_floats, bad_lists, infeasible_row};
+use common::bad_calls::options::{bad_options, good_options};
+use common::bad_calls::{B, Call, F, K, NS, Outputs, S, assert_display_names_what_is_wrong, named, shape};
 use imle::{
     Argument, Dz, Error, Exact, Imle, Key, MapSolver, Noise, Options, Rows, RowsMut, Shape, Side, States, Target, TopK,
     fixed,
 };
 
 #[test]
-fn good_inputs_pass() {
-    for (function, _) in FUNCTIONS {
-        let call = Call::new(function);
-        assert_eq!(call.run(&mut Outputs::untouched(&call)), Ok(()), "{function:?}");
+fn good_inputs_are_accepted() {
+    for call in Call::all() {
+        assert_eq!(call.run(&mut Outputs::untouched(&call)), Ok(()), "{:?}", call.function);
     }
 }
 
 #[test]
-fn short_slices() {
-    for (function, argument) in functions_and_arguments() {
-        let call = Call { short: argument, ..Call::new(function) };
-        let needed = call.needs(argument);
-        call.fails_before_writing(match argument {
-            "work" => Error::Workspace { needed, given: needed - 1 },
-            _ => Error::Length { argument: named(argument), needed, given: needed - 1 },
-        });
+fn slices_that_are_too_short_are_refused() {
+    for good in Call::all() {
+        for &argument in good.arguments() {
+            let needed = good.needs(argument);
+            Call { short: argument, ..good.clone() }.fails_before_writing(match argument {
+                "work" => Error::Workspace { needed, given: needed - 1 },
+                _ => Error::Length { argument: named(argument), needed, given: needed - 1 },
+            });
+        }
     }
 }
 
 #[test]
-fn bad_strides() {
-    let stride: fn(Argument) -> Error = |argument| Error::Stride { argument };
-    let rows = [
-        (N - 1, stride),
-        (usize::MAX, stride),
-        (usize::MAX / 2, stride),
-        (N + 2, |argument| Error::Length { argument, needed: 2 * (N + 2) + N, given: B * N }),
-    ];
-    let dz: [((usize, usize), Error); 7] = [
-        ((N - 1, 0), stride(Argument::Dz)),
-        ((N - 1, N), stride(Argument::Dz)),
-        ((0, N - 1), stride(Argument::Dz)),
-        ((usize::MAX, N), stride(Argument::Dz)),
-        ((0, usize::MAX), stride(Argument::Dz)),
-        ((S * N + 1, N), Error::Length { argument: Argument::Dz, needed: 2 * (S * N + 1) + S * N, given: B * S * N }),
-        ((0, N + 1), Error::Length { argument: Argument::Dz, needed: 5 * (N + 1) + N, given: B * S * N }),
-    ];
-    for (function, argument) in functions_and_arguments() {
-        let good = Call::new(function);
+fn strides_that_do_not_fit_are_refused() {
+    for good in Call::all() {
+        let n = good.n;
+        let stride: fn(Argument, usize) -> Error = |argument, _| Error::Stride { argument };
+        let rows = [
+            (n - 1, stride),
+            (usize::MAX, stride),
+            (usize::MAX / 2, stride),
+            (n + 2, |argument, n| Error::Length { argument, needed: 2 * (n + 2) + n, given: B * n }),
+        ];
         for (stride, expected) in rows {
-            match argument {
-                "theta" => {
-                    Call { theta_stride: stride, ..good.clone() }.fails_before_writing(expected(named(argument)))
-                }
-                "grad_theta" => {
-                    Call { grad_stride: stride, ..good.clone() }.fails_before_writing(expected(named(argument)))
-                }
-                _ => (),
+            if good.takes("theta") {
+                let call = Call { theta_stride: stride, ..good.clone() };
+                call.fails_before_writing(expected(Argument::Theta, n));
+            }
+            if good.takes("grad_theta") {
+                let call = Call { grad_stride: stride, ..good.clone() };
+                call.fails_before_writing(expected(Argument::GradTheta, n));
             }
         }
-        for (dz_strides, expected) in dz.iter().filter(|_| argument == "dz") {
-            Call { dz_strides: *dz_strides, ..good.clone() }.fails_before_writing(*expected);
+        let (stride, given) = (Error::Stride { argument: Argument::Dz }, B * S * n);
+        let dz = [
+            ((n - 1, 0), stride),
+            ((n - 1, n), stride),
+            ((0, n - 1), stride),
+            ((usize::MAX, n), stride),
+            ((0, usize::MAX), stride),
+            ((S * n + 1, n), Error::Length { argument: Argument::Dz, needed: 2 * (S * n + 1) + S * n, given }),
+            ((0, n + 1), Error::Length { argument: Argument::Dz, needed: 5 * (n + 1) + n, given }),
+        ];
+        for (dz_strides, expected) in dz.into_iter().filter(|_| good.takes("dz")) {
+            Call { dz_strides, ..good.clone() }.fails_before_writing(expected);
         }
     }
 }
 
 #[test]
-fn options_outside_their_range() {
-    for (options, name) in bad_options() {
-        let expected = options.check().expect_err("the options are bad");
-        assert!(matches!(expected, Error::Option { rule } if rule.text().contains(name)), "{name}: {expected}");
-        for (function, _) in FUNCTIONS.into_iter().filter(|&(function, _)| function != F::StraightThrough) {
-            Call { options, ..Call::new(function) }.fails_before_writing(expected);
+fn options_outside_their_range_are_refused() {
+    for (options, rule) in bad_options() {
+        let expected = Error::Option { rule };
+        assert_eq!(options.check(), Err(expected), "{options:?}");
+        for good in Call::all().filter(|call| call.function != F::StraightThrough) {
+            Call { options, ..good }.fails_before_writing(expected);
         }
-        assert_eq!(fixed::TopK::<N, K>::new(options).err(), Some(expected));
+        assert_eq!(fixed::TopK::<{ NS[0] }, K>::new(options).err(), Some(expected));
+    }
+}
+
+#[test]
+fn options_at_the_ends_of_their_range_are_accepted() {
+    for options in good_options() {
+        assert_eq!(options.check(), Ok(()), "{options:?}");
     }
 }
 
@@ -93,7 +99,7 @@ fn the_combinatorial_target_has_one_side() {
     assert_eq!(scores, [Outputs::UNTOUCHED]);
 }
 
-/// The noise's score function needs noise that has a density, and more than one sample.
+/// The score function of the noise needs noise with a density, and more than one sample.
 #[test]
 fn the_perturbed_gradient_needs_a_density_and_a_baseline() {
     let good = Options::default();
@@ -102,10 +108,15 @@ fn the_perturbed_gradient_needs_a_density_and_a_baseline() {
         (Options { temperature: 0.0, ..good }, "temperature"),
         (Options { temperature: 2.9e-39, ..good }, "temperature"),
     ] {
-        let call = Call { options, ..Call::new(F::PerturbedGradient) };
-        let (answer, out) = call.answer();
-        assert!(matches!(answer, Err(Error::Option { rule }) if rule.text().contains(named)), "{named}: {answer:?}");
-        assert_eq!(out, Outputs::untouched(&call));
+        for n in NS {
+            let call = Call { options, ..Call::new(F::PerturbedGradient, n) };
+            let (answer, out) = call.answer();
+            assert!(
+                matches!(answer, Err(Error::Option { rule }) if rule.text().contains(named)),
+                "{named}: {answer:?}"
+            );
+            assert_eq!(out, Outputs::untouched(&call));
+        }
     }
     let shape = Shape::new(1, 2, 1, 1).expect("good sizes");
     let (theta, mut grad) = ([0.0; 2], [Outputs::UNTOUCHED; 2]);
@@ -120,12 +131,13 @@ fn the_perturbed_gradient_needs_a_density_and_a_baseline() {
 }
 
 #[test]
-fn sizes_that_do_not_fit_together() {
+fn sizes_that_do_not_fit_together_are_refused() {
     let two_24 = 1 << 24;
     let bad = [
         ([0, 1, 0, 1], "rows"),
         ([1, 0, 0, 1], "n "),
         ([1, 1, 0, 0], "samples"),
+        ([1, 2, 3, 1], "k "),
         ([1, 4, 5, 1], "k "),
         ([1, 4, u32::MAX, 1], "k "),
         ([1, 1, 1, two_24 + 1], "2^24"),
@@ -138,96 +150,102 @@ fn sizes_that_do_not_fit_together() {
         assert_display_names_what_is_wrong(error);
     }
     assert!(Shape::new(1, 1, 1, two_24).is_ok());
+    assert!(Shape::new(1, 1, 0, 1).is_ok());
 }
 
 #[test]
-fn spans_count_what_strides_reach() {
-    let shape = Shape::new(B as u32, N as u32, K as u32, S as u32).expect("good sizes");
-    assert_eq!(imle::rows_span(shape, 0), Some(B * N));
-    assert_eq!(imle::rows_span(shape, 9), Some(2 * 9 + N));
-    assert_eq!(imle::rows_span(shape, N - 1), None);
+fn spans_reach_from_the_first_element_to_the_last() {
+    let [n, _] = NS;
+    let shape = shape(n);
+    assert_eq!(imle::rows_span(shape, 0), Some(B * n));
+    assert_eq!(imle::rows_span(shape, 9), Some(2 * 9 + n));
+    assert_eq!(imle::rows_span(shape, n - 1), None);
     assert_eq!(imle::rows_span(shape, usize::MAX / 2), None);
     for ((row, sample), span) in
-        [((0, 0), B * N), ((0, N), B * S * N), ((0, 7), 5 * 7 + N), ((9, 0), 2 * 9 + N), ((N, B * N), B * S * N)]
+        [((0, 0), B * n), ((0, n), B * S * n), ((0, 7), 5 * 7 + n), ((9, 0), 2 * 9 + n), ((n, B * n), B * S * n)]
     {
         assert_eq!(imle::dz_span(shape, row, sample), Some(span), "{row} {sample}");
     }
-    assert_eq!(imle::dz_span(shape, N, usize::MAX - 10), None);
+    assert_eq!(imle::dz_span(shape, n, usize::MAX - 10), None);
 }
 
 #[test]
-fn a_row_with_more_than_k() {
+fn a_row_with_more_than_k_ones_is_refused() {
     for row in 0..B {
-        let spoil = |call: &mut Call| call.k_row[row..].iter_mut().for_each(|k| *k = K as u32 + 1);
-        for (function, _) in functions_and_arguments().filter(|&(_, argument)| argument == "k_row") {
-            let mut call = Call::new(function);
-            spoil(&mut call);
+        for mut call in Call::all().filter(|call| call.takes("k_row")) {
+            call.k_row[row..].fill(K as u32 + 1);
             call.fails_before_writing(Error::RowK { row: row as u32 });
         }
     }
 }
 
 #[test]
-fn no_output() {
-    let call = Call::new(F::Sample);
-    let shape = Shape::new(B as u32, N as u32, K as u32, S as u32).expect("good sizes");
-    let layer = Imle::new(shape, TopK::new(shape), call.options).expect("good options");
-    let (theta, mut work) = (Rows::contiguous(&call.theta), vec![0.0; layer.workspace_len()]);
-    assert_eq!(layer.map(theta, States::default(), &mut work), Err(Error::NoOutput));
-    assert_eq!(layer.sample(Key::default(), theta, States::default(), None, &mut work), Err(Error::NoOutput));
+fn a_call_without_an_output_is_refused() {
+    for n in NS {
+        let (call, shape) = (Call::new(F::Sample, n), shape(n));
+        let layer = Imle::new(shape, TopK::new(shape), call.options).expect("good options");
+        let (theta, mut work) = (Rows::contiguous(&call.theta), vec![0.0; layer.workspace_len()]);
+        assert_eq!(layer.map(theta, States::default(), &mut work), Err(Error::NoOutput));
+        assert_eq!(layer.sample(Key::default(), theta, States::default(), None, &mut work), Err(Error::NoOutput));
+    }
     assert_display_names_what_is_wrong(Error::NoOutput);
 }
 
-/// Rows before the first bad one are complete; it and all later ones, good or bad, are untouched.
 #[test]
-fn bad_rows() {
-    let faults: Vec<Fault> = bad_floats().into_iter().chain([infeasible_row()]).chain(bad_lists()).collect();
-    let is_input =
-        |(function, argument)| !matches!((function, argument), (F::Map | F::Sample, "z" | "indices") | (F::Noise, _));
-    for (function, argument) in functions_and_arguments().filter(|&pair| is_input(pair)) {
-        let good = Call::new(function);
+fn rows_before_the_first_bad_row_are_complete_and_all_others_untouched() {
+    for good in Call::all() {
         let mut complete = Outputs::untouched(&good);
         good.run(&mut complete).expect("the input is good");
-        for fault in faults.iter().filter(|fault| fault.argument == argument) {
+        let faults: Vec<Fault> =
+            bad_floats(good.n).into_iter().chain([infeasible_row()]).chain(bad_lists(good.n)).collect();
+        let is_output = |argument| matches!((good.function, argument), (F::Map | F::Sample, "z" | "indices"));
+        for fault in faults.iter().filter(|fault| good.takes(fault.argument) && !is_output(fault.argument)) {
             for (row, last) in [(0, 0), (1, 1), (2, 2), (0, 2), (1, 2)] {
                 let mut call = good.clone();
                 (row..=last).for_each(|b| (fault.spoil)(&mut call, b));
                 let (answer, out) = call.answer();
-                assert_eq!(answer, Err((fault.error)(row as u32)), "{function:?}: {}", fault.what);
-                assert_eq!(out, Outputs::complete_before(row, &complete), "{function:?}: {}", fault.what);
+                let what = format!("{:?}, n {}: {}", good.function, good.n, fault.what);
+                assert_eq!(answer, Err((fault.error)(row as u32)), "{what}");
+                assert_eq!(out, Outputs::complete_before(row, &complete), "{what}");
             }
         }
     }
 }
 
-/// The first bad row is named, whatever is wrong with it and with later ones.
+/// The first bad row is named, whatever the faults of it and of later rows.
 #[test]
 fn the_first_bad_row_wins_over_other_faults() {
-    let mut call = Call::new(F::Gradient);
-    call.theta[2 * N] = f32::NAN;
-    call.dz[S * N] = f32::NAN;
-    assert_eq!(call.answer().0, Err(Error::NonFinite { argument: Argument::Dz, row: 1 }));
-    (infeasible_row().spoil)(&mut call, 0);
-    assert_eq!(call.answer().0, Err(Error::Infeasible { row: 0 }));
-    let check = Call { function: F::Check, ..call.clone() };
-    assert_eq!(check.answer().0, Err(Error::Infeasible { row: 0 }));
+    for n in NS {
+        let mut call = Call::new(F::Gradient, n);
+        call.theta[2 * n] = f32::NAN;
+        call.dz[S * n] = f32::NAN;
+        assert_eq!(call.answer().0, Err(Error::NonFinite { argument: Argument::Dz, row: 1 }));
+        (infeasible_row().spoil)(&mut call, 0);
+        assert_eq!(call.answer().0, Err(Error::Infeasible { row: 0 }));
+        let check = Call { function: F::Check, ..call.clone() };
+        assert_eq!(check.answer().0, Err(Error::Infeasible { row: 0 }));
+    }
 }
 
 #[test]
-fn the_fixed_sizes_name_row_0() {
-    const GOOD: [f32; N] = [0.5, -0.0, f32::NEG_INFINITY, 2.0, -1.0];
+fn layers_of_fixed_sizes_name_row_0() {
+    errors_name_row_0::<{ NS[0] }>();
+    errors_name_row_0::<{ NS[1] }>();
+}
+
+fn errors_name_row_0<const N: usize>() {
+    let good: [f32; N] = Call::new(F::Map, N).theta[..N].try_into().expect("one row");
     let layer = fixed::TopK::<N, K>::new(Options::default()).expect("good options");
     let key = Key::default();
     let mut bad: Vec<([f32; N], Error)> = Vec::new();
     for (i, x) in [(0, f32::NAN), (N - 1, f32::INFINITY)] {
-        let mut theta = GOOD;
+        let mut theta = good;
         theta[i] = x;
         bad.push((theta, Error::NonFinite { argument: Argument::Theta, row: 0 }));
     }
-    bad.push((
-        [1.0, f32::NEG_INFINITY, f32::NEG_INFINITY, f32::NEG_INFINITY, f32::NEG_INFINITY],
-        Error::Infeasible { row: 0 },
-    ));
+    let mut infeasible = [f32::NEG_INFINITY; N];
+    infeasible[0] = 1.0;
+    bad.push((infeasible, Error::Infeasible { row: 0 }));
     for (theta, error) in bad {
         assert_eq!(layer.map(&theta).err(), Some(error));
         assert_eq!(layer.sample::<S>(key, &theta).err(), Some(error));
@@ -237,11 +255,11 @@ fn the_fixed_sizes_name_row_0() {
         let mut dz = [[0.0; N]; S];
         dz[S - 1][N - 1] = x;
         let error = Error::NonFinite { argument: Argument::Dz, row: 0 };
-        assert_eq!(layer.gradient(key, &GOOD, &dz).err(), Some(error));
+        assert_eq!(layer.gradient(key, &good, &dz).err(), Some(error));
     }
 }
 
-/// A solver of one's own whose states have `ones` ones in row `row`, and K elsewhere.
+/// A user's solver whose states have `ones` ones in row `row`, and K ones in other rows.
 #[derive(Clone, Copy)]
 struct Own {
     row: usize,
@@ -259,10 +277,9 @@ impl MapSolver for Own {
     }
 }
 
-/// A solver that was made for another shape is refused by the layer.
 #[test]
-fn a_solver_for_another_shape() {
-    let shape = |rows, k| Shape::new(rows, N as u32, k, S as u32).expect("good sizes");
+fn a_solver_for_another_shape_is_refused() {
+    let shape = |rows, k| Shape::new(rows, NS[0] as u32, k, S as u32).expect("good sizes");
     let (here, wider, shorter) = (shape(B as u32, K as u32), shape(B as u32, K as u32 + 1), shape(1, K as u32));
     let refused = |result: Result<(), Error>| assert!(matches!(result, Err(Error::Shape { .. })), "{result:?}");
     for row in 0..B {
@@ -277,20 +294,19 @@ fn a_solver_for_another_shape() {
     }
 }
 
-/// Lists of states whose number of ones is not known are refused before anything is written.
+/// States whose number of ones is not known have no index lists. Asking for lists is refused before anything is written.
 #[test]
-fn states_without_lists() {
-    let shape = Shape::new(B as u32, N as u32, K as u32, S as u32).expect("good sizes");
-    for row in 0..B {
-        let call = Call::new(F::Sample);
-        let layer = Imle::new(shape, Own { row, ones: None }, call.options).expect("good options");
+fn lists_of_a_solver_with_any_number_of_ones_are_refused() {
+    for (n, row) in NS.into_iter().flat_map(|n| (0..B).map(move |row| (n, row))) {
+        let call = Call::new(F::Sample, n);
+        let layer = Imle::new(shape(n), Own { row, ones: None }, call.options).expect("good options");
         let (theta, work) = (Rows::contiguous(&call.theta), &mut vec![0.0; layer.workspace_len()]);
         let mut out = Outputs::untouched(&call);
         let states = States::both(&mut out.z, &mut out.indices);
         assert_eq!(layer.map(theta, states, work), Err(Error::NoLists));
         let states = States::both(&mut out.z, &mut out.indices);
         assert_eq!(layer.sample(Key::default(), theta, states, Some(&mut out.marginals), work), Err(Error::NoLists));
-        assert_eq!(out, Outputs::untouched(&call), "row {row}");
-        assert_eq!(layer.map(theta, States::z(&mut out.z), work), Ok(()), "without lists all is well");
+        assert_eq!(out, Outputs::untouched(&call), "n {n}, row {row}");
+        assert_eq!(layer.map(theta, States::z(&mut out.z), work), Ok(()), "z alone is accepted");
     }
 }

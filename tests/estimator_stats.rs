@@ -1,15 +1,16 @@
-//! What the estimators estimate: the mean of many independent gradients against the exact gradient, every coordinate
-//! within 5.5 standard errors. Were the seeds drawn anew, a coordinate would fail with probability 4e-8, and one of the
-//! 51 here with 2e-6.
+//! The estimators estimate the right gradients: the mean of many independent gradients is the exact gradient, every
+//! coordinate within 5.5 standard errors. With new seeds a coordinate would fail with probability 4e-8, and one of the 51
+//! here with 2e-6.
 
-mod reference;
+mod common;
 
+use common::reference::enumeration::Enumeration;
+use common::reference::inner_product;
+use common::reference::plackett_luce::inclusion;
 use imle::{Argmax, Exact, Imle, Key, MapSolver, Noise, Options, Rows, RowsMut, Shape, States, TopK};
-use reference::enumeration::{Enumeration, inner_product};
-use reference::plackett_luce::inclusion;
 use statrs::distribution::{Continuous, Normal};
 
-/// Independent gradients: rows of the same θ.
+/// Number of independent gradients, which are rows of the same θ.
 const DRAWS: usize = 100_000;
 const KEY: Key = Key { seed: 2020, step: 3, row0: 0 };
 
@@ -23,12 +24,12 @@ fn assert_mean(draws: &[f32], expected: &[f64], what: &str) {
         let variance = column().map(|x| (x - mean).powi(2)).sum::<f64>() / (count - 1.0);
         let error = (variance / count).sqrt();
         assert!((mean - expected).abs() <= 5.5 * error, "{what}, {i}: {mean} ± {error}, expected {expected}");
-        // An estimate that says nothing would pass too.
+        // A mean with a large error would pass whatever it is.
         assert!(error < 0.02, "{what}, {i}: standard error {error}");
     }
 }
 
-/// A loss that is not linear: pairs of neighbours count.
+/// A loss that is not linear in z: pairs of neighbours add to it.
 fn pairs(z: u32) -> f64 {
     let with_next = (z & z >> 1).count_ones();
     f64::from(z.count_ones() * z.trailing_zeros()) + 2.0 * f64::from(with_next)
@@ -63,7 +64,7 @@ fn the_score_function_estimates_the_gradient_of_the_expected_loss() {
     }
 }
 
-/// ⟨z_s, v⟩ as the loss: the vector–Jacobian product of the perturbed optimiser.
+/// With ⟨z_s, v⟩ as the loss, the gradient is the vector–Jacobian product of the perturbed optimiser.
 fn perturbed<M: MapSolver>(shape: Shape, solver: M, options: Options, theta: &[f32], v: &[f32]) -> Vec<f32> {
     let layer = Imle::new(shape, solver, options).expect("good options");
     let rows = theta.repeat(DRAWS);
@@ -77,7 +78,7 @@ fn perturbed<M: MapSolver>(shape: Shape, solver: M, options: Options, theta: &[f
     gradients
 }
 
-/// One-hot, Gumbel: E[z] is the softmax, its Jacobian the covariance.
+/// With one-hot states and Gumbel noise, E[z] is the softmax, and its Jacobian is the covariance.
 #[test]
 fn the_perturbed_gradient_of_gumbel_argmax_is_that_of_the_softmax() {
     let (theta, v) = ([0.5, -0.75, 1.25, 0.0], [1.0, -1.0, 0.5, 2.0]);
@@ -91,7 +92,7 @@ fn the_perturbed_gradient_of_gumbel_argmax_is_that_of_the_softmax() {
     }
 }
 
-/// One of two: E[z_1] = P(ε_2 − ε_1 < (θ_1 − θ_2)/τ), in closed form for either law.
+/// For one of two, E[z_1] = P(ε_2 − ε_1 < (θ_1 − θ_2)/τ), which has a closed form for both laws.
 #[test]
 fn the_perturbed_gradient_of_one_of_two_is_the_density_of_the_difference() {
     let (theta, v, temperature) = ([0.75, -0.5], [2.0, -1.0], 0.8);
@@ -108,7 +109,7 @@ fn the_perturbed_gradient_of_one_of_two_is_the_density_of_the_difference() {
     }
 }
 
-/// k of n, Gumbel: E[z] is the inclusion probability of a Plackett–Luce order.
+/// For k of n with Gumbel noise, E[z] is the inclusion probability of a Plackett–Luce order.
 #[test]
 fn the_perturbed_gradient_of_top_k_is_that_of_the_inclusion_probabilities() {
     let (theta, v) = ([0.5, -0.75, 1.25, 0.0, 0.25, -1.5], [1.0, -1.0, 0.5, 1.5, 0.0, -0.5]);
@@ -124,7 +125,7 @@ fn the_perturbed_gradient_of_top_k_is_that_of_the_inclusion_probabilities() {
     assert_mean(&gradients, &(0..6).map(slope).collect::<Vec<_>>(), "top 3 of 6");
 }
 
-/// y drawn from the model itself: the expected loss is least there, its gradient 0.
+/// If y is drawn from the model itself, the expected loss is at its minimum, so its gradient is 0.
 #[test]
 fn the_fenchel_young_gradient_vanishes_where_the_model_made_y() {
     let theta = [0.5, -0.75, 1.25, 0.0, 0.25, -1.5].repeat(DRAWS);

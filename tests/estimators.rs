@@ -1,22 +1,20 @@
-//! The estimators beside Implicit MLE, against their formulas in f64 and under the laws that all layers obey. That they
-//! estimate what they should is for estimator_stats.rs to say.
+//! The estimators other than Implicit MLE, against their formulas in f64 and under the laws that all layers obey.
+//! tests/estimator_stats.rs shows that they estimate the right gradients.
 
-#[allow(dead_code, reason = "the laws use more of a case")]
-#[path = "law/case.rs"]
-mod case;
-mod reference;
+mod common;
 
-use case::{Case, Sizes, any_sizes, cases};
+use common::arrays::{JUNK, bits, floats, spread, without_gaps};
+use common::cases::{Case, Sizes, any_sizes, cases};
+use common::layers::top_k;
+use common::reference::enumeration::Enumeration;
+use common::{laws, reference};
 use imle::{Argmax, Distribution, Dz, Exact, Imle, Key, MapSolver, Noise, Options, Rows, RowsMut, Shape, States, TopK};
 use proptest::prelude::*;
-use proptest::test_runner::Config;
-use reference::enumeration::{Enumeration, inner_product};
+use reference::inner_product;
 
-/// What outputs, workspace and gaps hold before a call.
-const JUNK: f32 = f32::NAN;
 const TEMPERATURE: f32 = 0.75;
 
-/// A case with what the other estimators are given. Sums of its inputs are exact.
+/// A case with the further inputs of these estimators. Sums of its inputs are exact.
 struct Inputs {
     case: Case,
     /// `[B][S]`
@@ -25,11 +23,11 @@ struct Inputs {
     y: Vec<f32>,
     /// `[B][S][K]`, drawn from p.
     lists: Vec<u32>,
-    /// Elements between the rows of θ, y and grad_theta.
+    /// Number of elements between the rows of θ, y and grad_theta.
     gap: usize,
 }
 
-/// What they give, `[B][N]` and `[B]`, without the gaps.
+/// The results, `[B][N]` and `[B]`, without the gaps.
 #[derive(Debug, PartialEq)]
 struct Estimates {
     straight_through: Vec<u32>,
@@ -55,21 +53,16 @@ impl Inputs {
         Inputs { case, losses, y, lists, gap: 0 }
     }
 
-    fn spread(&self, rows: &[f32]) -> Vec<f32> {
-        rows.chunks(self.case.sizes.n).flat_map(|row| row.iter().copied().chain(vec![JUNK; self.gap])).collect()
-    }
-
     fn estimates<M: MapSolver, D: Distribution>(&self, layer: &Imle<M>, exact: &Exact<D>) -> Estimates {
         let (case, shape, n) = (&self.case, layer.shape(), self.case.sizes.n);
         let stride = n + self.gap;
-        let [theta, y] = [&case.theta, &self.y].map(|rows| self.spread(rows));
+        let [theta, y] = [&case.theta, &self.y].map(|rows| spread(rows, n, self.gap));
         let [theta, y] = [&theta, &y].map(|rows| Rows::strided(rows, stride));
-        let dz = if case.shared { Dz::shared(&case.dz) } else { Dz::per_sample(&case.dz) };
+        let dz = case.all_dz();
         let rows = |call: &mut dyn FnMut(RowsMut<'_>)| {
             let mut out = vec![JUNK; shape.rows() * stride];
             call(RowsMut::strided(&mut out, stride));
-            assert!(out.chunks(stride).all(|row| bits(&row[n..]) == bits(&vec![JUNK; self.gap])), "a gap was written");
-            out.chunks(stride).flat_map(|row| bits(&row[..n])).collect::<Vec<_>>()
+            bits(&without_gaps(&out, n, self.gap))
         };
         let mut work = vec![JUNK; layer.workspace_len().max(exact.workspace_len())];
         let mut loss = vec![JUNK; shape.rows()];
@@ -91,10 +84,7 @@ impl Inputs {
     }
 
     fn top_k(&self) -> Estimates {
-        self.estimates(
-            &Imle::new(self.case.shape(), solver(&self.case), self.case.options).unwrap(),
-            &exact(&self.case).0,
-        )
+        self.estimates(&top_k(&self.case), &exact(&self.case).0)
     }
 
     /// Rows `from..from + rows` as a batch of their own.
@@ -110,25 +100,13 @@ impl Inputs {
     }
 }
 
-fn solver(case: &Case) -> TopK<'_> {
-    case.k_row.as_ref().map_or(TopK::new(case.shape()), |k_row| TopK::with_k_row(case.shape(), k_row).unwrap())
-}
-
 fn exact(case: &Case) -> (Exact<TopK<'_>>, Vec<f32>) {
-    let exact = Exact::new(case.shape(), solver(case), TEMPERATURE).unwrap();
+    let exact = case.exact(TEMPERATURE);
     let work = vec![JUNK; exact.workspace_len()];
     (exact, work)
 }
 
-fn bits(values: &[f32]) -> Vec<u32> {
-    values.iter().map(|x| x.to_bits()).collect()
-}
-
-fn floats(bits: &[u32]) -> Vec<f32> {
-    bits.iter().map(|&bits| f32::from_bits(bits)).collect()
-}
-
-/// The table of F has n (k + 1) cells: rows that a debug build can afford.
+/// The table of F has n (k + 1) cells, so k stays small enough for a debug build.
 fn sizes(k: impl Fn(Sizes) -> usize + 'static) -> BoxedStrategy<Sizes> {
     any_sizes().prop_map(move |sizes| Sizes { k: k(sizes).min(40), ..sizes }).boxed()
 }
@@ -138,7 +116,7 @@ fn close(got: f32, expected: f64, largest: f64) -> bool {
     (f64::from(got) - expected).abs() <= 1e-5 * largest
 }
 
-/// ℓ_s − mean_{r≠s} ℓ_r for every s, literally.
+/// ℓ_s − mean_{r≠s} ℓ_r for every s, computed as it is written.
 fn leave_one_out(losses: &[f32]) -> Vec<f64> {
     let others = |s: usize| losses.iter().enumerate().filter(move |&(r, _)| r != s).map(|(_, &loss)| f64::from(loss));
     let mean = |s: usize| others(s).sum::<f64>() / (losses.len() - 1) as f64;
@@ -146,9 +124,9 @@ fn leave_one_out(losses: &[f32]) -> Vec<f64> {
 }
 
 proptest! {
-    #![proptest_config(Config { failure_persistence: None, max_global_rejects: u32::MAX, ..Config::default() })]
+    #![proptest_config(laws::config())]
 
-    /// Rows alone, last ones first, and rows with gaps between them give the bits of the whole batch.
+    /// Single rows, the last one first, and rows with gaps between them give the bits of the whole batch.
     #[test]
     fn cuts_and_strides_do_not_matter(case in cases(sizes(|sizes| sizes.k), true)) {
         let whole = Inputs::new(case);
@@ -178,7 +156,7 @@ proptest! {
         }
     }
 
-    /// Bit for bit, but for SIMPLE, whose closed forms differ.
+    /// Equal bits, except for SIMPLE, whose closed forms differ.
     #[test]
     fn argmax_is_top_k_at_one(case in cases(sizes(|_| 1), false)) {
         let inputs = Inputs::new(case);
@@ -192,7 +170,7 @@ proptest! {
         prop_assert_eq!(Estimates { simple: top_k.simple.clone(), ..one_hot }, top_k);
     }
 
-    /// The mean of dz, and SIMPLE its product with the covariance.
+    /// The straight-through gradient is the mean of dz, and SIMPLE is the product of that mean with the covariance.
     #[test]
     fn simple_is_the_vjp_of_the_straight_through_gradient(case in cases(sizes(|sizes| sizes.k), true)) {
         let inputs = Inputs::new(case);
@@ -211,7 +189,7 @@ proptest! {
         prop_assert_eq!(floats(&estimates.simple), vjp);
     }
 
-    /// (1/S) Σ_s (ℓ_s − mean_{r≠s} ℓ_r) (1/T) (z_s − μ), with μ and by enumeration.
+    /// (1/S) Σ_s (ℓ_s − mean_{r≠s} ℓ_r) (1/T) (z_s − μ), with μ by enumeration.
     #[test]
     fn the_score_function_is_its_formula(case in cases(sizes(|sizes| sizes.k), true)) {
         prop_assume!(case.sizes.n <= 12 && case.sizes.samples > 1);
@@ -230,7 +208,7 @@ proptest! {
         }
     }
 
-    /// (1/S) Σ_s (ℓ_s − mean_{r≠s} ℓ_r) (1/τ) ν'(ε_s), with ν' from ε.
+    /// (1/S) Σ_s (ℓ_s − mean_{r≠s} ℓ_r) (1/τ) ν'(ε_s), with ν' computed from ε.
     #[test]
     fn the_perturbed_gradient_is_its_formula(case in cases(sizes(|sizes| sizes.k), true)) {
         let inputs = Inputs::new(case);
@@ -239,8 +217,8 @@ proptest! {
         prop_assume!(gradient.is_some());
         let (gradient, tau) = (floats(&gradient.unwrap()), f64::from(case.options.temperature));
         let score = |epsilon: f32| match case.options.noise {
-            Noise::Gumbel => 1.0 - (-f64::from(epsilon)).exp(),
-            Noise::Logistic => (f64::from(epsilon) / 2.0).tanh(),
+            Noise::Gumbel => 1.0 - libm::exp(-f64::from(epsilon)),
+            Noise::Logistic => libm::tanh(f64::from(epsilon) / 2.0),
             _ => f64::from(epsilon),
         };
         for b in 0..rows {
@@ -249,7 +227,7 @@ proptest! {
                 let terms: Vec<f64> =
                     (0..samples).map(|s| differences[s] * score(epsilon[s][i]) / tau / samples as f64).collect();
                 let largest = terms.iter().fold(1.0 / tau, |largest, term| largest.max(term.abs()));
-                // A τ near 1e-38 leaves the range of f32.
+                // With τ near 1e-38 the gradient overflows f32.
                 if largest < 1e30 {
                     let (got, expected) = (gradient[b * n + i], terms.iter().sum::<f64>());
                     prop_assert!(close(got, expected, 10.0 * largest), "{got} and {expected}");
@@ -258,7 +236,7 @@ proptest! {
         }
     }
 
-    /// The gradient is (1/S) Σ_s z_s − y bit for bit, the loss its formula with the same states.
+    /// The gradient has the bits of (1/S) Σ_s z_s − y, and the loss is its formula with the same states.
     #[test]
     fn the_fenchel_young_loss_is_its_formula(case in cases(sizes(|sizes| sizes.k), true)) {
         let mut inputs = Inputs::new(case);
@@ -313,8 +291,8 @@ fn simple_agrees_with_enumeration() {
     }
 }
 
-/// With the same key the loss is convex and piecewise linear: along every coordinate its difference quotient lies
-/// between the gradients at the ends, and is the gradient where both agree.
+/// With a fixed key the loss is convex and piecewise linear. Along every coordinate its difference quotient lies between
+/// the gradients at the two ends.
 #[test]
 fn the_fenchel_young_gradient_is_the_slope_of_the_loss() {
     const N: usize = 12;
@@ -344,10 +322,10 @@ fn the_fenchel_young_gradient_is_the_slope_of_the_loss() {
             kinks += 1;
         }
     }
-    assert!(flat > 100 && kinks > 100, "{flat} pieces and {kinks} kinks: both are tried");
+    assert!(flat > 100 && kinks > 100, "{flat} pieces and {kinks} kinks: both must occur");
 }
 
-/// What all losses have in common costs no digits and moves no gradient.
+/// A constant added to all losses costs no digits and changes no gradient.
 #[test]
 fn a_constant_loss_has_no_gradient() {
     let (shape, theta) = (Shape::new(1, 5, 2, 3).unwrap(), [0.5, -1.0, 0.0, 2.0, 0.25]);

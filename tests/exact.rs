@@ -1,10 +1,13 @@
-//! The closed forms against enumeration (n ≤ 12, every k) and against f64 programmes in logarithms (n to 4096).
+//! The closed forms against enumeration (n ≤ 12, every k) and against f64 programmes in logarithms (n up to 4096).
 
-mod reference;
+mod common;
 
+use common::arrays::JUNK;
+use common::reference::enumeration::Enumeration;
+use common::reference::inner_product;
+use common::reference::log_space::LogSpace;
 use imle::{Argmax, Distribution, Exact, Key, Moments, Rows, Shape, States, TopK};
-use reference::enumeration::{Enumeration, inner_product};
-use reference::log_space::LogSpace;
+use libm::log;
 use statrs::distribution::{DiscreteCDF, Poisson};
 
 struct Answer {
@@ -16,15 +19,15 @@ struct Answer {
 fn exact(theta: &[f32], k: usize, temperature: f32) -> (Exact<TopK<'static>>, Vec<f32>) {
     let shape = Shape::new(1, theta.len() as u32, k as u32, 1).unwrap();
     let exact = Exact::new(shape, TopK::new(shape), temperature).unwrap();
-    let work = vec![f32::NAN; exact.workspace_len()];
+    let work = vec![JUNK; exact.workspace_len()];
     (exact, work)
 }
 
 fn ask<D: Distribution>(exact: &Exact<D>, theta: &[f32], mut work: Vec<f32>) -> Answer {
-    let (mut mu, mut a, mut h) = (vec![f32::NAN; theta.len()], [f32::NAN], [f32::NAN]);
+    let (mut mu, mut a, mut h) = (vec![JUNK; theta.len()], [JUNK], [JUNK]);
     let out = Moments { marginals: Some(&mut mu), log_partition: Some(&mut a), entropy: Some(&mut h) };
     exact.marginals(Rows::contiguous(theta), out, &mut work).unwrap();
-    let mut alone = [f32::NAN];
+    let mut alone = [JUNK];
     let out = Moments { log_partition: Some(&mut alone), ..Moments::default() };
     exact.marginals(Rows::contiguous(theta), out, &mut work).unwrap();
     assert_eq!(alone, a, "A asked for alone");
@@ -36,7 +39,7 @@ fn answer(theta: &[f32], k: usize, temperature: f32) -> Answer {
     ask(&exact, theta, work)
 }
 
-/// Normal scores from the library's own uniform bits would prove little: a tiny generator of the test's own.
+/// Nearly normal scores from a small generator that shares nothing with the library's.
 fn scores(seed: u64, n: usize, scale: f32) -> Vec<f32> {
     let mut state = seed;
     let mut uniform = || {
@@ -46,7 +49,7 @@ fn scores(seed: u64, n: usize, scale: f32) -> Vec<f32> {
     (0..n).map(|_| scale * ((0..12).map(|_| uniform()).sum::<f64>() - 6.0) as f32).collect()
 }
 
-/// Scores that hurt: normal, wide, all equal, groups of equals, masks, one that dominates.
+/// Scores that are hard for the closed forms: normal, wide, all equal, groups of equals, masks, one that dominates.
 fn inputs(n: usize) -> Vec<(&'static str, Vec<f32>)> {
     let normal = scores(1, n, 1.0);
     let mut masked = scores(2, n, 3.0);
@@ -127,11 +130,11 @@ fn one_hot_is_softmax() {
                 let what = format!("{name}, n {n}, T {temperature}");
                 let shape = Shape::new(1, n as u32, 1, 1).unwrap();
                 let softmax = Exact::new(shape, Argmax, temperature).unwrap();
-                let got = ask(&softmax, &theta, vec![f32::NAN; softmax.workspace_len()]);
+                let got = ask(&softmax, &theta, vec![JUNK; softmax.workspace_len()]);
                 let beta = 1.0 / f64::from(temperature);
                 let expected = Enumeration::one_hot(&theta, beta);
                 check_marginals(&got.mu, &expected, 1e-6, &what);
-                let entropy = -expected.iter().filter(|&&p| p > 0.0).map(|p| p * p.ln()).sum::<f64>();
+                let entropy = -expected.iter().filter(|&&p| p > 0.0).map(|&p| p * log(p)).sum::<f64>();
                 assert!((f64::from(got.entropy) - entropy).abs() <= 4e-6 * entropy.max(1.0), "{what}: entropy");
                 let both = answer(&theta, 1, temperature);
                 check_marginals(&both.mu, &expected, 2e-6, &what);
@@ -143,7 +146,7 @@ fn one_hot_is_softmax() {
 
 fn vjp(theta: &[f32], k: usize, temperature: f32, v: &[f32]) -> Vec<f32> {
     let (exact, mut work) = exact(theta, k, temperature);
-    let mut out = vec![f32::NAN; theta.len()];
+    let mut out = vec![JUNK; theta.len()];
     exact.marginals_vjp(Rows::contiguous(theta), Rows::contiguous(v), &mut out, &mut work).unwrap();
     out
 }
@@ -156,7 +159,7 @@ fn the_vjp_is_the_covariance_product() {
                 let v: Vec<f32> = scores(9, n, 1.0).iter().map(|v| v + shift).collect();
                 for k in 0..=unmasked(&theta) {
                     let p = Enumeration::new(&theta, k, 1.0 / f64::from(temperature));
-                    // v's own rounding at the shift, and β in front
+                    // The shift rounds v, and the product has the factor β.
                     let bound = 4e-6 * (1.0 + f64::from(shift)) / f64::from(temperature);
                     for (got, expected) in
                         vjp(&theta, k, temperature, &v).iter().zip(p.covariance(|z| inner_product(z, &v)))
@@ -189,8 +192,8 @@ fn the_vjp_is_the_derivative_of_the_marginals() {
     }
 }
 
-/// The synthetic experiment of Niepert, Minervini, Franceschi 2021: n = 10, k = 5, θ = randn(10) of NumPy's RandomState(0),
-/// b the absolute values of the next ten; A, H, μ and the gradient from an enumeration in f64.
+/// The synthetic experiment of Niepert, Minervini, Franceschi 2021: n = 10, k = 5, θ is randn(10) of NumPy's
+/// RandomState(0), and b the absolute values of the next ten. A, H, μ and the gradient come from an enumeration in f64.
 #[test]
 fn the_synthetic_experiment_has_its_check_values() {
     let theta = [1.764052, 0.400157, 0.978738, 2.240893, 1.867558, -0.977278, 0.950088, -0.151357, -0.103219, 0.410599];
@@ -215,16 +218,16 @@ fn log_prob_and_kl_agree_with_enumeration() {
                 let (exact, mut work) = exact(&theta, k, 1.0);
                 for (state, p) in p.states.iter().zip(&p.p).filter(|(_, p)| **p > 0.0) {
                     let list: Vec<u32> = (0..n as u32).filter(|i| state >> i & 1 == 1).collect();
-                    let mut got = [f32::NAN];
+                    let mut got = [JUNK];
                     exact.log_prob(Rows::contiguous(&theta), &list, &mut got, &mut work).unwrap();
-                    let error = (f64::from(got[0]) - p.ln()).abs() / p.ln().abs().max(1.0);
-                    assert!(error <= 2e-6, "{name}, n {n}, k {k}: {} and {}, error {error:e}", got[0], p.ln());
+                    let error = (f64::from(got[0]) - log(*p)).abs() / log(*p).abs().max(1.0);
+                    assert!(error <= 2e-6, "{name}, n {n}, k {k}: {} and {}, error {error:e}", got[0], log(*p));
                 }
                 let other: Vec<f32> = theta.iter().zip(scores(6, n, 0.5)).map(|(t, d)| t + d).collect();
                 let q = Enumeration::new(&other, k, 1.0);
                 let terms = p.p.iter().zip(&q.p).filter(|(p, _)| **p > 0.0);
-                let expected: f64 = terms.map(|(p, q)| p * (p / q).ln()).sum();
-                let mut got = [f32::NAN];
+                let expected: f64 = terms.map(|(p, q)| p * log(p / q)).sum();
+                let mut got = [JUNK];
                 exact.kl(Rows::contiguous(&theta), Rows::contiguous(&other), &mut got, &mut work).unwrap();
                 assert!((f64::from(got[0]) - expected).abs() <= 4e-6 * expected.max(1.0), "{name}, n {n}, k {k}: KL");
             }
@@ -232,14 +235,14 @@ fn log_prob_and_kl_agree_with_enumeration() {
     }
 }
 
-/// χ² of 100,000 samples over the 252 states (k-subsets) or 10 (one-hot) whose expectation is at least 5; false-alarm
-/// rate 1e-6 a case, were the seeds drawn anew.
+/// χ² of 100,000 samples, over those of the 252 states (k-subsets) or 10 states (one-hot) whose expected count is at
+/// least 5. With new seeds the false-alarm rate would be 1e-6 a case.
 #[test]
 fn samples_follow_p() {
     const SAMPLES: u32 = 100_000;
     let draw = |k: u32, temperature: f32, theta: &[f32]| {
         let shape = Shape::new(1, theta.len() as u32, k, SAMPLES).unwrap();
-        let mut z = vec![f32::NAN; theta.len() * SAMPLES as usize];
+        let mut z = vec![JUNK; theta.len() * SAMPLES as usize];
         let (key, rows) = (Key { seed: 11, step: u64::from(k), row0: 0 }, Rows::contiguous(theta));
         let mut work = vec![0.0; 4096];
         if k == 1 {
@@ -271,7 +274,7 @@ fn samples_follow_p() {
             chi2 += f64::powi(rest.1 - rest.0, 2) / rest.0;
             cells += 1;
         }
-        // Wilson and Hilferty's cube root is normal; 4.753 is its 1e-6 point.
+        // Wilson and Hilferty: the cube root of χ²/df is nearly normal, and 4.753 is the 1e-6 point.
         let df = f64::from(cells - 1);
         let score = ((chi2 / df).cbrt() - (1.0 - 2.0 / (9.0 * df))) / (2.0 / (9.0 * df)).sqrt();
         assert!(score < 4.753, "k {k}, T {temperature}: chi-square {chi2} with {df} degrees of freedom");
@@ -279,8 +282,8 @@ fn samples_follow_p() {
     }
 }
 
-/// Improbable states come as seldom as they should, and certain ones always: 2²⁴ draws over two entries a gap apart.
-/// The count is Poisson; false-alarm rate 1e-7 a case, were the seeds drawn anew.
+/// Improbable states are drawn as seldom as they should be, in 2²⁴ draws of one of two entries whose scores differ by
+/// `gap`. The count is Poisson. With new seeds the false-alarm rate would be 1e-7 a case.
 #[test]
 fn improbable_states_have_their_probability() {
     const DRAWS: u32 = 1 << 24;
@@ -312,7 +315,7 @@ fn improbable_states_have_their_probability() {
     }
 }
 
-/// Scores so far apart that their difference is no float, at temperatures of that size.
+/// Scores whose difference overflows f32, at temperatures of that size.
 #[test]
 fn samples_of_the_farthest_scores_avoid_masks() {
     for (scale, temperature) in [(f32::MAX, f32::MAX), (f32::MAX, f32::MAX / 2.0), (f32::MAX / 4.0, f32::MAX)] {
@@ -320,7 +323,7 @@ fn samples_of_the_farthest_scores_avoid_masks() {
             let mut theta = [scale, scale, -scale, f32::NEG_INFINITY];
             theta.rotate_left(at);
             let (exact, mut work) = exact(&theta, 3, temperature);
-            let mut z = [f32::NAN; 4];
+            let mut z = [JUNK; 4];
             exact.sample(Key::default(), Rows::contiguous(&theta), States::z(&mut z), &mut work).unwrap();
             assert_eq!(z, theta.map(|t| if t.is_finite() { 1.0 } else { 0.0 }), "{theta:?}, T = {temperature:e}");
         }
@@ -339,8 +342,8 @@ fn a_log_partition_that_overflows_is_infinite() {
 fn a_state_that_the_other_scores_mask_makes_the_divergence_infinite() {
     let (theta, other) = ([0.5, -1.0, 2.0, 0.0], [0.5, f32::NEG_INFINITY, 2.0, 0.0]);
     fn kl<D: Distribution>(exact: Exact<D>, theta: &[f32], other: &[f32]) -> f32 {
-        let mut got = [f32::NAN];
-        let mut work = vec![f32::NAN; exact.workspace_len()];
+        let mut got = [JUNK];
+        let mut work = vec![JUNK; exact.workspace_len()];
         exact.kl(Rows::contiguous(theta), Rows::contiguous(other), &mut got, &mut work).unwrap();
         got[0]
     }

@@ -1,16 +1,23 @@
-//! The fast path of k-subsets, which does not compute most scores, against the readable one, which computes and sorts all
-//! of them: the same bits, whatever the scores are like. tests/run.sh repeats it for every instruction set.
-//! That the one meant is the one that runs is a test too.
+//! The fast path of k-subsets skips most scores. It must give the bits of the readable path, which computes and sorts all
+//! of them, for scores of every kind. tests/run.sh repeats this for every instruction set, and a test here asserts which
+//! one runs.
+//!
+//! Both paths share the noise and the formula of a score: `Readable` is handed scores that the layer computed with
+//! `Perturbed::fill`. An error in those would not show here. tests/laws.rs would show it, because its reference computes
+//! the scores itself.
 
-mod reference;
+mod common;
 
+use common::arrays::{JUNK, bits};
+use common::layers::{gradient, sample};
+use common::reference;
 use imle::{
-    Argument, Diagnostics, Difference, Dz, Error, Imle, Key, MapSolver, Noise, Options, Rows, RowsMut, Shape, States,
-    Target, TopK,
+    Argument, Diagnostics, Difference, Dz, Error, Imle, Key, MapSolver, Noise, Options, Rows, Shape, States, Target,
+    TopK,
 };
 use proptest::prelude::*;
 
-/// k of n by a full sort. The layer knows nothing of it and forms every score.
+/// k of n by a full sort. To the layer it is a user's solver, so every score is computed.
 #[derive(Clone, Copy)]
 struct Readable {
     k: usize,
@@ -37,7 +44,7 @@ const NOISES: &[Noise] = &[
     Noise::SumOfGamma { kappa: 2.5, terms: Noise::ALL_TERMS },
 ];
 
-/// A row of scores of every kind that a bound could stumble over.
+/// A row of scores of one of the kinds for which a bound could be wrong.
 fn theta(kind: usize, n: usize, k: usize, normal: &[f32]) -> Vec<f32> {
     let at = |i: usize| normal[i % normal.len()];
     (0..n)
@@ -60,7 +67,7 @@ fn theta(kind: usize, n: usize, k: usize, normal: &[f32]) -> Vec<f32> {
                     f32::NEG_INFINITY
                 }
             }
-            6 => 1e9 + at(i), // the noise is lost in rounding: ties
+            6 => 1e9 + at(i), // rounding swallows the noise, so there are ties
             7 => {
                 if i % 16 == 3 {
                     5.0 + at(i)
@@ -84,15 +91,15 @@ fn theta(kind: usize, n: usize, k: usize, normal: &[f32]) -> Vec<f32> {
 
 const KINDS: usize = 12;
 
-/// The best level that the machine and the features have: one that silently does not run would be tested by nobody.
+/// The best instruction set of the machine and the features runs. Otherwise its code would be tested by nobody.
 #[test]
-fn the_level_that_runs_is_the_one_expected() {
-    assert_eq!(imle::instruction_set().to_str(), Ok(expected_level()));
-    println!("kernel: {}", expected_level());
+fn the_instruction_set_that_runs_is_the_one_expected() {
+    assert_eq!(imle::instruction_set().to_str(), Ok(expected_instruction_set()));
+    println!("kernel: {}", expected_instruction_set());
 }
 
 #[cfg(target_arch = "x86_64")]
-fn expected_level() -> &'static str {
+fn expected_instruction_set() -> &'static str {
     macro_rules! has {
         ($($feature:tt)*) => { $(std::is_x86_feature_detected!($feature))&&* };
     }
@@ -106,12 +113,12 @@ fn expected_level() -> &'static str {
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn expected_level() -> &'static str {
+fn expected_instruction_set() -> &'static str {
     let neon = cfg!(all(target_arch = "aarch64", target_feature = "neon", not(feature = "scalar")));
     if neon { "neon" } else { "portable" }
 }
 
-/// A case takes little and there is one law: twelve times the cases of others.
+/// One law whose cases are cheap: twelve times the usual number of cases.
 fn config() -> ProptestConfig {
     let default = ProptestConfig::default();
     ProptestConfig { failure_persistence: None, cases: 12 * default.cases, ..default }
@@ -124,7 +131,7 @@ proptest! {
     fn the_fast_path_gives_the_bits_of_the_readable_one(
         (n, samples) in prop_oneof![
             4 => (prop_oneof![1_usize..90, 60_usize..700, Just(2047), Just(2048), Just(2049), Just(4097), Just(6000)], 1_u32..3),
-            // Up to 64 scores samples go in batches of 16.
+            // Rows of up to 64 scores are sampled 16 samples at a time.
             1 => (1_usize..66, 15_u32..35),
         ],
         share in 0.0_f64..1.2,
@@ -134,7 +141,7 @@ proptest! {
         scales in (prop_oneof![Just(1.0_f32), Just(0.0), 0.01_f32..40.0], 0.01_f32..30.0, prop_oneof![Just(1.0_f32), Just(0.0), -2.0_f32..2.0]),
         options in (any::<bool>(), any::<bool>(), any::<u64>()),
     ) {
-        // From 1 to somewhat above the n/8 where the fast path ends.
+        // From 1 to somewhat above n/8, up to which rows are pruned.
         let k = ((n as f64 / 8.0).powf(share) as usize).clamp(1, n);
         let (temperature, lambda, alpha) = scales;
         let (central, combinatorial, seed) = options;
@@ -157,28 +164,28 @@ proptest! {
         let readable = Imle::new(shape, Readable { k }, options).expect("good options");
         let key = Key { seed, step: 1, row0: 2 };
         prop_assert_eq!(map(&fast, &theta), map(&readable, &theta));
-        prop_assert_eq!(sample(&fast, key, &theta), sample(&readable, key, &theta));
-        let states = sample(&readable, key, &theta);
-        let kept = dz_that_keeps(&states.0, &normal);
-        let last = &states.0[(samples as usize - 1) * n..];
+        let states = sample(&readable, key, Rows::contiguous(&theta));
+        prop_assert_eq!(&sample(&fast, key, Rows::contiguous(&theta)), &states);
+        let kept = dz_that_keeps(&states.z, &normal);
+        let last = &states.z[(samples as usize - 1) * n..];
         let kept_last = dz_that_keeps(last, &normal);
         for dz in [Dz::shared(&dz), Dz::per_sample(&kept), Dz::shared(&kept_last)] {
-            let expected = gradient(&readable, key, &theta, dz, None);
-            prop_assert_eq!(&gradient(&fast, key, &theta, dz, None), &expected);
-            prop_assert_eq!(&gradient(&fast, key, &theta, dz, Some(&states.1)), &expected);
+            let expected = gradient_bits(&readable, key, &theta, dz, None);
+            prop_assert_eq!(&gradient_bits(&fast, key, &theta, dz, None), &expected);
+            prop_assert_eq!(&gradient_bits(&fast, key, &theta, dz, states.indices.as_deref()), &expected);
         }
         let unchanged = gradient(&fast, key, &theta, Dz::per_sample(&kept), None).1.unchanged;
         prop_assert!(unchanged == samples.into() || alpha != 1.0 || combinatorial || central);
     }
 }
 
-/// MAP of a long row looks for bad scores while it selects.
+/// In a long row, one pass both selects MAP(θ) and looks for bad scores.
 #[test]
 fn one_pass_finds_every_bad_score() {
     const N: usize = 1500;
     let shape = Shape::new(2, N as u32, 5, 1).unwrap();
     let layer = Imle::new(shape, TopK::new(shape), Options::default()).unwrap();
-    let (mut indices, mut work) = ([7; 10], vec![f32::NAN; layer.workspace_len()]);
+    let (mut indices, mut work) = ([7; 10], vec![JUNK; layer.workspace_len()]);
     let good: Vec<f32> = (0..2 * N).map(|i| ((i * 37 % 101) as f32).sqrt()).collect();
     let places = [0, 1, 15, 16, 17, 511, 512, 513, 1023, 1024, 1487, 1488, N - 1];
     for (place, bad) in places.into_iter().flat_map(|place| [f32::NAN, f32::INFINITY].map(|bad| (place, bad))) {
@@ -205,36 +212,24 @@ fn one_pass_finds_every_bad_score() {
 
 fn map<M: MapSolver>(layer: &Imle<M>, theta: &[f32]) -> Vec<u32> {
     let mut indices = vec![7; layer.shape().k()];
-    let mut work = vec![f32::NAN; layer.workspace_len()];
+    let mut work = vec![JUNK; layer.workspace_len()];
     layer.map(Rows::contiguous(theta), States::indices(&mut indices), &mut work).expect("good θ");
     indices
 }
 
-fn sample<M: MapSolver>(layer: &Imle<M>, key: Key, theta: &[f32]) -> (Vec<f32>, Vec<u32>, Vec<f32>) {
-    let shape = layer.shape();
-    let (mut z, mut marginals) = (vec![7.0; shape.samples() * shape.n()], vec![7.0; shape.n()]);
-    let (mut indices, mut work) = (vec![7; shape.samples() * shape.k()], vec![f32::NAN; layer.workspace_len()]);
-    let states = States::both(&mut z, &mut indices);
-    layer.sample(key, Rows::contiguous(theta), states, Some(&mut marginals), &mut work).expect("good θ");
-    (z, indices, marginals)
-}
-
-/// A dz whose descent raises what is chosen and nothing else, or leaves it where it is.
+/// A dz whose descent raises only the scores of z's ones, or no score: z' is z.
 fn dz_that_keeps(z: &[f32], normal: &[f32]) -> Vec<f32> {
     let size = |i: usize| if i.is_multiple_of(5) { 0.0 } else { normal[i * 7 % 97].abs() };
     z.iter().enumerate().map(|(i, &z)| if z == 1.0 { -size(i) } else { size(i) }).collect()
 }
 
-fn gradient<M: MapSolver>(
+fn gradient_bits<M: MapSolver>(
     layer: &Imle<M>,
     key: Key,
     theta: &[f32],
     dz: Dz<'_>,
     indices: Option<&[u32]>,
 ) -> (Vec<u32>, Diagnostics) {
-    let mut grad = vec![7.0; theta.len()];
-    let mut work = vec![f32::NAN; layer.workspace_len()];
-    let (theta, out) = (Rows::contiguous(theta), RowsMut::contiguous(&mut grad));
-    let diagnostics = layer.gradient(key, theta, dz, indices, out, &mut work).expect("good θ");
-    (grad.iter().map(|x| x.to_bits()).collect(), diagnostics)
+    let (grad, diagnostics) = gradient(layer, key, theta, dz, indices);
+    (bits(&grad), diagnostics)
 }

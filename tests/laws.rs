@@ -1,16 +1,16 @@
-//! Every implementation against the definitions: the same laws on each, on random inputs that are made small when one
-//! fails. `PROPTEST_CASES=10000 cargo test --release --test laws` looks harder.
+//! Every implementation is tested against the definitions: each obeys the same laws, on random inputs that proptest
+//! shrinks when a law fails. `PROPTEST_CASES=10000 cargo test --release --test laws` tries more of them.
 
-mod law;
-mod layers;
-mod reference;
+mod common;
 
-use imle::{Difference, Imle, MapSolver, Options, Rows, RowsMut, Shape, Side, States, Target, TopK};
-use law::case::Sizes;
-use law::{Layer, MapLayer, bits};
-use layers::fixed_size::Fixed;
-use layers::three_steps::{ThreeSteps, perturbed, targets};
-use layers::{Contiguous, JUNK, OneHot, PerRow, Strided, gradient, sample, top_k};
+use common::arrays::{JUNK, bits};
+use common::cases::Sizes;
+use common::laws::{self, Layer, MapLayer};
+use common::layers::fixed_size::Fixed;
+use common::layers::three_steps::{ThreeSteps, perturbed, targets};
+use common::layers::{Contiguous, OneHot, PerRow, Strided, gradient, sample, top_k};
+use common::reference;
+use imle::{Difference, Imle, MapSolver, Rows, RowsMut, Shape, Side, States, Target, TopK};
 use proptest::prelude::*;
 
 laws!(top_k_of_n: Contiguous, map, replay);
@@ -20,7 +20,7 @@ laws!(argmax: OneHot, map, replay);
 laws!(fixed_size: Fixed, map);
 laws!(three_steps: ThreeSteps);
 
-/// One choice in each pair of neighbours; a last one without a neighbour is always in.
+/// It chooses one entry of each pair of neighbours, and the last entry if it has no neighbour.
 #[derive(Clone, Copy)]
 struct OnePerPair {
     pairs: usize,
@@ -38,17 +38,17 @@ impl MapSolver for OnePerPair {
         Some(self.pairs)
     }
 
-    /// It chooses a masked entry where a pair has no other.
+    /// True, because a pair of two masked entries is answered with a masked one.
     fn feasible(&self, _row: usize, _theta: &[f32]) -> bool {
         true
     }
 }
 
 proptest! {
-    #![proptest_config(law::config())]
+    #![proptest_config(laws::config())]
 
     #[test]
-    fn perturbed_and_target_scores_are_their_formulas(case in law::cases::<ThreeSteps>()) {
+    fn perturbed_and_target_scores_are_their_formulas(case in laws::cases::<ThreeSteps>()) {
         let options = &case.options;
         let (alpha, lambda, tau) = (options.alpha, options.lambda, options.target_temperature);
         let (mut z, mut minus, mut plus) = (Vec::new(), Vec::new(), Vec::new());
@@ -72,7 +72,7 @@ proptest! {
     }
 
     #[test]
-    fn argmax_is_top_k_at_one(case in law::cases::<OneHot>()) {
+    fn argmax_is_top_k_at_one(case in laws::cases::<OneHot>()) {
         prop_assert_eq!(OneHot::map(&case), Contiguous::map(&case));
         let (one_hot, top_k) = (OneHot::sample(&case), Contiguous::sample(&case));
         prop_assert_eq!(one_hot.z, top_k.z);
@@ -83,9 +83,9 @@ proptest! {
         prop_assert_eq!(one_hot.1, top_k.1);
     }
 
-    /// The layer around a solver of one's own, of which it knows nothing, does what the three steps do.
+    /// The layer around a user's solver gives the bits of the three steps around that solver.
     #[test]
-    fn a_solver_inside_is_a_solver_outside(case in law::cases::<Contiguous>()) {
+    fn a_solver_inside_the_layer_gives_the_bits_of_the_three_steps(case in laws::cases::<Contiguous>()) {
         let Sizes { rows, n, samples, .. } = case.sizes;
         let solver = OnePerPair { pairs: n.div_ceil(2) };
         let solve = |scores: &[f32]| {
@@ -108,18 +108,18 @@ proptest! {
         let z_target = solve(&targets(&case, Side::Minus));
         let out = RowsMut::contiguous(&mut grad);
         let diagnostics = imle::difference(shape, &case.options, &z, &z_target, out).expect("cases are good");
-        // Such a solver may choose masked entries, and a list with one is refused.
+        // This solver may choose masked entries, and a list with a masked entry is refused.
         let unmasked = !case.theta.contains(&f32::NEG_INFINITY);
         for replay in [None, sampled.indices.as_deref().filter(|_| unmasked)] {
-            let (inside, counted) = gradient(&layer, &case, replay);
+            let (inside, counted) = gradient(&layer, case.key, &case.theta, case.all_dz(), replay);
             prop_assert_eq!(bits(&inside), bits(&grad));
             prop_assert_eq!(counted, diagnostics);
         }
     }
 
-    /// Outputs that are not asked for change nothing in the others.
+    /// An output is the same with and without the other outputs.
     #[test]
-    fn every_output_can_be_had_alone(case in law::cases::<PerRow>()) {
+    fn every_output_can_be_asked_for_alone(case in laws::cases::<PerRow>()) {
         let (layer, theta) = (top_k(&case), Rows::contiguous(&case.theta));
         let all = PerRow::sample(&case);
         let work = &mut vec![JUNK; layer.workspace_len()];
@@ -133,14 +133,22 @@ proptest! {
         layer.sample(case.key, theta, States::default(), Some(&mut marginals), work).expect("cases are good");
         prop_assert_eq!(Some(marginals), all.marginals);
     }
-}
 
-/// The layer keeps what it was built from: options are data, and a copy of a layer is that layer.
-#[test]
-fn a_layer_tells_its_shape_and_options() {
-    let shape = Shape::new(3, 17, 4, 2).expect("good sizes");
-    let options = Options { lambda: 9.0, ..Options::default() };
-    let layer = Imle::new(shape, TopK::new(shape), options).expect("good options");
-    assert_eq!((layer.shape(), *layer.options(), layer.workspace_len()), (shape, options, imle::workspace_len(17)));
-    assert_eq!((shape.rows(), shape.n(), shape.k(), shape.samples()), (3, 17, 4, 2));
+    /// A layer that is built again from what the first one says of itself gives the same bits.
+    #[test]
+    fn a_layer_knows_all_that_it_was_built_from(case in laws::cases::<Contiguous>()) {
+        let layer = top_k(&case);
+        prop_assert_eq!((layer.shape(), *layer.options()), (case.shape(), case.options));
+        prop_assert_eq!(layer.workspace_len(), imle::workspace_len(case.sizes.n));
+        let Sizes { rows, n, k, samples } = case.sizes;
+        let shape = layer.shape();
+        prop_assert_eq!((shape.rows(), shape.n(), shape.k(), shape.samples()), (rows, n, k, samples));
+
+        let again = Imle::new(shape, TopK::new(shape), *layer.options()).expect("cases are good");
+        let theta = Rows::contiguous(&case.theta);
+        prop_assert_eq!(sample(&again, case.key, theta), sample(&layer, case.key, theta));
+        let [(again, _), (first, _)] =
+            [again, layer].map(|layer| gradient(&layer, case.key, &case.theta, case.all_dz(), None));
+        prop_assert_eq!(bits(&again), bits(&first));
+    }
 }

@@ -1,8 +1,8 @@
-//! Pins of the noise, samples, gradients, adaptive λ and exact distributions: changing any of them is *value-breaking*,
-//! and the changelog says so.
+//! Pins of the noise, samples, gradients, adaptive λ and exact distributions. A change of any of them is
+//! *value-breaking*, and the changelog must say so.
 //!
-//! These numbers are our own output. They say that the values are what they were, on this platform as on every other;
-//! that they are right is for the other tests to say.
+//! These numbers are our own output. They show that the values are the same as before and the same on every platform.
+//! The other tests show that the values are right.
 
 use imle::{
     Adaptive, AdaptiveRule, Diagnostics, Difference, Dz, Exact, Imle, Key, Moments, Noise, Options, Rows, RowsMut,
@@ -25,7 +25,7 @@ fn noise(shape: Shape, key: Key) -> Vec<u32> {
     epsilon.iter().map(|x| x.to_bits()).collect()
 }
 
-/// θ and dz in quarters, with ties and masks: no rounding of the test's own.
+/// θ and dz are multiples of 1/4, so that the test itself rounds nothing, with ties and masks.
 fn quarters(len: usize, factor: usize) -> Vec<f32> {
     (0..len).map(|i| (i * factor % 31) as f32 / 4.0 - 4.0).collect()
 }
@@ -60,7 +60,7 @@ fn layer(rows: u32, n: u32, k: u32, samples: u32, options: Options) -> Imle<TopK
     Imle::new(shape, TopK::new(shape), options).expect("good options")
 }
 
-/// The gradients of the noise's score function and of the Fenchel–Young loss, and that loss.
+/// The gradients of the score function of the noise and of the Fenchel–Young loss, and that loss.
 fn estimates(noise: Noise) -> Vec<u32> {
     let layer = layer(2, 17, 4, 3, Options { noise, temperature: 0.75, ..Options::default() });
     let (theta, losses) = (theta(2 * 17), quarters(2 * 3, 5));
@@ -75,7 +75,7 @@ fn estimates(noise: Noise) -> Vec<u32> {
     grads.as_flattened().iter().chain(&loss).map(|x| x.to_bits()).collect()
 }
 
-/// FNV-1a, 64 bits, over the words' bytes, low bytes first.
+/// FNV-1a with 64 bits over the bytes of the words, low bytes first.
 fn fnv_1a(words: impl IntoIterator<Item = u32>) -> u64 {
     let bytes = words.into_iter().flat_map(u32::to_le_bytes);
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
@@ -87,7 +87,7 @@ fn fnv_1a_is_the_published_hash() {
 }
 
 #[test]
-fn first_noise_of_four_keys() {
+fn the_first_noise_of_four_keys_is_as_pinned() {
     let shape = Shape::new(1, 4, 0, 1).expect("good sizes");
     let pinned: [[u32; 4]; 4] = [
         [0xbcef_be59, 0x3fba_d062, 0x401c_9838, 0x3fa5_1437],
@@ -99,7 +99,7 @@ fn first_noise_of_four_keys() {
 }
 
 #[test]
-fn noise_of_every_size() {
+fn the_noise_of_every_size_is_as_pinned() {
     let hash = |n| fnv_1a(KEYS.into_iter().flat_map(|key| noise(Shape::new(3, n, 0, 2).expect("good sizes"), key)));
     let pinned = [
         0x6393_7cf7_2e8b_441a,
@@ -120,14 +120,14 @@ fn hash_of_law(noise: Noise) -> u64 {
 }
 
 #[test]
-fn noise_of_every_law() {
+fn the_noise_of_every_law_is_as_pinned() {
     let pinned = [0xaa35_ac18_da68_79cd, 0x6c9a_1467_b85a_4eb3, 0x70a8_0ea8_5f6b_1f20];
     assert_eq!([Noise::Gumbel, Noise::Logistic, Noise::Normal].map(hash_of_law), pinned);
 }
 
 #[test]
 #[cfg_attr(feature = "no-sum-of-gamma", ignore = "it is left out")]
-fn noise_of_sums_of_gamma() {
+fn the_noise_of_sums_of_gamma_is_as_pinned() {
     let sums = [(1.0, 1), (5.0, 10), (10.0, 50), (2.5, Noise::ALL_TERMS), (1e4, Noise::ALL_TERMS)];
     let pinned = [
         0x29d6_2f10_732b_e573,
@@ -140,7 +140,7 @@ fn noise_of_sums_of_gamma() {
 }
 
 #[test]
-fn first_samples() {
+fn the_first_samples_are_as_pinned() {
     let layer = layer(2, 17, 4, 2, Options::default());
     assert_eq!(
         sample(&layer, KEYS[1]).chunks(4).collect::<Vec<_>>(),
@@ -149,7 +149,7 @@ fn first_samples() {
 }
 
 #[test]
-fn first_gradient() {
+fn the_first_gradient_is_as_pinned() {
     let layer = layer(1, 17, 4, 3, Options { lambda: 2.0, ..Options::default() });
     let (grad, diagnostics) = gradient(&layer, KEYS[1]);
     // factor = (1/2)/3
@@ -162,7 +162,7 @@ fn first_gradient() {
 }
 
 #[test]
-fn samples_and_gradients_of_every_size() {
+fn samples_and_gradients_of_every_size_are_as_pinned() {
     let forward = Options { lambda: 3.0, temperature: 0.5, target_temperature: 0.75, alpha: 0.9, ..Options::default() };
     let central = Options { difference: Difference::Central, ..forward };
     let hash = |n: u32| {
@@ -186,13 +186,13 @@ fn samples_and_gradients_of_every_size() {
 }
 
 #[test]
-fn estimators_of_every_law() {
+fn estimators_of_every_law_are_as_pinned() {
     let pinned = [0x2bff_4b0e_3303_57f0, 0xaa74_0b02_1f42_4911, 0x9632_64cb_396d_ca8b];
     assert_eq!([Noise::Gumbel, Noise::Logistic, Noise::Normal].map(|noise| fnv_1a(estimates(noise))), pinned);
 }
 
 #[test]
-fn adaptive_lambdas() {
+fn adaptive_lambdas_are_as_pinned() {
     let lambdas = |rule| {
         let mut adaptive = Adaptive::new(rule);
         (0..40_u64).map(move |i| {
@@ -207,9 +207,9 @@ fn adaptive_lambdas() {
     assert_eq!([AdaptiveRule::Additive, AdaptiveRule::Multiplicative].map(hash), pinned);
 }
 
-/// Every instruction set has to agree on these, which come from long sums.
+/// These come from long sums, on which all instruction sets must agree.
 #[test]
-fn exact_distributions_of_every_size() {
+fn exact_distributions_of_every_size_are_as_pinned() {
     let hash = |n: u32| {
         let most = n - n.div_ceil(8);
         let bits = [0, 1, most.min(40), most.min(300)].into_iter().flat_map(|k| {

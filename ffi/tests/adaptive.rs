@@ -1,9 +1,9 @@
-//! The adaptive lambda gives the bits of the core, which tests/adaptive.rs holds to its definition.
+//! The adaptive lambda gives the bits of the core, which tests/adaptive.rs compares with its definition.
 
 use imle::{Adaptive, AdaptiveRule, Diagnostics};
 use imle_ffi::*;
 
-/// Every field as bits; the size is that of the struct.
+/// The bits of every field.
 fn bits(adaptive: Adaptive) -> [u32; 8] {
     let Adaptive { rule, a, g, previous, step, momentum, decay, target } = adaptive;
     let rule = match rule {
@@ -44,7 +44,7 @@ fn the_default_is_that_of_the_core() {
     assert_eq!(bits_of_c(default()), bits(Adaptive::default()));
 }
 
-/// A run of a hundred updates of either rule, with counts that go both ways.
+/// A hundred updates by each rule, with counts on both sides of the target.
 #[test]
 fn the_bits_are_those_of_the_core() {
     let additive = Adaptive { momentum: 0.75, step: 0.01, ..Adaptive::new(AdaptiveRule::Additive) };

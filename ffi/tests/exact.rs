@@ -1,24 +1,16 @@
-//! The exact functions give the bits of the core, which tests/exact.rs holds to enumeration.
+//! The exact functions give the bits of the core, which tests/exact.rs compares with enumeration.
 
-#[allow(dead_code, reason = "the laws use more of a case")]
-#[path = "../../tests/law/case.rs"]
-mod case;
-#[path = "../../tests/reference/mod.rs"]
-mod reference;
+mod common;
 
-use std::ptr;
-
-use case::{Case, Sizes, any_sizes};
-use imle::{Argmax, Distribution, Exact, Moments, Rows, States, TopK};
+use common::arrays::{JUNK, bits, spread};
+use common::cases::{Case, Sizes, any_sizes, cases};
+use common::{in_c, laws};
+use imle::{Argmax, Distribution, Exact, Moments, Rows, States};
 use imle_ffi::*;
 use proptest::prelude::*;
 use proptest::sample::select;
-use proptest::test_runner::Config;
 
-/// What outputs, workspace and gaps hold before a call.
-const JUNK: f32 = f32::NAN;
-
-/// Everything that can be asked, all arrays contiguous, as bits.
+/// The bits of every output.
 #[derive(Debug, PartialEq)]
 struct Answers {
     marginals: Vec<u32>,
@@ -66,16 +58,15 @@ impl Outputs {
     }
 
     fn answers(self) -> Answers {
-        let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect();
         Answers {
-            marginals: bits(self.marginals),
-            log_partition: bits(self.log_partition),
-            entropy: bits(self.entropy),
-            vjp: bits(self.vjp),
-            z: bits(self.z),
+            marginals: bits(&self.marginals),
+            log_partition: bits(&self.log_partition),
+            entropy: bits(&self.entropy),
+            vjp: bits(&self.vjp),
+            z: bits(&self.z),
             indices: self.indices,
-            log_prob: bits(self.log_prob),
-            kl: bits(self.kl),
+            log_prob: bits(&self.log_prob),
+            kl: bits(&self.kl),
         }
     }
 }
@@ -85,7 +76,7 @@ fn v(case: &Case) -> &[f32] {
     &case.dz[..case.theta.len()]
 }
 
-/// The scores of the other distribution: every row backwards, its masks too.
+/// The scores of the other distribution: every row reversed, masks included.
 fn other(case: &Case) -> Vec<f32> {
     case.theta.chunks(case.sizes.n).flat_map(|row| row.iter().rev()).copied().collect()
 }
@@ -109,9 +100,8 @@ fn through_core<D: Distribution>(case: &Case, exact: &Exact<D>) -> Answers {
 }
 
 /// Rows with junk between them, and their stride.
-fn spread(rows: &[f32], n: usize, gap: usize) -> (Vec<f32>, usize) {
-    let rows = rows.chunks(n).flat_map(|row| row.iter().copied().chain(vec![JUNK; gap])).collect();
-    (rows, if gap == 0 { 0 } else { n + gap })
+fn strided(rows: &[f32], n: usize, gap: usize) -> (Vec<f32>, usize) {
+    (spread(rows, n, gap), if gap == 0 { 0 } else { n + gap })
 }
 
 /// `through_c!(case, temperature, gap, (k_row,) or (), functions)`
@@ -119,15 +109,11 @@ macro_rules! through_c {
     ($case:expr, $temperature:expr, $gap:expr, ($($k_row:expr)?), $workspace_len:ident, $marginals:ident, $vjp:ident,
         $sample:ident, $log_prob:ident, $kl:ident) => {{
         let (case, t) = ($case, $temperature);
-        let Sizes { rows, n, k, samples } = case.sizes;
-        let [rows, columns, k, samples] = [rows, n, k, samples].map(|size| size as u32);
-        let shape = imle_shape { rows, n: columns, k, samples };
+        let (shape, key, n) = (in_c::shape(case), in_c::key(case.key), case.sizes.n);
         let no_samples = imle_shape { samples: 0, ..shape };
-        let imle::Key { seed, step, row0 } = case.key;
-        let key = imle_key { seed, step, row0 };
-        let (theta, ld_theta) = spread(&case.theta, n, $gap);
-        let (v, ld_v) = spread(v(case), n, 2 * $gap);
-        let (other, ld_other) = spread(&other(case), n, 3 * $gap);
+        let (theta, ld_theta) = strided(&case.theta, n, $gap);
+        let (v, ld_v) = strided(v(case), n, 2 * $gap);
+        let (other, ld_other) = strided(&other(case), n, 3 * $gap);
         let (theta, v, other) = (theta.as_ptr(), v.as_ptr(), other.as_ptr());
         let mut out = Outputs::new(case.sizes);
         let mut work = vec![JUNK; unsafe { $workspace_len(&no_samples) }];
@@ -150,12 +136,11 @@ macro_rules! through_c {
 }
 
 fn topk_through_c(case: &Case, temperature: f32, gap: usize) -> Answers {
-    let k_row = case.k_row.as_ref().map_or(ptr::null(), |k_row| k_row.as_ptr());
     through_c!(
         case,
         temperature,
         gap,
-        (k_row),
+        (in_c::k_row(case)),
         imle_topk_exact_workspace_len,
         imle_topk_marginals,
         imle_topk_marginals_vjp,
@@ -180,9 +165,9 @@ fn argmax_through_c(case: &Case, temperature: f32, gap: usize) -> Answers {
     )
 }
 
-/// The table of F has n (k + 1) cells: rows that a debug build can afford.
+/// The table of F has n (k + 1) cells, so k stays small enough for a debug build.
 fn sizes(k: impl Fn(Sizes) -> usize + 'static) -> BoxedStrategy<Sizes> {
-    any_sizes().prop_map(move |sizes| Sizes { n: sizes.n.min(70), k: k(sizes).min(70), ..sizes }).boxed()
+    any_sizes().prop_map(move |sizes| Sizes { n: sizes.n.min(700), k: k(sizes).min(70), ..sizes }).boxed()
 }
 
 fn any_temperature() -> impl Strategy<Value = f32> {
@@ -190,33 +175,33 @@ fn any_temperature() -> impl Strategy<Value = f32> {
 }
 
 proptest! {
-    #![proptest_config(Config { failure_persistence: None, ..Config::default() })]
+    #![proptest_config(laws::config())]
 
     #[test]
-    fn topk_is_the_core(mut case in case::cases(sizes(|sizes| sizes.k), true), temperature in any_temperature()) {
-        let k_row = case.k_row.clone().unwrap();
-        let solver = TopK::with_k_row(case.shape(), &k_row).unwrap();
-        let expected = through_core(&case, &Exact::new(case.shape(), solver, temperature).unwrap());
+    fn topk_gives_the_bits_of_the_core(
+        mut case in cases(sizes(|sizes| sizes.k), true),
+        temperature in any_temperature(),
+    ) {
+        let expected = through_core(&case, &case.exact(temperature));
         for gap in [0, 3] {
             prop_assert_eq!(&topk_through_c(&case, temperature, gap), &expected);
         }
         case.k_row = None;
-        let solver = TopK::new(case.shape());
-        let expected = through_core(&case, &Exact::new(case.shape(), solver, temperature).unwrap());
+        let expected = through_core(&case, &case.exact(temperature));
         prop_assert_eq!(topk_through_c(&case, temperature, 0), expected);
     }
 
     #[test]
-    fn argmax_is_the_core(case in case::cases(sizes(|_| 1), false), temperature in any_temperature()) {
+    fn argmax_gives_the_bits_of_the_core(case in cases(sizes(|_| 1), false), temperature in any_temperature()) {
         let expected = through_core(&case, &Exact::new(case.shape(), Argmax, temperature).unwrap());
         for gap in [0, 3] {
             prop_assert_eq!(&argmax_through_c(&case, temperature, gap), &expected);
         }
     }
 
-    /// As the manual says: with scores of up to 1e30, also in units of the temperature, and v of up to 1e30.
+    /// The manual promises this for scores up to 1e30, also when divided by the temperature, and for v up to 1e30.
     #[test]
-    fn no_answer_is_nan(mut case in case::cases(sizes(|sizes| sizes.k), true), temperature in any_temperature()) {
+    fn no_answer_is_nan(mut case in cases(sizes(|sizes| sizes.k), true), temperature in any_temperature()) {
         let largest = 1e30 * temperature.min(1.0);
         case.theta.iter_mut().filter(|t| **t != f32::NEG_INFINITY).for_each(|t| *t = t.clamp(-largest, largest));
         case.dz.iter_mut().for_each(|v| *v = v.clamp(-1e30, 1e30));

@@ -1,10 +1,10 @@
-//! include/imle.h is what cbindgen makes of this crate: `UPDATE_HEADER=1 cargo test -p imle-ffi --test header` writes
+//! include/imle.h is the output of cbindgen for this crate. `UPDATE_HEADER=1 cargo test -p imle-ffi --test header` writes
 //! it.
 
 use std::path::Path;
 use std::{env, fs};
 
-/// What cbindgen cannot know: macros. tests/c/header.c holds each of them equal to its function.
+/// The macros, which cbindgen cannot know. tests/c/header.c compares each of them with its function.
 fn macros() -> String {
     let [version, major, minor, patch] = [
         env!("CARGO_PKG_VERSION"),
@@ -73,7 +73,7 @@ fn the_committed_header_is_the_generated_one() {
     );
 }
 
-/// Some compilers read headers in a code page of their own.
+/// Some compilers do not read headers as UTF-8.
 #[test]
 fn the_header_is_ascii() {
     assert!(generated().is_ascii());

@@ -1,16 +1,15 @@
-//! The laws of tests/law, by which the core is held to the definitions, held to the C functions.
+//! The C functions obey the laws of tests/common/laws.rs, which compare the core with its definitions.
 
-#[path = "../../tests/law/mod.rs"]
-mod law;
-#[path = "../../tests/reference/mod.rs"]
-mod reference;
+mod common;
 
 use std::ptr;
 
-use imle::{Diagnostics, Difference, Noise, Options, Scale, Target};
+use common::arrays::{JUNK, bits, spread, without_gaps};
+use common::cases::{Case, Sizes, any_sizes};
+use common::laws::{self, Layer, MapLayer, Sampled};
+use common::{in_c, reference};
+use imle::{Diagnostics, Difference, Options};
 use imle_ffi::*;
-use law::case::{Case, Sizes, any_sizes};
-use law::{Layer, MapLayer, Sampled, bits};
 use proptest::prelude::*;
 
 laws!(top_k: TopK<false>, map, replay);
@@ -18,9 +17,7 @@ laws!(top_k_per_row: TopK<true>, map, replay);
 laws!(argmax: Argmax, map, replay);
 laws!(three_steps: ThreeSteps);
 
-/// What outputs, workspace and gaps hold before a call.
-const JUNK: f32 = f32::NAN;
-/// Elements between the rows of theta and grad_theta.
+/// Number of elements between the rows of theta and grad_theta.
 const GAP: usize = 3;
 
 /// A case as C sees it.
@@ -36,29 +33,16 @@ struct Call<'a> {
 
 impl<'a> Call<'a> {
     fn new(case: &'a Case) -> Self {
-        let (shape, n) = (case.shape(), case.sizes.n);
-        let [rows, k, samples] = [shape.rows(), shape.k(), shape.samples()].map(|x| x as u32);
-        let shape = imle_shape { rows, n: n as u32, k, samples };
-        let imle::Key { seed, step, row0 } = case.key;
-        let spread = case.theta.chunks(n).flat_map(|row| [row, &[JUNK; GAP]].concat());
+        let (shape, n) = (in_c::shape(case), case.sizes.n);
         Call {
             case,
             shape,
-            options: options(&case.options),
-            key: imle_key { seed, step, row0 },
-            theta: spread.collect(),
+            options: in_c::options(&case.options),
+            key: in_c::key(case.key),
+            theta: spread(&case.theta, n, GAP),
             stride: n + GAP,
             work: vec![JUNK; unsafe { imle_topk_workspace_len(&shape) }],
         }
-    }
-
-    fn k_row(&self) -> *const u32 {
-        self.case.k_row.as_ref().map_or(ptr::null(), |k_row| k_row.as_ptr())
-    }
-
-    /// dz and its strides.
-    fn dz(&self) -> (*const f32, usize, usize) {
-        (self.case.dz.as_ptr(), 0, if self.case.shared { 0 } else { self.case.sizes.n })
     }
 
     fn per_state(&self) -> Vec<f32> {
@@ -70,56 +54,9 @@ impl<'a> Call<'a> {
         vec![JUNK; self.theta.len()]
     }
 
-    /// The rows without the gaps, which nothing may have touched.
+    /// The rows of such an output.
     fn without_gaps(&self, output: &[f32]) -> Vec<f32> {
-        let n = self.case.sizes.n;
-        assert!(output.chunks(self.stride).all(|row| bits(&row[n..]) == bits(&[JUNK; GAP])), "a gap was written");
-        output.chunks(self.stride).flat_map(|row| &row[..n]).copied().collect()
-    }
-}
-
-fn options(options: &Options) -> imle_options {
-    let &Options { noise, temperature, target_temperature, alpha, lambda, target, difference, scale } = options;
-    let (sog_kappa, sog_terms) = match noise {
-        Noise::SumOfGamma { kappa, terms } => (kappa, terms),
-        _ => (defaults().sog_kappa, defaults().sog_terms),
-    };
-    imle_options {
-        sog_terms,
-        sog_kappa,
-        noise: match noise {
-            Noise::None => IMLE_NOISE_NONE,
-            Noise::Gumbel => IMLE_NOISE_GUMBEL,
-            Noise::Logistic => IMLE_NOISE_LOGISTIC,
-            Noise::Normal => IMLE_NOISE_NORMAL,
-            Noise::SumOfGamma { .. } => IMLE_NOISE_SUM_OF_GAMMA,
-            _ => unreachable!("no case has another law"),
-        },
-        temperature,
-        target_temperature,
-        alpha,
-        lambda,
-        target: match target {
-            Target::Linear => IMLE_TARGET_LINEAR,
-            Target::Combinatorial => IMLE_TARGET_COMBINATORIAL,
-        },
-        difference: match difference {
-            Difference::Forward => IMLE_DIFFERENCE_FORWARD,
-            Difference::Central => IMLE_DIFFERENCE_CENTRAL,
-        },
-        scale: match scale {
-            Scale::InverseLambda => IMLE_SCALE_INVERSE_LAMBDA,
-            Scale::None => IMLE_SCALE_NONE,
-        },
-        ..defaults()
-    }
-}
-
-fn defaults() -> imle_options {
-    let mut options = std::mem::MaybeUninit::uninit();
-    unsafe {
-        imle_options_default(options.as_mut_ptr());
-        options.assume_init()
+        without_gaps(output, self.case.sizes.n, GAP)
     }
 }
 
@@ -143,7 +80,7 @@ impl<const PER_ROW: bool> Layer for TopK<PER_ROW> {
         let (mut z, mut indices, mut marginals) = (c.per_state(), vec![7; rows * samples * k], vec![JUNK; rows * n]);
         #[rustfmt::skip]
         let status = unsafe {
-            imle_topk_sample(&c.shape, c.k_row(), &c.options, &c.key, c.theta.as_ptr(), c.stride,
+            imle_topk_sample(&c.shape, in_c::k_row(case), &c.options, &c.key, c.theta.as_ptr(), c.stride,
                 z.as_mut_ptr(), indices.as_mut_ptr(), marginals.as_mut_ptr(), c.work.as_mut_ptr(), c.work.len())
         };
         assert_eq!(status, IMLE_OK);
@@ -152,12 +89,12 @@ impl<const PER_ROW: bool> Layer for TopK<PER_ROW> {
 
     fn gradient(case: &Case, replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
         let mut c = Call::new(case);
-        let (dz, dz_row_stride, dz_sample_stride) = c.dz();
+        let (dz, dz_row_stride, dz_sample_stride) = in_c::dz(case);
         let indices = replay.map_or(ptr::null(), <[u32]>::as_ptr);
         let (mut grad_theta, mut diagnostics) = (c.per_row(), diagnostics());
         #[rustfmt::skip]
         let status = unsafe {
-            imle_topk_gradient(&c.shape, c.k_row(), &c.options, &c.key, c.theta.as_ptr(), c.stride,
+            imle_topk_gradient(&c.shape, in_c::k_row(case), &c.options, &c.key, c.theta.as_ptr(), c.stride,
                 dz, dz_row_stride, dz_sample_stride, indices, grad_theta.as_mut_ptr(), c.stride,
                 &mut diagnostics, c.work.as_mut_ptr(), c.work.len())
         };
@@ -174,7 +111,7 @@ impl<const PER_ROW: bool> MapLayer for TopK<PER_ROW> {
         let (mut z, mut indices) = (vec![JUNK; rows * n], vec![7; rows * k]);
         #[rustfmt::skip]
         let status = unsafe {
-            imle_topk_map(&c.shape, c.k_row(), c.theta.as_ptr(), c.stride,
+            imle_topk_map(&c.shape, in_c::k_row(case), c.theta.as_ptr(), c.stride,
                 z.as_mut_ptr(), indices.as_mut_ptr(), c.work.as_mut_ptr(), c.work.len())
         };
         assert_eq!(status, IMLE_OK);
@@ -206,7 +143,7 @@ impl Layer for Argmax {
 
     fn gradient(case: &Case, replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
         let mut c = Call::new(case);
-        let (dz, dz_row_stride, dz_sample_stride) = c.dz();
+        let (dz, dz_row_stride, dz_sample_stride) = in_c::dz(case);
         let indices = replay.map_or(ptr::null(), <[u32]>::as_ptr);
         let (mut grad_theta, mut diagnostics) = (c.per_row(), diagnostics());
         #[rustfmt::skip]
@@ -236,7 +173,7 @@ impl MapLayer for Argmax {
     }
 }
 
-/// imle_perturb, imle_target, imle_difference, with a sort outside as the solver.
+/// imle_perturb, imle_target and imle_difference, with a sort as the solver.
 struct ThreeSteps;
 
 fn perturbed(case: &Case) -> Vec<f32> {
@@ -249,7 +186,7 @@ fn perturbed(case: &Case) -> Vec<f32> {
 
 fn targets(case: &Case, side: i32) -> Vec<f32> {
     let c = Call::new(case);
-    let (dz, dz_row_stride, dz_sample_stride) = c.dz();
+    let (dz, dz_row_stride, dz_sample_stride) = in_c::dz(case);
     let mut scores = c.per_state();
     #[rustfmt::skip]
     let status = unsafe {
@@ -272,7 +209,7 @@ impl Layer for ThreeSteps {
         Sampled { z: solve_outside(case, &perturbed(case)), indices: None, marginals: None }
     }
 
-    /// imle_difference has no diagnostics: the counts are made here.
+    /// imle_difference has no diagnostics, so the states are counted here.
     fn gradient(case: &Case, _replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
         let c = Call::new(case);
         let z = match case.options.difference {
@@ -299,10 +236,10 @@ impl Layer for ThreeSteps {
 }
 
 proptest! {
-    #![proptest_config(law::config())]
+    #![proptest_config(laws::config())]
 
     #[test]
-    fn noise_is_the_noise_of_the_core(case in law::cases::<ThreeSteps>()) {
+    fn noise_is_the_noise_of_the_core(case in laws::cases::<ThreeSteps>()) {
         let c = Call::new(&case);
         let mut noise = c.per_state();
         let status = unsafe { imle_noise(&c.shape, &c.options, &c.key, noise.as_mut_ptr()) };
@@ -314,5 +251,5 @@ proptest! {
 
 #[test]
 fn the_defaults_are_those_of_the_core() {
-    assert_eq!(options(&Options::default()), defaults());
+    assert_eq!(in_c::options(&Options::default()), in_c::defaults());
 }

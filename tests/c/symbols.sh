@@ -13,7 +13,7 @@ same libimle.a "$(nm --extern-only --defined-only --format=posix "$out/libimle.a
 same libimle.so "$(nm --dynamic --defined-only --format=posix "$out/libimle.so" | awk '{ print $1 }' | sort)"
 
 # The table of bad input has every function that returns a status.
-table=$(grep -oE '^ +imle_[a-z_0-9]+:' "$(dirname "$0")/../../ffi/tests/call/mod.rs" | tr -d ' :' | sort)
+table=$(grep -oE '^ +imle_[a-z_0-9]+:' "$(dirname "$0")/../../ffi/tests/common/calls.rs" | tr -d ' :' | sort)
 statuses=$(gcc -E -P "$header" | tr '\n;' ' \n' | grep -E '\bimle_status +imle_' | grep -oE 'imle_[a-z_0-9]+\(' | tr -d '(' | sort)
 diff <(echo "$statuses") <(echo "$table") || { echo "FAIL: FUNCTIONS (>) of ffi/tests/call differs from imle.h (<)"; exit 1; }
 

@@ -1,43 +1,42 @@
-//! The laws that every implementation obeys, written once. An implementation is a [`Layer`]; `laws!` stamps the laws
-//! on it. Tests of another crate take this folder and `reference` in by `#[path]`.
+//! The laws that every implementation obeys, written once. An implementation is a [`Layer`], and `laws!` makes one test
+//! of each law for it. The tests of imle-ffi include this file by `#[path]`.
 //!
 //! Equal means equal bits, of states, scores, marginals and gradients: the definitions fix every rounding. The sums
-//! Σ z_s and Σ (z_s − z'_s) are whole numbers and exact; then marginals divide once by S, and gradients multiply once by
-//! ((half·c)/S), with half = ½ for the central difference and c = 1/λ or 1, itself rounded after each operation.
-
-pub mod case;
+//! Σ z_s and Σ (z_s − z'_s) are whole numbers and exact. Marginals are the sum divided by S, which rounds once. Gradients
+//! are the sum times ((half·c)/S), with half = ½ for the central difference and c = 1/λ or 1, rounded after each operation.
 
 use imle::{Diagnostics, Difference, Noise, Scale, Target};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
-use crate::reference;
-use case::{Case, Sizes, any_sizes};
+use crate::common::arrays::bits;
+use crate::common::cases::{self, Case, Sizes, any_sizes};
+use crate::common::reference;
 
-/// An implementation of sampling and gradients. Its outputs and workspace come to it filled with junk.
+/// An implementation of sampling and gradients. It fills its outputs and workspace with junk before each call.
 pub trait Layer {
-    /// Whether it takes one k per row.
+    /// True if it takes one k per row.
     const PER_ROW_K: bool = false;
 
-    /// The sizes it can be tried on.
+    /// The sizes that it accepts.
     fn sizes() -> BoxedStrategy<Sizes> {
         any_sizes()
     }
 
     fn sample(case: &Case) -> Sampled;
 
-    /// `replay`: the index lists of `sample`, for those that take them.
+    /// `replay` holds the index lists of `sample`, for layers that take them.
     fn gradient(case: &Case, replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics);
 }
 
-/// A layer with a call for test time.
+/// A layer that also computes MAP(θ), the state used at test time.
 pub trait MapLayer: Layer {
     /// z `[B][N]`
     fn map(case: &Case) -> Vec<f32>;
 }
 
-/// What `sample` gives; an implementation that has no such output leaves it out.
-#[derive(Debug)]
+/// The outputs of `sample`. An output that the implementation does not have is `None`.
+#[derive(Debug, PartialEq)]
 pub struct Sampled {
     /// `[B][S][N]`
     pub z: Vec<f32>,
@@ -48,17 +47,13 @@ pub struct Sampled {
 }
 
 pub fn cases<L: Layer>() -> impl Strategy<Value = Case> {
-    case::cases(L::sizes(), L::PER_ROW_K)
+    cases::cases(L::sizes(), L::PER_ROW_K)
 }
 
-/// Counterexamples are shrunk and printed; a real one becomes a test with a name instead of a line in a seed file.
+/// Counterexamples are shrunk and printed. A real one becomes a test with a name instead of a line in a seed file.
 pub fn config() -> Config {
-    // Enumeration turns away what is too large for it.
+    // Tests by enumeration reject the cases that are too large for it.
     Config { failure_persistence: None, max_global_rejects: u32::MAX, ..Config::default() }
-}
-
-pub fn bits(values: &[f32]) -> Vec<u32> {
-    values.iter().map(|x| x.to_bits()).collect()
 }
 
 /// z_s = MAP(θ + τ ε_s) by sorting, for the samples of row b.
@@ -113,7 +108,7 @@ pub fn sample_follows_its_definition<L: Layer>(case: &Case) -> Result<(), TestCa
     Ok(())
 }
 
-/// grad_theta is ((half·c)/S) · Σ_s (z_s − z'_s) of two full sorts, and the diagnostics count what they say.
+/// grad_theta is ((half·c)/S) · Σ_s (z_s − z'_s) of two full sorts, and the diagnostics are the counts of those states.
 pub fn gradient_follows_its_definition<L: Layer>(case: &Case) -> Result<(), TestCaseError> {
     let rows: Vec<_> = (0..case.sizes.rows).map(|b| pairs(case, b)).collect();
     let (grad_theta, diagnostics) = L::gradient(case, None);
@@ -128,7 +123,7 @@ pub fn gradient_follows_its_definition<L: Layer>(case: &Case) -> Result<(), Test
     Ok(())
 }
 
-/// Rows alone or in twos, last ones first, give the bits of the whole batch.
+/// The batch cut into pieces of one or two rows, the last piece first, gives the bits of the whole batch.
 pub fn any_cut_gives_the_same_bits<L: Layer>(case: &Case) -> Result<(), TestCaseError> {
     let Sizes { rows, n, samples, .. } = case.sizes;
     let (z, grad_theta) = (L::sample(case).z, L::gradient(case, None).0);
@@ -144,11 +139,11 @@ pub fn any_cut_gives_the_same_bits<L: Layer>(case: &Case) -> Result<(), TestCase
     Ok(())
 }
 
-/// Every state is 0 or 1, with exactly k ones, none of them masked; no gradient reaches a masked entry, and gradients
-/// sum to 0 as differences of such states do.
+/// Every state consists of 0s and 1s, with exactly k ones, none of them masked. The gradient of a masked entry is 0, and
+/// gradients sum to 0 because differences of such states do.
 pub fn states_have_k_unmasked_ones<L: Layer>(case: &Case) -> Result<(), TestCaseError> {
     let mut case = case.clone();
-    // c = 1: the entries are halves of 1/S, and rounding them moves the sum by far less than one such step.
+    // With c = 1 the entries are multiples of 1/(2S), and rounding moves their sum by far less than one such step.
     case.options.scale = Scale::None;
     let Sizes { rows, n, samples, .. } = case.sizes;
     let (sampled, grad_theta) = (L::sample(&case), L::gradient(&case, None).0);
@@ -167,8 +162,9 @@ pub fn states_have_k_unmasked_ones<L: Layer>(case: &Case) -> Result<(), TestCase
     Ok(())
 }
 
-/// ε = 0, c = 1/λ: Vlastelica et al. 2020, "Differentiation of blackbox combinatorial solvers", Algorithm 1, in its own
-/// terms. It minimises costs w, here −θ: ŷ = solver(w), w' = w + λ dL/dy, ∇_w = −(1/λ)(ŷ − solver(w')); ∇_θ = −∇_w.
+/// With ε = 0 and c = 1/λ the gradient is that of Vlastelica et al. 2020, "Differentiation of blackbox combinatorial
+/// solvers", Algorithm 1, here in its own terms. It minimises costs w = −θ: ŷ = solver(w), w' = w + λ dL/dy,
+/// ∇_w = −(1/λ)(ŷ − solver(w')), and so ∇_θ = −∇_w.
 pub fn without_noise_it_is_black_box_differentiation<L: Layer>(case: &Case) -> Result<(), TestCaseError> {
     let mut case = case.clone().with_exact_sums();
     let lambda = case.options.lambda.clamp(0.1, 1000.0);
@@ -177,7 +173,7 @@ pub fn without_noise_it_is_black_box_differentiation<L: Layer>(case: &Case) -> R
     for b in 0..case.sizes.rows {
         let cheapest = |costs: &[f32]| {
             let mut order: Vec<usize> = (0..costs.len()).collect();
-            // a stable sort
+            // `sort_by` is stable.
             order.sort_by(|&i, &j| costs[i].partial_cmp(&costs[j]).expect("costs are never NaN"));
             order.truncate(case.k(b));
             order
@@ -196,10 +192,10 @@ pub fn without_noise_it_is_black_box_differentiation<L: Layer>(case: &Case) -> R
     Ok(())
 }
 
-/// λ → ∞: the target state is the k unmasked entries with the most negative dz.
+/// As λ → ∞, the target state is the k unmasked entries with the most negative dz.
 pub fn a_large_lambda_selects_the_most_negative_dz<L: Layer>(case: &Case) -> Result<(), TestCaseError> {
     let mut case = case.clone().with_exact_sums().with_distinct_dz();
-    // Steps of λ = 1e8 between the targets, θ and ε at most 100: no rounding comes near.
+    // Targets differ by at least λ = 1e8, and θ and ε are at most 100, so rounding cannot change the order.
     case.options =
         imle::Options { noise: case.options.noise, lambda: 1e8, scale: Scale::None, ..imle::Options::default() };
     let grad_theta = L::gradient(&case, None).0;
@@ -225,7 +221,7 @@ pub fn replay_from_indices_is_replay_from_the_key<L: Layer>(case: &Case) -> Resu
     Ok(())
 }
 
-/// MAP(θ) is the first k of a full sort, and what `sample` draws at τ = 0.
+/// MAP(θ) is the first k of a full sort, and at τ = 0 every sample is MAP(θ).
 pub fn map_follows_its_definition<L: MapLayer>(case: &Case) -> Result<(), TestCaseError> {
     let mut case = case.clone();
     case.options.temperature = 0.0;
@@ -241,9 +237,9 @@ pub fn map_follows_its_definition<L: MapLayer>(case: &Case) -> Result<(), TestCa
     Ok(())
 }
 
-/// No state of C has a larger ⟨z,θ⟩ than MAP(θ): by enumeration, for small n.
+/// No state of C has a larger ⟨z,θ⟩ than MAP(θ). This enumerates all states, so n is small.
 pub fn map_maximises_the_inner_product<L: MapLayer>(case: &Case) -> Result<(), TestCaseError> {
-    use reference::enumeration::{inner_product, k_subsets};
+    use reference::{inner_product, k_subsets};
     let case = case.clone().with_exact_sums();
     prop_assume!(case.sizes.n <= 17);
     let (case, theta) = (case.piece(0, 1), case.theta(0));
@@ -253,8 +249,8 @@ pub fn map_maximises_the_inner_product<L: MapLayer>(case: &Case) -> Result<(), T
     Ok(())
 }
 
-/// Distinct scores: renumbering the coordinates renumbers MAP(θ). The permutation is i → 7i + 3 mod n where that is one,
-/// else the reversal.
+/// If the scores are distinct, permuting them permutes MAP(θ). The permutation is i → 7i + 3 mod n, or the reversal if 7
+/// divides n.
 pub fn permuting_theta_permutes_map<L: MapLayer>(case: &Case) -> Result<(), TestCaseError> {
     let n = case.sizes.n;
     let case = case.clone().with_distinct_theta();
@@ -266,8 +262,8 @@ pub fn permuting_theta_permutes_map<L: MapLayer>(case: &Case) -> Result<(), Test
     Ok(())
 }
 
-/// `laws!(name: Layer, map, replay)` holds a layer to every law, each a test of its own; `map` if it is a
-/// [`MapLayer`], `replay` if it takes index lists.
+/// `laws!(name: Layer, map, replay)` tests every law on a layer, each by a test of its own. Say `map` if it is a
+/// [`MapLayer`] and `replay` if it takes index lists.
 #[macro_export]
 macro_rules! laws {
     ($module:ident: $layer:ty $(, $group:ident)*) => {
@@ -307,10 +303,10 @@ macro_rules! law_group {
 macro_rules! law_tests {
     ($layer:ty: $($law:ident)*) => {
         proptest::proptest! {
-            #![proptest_config($crate::law::config())]
+            #![proptest_config($crate::common::laws::config())]
             $(#[test]
-            fn $law(case in $crate::law::cases::<$layer>()) {
-                $crate::law::$law::<$layer>(&case)?;
+            fn $law(case in $crate::common::laws::cases::<$layer>()) {
+                $crate::common::laws::$law::<$layer>(&case)?;
             })*
         }
     };

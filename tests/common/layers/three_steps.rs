@@ -1,13 +1,13 @@
-//! perturb, target, difference around a solver that the core never sees.
+//! perturb, target and difference, called around a solver that the core does not know.
 
-use imle::{Diagnostics, Difference, Dz, Rows, RowsMut, Side};
+use imle::{Diagnostics, Difference, Rows, RowsMut, Side};
 
-use super::JUNK;
-use crate::law::case::Case;
-use crate::law::{Layer, Sampled};
-use crate::reference;
+use crate::common::arrays::JUNK;
+use crate::common::cases::Case;
+use crate::common::laws::{Layer, Sampled};
+use crate::common::reference;
 
-/// perturb, target, difference, with a sort outside as the solver.
+/// The three functions, with a sort as the solver.
 pub struct ThreeSteps;
 
 pub fn perturbed(case: &Case) -> Vec<f32> {
@@ -19,9 +19,8 @@ pub fn perturbed(case: &Case) -> Vec<f32> {
 
 pub fn targets(case: &Case, side: Side) -> Vec<f32> {
     let mut scores = vec![JUNK; case.sizes.rows * case.sizes.samples * case.sizes.n];
-    let dz = if case.shared { Dz::shared(&case.dz) } else { Dz::per_sample(&case.dz) };
-    imle::target(case.shape(), &case.options, case.key, side, Rows::contiguous(&case.theta), dz, &mut scores)
-        .expect("cases are good");
+    let (theta, dz) = (Rows::contiguous(&case.theta), case.all_dz());
+    imle::target(case.shape(), &case.options, case.key, side, theta, dz, &mut scores).expect("cases are good");
     scores
 }
 

@@ -6,19 +6,17 @@ pub mod three_steps;
 use imle::{Argmax, Diagnostics, Dz, Imle, Key, MapSolver, Rows, RowsMut, States, TopK};
 use proptest::prelude::*;
 
-use crate::law::case::{Case, Sizes, any_sizes};
-use crate::law::{Layer, MapLayer, Sampled};
-use crate::reference;
-
-/// What outputs and workspace hold before a call: NaN, so that whoever reads it shows.
-pub const JUNK: f32 = f32::NAN;
+use crate::common::arrays::{JUNK, spread, without_gaps};
+use crate::common::cases::{Case, Sizes, any_sizes};
+use crate::common::laws::{Layer, MapLayer, Sampled};
+use crate::common::reference;
 
 pub fn sample<M: MapSolver>(layer: &Imle<M>, key: Key, theta: Rows<'_>) -> Sampled {
     let shape = layer.shape();
     let states = shape.rows() * shape.samples();
     let (mut z, mut indices) = (vec![JUNK; states * shape.n()], vec![7; states * shape.k()]);
     let (mut marginals, mut work) = (vec![JUNK; shape.rows() * shape.n()], vec![JUNK; layer.workspace_len()]);
-    let both = States { z: Some(&mut z), indices: Some(&mut indices) };
+    let both = States::both(&mut z, &mut indices);
     layer.sample(key, theta, both, Some(&mut marginals), &mut work).expect("cases are good");
     Sampled { z, indices: Some(indices), marginals: Some(marginals) }
 }
@@ -26,24 +24,28 @@ pub fn sample<M: MapSolver>(layer: &Imle<M>, key: Key, theta: Rows<'_>) -> Sampl
 pub fn map<M: MapSolver>(layer: &Imle<M>, theta: Rows<'_>) -> Vec<f32> {
     let shape = layer.shape();
     let (mut z, mut indices) = (vec![JUNK; shape.rows() * shape.n()], vec![7; shape.rows() * shape.k()]);
-    let both = States { z: Some(&mut z), indices: Some(&mut indices) };
+    let both = States::both(&mut z, &mut indices);
     layer.map(theta, both, &mut vec![JUNK; layer.workspace_len()]).expect("cases are good");
     let lists = z.chunks(shape.n()).flat_map(|z| reference::index_list(z, shape.k()));
     assert_eq!(indices, lists.collect::<Vec<_>>());
     z
 }
 
-pub fn gradient<M: MapSolver>(layer: &Imle<M>, case: &Case, replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
-    let dz = if case.shared { Dz::shared(&case.dz) } else { Dz::per_sample(&case.dz) };
-    let (mut grad, mut work) = (vec![JUNK; case.theta.len()], vec![JUNK; layer.workspace_len()]);
-    let theta = Rows::contiguous(&case.theta);
-    let diagnostics = layer.gradient(case.key, theta, dz, replay, RowsMut::contiguous(&mut grad), &mut work);
-    (grad, diagnostics.expect("cases are good"))
+pub fn gradient<M: MapSolver>(
+    layer: &Imle<M>,
+    key: Key,
+    theta: &[f32],
+    dz: Dz<'_>,
+    replay: Option<&[u32]>,
+) -> (Vec<f32>, Diagnostics) {
+    let (mut grad, mut work) = (vec![JUNK; theta.len()], vec![JUNK; layer.workspace_len()]);
+    let (theta, out) = (Rows::contiguous(theta), RowsMut::contiguous(&mut grad));
+    let diagnostics = layer.gradient(key, theta, dz, replay, out, &mut work).expect("cases are good");
+    (grad, diagnostics)
 }
 
 pub fn top_k(case: &Case) -> Imle<TopK<'_>> {
-    let solver = case.k_row.as_ref().map_or(Ok(TopK::new(case.shape())), |k| TopK::with_k_row(case.shape(), k));
-    Imle::new(case.shape(), solver.expect("cases are good"), case.options).expect("cases are good")
+    Imle::new(case.shape(), case.top_k(), case.options).expect("cases are good")
 }
 
 /// `Imle<TopK>` on arrays without gaps.
@@ -55,7 +57,7 @@ impl Layer for Contiguous {
     }
 
     fn gradient(case: &Case, replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
-        gradient(&top_k(case), case, replay)
+        gradient(&top_k(case), case.key, &case.theta, case.all_dz(), replay)
     }
 }
 
@@ -86,15 +88,15 @@ impl MapLayer for PerRow {
     }
 }
 
-/// `Imle<TopK>` on arrays with gaps, which are NaN and must stay so; dz with the samples outermost, `[S][B][N]`.
+/// `Imle<TopK>` on arrays with gaps of junk, which must stay junk. dz has the samples outermost, `[S][B][N]`.
 pub struct Strided;
 
 impl Strided {
     const GAP: usize = 3;
 
-    /// Rows of n, a gap after each but the last.
+    /// Rows of n, a gap after each but the last: the shortest array that the stride allows.
     fn spread(rows: &[f32], n: usize) -> Vec<f32> {
-        let mut spread: Vec<f32> = rows.chunks(n).flat_map(|row| [row, &[JUNK; Self::GAP]].concat()).collect();
+        let mut spread = spread(rows, n, Self::GAP);
         spread.truncate(spread.len() - Self::GAP);
         spread
     }
@@ -121,9 +123,8 @@ impl Layer for Strided {
         let out = RowsMut::strided(&mut grad, stride);
         let work = &mut vec![JUNK; layer.workspace_len()];
         let diagnostics = layer.gradient(case.key, Rows::strided(&theta, stride), dz, replay, out, work);
-        let (rows, gaps): (Vec<_>, Vec<_>) = (0..).zip(grad).partition(|&(i, _)| i % stride < n);
-        assert!(gaps.iter().all(|(_, x)| x.to_bits() == JUNK.to_bits()), "a gap was written");
-        (rows.into_iter().map(|(_, x)| x).collect(), diagnostics.expect("cases are good"))
+        grad.extend([JUNK; Self::GAP]);
+        (without_gaps(&grad, n, Self::GAP), diagnostics.expect("cases are good"))
     }
 }
 
@@ -151,7 +152,7 @@ impl Layer for OneHot {
     }
 
     fn gradient(case: &Case, replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
-        gradient(&argmax(case), case, replay)
+        gradient(&argmax(case), case.key, &case.theta, case.all_dz(), replay)
     }
 }
 

@@ -1,4 +1,8 @@
-//! p(z; θ) = exp(β⟨z,θ⟩ − A(θ)) over every k-subset, in f64: for n up to about 20.
+//! p(z; θ) = exp(β⟨z,θ⟩ − A(θ)) over every k-subset, in f64, for n up to about 20.
+
+use libm::{exp, log};
+
+use super::{inner_product, k_subsets};
 
 /// The states of C and their probabilities.
 pub struct Enumeration {
@@ -16,15 +20,15 @@ impl Enumeration {
         let states: Vec<u32> = k_subsets(n, k).collect();
         let energies: Vec<f64> = states.iter().map(|&z| beta * inner_product(z, theta)).collect();
         let largest = energies.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let log_partition = largest + energies.iter().map(|e| (e - largest).exp()).sum::<f64>().ln();
-        let p = energies.iter().map(|e| (e - log_partition).exp()).collect();
+        let log_partition = largest + log(energies.iter().map(|e| exp(e - largest)).sum::<f64>());
+        let p = energies.iter().map(|e| exp(e - log_partition)).collect();
         Enumeration { n, states, p, log_partition }
     }
 
     /// softmax(βθ), for any n.
     pub fn one_hot(theta: &[f32], beta: f64) -> Vec<f64> {
         let largest = f64::from(theta.iter().copied().fold(f32::NEG_INFINITY, f32::max));
-        let weights: Vec<f64> = theta.iter().map(|&t| (beta * (f64::from(t) - largest)).exp()).collect();
+        let weights: Vec<f64> = theta.iter().map(|&t| exp(beta * (f64::from(t) - largest))).collect();
         let sum: f64 = weights.iter().sum();
         weights.iter().map(|w| w / sum).collect()
     }
@@ -47,16 +51,6 @@ impl Enumeration {
 
     /// −Σ p ln p
     pub fn entropy(&self) -> f64 {
-        -self.p.iter().filter(|&&p| p > 0.0).map(|p| p * p.ln()).sum::<f64>()
+        -self.p.iter().filter(|&&p| p > 0.0).map(|&p| p * log(p)).sum::<f64>()
     }
-}
-
-/// Every state, as a bit set.
-pub fn k_subsets(n: usize, k: usize) -> impl Iterator<Item = u32> {
-    (0..1 << n).filter(move |z: &u32| z.count_ones() as usize == k)
-}
-
-/// ⟨z, θ⟩
-pub fn inner_product(z: u32, theta: &[f32]) -> f64 {
-    (0..theta.len()).filter(|i| z >> i & 1 == 1).map(|i| f64::from(theta[i])).sum()
 }

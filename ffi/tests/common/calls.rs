@@ -1,21 +1,21 @@
-//! A call as data: the memory behind every argument by its name, so that a test can change one and look at all.
+//! A call as data: the memory behind every argument by its name, so that a test can change one argument and compare all.
 
 use std::collections::BTreeMap;
 
 use imle_ffi::*;
 
-/// The good sizes; argmax gets k = 1.
+/// The good sizes. N is that of a row whose scores are all computed, or that of a row that is pruned. Argmax gets k = 1.
 pub const ROWS: u32 = 3;
-pub const N: u32 = 6;
+pub const NS: [usize; 2] = [6, 200];
 pub const K: u32 = 2;
 pub const SAMPLES: u32 = 2;
 
-/// What an argument is, with the bytes of an element where that is not a float.
+/// The kind of an argument.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Alignment.
     Struct(usize),
-    /// A struct that is an output too; alignment.
+    /// A struct that is also an output; its alignment.
     State(usize),
     /// Alignment.
     Input(usize),
@@ -73,7 +73,7 @@ pub const ARGUMENTS: &[(&str, Kind)] = &[
     ("temperature", Kind::Number),
 ];
 
-/// The outputs of which some functions want any, but one.
+/// Some functions accept any of these outputs and need at least one.
 pub const ANY_OF: [&str; 5] = ["z", "indices", "marginals", "log_partition", "entropy"];
 
 impl Kind {
@@ -114,7 +114,7 @@ impl Function {
         ["_map", "_marginals", "_marginals_vjp", "_kl"].iter().any(|end| self.name.ends_with(end))
     }
 
-    /// Whether it has a baseline, for which one sample is not enough.
+    /// True if it has a baseline, which needs two samples.
     pub fn compares_samples(&self) -> bool {
         self.arguments.contains(&"losses")
     }
@@ -123,7 +123,7 @@ impl Function {
         self.arguments.contains(&"temperature")
     }
 
-    /// Whether it looks for a state, which a row may not have.
+    /// True if it looks for a state, so that a row can be infeasible.
     pub fn chooses(&self) -> bool {
         self.name.starts_with("imle_topk") || self.chooses_one()
     }
@@ -182,7 +182,12 @@ functions! {
     imle_adaptive_update: state counts;
 }
 
-/// An argument on its way to whatever type the function has in its place.
+/// The functions that have an argument.
+pub fn having(argument: &'static str) -> impl Iterator<Item = &'static Function> {
+    FUNCTIONS.iter().filter(move |function| function.arguments.contains(&argument))
+}
+
+/// An argument, which converts to the type that the function declares.
 pub struct Argument {
     pointer: *mut u8,
     number: usize,
@@ -220,12 +225,15 @@ impl From<Argument> for f32 {
     }
 }
 
-/// Bytes behind each pointer; every argument is shorter than half of it, and the rest is room for another.
-const ROOM: usize = 2048;
+/// Bytes behind each pointer. Every argument is shorter than half of it, which leaves room for another.
+fn room(n: usize) -> usize {
+    (80 * n).max(2048)
+}
 
 /// The arguments of one call.
 pub struct Call {
-    function: fn(&Call) -> imle_status,
+    function: &'static Function,
+    pub n: usize,
     memory: BTreeMap<&'static str, Vec<u64>>,
     pointers: BTreeMap<&'static str, *mut u8>,
     numbers: BTreeMap<&'static str, usize>,
@@ -235,19 +243,18 @@ pub struct Call {
 
 impl Call {
     /// Good arguments.
-    pub fn new(function: &Function) -> Call {
+    pub fn new(function: &'static Function, n: usize) -> Call {
         let memory = ARGUMENTS.iter().filter(|(_, kind)| kind.is_pointer());
-        let mut memory: BTreeMap<_, _> = memory.map(|&(name, _)| (name, vec![u64::MAX; ROOM / 8])).collect();
+        let mut memory: BTreeMap<_, _> = memory.map(|&(name, _)| (name, vec![u64::MAX; room(n) / 8])).collect();
         let pointers = memory.iter_mut().map(|(&name, memory)| (name, memory.as_mut_ptr().cast())).collect();
-        let n = N as usize;
         let strides = ["ld_theta", "ld_grad", "ld_v", "ld_other", "ld_y", "dz_row_stride"].map(|name| (name, 0));
         let theta_len = ROWS as usize * n;
         let lengths = [("dz_sample_stride", n), ("theta_len", theta_len), ("dz_len", theta_len * SAMPLES as usize)];
         let numbers = strides.into_iter().chain(lengths).collect();
-        let mut call = Call { function: function.call, memory, pointers, numbers, side: 1, temperature: 2.0 };
+        let mut call = Call { function, n, memory, pointers, numbers, side: 1, temperature: 2.0 };
 
         let k = if function.chooses_one() { 1 } else { K };
-        *call.shape() = imle_shape { rows: ROWS, n: N, k, samples: SAMPLES };
+        *call.shape() = imle_shape { rows: ROWS, n: n as u32, k, samples: SAMPLES };
         unsafe { imle_options_default(call.options()) };
         for name in ["adaptive", "state"] {
             unsafe { imle_adaptive_default(call.adaptive(name)) };
@@ -256,7 +263,7 @@ impl Call {
         call.array::<imle_key>("key")[0] = imle_key { seed: 1, step: 2, row0: 3 };
         call.array::<u32>("k_row").fill(k);
         for name in ["theta", "dz", "dz_or_null", "z_in", "z_target", "v", "theta_other", "y", "losses"] {
-            (0_u16..).zip(call.array::<f32>(name)).for_each(|(i, x)| *x = f32::from(i * 77 % 16) - 8.0);
+            (0..).zip(call.array::<f32>(name)).for_each(|(i, x)| *x = (i * 77 % 16) as f32 - 8.0);
         }
         (0..).zip(call.array::<u32>("lists")).for_each(|(i, index)| *index = i % k);
         let work_len = match (function.is_exact(), function.chooses_one()) {
@@ -270,7 +277,7 @@ impl Call {
     }
 
     pub fn run(&self) -> imle_status {
-        (self.function)(self)
+        (self.function.call)(self)
     }
 
     fn argument(&self, name: &str) -> Argument {
@@ -279,10 +286,10 @@ impl Call {
         Argument { pointer, number, side: self.side, temperature: self.temperature }
     }
 
-    /// All that is behind an argument, whatever points there now.
+    /// The memory of an argument, also if its pointer points elsewhere.
     pub fn array<T>(&mut self, name: &str) -> &mut [T] {
         let memory = self.memory.get_mut(name).expect("a pointer");
-        // any bits are a T, and u64 is the largest alignment
+        // Any bits are a T, and u64 has the largest alignment.
         unsafe { memory.align_to_mut::<T>().1 }
     }
 
@@ -327,29 +334,29 @@ impl Call {
     }
 
     /// The bytes of an array argument at the good sizes.
-    pub fn extent(function: &Function, name: &str) -> usize {
+    pub fn extent(&self, name: &str) -> usize {
         let rows = ROWS as usize;
         match name {
             "diagnostics" => size_of::<imle_diagnostics>(),
             "row" | "lambda" => 4,
             "k_row" => 4 * rows,
-            "work" => 4 * Self::new(function).get_number("work_len"),
-            _ => rows * Self::row_bytes(function, name).expect("the others have rows"),
+            "work" => 4 * self.get_number("work_len"),
+            _ => rows * self.row_bytes(name).expect("the others have rows"),
         }
     }
 
     /// The bytes of a row.
-    pub fn row_bytes(function: &Function, name: &str) -> Option<usize> {
-        let k = if function.chooses_one() { 1 } else { K };
-        let samples = if function.ignores_samples() { 1 } else { SAMPLES };
+    pub fn row_bytes(&self, name: &str) -> Option<usize> {
+        let k = if self.function.chooses_one() { 1 } else { K as usize };
+        let samples = if self.function.ignores_samples() { 1 } else { SAMPLES as usize };
         let elements = match name {
-            "theta" | "marginals" | "grad_theta" | "v" | "out" | "theta_other" | "y" => N,
-            "z" | "z_in" | "z_target" | "scores" | "noise" | "dz" | "dz_or_null" => samples * N,
+            "theta" | "marginals" | "grad_theta" | "v" | "out" | "theta_other" | "y" => self.n,
+            "z" | "z_in" | "z_target" | "scores" | "noise" | "dz" | "dz_or_null" => samples * self.n,
             "indices" | "lists" => samples * k,
             "log_prob" | "losses" => samples,
             "log_partition" | "entropy" | "kl" | "loss" => 1,
             _ => return None,
         };
-        Some(4 * elements as usize)
+        Some(4 * elements)
     }
 }

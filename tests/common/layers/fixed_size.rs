@@ -1,13 +1,13 @@
-//! The const-generic face.
+//! The layer whose sizes are constants.
 
 use imle::{Diagnostics, fixed};
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::law::case::{Case, Sizes};
-use crate::law::{Layer, MapLayer, Sampled};
+use crate::common::cases::{Case, Sizes};
+use crate::common::laws::{Layer, MapLayer, Sampled};
 
-/// `fixed::TopK`, row after row, at a few sizes.
+/// `fixed::TopK`, one row at a time, at a few sizes.
 pub struct Fixed;
 
 /// Calls `$call::<N, K>($row)` for every row of the case and joins the answers.
@@ -21,6 +21,7 @@ macro_rules! at_its_size {
             (17, 1) => $call::<17, 1>,
             (31, 31) => $call::<31, 31>,
             (33, 7) => $call::<33, 7>,
+            (200, 5) => $call::<200, 5>,
             _ => unreachable!("not one of the sizes"),
         };
         (0..rows).map(move |b| call(&$case.piece(b, 1)))
@@ -53,7 +54,7 @@ fn fixed_gradient<const N: usize, const K: usize>(row: &Case) -> (Vec<f32>, Diag
     (grad.to_vec(), diagnostics)
 }
 
-/// z from lists that are ascending and full.
+/// z from index lists, which must be ascending and full.
 fn one_hots<const N: usize, const K: usize>(lists: &[fixed::Chosen<K>]) -> Vec<f32> {
     let one_hot = |list: &fixed::Chosen<K>| {
         assert!(list.is_full() && list.is_sorted_by(|a, b| a < b));
@@ -66,7 +67,7 @@ fn one_hots<const N: usize, const K: usize>(lists: &[fixed::Chosen<K>]) -> Vec<f
 
 impl Layer for Fixed {
     fn sizes() -> BoxedStrategy<Sizes> {
-        let sizes = select(&[(1, 1), (5, 2), (16, 0), (17, 1), (31, 31), (33, 7)][..]);
+        let sizes = select(&[(1, 1), (5, 2), (16, 0), (17, 1), (31, 31), (33, 7), (200, 5)][..]);
         (sizes, 1..=3_usize, select(&[1, 3][..]))
             .prop_map(|((n, k), rows, samples)| Sizes { rows, n, k, samples })
             .boxed()

@@ -1,4 +1,6 @@
-//! k-subsets in f64, by elementary symmetric polynomials in logarithms: for sizes that cannot be enumerated.
+//! k-subsets in f64, by elementary symmetric polynomials in logarithms, for sizes that cannot be enumerated.
+
+use libm::{exp, log1p};
 
 pub struct LogSpace {
     pub log_partition: f64,
@@ -16,7 +18,7 @@ impl LogSpace {
         let log_partition = at(&prefix, n, k);
         let marginal = |i: usize| {
             let pairs = (0..k).map(|j| at(&prefix, i, j) + at(&suffix, n - 1 - i, k - 1 - j));
-            (x[i] + pairs.fold(f64::NEG_INFINITY, log_add) - log_partition).exp()
+            exp(x[i] + pairs.fold(f64::NEG_INFINITY, log_add) - log_partition)
         };
         let marginals = (0..n).map(|i| if k == 0 || x[i] == f64::NEG_INFINITY { 0.0 } else { marginal(i) }).collect();
         return LogSpace { log_partition, marginals };
@@ -40,5 +42,5 @@ impl LogSpace {
 
 fn log_add(a: f64, b: f64) -> f64 {
     let (low, high) = if a < b { (a, b) } else { (b, a) };
-    if high == f64::NEG_INFINITY { high } else { high + (low - high).exp().ln_1p() }
+    if high == f64::NEG_INFINITY { high } else { high + log1p(exp(low - high)) }
 }

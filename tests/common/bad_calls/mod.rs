@@ -1,15 +1,21 @@
-//! A call of any function as plain data: good inputs, to be spoilt one at a time.
+//! A call of any function as plain data: good inputs, of which a test spoils one at a time.
 
 pub mod faults;
+pub mod options;
 
 use std::panic::Location;
 
 use imle::{Argument, Dz, Error, Imle, Key, Options, Rows, RowsMut, Shape, Side, States, TopK};
 
 pub const B: usize = 3;
-pub const N: usize = 5;
+/// A row whose scores are all computed, and one that is pruned.
+pub const NS: [usize; 2] = [5, 200];
 pub const K: usize = 2;
 pub const S: usize = 2;
+
+pub fn shape(n: usize) -> Shape {
+    Shape::new(B as u32, n as u32, K as u32, S as u32).expect("good sizes")
+}
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Function {
@@ -27,88 +33,99 @@ pub enum Function {
 }
 pub use Function as F;
 
-/// Every function that takes arrays, with the elements that each array needs.
-pub const FUNCTIONS: [(Function, &[(&str, usize)]); 11] = [
-    (F::Map, &[("k_row", B), ("theta", B * N), ("z", B * N), ("indices", B * K), ("work", 3 * N)]),
-    (
-        F::Sample,
-        &[
-            ("k_row", B),
-            ("theta", B * N),
-            ("z", B * S * N),
-            ("indices", B * S * K),
-            ("marginals", B * N),
-            ("work", 3 * N),
-        ],
-    ),
-    (
-        F::Gradient,
-        &[
-            ("k_row", B),
-            ("theta", B * N),
-            ("dz", B * S * N),
-            ("indices", B * S * K),
-            ("grad_theta", B * N),
-            ("work", 3 * N),
-        ],
-    ),
-    (F::Check, &[("k_row", B), ("theta", B * N), ("dz", B * S * N)]),
-    (F::Perturb, &[("theta", B * N), ("scores", B * S * N)]),
-    (F::Target, &[("theta", B * N), ("dz", B * S * N), ("scores", B * S * N)]),
-    (F::Noise, &[("epsilon", B * S * N)]),
-    (F::Difference, &[("z", B * S * N), ("z_target", B * S * N), ("grad_theta", B * N)]),
-    (F::StraightThrough, &[("theta", B * N), ("dz", B * S * N), ("grad_theta", B * N)]),
-    (F::PerturbedGradient, &[("theta", B * N), ("losses", B * S), ("grad_theta", B * N)]),
-    (
-        F::FenchelYoung,
-        &[("k_row", B), ("theta", B * N), ("y", B * N), ("loss", B), ("grad_theta", B * N), ("work", 3 * N)],
-    ),
+/// Every function that takes arrays, and its arrays.
+pub const FUNCTIONS: [(Function, &[&str]); 11] = [
+    (F::Map, &["k_row", "theta", "z", "indices", "work"]),
+    (F::Sample, &["k_row", "theta", "z", "indices", "marginals", "work"]),
+    (F::Gradient, &["k_row", "theta", "dz", "indices", "grad_theta", "work"]),
+    (F::Check, &["k_row", "theta", "dz"]),
+    (F::Perturb, &["theta", "scores"]),
+    (F::Target, &["theta", "dz", "scores"]),
+    (F::Noise, &["epsilon"]),
+    (F::Difference, &["z", "z_target", "grad_theta"]),
+    (F::StraightThrough, &["theta", "dz", "grad_theta"]),
+    (F::PerturbedGradient, &["theta", "losses", "grad_theta"]),
+    (F::FenchelYoung, &["k_row", "theta", "y", "loss", "grad_theta", "work"]),
 ];
 
-/// The good inputs of one function. Row b of each is as good as any other, so a fault may go anywhere.
+/// The good inputs of one function. All rows are alike, so a fault may go into any of them.
 #[derive(Clone)]
 pub struct Call {
     pub function: Function,
+    pub n: usize,
     pub options: Options,
     pub k_row: Vec<u32>,
     pub theta: Vec<f32>,
     pub theta_stride: usize,
     pub dz: Vec<f32>,
     pub dz_strides: (usize, usize),
-    /// The lists that `gradient` replays.
+    /// The index lists that `gradient` replays.
     pub lists: Vec<u32>,
     pub z: Vec<f32>,
     pub z_target: Vec<f32>,
     pub y: Vec<f32>,
     pub losses: Vec<f32>,
     pub grad_stride: usize,
-    /// An argument that comes one element short.
+    /// The argument that is one element too short, if any.
     pub short: &'static str,
 }
 
 impl Call {
-    pub fn new(function: Function) -> Call {
+    pub fn new(function: Function, n: usize) -> Call {
+        // `count` equal rows of n that begin with the given values.
+        let rows = |start: [f32; 5], rest: fn(usize) -> f32, count| {
+            let row: Vec<f32> = (0..n).map(|i| start.get(i).copied().unwrap_or_else(|| rest(i))).collect();
+            row.repeat(count)
+        };
+        let low = |i| -1.5 - (i % 7) as f32;
+        let small = |i| (i % 5) as f32 - 2.0;
+        let zero = |_| 0.0;
         Call {
             function,
+            n,
             options: Options::default(),
             k_row: vec![K as u32; B],
-            theta: [0.5, -0.0, f32::NEG_INFINITY, 2.0, -1.0].repeat(B),
+            theta: rows([0.5, -0.0, f32::NEG_INFINITY, 2.0, -1.0], low, B),
             theta_stride: 0,
-            dz: [0.0, 1.0, -1.0, 3.0, f32::MAX].repeat(B * S),
-            dz_strides: (0, N),
+            dz: rows([0.0, 1.0, -1.0, 3.0, f32::MAX], small, B * S),
+            dz_strides: (0, n),
             lists: [0, 3, 1, 4].repeat(B),
-            z: [1.0, 0.0, 0.0, 1.0, 0.0].repeat(B * S),
-            z_target: [0.0, 1.0, 0.0, 1.0, 0.0].repeat(B * S),
-            y: [0.0, 1.0, 0.0, 0.5, 0.5].repeat(B),
+            z: rows([1.0, 0.0, 0.0, 1.0, 0.0], zero, B * S),
+            z_target: rows([0.0, 1.0, 0.0, 1.0, 0.0], zero, B * S),
+            y: rows([0.0, 1.0, 0.0, 0.5, 0.5], zero, B),
             losses: [0.5, -1.5].repeat(B),
             grad_stride: 0,
             short: "",
         }
     }
 
+    /// Every function with good inputs, at every n.
+    pub fn all() -> impl Iterator<Item = Call> {
+        NS.into_iter().flat_map(|n| FUNCTIONS.map(|(function, _)| Call::new(function, n)))
+    }
+
+    /// The arrays that the function takes.
+    pub fn arguments(&self) -> &'static [&'static str] {
+        FUNCTIONS.iter().find(|(function, _)| *function == self.function).expect("all are listed").1
+    }
+
+    pub fn takes(&self, argument: &str) -> bool {
+        self.arguments().contains(&argument)
+    }
+
+    /// The number of elements that an array must have; 0 if the function does not take it.
     pub fn needs(&self, argument: &str) -> usize {
-        let arguments = FUNCTIONS.iter().find(|(function, _)| *function == self.function).expect("all are listed").1;
-        arguments.iter().find(|(name, _)| *name == argument).map_or(0, |&(_, needed)| needed)
+        let states = if self.function == F::Map { B } else { B * S };
+        match argument {
+            _ if !self.takes(argument) => 0,
+            "k_row" | "loss" => B,
+            "theta" | "y" | "marginals" | "grad_theta" => B * self.n,
+            "dz" | "z" | "z_target" | "scores" | "epsilon" => states * self.n,
+            "indices" => states * K,
+            "losses" => B * S,
+            "work" => 3 * self.n,
+            _ => unreachable!("{argument} is in no list"),
+        }
     }
 
     pub fn len(&self, argument: &str) -> usize {
@@ -120,7 +137,7 @@ impl Call {
     }
 
     pub fn run(&self, out: &mut Outputs) -> Result<(), Error> {
-        let shape = Shape::new(B as u32, N as u32, K as u32, S as u32)?;
+        let shape = shape(self.n);
         let (options, key) = (&self.options, Key::default());
         let layer = || {
             let solver = TopK::with_k_row(shape, self.cut("k_row", &self.k_row))?;
@@ -129,7 +146,7 @@ impl Call {
         let theta = || Rows::strided(self.cut("theta", &self.theta), self.theta_stride);
         let dz = || Dz::strided(self.cut("dz", &self.dz), self.dz_strides.0, self.dz_strides.1);
         let work = &mut vec![0.0; self.len("work")];
-        let states = States { z: Some(&mut out.z), indices: Some(&mut out.indices) };
+        let states = States::both(&mut out.z, &mut out.indices);
         let grad = RowsMut::strided(&mut out.grad_theta, self.grad_stride);
         match self.function {
             F::Map => layer()?.map(theta(), states, work),
@@ -157,7 +174,7 @@ impl Call {
         }
     }
 
-    /// Runs and returns the answer, with the outputs as they were left.
+    /// Runs the call and returns its answer and the outputs after it.
     pub fn answer(&self) -> (Result<(), Error>, Outputs) {
         let mut out = Outputs::untouched(self);
         let answer = self.run(&mut out);
@@ -168,7 +185,7 @@ impl Call {
     #[track_caller]
     pub fn fails_before_writing(&self, expected: Error) {
         let (answer, out) = self.answer();
-        let context = format!("{:?}, called from {}", self.function, Location::caller());
+        let context = format!("{:?}, n {}, called from {}", self.function, self.n, Location::caller());
         assert_eq!(answer, Err(expected), "{context}");
         assert_eq!(out, Outputs::untouched(self), "{context}");
     }
@@ -188,7 +205,7 @@ pub struct Outputs {
 impl Outputs {
     pub const UNTOUCHED: f32 = 77.0;
 
-    /// As long as the call says, and holding what no function returns.
+    /// Outputs of the lengths that the call says, filled with a value that no function returns.
     pub fn untouched(call: &Call) -> Outputs {
         let floats = |argument| vec![Self::UNTOUCHED; call.len(argument)];
         Outputs {
@@ -240,16 +257,11 @@ pub fn assert_display_names_what_is_wrong(error: Error) {
     assert!(named.iter().all(|name| text.contains(name)), "{text:?} does not name {named:?}");
 }
 
-/// The argument of this name, of those that can be too short.
+/// The argument of this name, among those that can be too short.
 pub fn named(name: &str) -> Argument {
     use Argument::{Dz, Epsilon, GradTheta, Indices, KRow, Loss, Losses, Marginals, Scores, Theta, Y, Z, ZTarget};
     [Dz, Epsilon, GradTheta, Indices, KRow, Loss, Losses, Marginals, Scores, Theta, Y, Z, ZTarget]
         .into_iter()
         .find(|argument| argument.name() == name)
         .expect("all are listed")
-}
-
-/// Every function with every argument that it takes.
-pub fn functions_and_arguments() -> impl Iterator<Item = (Function, &'static str)> {
-    FUNCTIONS.iter().flat_map(|&(function, arguments)| arguments.iter().map(move |&(argument, _)| (function, argument)))
 }

@@ -1,7 +1,9 @@
-//! The Sum-of-Gamma law in f64, by an integral over the complex plane: for both tails, any κ and s, the limit included.
+//! The Sum-of-Gamma law in f64, by an integral over the complex plane, for both tails and any κ and s, s = ∞ included.
 
-use num_complex::Complex64;
 use std::f64::consts::{LN_2, PI};
+
+use libm::log;
+use num_complex::Complex64;
 
 /// ε = Σ_{i≤s} Gamma(1/κ)/i − ln(s)/κ, `None` for s = ∞.
 #[derive(Clone, Copy, Debug)]
@@ -23,24 +25,24 @@ impl SumOfGamma {
         let head = ln_gamma(1.0 - t);
         let rest = self.terms.map_or(Complex64::ZERO, |s| {
             let s = f64::from(s);
-            ln_gamma((1.0 + s).into()) - ln_gamma(1.0 + s - t) - t * s.ln()
+            ln_gamma((1.0 + s).into()) - ln_gamma(1.0 + s - t) - t * log(s)
         });
         (head + rest) / self.kappa
     }
 
     /// P(ε ≤ x), 0 up to the lower bound.
     pub fn below(&self, x: f64) -> f64 {
-        let lowest = self.terms.map_or(f64::NEG_INFINITY, |s| -f64::from(s).ln() / self.kappa);
+        let lowest = self.terms.map_or(f64::NEG_INFINITY, |s| -log(f64::from(s)) / self.kappa);
         if x > lowest { self.at(x).below } else { 0.0 }
     }
 
-    /// Where K'(t) = x, near enough: the derivative along the imaginary axis costs no digits.
+    /// t with K'(t) = x, approximately. The derivative along the imaginary axis loses no digits.
     fn saddle(&self, x: f64) -> f64 {
         let steeper = |t: f64| {
             let h = 1e-9 * (1.0 - t);
             self.cumulants(Complex64::new(t, h)).im / h > x
         };
-        // 1 − t, by bisection of its logarithm
+        // Bisection of ln(1 − t).
         let (mut low, mut high) = (1e-12_f64, 1e12_f64);
         for _ in 0..60 {
             let middle = (low * high).sqrt();
@@ -49,38 +51,38 @@ impl SumOfGamma {
         1.0 - low
     }
 
-    /// (1/2πi) ∫ e^{K(t) − tx} dt/t on a parabola through the saddle point: the upper tail if it crosses at t > 0, minus
-    /// the lower one if at t < 0. The trapezoidal rule converges exponentially.
+    /// (1/2πi) ∫ e^{K(t) − tx} dt/t on a parabola through the saddle point. It is the upper tail if the parabola crosses
+    /// the real axis at t > 0, and minus the lower tail if at t < 0. The trapezoidal rule converges exponentially.
     pub fn at(&self, x: f64) -> Point {
         const NODES: usize = 1600;
         let saddle = self.saddle(x);
         let width = 1.0 - saddle;
-        // Not too near to the pole at 0.
+        // The parabola must not pass too near to the pole at 0.
         let start = if saddle >= 0.0 { saddle.max(0.05 * width) } else { saddle.min(-0.05 * width) };
         let scale = (self.cumulants(start.into()) - start * x).re;
-        // Until e^{K − tx} has vanished: K decays at least like ln t/κ, for s = ∞ like t ln t/κ
+        // Here e^{K − tx} has vanished: K decays at least like ln t/κ, and for s = ∞ like t ln t/κ.
         let reach = match self.terms {
-            Some(s) => 60.0 / (x + f64::from(s).ln() / self.kappa),
+            Some(s) => 60.0 / (x + log(f64::from(s)) / self.kappa),
             None => 60.0 * self.kappa,
         };
-        let end = (10.0 * (4.0 * (reach + 60.0) / width + 100.0).sqrt()).asinh();
+        let end = libm::asinh(10.0 * (4.0 * (reach + 60.0) / width + 100.0).sqrt());
         let step = end / NODES as f64;
         let mut tail = 0.0;
         for node in 0..NODES {
             let theta = step * node as f64;
-            let y = 0.1 * theta.sinh();
+            let y = 0.1 * libm::sinh(theta);
             let t = start + width * Complex64::new(0.25 * y * y, y);
-            let dt = width * Complex64::new(0.5 * y, 1.0) * (0.1 * theta.cosh());
+            let dt = width * Complex64::new(0.5 * y, 1.0) * (0.1 * libm::cosh(theta));
             let value = ((self.cumulants(t) - t * x - scale).exp() * dt / t).im;
             tail += if node == 0 { 0.5 * value } else { value };
         }
-        tail *= step / PI * scale.exp();
+        tail *= step / PI * libm::exp(scale);
         if start > 0.0 { Point { below: 1.0 - tail, above: tail } } else { Point { below: -tail, above: 1.0 + tail } }
     }
 }
 
-/// ln Γ, continuous in the plane cut along the negative axis: Stirling's series where Re z is large, else recurrence or
-/// reflection.
+/// ln Γ, continuous in the plane cut along the negative axis: by Stirling's series if Re z is large, else by recurrence
+/// or reflection.
 fn ln_gamma(z: Complex64) -> Complex64 {
     if z.im < 0.0 {
         return ln_gamma(z.conj()).conj();
@@ -89,7 +91,7 @@ fn ln_gamma(z: Complex64) -> Complex64 {
         // Γ(z) Γ(1 − z) = π / sin πz, sin πz = (i/2) e^{−iπz} (1 − e^{2iπz})
         let turn = Complex64::I * PI * z;
         let ln_sine = Complex64::new(-LN_2, 0.5 * PI) - turn + (1.0 - (2.0 * turn).exp()).ln();
-        return PI.ln() - ln_sine - ln_gamma(1.0 - z);
+        return log(PI) - ln_sine - ln_gamma(1.0 - z);
     }
     let (mut z, mut shift) = (z, Complex64::ZERO);
     while z.re < 12.0 {
@@ -100,5 +102,5 @@ fn ln_gamma(z: Complex64) -> Complex64 {
         [1.0 / 12.0, -1.0 / 360.0, 1.0 / 1260.0, -1.0 / 1680.0, 1.0 / 1188.0, -691.0 / 360_360.0];
     let square = 1.0 / (z * z);
     let series = BERNOULLI.iter().rev().fold(Complex64::ZERO, |sum, b| sum * square + b) / z;
-    (z - 0.5) * z.ln() - z + 0.5 * (2.0 * PI).ln() + series - shift
+    (z - 0.5) * z.ln() - z + 0.5 * log(2.0 * PI) + series - shift
 }

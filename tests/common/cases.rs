@@ -1,11 +1,11 @@
-//! What a law is tried on: one call's inputs as plain data, drawn so that lanes, ties, masks and overflow all occur.
+//! Random inputs of one call as plain data, drawn so that lanes, ties, masks and overflow all occur.
 
-use imle::{Difference, Key, Noise, Options, Scale, Shape, Target};
+use imle::{Difference, Dz, Exact, Key, Noise, Options, Scale, Shape, Target, TopK};
 use proptest::num::f32::{NEGATIVE, NORMAL, POSITIVE, SUBNORMAL, ZERO};
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::reference;
+use crate::common::reference;
 
 /// The inputs of `map`, `sample` and `gradient`.
 #[derive(Clone, Debug)]
@@ -36,12 +36,27 @@ impl Case {
         Shape::new(rows as u32, n as u32, k as u32, samples as u32).expect("cases have good sizes")
     }
 
+    /// The solver for k of n, with `k_row` if the case has one.
+    pub fn top_k(&self) -> TopK<'_> {
+        let with_k_row = |k_row| TopK::with_k_row(self.shape(), k_row).expect("cases are good");
+        self.k_row.as_deref().map_or(TopK::new(self.shape()), with_k_row)
+    }
+
+    pub fn exact(&self, temperature: f32) -> Exact<TopK<'_>> {
+        Exact::new(self.shape(), self.top_k(), temperature).expect("cases are good")
+    }
+
     pub fn k(&self, b: usize) -> usize {
         self.k_row.as_ref().map_or(self.sizes.k, |k_row| k_row[b] as usize)
     }
 
     pub fn theta(&self, b: usize) -> &[f32] {
         &self.theta[b * self.sizes.n..][..self.sizes.n]
+    }
+
+    /// All of dz, as functions take it.
+    pub fn all_dz(&self) -> Dz<'_> {
+        if self.shared { Dz::shared(&self.dz) } else { Dz::per_sample(&self.dz) }
     }
 
     pub fn dz(&self, b: usize, s: usize) -> &[f32] {
@@ -73,7 +88,7 @@ impl Case {
         }
     }
 
-    /// Every θ and dz rounded to a multiple of 1/8 of moderate size, so that their sums are exact; masks stay.
+    /// Rounds every θ and dz to a multiple of 1/8 of moderate size, so that their sums are exact. Masks stay.
     pub fn with_exact_sums(mut self) -> Case {
         for x in self.theta.iter_mut().chain(&mut self.dz).filter(|x| **x != f32::NEG_INFINITY) {
             *x = (x.clamp(-50.0, 50.0) * 8.0).round() / 8.0;
@@ -94,7 +109,7 @@ impl Case {
     }
 }
 
-/// n for the first of the order, 1 for the last; masks stay.
+/// n for the first of the order, 1 for the last. Masks stay.
 fn places(scores: &[f32]) -> Vec<f32> {
     let mut places = scores.to_vec();
     for (place, i) in reference::order(scores).into_iter().enumerate() {
@@ -105,13 +120,18 @@ fn places(scores: &[f32]) -> Vec<f32> {
     places
 }
 
-/// Sizes around the lanes' borders, and one beyond any buffer on the stack.
+/// Sizes for every path: rows around the lanes' borders, rows whose scores are all computed (n up to 64), rows that are
+/// pruned (n above 64, k up to n/8), and one row that is longer than any buffer on the stack.
 pub fn any_sizes() -> BoxedStrategy<Sizes> {
     let small = prop_oneof![3 => select(&[1, 2, 15, 16, 17, 31, 33][..]), 1 => 1..=40_usize];
-    // A count over S is not the count times 1/S from S = 6 on.
+    // From S = 6 on, a count divided by S is not always the count times 1/S.
     let samples = prop_oneof![20 => 1..=7_usize, 1 => Just(47)];
-    let n = prop_oneof![30 => (small, 1..=4_usize, samples), 1 => (Just(4097), 1..=2_usize, 1..=2_usize)];
-    let k = |n| prop_oneof![1 => Just(0), 2 => Just(1), 2 => Just(n), 5 => 0..=n];
+    let n = prop_oneof![
+        30 => (small, 1..=4_usize, samples),
+        8 => (select(&[65, 80, 200, 700][..]), 1..=3_usize, 1..=3_usize),
+        1 => (Just(4097), 1..=2_usize, 1..=2_usize),
+    ];
+    let k = |n| prop_oneof![1 => Just(0), 2 => Just(1), 2 => Just(n), 3 => 0..=n / 8, 5 => 0..=n];
     n.prop_flat_map(move |(n, rows, samples)| k(n).prop_map(move |k| Sizes { rows, n, k, samples })).boxed()
 }
 
@@ -135,7 +155,7 @@ fn unmask(theta: &mut [f32], k: usize) {
     masks.take(k.saturating_sub(unmasked)).for_each(|t| *t = 0.25);
 }
 
-/// Smooth, tied or extreme values, with masks if asked for.
+/// Smooth, tied or extreme values; with masks if `masks`.
 fn scores(len: usize, masks: bool) -> impl Strategy<Value = Vec<f32>> {
     let smooth = (-4.0..4.0_f32).boxed();
     let tied = select(&[-1.0, -0.0, 0.0, 0.5, 1.0][..]).boxed();
@@ -160,7 +180,7 @@ fn any_options() -> impl Strategy<Value = Options> {
     };
     let alpha =
         prop_oneof![4 => Just(1.0), 3 => -2.0..2.0_f32, 1 => select(&[0.0, -0.0, f32::MAX, f32::MIN, SUBNORMAL][..])];
-    // 1/λ is finite from 3e-39 on.
+    // 1/λ is finite for λ of 3e-39 and above.
     let lambda =
         prop_oneof![1 => Just(1.0), 5 => 0.1..30.0_f32, 1 => select(&[1000.0, f32::MAX, 3e-39, f32::MIN_POSITIVE][..])];
     let pair = select(

@@ -1,12 +1,8 @@
-//! The definitions, slow and obvious: what every implementation is held to, bit for bit.
+//! The definitions, slow and obvious. Every implementation must give their bits.
 //!
-//! Nothing here knows the crate: scores come in as slices, noise included, so the same file judges the Rust core, the
-//! C ABI and whatever comes next. Rust neither reorders nor contracts f32 arithmetic: each operation below rounds once.
-#![allow(dead_code, reason = "every test binary uses its own part of the reference")]
-
-pub mod enumeration;
-pub mod log_space;
-pub mod plackett_luce;
+//! This file uses nothing of the crate. Scores come in as slices, noise included, so it judges the Rust core, the C ABI
+//! and any later implementation alike. Rust neither reorders nor contracts f32 arithmetic: each operation below rounds
+//! once.
 
 /// Positions by score: larger first, equal scores by lower index, −0 equal to +0.
 pub fn order(scores: &[f32]) -> Vec<usize> {
@@ -48,8 +44,8 @@ pub fn combinatorial_target(theta: &[f32], dz: &[f32], tau: f32, epsilon: &[f32]
     (0..theta.len()).map(|i| masked(theta[i], target(i) + (tau * epsilon[i]))).collect()
 }
 
-/// A masked entry stays masked; any other keeps a finite rank below, also where the arithmetic overflowed to −inf or
-/// two infinities met.
+/// A masked entry stays masked. Any other score stays above the masks, even if the arithmetic overflowed to −inf or
+/// added two opposite infinities.
 fn masked(theta: f32, score: f32) -> f32 {
     match (theta == f32::NEG_INFINITY, score.is_nan() || score == f32::NEG_INFINITY) {
         (true, _) => f32::NEG_INFINITY,
@@ -68,4 +64,14 @@ pub fn mean(states: &[Vec<f32>]) -> Vec<f32> {
 pub fn difference(pairs: &[(Vec<f32>, Vec<f32>)], factor: f32) -> Vec<f32> {
     let sum = |i: usize| pairs.iter().map(|(z, target)| z[i] as i32 - target[i] as i32).sum::<i32>();
     (0..pairs[0].0.len()).map(|i| sum(i) as f32 * factor).collect()
+}
+
+/// Every k-subset of n, as a bit set.
+pub fn k_subsets(n: usize, k: usize) -> impl Iterator<Item = u32> {
+    (0..1 << n).filter(move |z: &u32| z.count_ones() as usize == k)
+}
+
+/// ⟨z, θ⟩
+pub fn inner_product(z: u32, theta: &[f32]) -> f64 {
+    (0..theta.len()).filter(|i| z >> i & 1 == 1).map(|i| f64::from(theta[i])).sum()
 }

@@ -1,0 +1,72 @@
+//! The core's structs as C has them.
+
+use imle::{Difference, Key, Noise, Options, Scale, Target};
+use imle_ffi::*;
+
+use crate::common::cases::{Case, Sizes};
+
+pub fn shape(case: &Case) -> imle_shape {
+    let Sizes { rows, n, k, samples } = case.sizes;
+    let [rows, n, k, samples] = [rows, n, k, samples].map(|size| size as u32);
+    imle_shape { rows, n, k, samples }
+}
+
+pub fn key(key: Key) -> imle_key {
+    let Key { seed, step, row0 } = key;
+    imle_key { seed, step, row0 }
+}
+
+/// k_row, or NULL if the case has none.
+pub fn k_row(case: &Case) -> *const u32 {
+    case.k_row.as_ref().map_or(std::ptr::null(), |k_row| k_row.as_ptr())
+}
+
+/// dz and its strides.
+pub fn dz(case: &Case) -> (*const f32, usize, usize) {
+    (case.dz.as_ptr(), 0, if case.shared { 0 } else { case.sizes.n })
+}
+
+pub fn options(options: &Options) -> imle_options {
+    let &Options { noise, temperature, target_temperature, alpha, lambda, target, difference, scale } = options;
+    let (sog_kappa, sog_terms) = match noise {
+        Noise::SumOfGamma { kappa, terms } => (kappa, terms),
+        _ => (defaults().sog_kappa, defaults().sog_terms),
+    };
+    imle_options {
+        sog_terms,
+        sog_kappa,
+        noise: match noise {
+            Noise::None => IMLE_NOISE_NONE,
+            Noise::Gumbel => IMLE_NOISE_GUMBEL,
+            Noise::Logistic => IMLE_NOISE_LOGISTIC,
+            Noise::Normal => IMLE_NOISE_NORMAL,
+            Noise::SumOfGamma { .. } => IMLE_NOISE_SUM_OF_GAMMA,
+            _ => unreachable!("no case has another law"),
+        },
+        temperature,
+        target_temperature,
+        alpha,
+        lambda,
+        target: match target {
+            Target::Linear => IMLE_TARGET_LINEAR,
+            Target::Combinatorial => IMLE_TARGET_COMBINATORIAL,
+        },
+        difference: match difference {
+            Difference::Forward => IMLE_DIFFERENCE_FORWARD,
+            Difference::Central => IMLE_DIFFERENCE_CENTRAL,
+        },
+        scale: match scale {
+            Scale::InverseLambda => IMLE_SCALE_INVERSE_LAMBDA,
+            Scale::None => IMLE_SCALE_NONE,
+        },
+        ..defaults()
+    }
+}
+
+pub fn defaults() -> imle_options {
+    let mut options = std::mem::MaybeUninit::uninit();
+    unsafe {
+        imle_options_default(options.as_mut_ptr());
+        options.assume_init()
+    }
+}

@@ -1,0 +1,10 @@
+//! The one room that the test programs share. Each program declares all of it and uses a part.
+#![allow(dead_code, reason = "no program uses all of it")]
+
+pub mod arrays;
+pub mod bad_calls;
+pub mod cases;
+pub mod laws;
+pub mod layers;
+pub mod noise_laws;
+pub mod reference;
