@@ -64,6 +64,7 @@ mod estimator;
 mod exact;
 pub mod fixed;
 mod float;
+pub mod guide;
 mod kernel;
 mod map;
 mod noise;
