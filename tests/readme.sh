@@ -14,7 +14,8 @@ block() { awk -v fence="\`\`\`$1" '$0 == fence { inside = 1; next } /^```$/ && i
 says() { tr -s '\n ' ' ' <"$1" | grep -qF -- "$2" || fail "$1 should say: $2"; }
 
 # Every relative link leads to a file and, where it has an anchor, to a heading.
-anchors() { sed -n 's/^##* //p' "$1" | tr '[:upper:]' '[:lower:]' | tr -cd 'a-z0-9 \n-' | tr ' ' '-'; }
+# An anchor is its heading in lower case, without punctuation, with hyphens for spaces.
+anchors() { sed -nE 's/^#+ //; T; s/[^[:alnum:] -]//g; s/ /-/g; s/.*/\L&/p' "$1"; }
 links=0
 while IFS=$'\t' read -r file link; do
   path=${link%%#*}
