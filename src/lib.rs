@@ -51,6 +51,7 @@
 //! [`Shape`], [`Rows`] and [`Options`] say what a call takes. The modules, each of which imports only from those below it
 //! (`tests/imports.rs` holds that), are
 //!
+//! - `guide`: which estimator to take, common mistakes, a glossary.
 //! - `fixed`: sizes known at compile time.
 //! - `estimator`: the forward pass (`perturb`), θ' (`target`), the gradient (`implicit`), λ (`adaptive`), and the other
 //!   estimators, one a file.
@@ -82,6 +83,7 @@ mod estimator;
 mod exact;
 pub mod fixed;
 mod float;
+pub mod guide;
 mod kernel;
 mod key;
 mod map;

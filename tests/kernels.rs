@@ -3,7 +3,7 @@
 //! one runs.
 //!
 //! Both paths share the noise and the formula of a score: `Readable` is handed scores that the layer computed with
-//! `Perturbed::fill`. An error in those would not show here. tests/laws.rs would show it, because its reference computes
+//! `Perturbed::draw`. An error in those would not show here. tests/laws.rs would show it, because its reference computes
 //! the scores itself.
 
 mod common;

@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::{env, fs};
+
 use common::noise_laws::{
     GUMBEL, LAWS, LOGISTIC, NORMAL, assert_plausible, assert_tails, kolmogorov_smirnov, normal_theta, two_sided,
 };
@@ -147,7 +149,8 @@ fn marginals_of_k_subsets_are_those_of_plackett_luce() {
 /// ten terms) at τ = 1 and √k. Here: 16 draws of θ, 2¹⁶
 /// samples each, whose error of at most 0.002 a coordinate adds a few per cent at most. Over θ the error spreads by 10 to
 /// 40 per cent; the earlier value must lie within two such standard deviations of our mean. A coarse check of the whole
-/// chain: the sharp one is the test above. The means stand in the README.
+/// chain: the sharp one is the test above. The means stand in the guide, in a table that is compared, or written with
+/// UPDATE_TABLES=1.
 #[test]
 #[cfg_attr(feature = "no-sum-of-gamma", ignore = "it is left out")]
 fn error_of_k_subset_marginals_is_as_measured_before() {
@@ -159,6 +162,9 @@ fn error_of_k_subset_marginals_is_as_measured_before() {
     ];
     const SUM_OF_GAMMA: Noise = Noise::SumOfGamma { kappa: 0.0, terms: 10 };
     const DRAWS: u64 = 16;
+    let mut table = String::from(
+        "| n, k | Gumbel τ = 1 | Gumbel τ = 1.25 | Logistic τ = 1 | Sum-of-Gamma τ = 1 | Sum-of-Gamma τ = √k |\n|---|---|---|---|---|---|\n",
+    );
     for (n, k, before) in BEFORE {
         let noises = [
             (Noise::Gumbel, 1.0),
@@ -167,7 +173,7 @@ fn error_of_k_subset_marginals_is_as_measured_before() {
             (SUM_OF_GAMMA, 1.0),
             (SUM_OF_GAMMA, (k as f32).sqrt()),
         ];
-        let mut row = format!("| {n}, {k} |");
+        table += &format!("| {n}, {k} |");
         for (noise, before) in noises.into_iter().zip(before) {
             let error = |seed| {
                 let theta = normal_theta(n, 100 + seed);
@@ -189,11 +195,23 @@ fn error_of_k_subset_marginals_is_as_measured_before() {
                 assert!((mean - known).abs() < 0.002, "n = {n}, k = {k}, {noise:?}: {mean}, not {known}");
             }
             let variance = errors.iter().map(|error| (error - mean).powi(2)).sum::<f64>() / (DRAWS - 1) as f64;
-            row += &format!(" {mean:.3} |");
+            table += &format!(" {mean:.3} |");
             let distance = (before - mean) / variance.sqrt();
             assert!(distance.abs() <= 2.0, "n = {n}, k = {k}, {noise:?}: {mean} ± {}, not {before}", variance.sqrt());
         }
-        assert!(include_str!("../README.md").contains(&row), "the README must say {row}");
+        table += "\n";
+    }
+
+    const GUIDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/which_estimator.md");
+    const BEGIN: &str =
+        "<!-- UPDATE_TABLES=1 cargo test --release --test noise_stats error_of_k_subset_marginals -->\n";
+    let text = fs::read_to_string(GUIDE).expect("the guide");
+    let (before, rest) = text.split_once(BEGIN).expect("the begin of the table");
+    let (committed, after) = rest.split_once("<!-- end -->").expect("the end of the table");
+    if env::var_os("UPDATE_TABLES").is_some() {
+        fs::write(GUIDE, format!("{before}{BEGIN}{table}<!-- end -->{after}")).expect("the guide can be written");
+    } else {
+        assert_eq!(committed, table, "to write the table, run the command that stands above it in {GUIDE}");
     }
 }
 

@@ -1,19 +1,81 @@
 #!/usr/bin/env bash
-# The C and C++ programs in the README are the examples, which tests/cpp/run.sh compiles and runs. (Its Rust program is
-# a documentation test of src/lib.rs.) Run tests/c/run.sh first.
+# What the READMEs show is what the repository contains: links, programs with their output, and numbers that stand in
+# tables elsewhere. Run tests/c/run.sh first. (The README's Rust program is also a documentation test of src/lib.rs.)
 set -euo pipefail
 cd "$(dirname "$0")/.."
+root=$PWD
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
 
-# block LANGUAGE: the README's first code block in that language.
-block() { awk -v fence="\`\`\`$1" '$0 == fence { inside = 1; next } /^```$/ && inside { exit } inside' README.md; }
+fail() { echo "$*"; exit 1; }
+# block LANGUAGE <FILE: the first code block in that language.
+block() { awk -v fence="\`\`\`$1" '$0 == fence { inside = 1; next } /^```$/ && inside { exit } inside'; }
+# says FILE SENTENCE: the file has this sentence, wherever its lines are broken.
+says() { tr -s '\n ' ' ' <"$1" | grep -qF -- "$2" || fail "$1 should say: $2"; }
 
-diff <(block c) examples/c/forward_backward.c
-diff <(block cpp) examples/cpp/forward_backward.cpp
-# The libraries that tests/c/run.sh has built are as large as the README says, to a tenth: compilers differ.
+# Every relative link leads to a file and, where it has an anchor, to a heading.
+# An anchor is its heading in lower case, without punctuation, with hyphens for spaces.
+anchors() { sed -nE 's/^#+ //; T; s/[^[:alnum:] -]//g; s/ /-/g; s/.*/\L&/p' "$1"; }
+links=0
+while IFS=$'\t' read -r file link; do
+  path=${link%%#*}
+  path=${path:+$(dirname "$file")/$path} # a link without a path leads to the same file
+  [[ -e ${path:-$file} ]] || fail "$file: no such file: $link"
+  [[ $link != *'#'* ]] || anchors "${path:-$file}" | grep -qxF -- "${link#*#}" || fail "$file: no such heading: $link"
+  links=$((links + 1))
+done < <(git ls-files --cached --others --exclude-standard '*.md' | while read -r file; do
+  grep -oP '\]\(\K[^)\s]+' "$file" | grep -v '^[a-z]*:' | sed "s,^,$file\t," || true
+done)
+((links > 50)) || fail "only $links links were found"
+echo "ok: $links links lead to files and headings"
+
+# The README's Rust program, in a package made by the README's install command, prints what the README says.
+(
+  unset CARGO_TARGET_DIR
+  cargo init --quiet --vcs none --bin --name readme "$tmp/program"
+  cd "$tmp/program"
+  cargo add --quiet --offline imle --path "$root"
+  block rust <"$root/README.md" >src/main.rs
+  cp "$root/Cargo.lock" .
+  cargo run --quiet --offline >"$tmp/printed"
+)
+diff <(sed -n '/^It prints$/,$p' README.md | block text) "$tmp/printed"
+echo "ok: cargo add, and the README's Rust program prints what the README says"
+
+# The C and C++ programs are the examples, which tests/cpp/run.sh compiles and runs, and so is what they print.
+diff <(block c <ffi/README.md) examples/c/forward_backward.c
+diff <(block cpp <ffi/README.md) examples/cpp/forward_backward.cpp
+awk '/^ *```/ { fence = !fence; text = /```text/; next } fence && text' ffi/README.md | sed 's/^  //' >"$tmp/said"
+[[ $(wc -l <"$tmp/said") == 10 ]] || fail "ffi/README.md shows other output than that of two programs"
+while IFS= read -r line; do
+  grep -qxF -- "$line" tests/cpp/expected/*.txt || fail "ffi/README.md shows what is not printed: $line"
+done <"$tmp/said"
+echo "ok: the C and C++ programs in ffi/README.md are those in examples/"
+
+# The numbers of the first screen are those of the generated tables.
+IFS='|' read -r _ _ imle jax _ _ torch _ < <(grep '^| 40×350, k=10 |' benches/README.md)
+multiple() { sed 's/.*(\(.*\)).*/\1/' <<<"$1"; }
+says README.md "take ${imle// /} ns per score on one core. JAX takes $(multiple "$jax") and PyTorch $(multiple "$torch") as long"
+IFS='|' read -r _ _ _ _ flash _ _ _ stack _ < <(grep -m1 '^| Cortex-M4F | `size`' examples/embedded/README.md)
+says README.md "takes ${flash// /} bytes of flash and ${stack// /} bytes of stack"
+awk -F '\t' -v said="$(tr '\n' ' ' <benches/README.md | grep -oP 'at most \K[0-9.]+(?= times the instructions)')" '
+  /^#/ { next }
+  { count[$1, $2] = $3 }
+  END {
+    for (key in count) {
+      usual = key
+      if (sub(/(ascending|descending|all equal|two values|four values|one huge|all masked but k) /, "", usual))
+        if (count[key] / count[usual] > worst) worst = count[key] / count[usual]
+    }
+    exit !(worst > said - 0.2 && worst <= said)
+  }' benches/instructions.tsv || fail "benches/README.md: unusual rows take other multiples of the instructions"
+echo "ok: the READMEs quote the tables"
+
+# The libraries that tests/c/run.sh has built are as large as ffi/README.md says, to a tenth: compilers differ.
 for library in libimle.a libimle.so; do
-  said=$(tr '\n' ' ' <README.md | grep -oP "\`$library\` has \K[0-9]+(?= kB)")
+  said=$(tr '\n' ' ' <ffi/README.md | grep -oP "\`$library\` has \K[0-9]+(?= kB)")
   bytes=$(stat -c %s "${CARGO_TARGET_DIR:-target}/c/$library")
   awk -v said="$said" -v kilobytes="$((bytes / 1000))" 'BEGIN { exit !(said > kilobytes * 0.9 && said < kilobytes * 1.1) }' ||
-    { echo "README.md says that $library has $said kB; it has $bytes bytes"; exit 1; }
+    fail "ffi/README.md says that $library has $said kB; it has $bytes bytes"
 done
-echo "ok: the programs in the README are those in examples/"
+echo "ok: the libraries are as large as ffi/README.md says"

@@ -1,5 +1,5 @@
-"""Times imle and its peers in one process on one core, in interleaved rounds, and prints the table of the README.
-Started by run.sh."""
+"""Times imle and its peers in one process on one core, in interleaved rounds, and prints the table of
+benches/README.md. Started by run.sh."""
 
 import argparse
 import os
@@ -159,7 +159,7 @@ def main():
     parser = argparse.ArgumentParser(prog="run.sh", description=__doc__)
     parser.add_argument("--torch", action="store_true", help="install PyTorch first, 3 GB (run.sh does)")
     parser.add_argument("--quick", action="store_true", help="a few short rounds: does it work at all")
-    parser.add_argument("--write", action="store_true", help="put the table into README.md")
+    parser.add_argument("--write", action="store_true", help="put the table into benches/README.md")
     options = parser.parse_args()
     rounds, slice_seconds = (3, 0.0005) if options.quick else (51, 0.004)
 
@@ -176,7 +176,7 @@ def main():
     print(f"\n{text}")
     Path(os.environ["PEERS_OUT"], "peers.tsv").write_text("\n".join(tsv) + "\n")
     if options.write:
-        readme = Path("README.md")
+        readme = Path("benches/README.md")
         begin, end = "<!-- benches/peers/run.sh --write -->\n", "<!-- end -->\n"
         before, rest = readme.read_text().split(begin)
         readme.write_text(before + begin + text + "\n" + rest[rest.index(end) :])

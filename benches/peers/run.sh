@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # run.sh [--torch] [--quick] [--write]: imle beside JAX, NumPy, C++ and, with --torch (3 GB), PyTorch, on one core.
-# Prints the table of README.md ("Speed"), which --write replaces, and writes peers.tsv to target/peers.
+# Prints the table of benches/README.md, which --write replaces, and writes peers.tsv to target/peers.
 # Needs Rust, g++, python3 with venv, and the Python package registry.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)

@@ -15,7 +15,7 @@ same libimle.so "$(nm --dynamic --defined-only --format=posix "$out/libimle.so" 
 # The table of bad input has every function that returns a status.
 table=$(grep -oE '^ +imle_[a-z_0-9]+:' "$(dirname "$0")/../../ffi/tests/common/calls.rs" | tr -d ' :' | sort)
 statuses=$(gcc -E -P "$header" | tr '\n;' ' \n' | grep -E '\bimle_status +imle_' | grep -oE 'imle_[a-z_0-9]+\(' | tr -d '(' | sort)
-diff <(echo "$statuses") <(echo "$table") || { echo "FAIL: FUNCTIONS (>) of ffi/tests/call differs from imle.h (<)"; exit 1; }
+diff <(echo "$statuses") <(echo "$table") || { echo "FAIL: FUNCTIONS (>) of ffi/tests/common/calls.rs differs from imle.h (<)"; exit 1; }
 
 # Weak symbols are hooks of the C runtime that every shared object has; they do not count.
 needed=$({ nm --undefined-only --format=posix "$out/libimle.a"; nm --dynamic --format=posix "$out/libimle.so"; } |

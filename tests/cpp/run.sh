@@ -86,7 +86,8 @@ proved "in R², all words > I-MLE > straight-through > random words"
 while read -r method; do
     row=$(awk -v method="$method" 'index($0, method) == 1 { print $(NF - 4) ", " substr($(NF - 3), 2) ", " $(NF - 2) " %" }' \
         "$tmp/full")
-    grep -qF "| $method | $row |" "$root/README.md" || { cat "$tmp/full"; echo "README.md has another row for $method"; exit 1; }
+    grep -qF "| $method | $row |" "$root/examples/learning_to_explain/README.md" ||
+        { cat "$tmp/full"; echo "examples/learning_to_explain/README.md has another row for $method"; exit 1; }
 done <<<$'all words\n5 random words\n5 words, straight-through\n5 words, I-MLE'
 proved "the main job's full run gives the README's table"
 

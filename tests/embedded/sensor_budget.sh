@@ -26,7 +26,7 @@ echo "learning on the device: $(wc -l <"$out/sensor_budget.txt") lines, the same
 said=$(awk '/bytes of RAM/ { print $NF }' "$out/sensor_budget.txt")
 arm-none-eabi-size "$out/sensor_budget.elf" | awk -v said="$said" 'NR == 2 { exit !($2 + $3 == said) }' ||
   { echo "$said bytes of RAM are printed, others are used"; exit 1; }
-grep -qF " ${said%???},${said: -3} bytes " <(tr '\n' ' ' <README.md) || { echo "README.md names other bytes than $said"; exit 1; }
+grep -qF " ${said%???},${said: -3} bytes " <(tr '\n' ' ' <$here/README.md) || { echo "$here/README.md names other bytes than $said"; exit 1; }
 
 # test_r2 K METHOD: the mean test R² of a row.
 test_r2() { awk -F ' *[|] *' -v k="$1" -v method="$2" '$2 == k && index($3, method) == 1 { split($5, r2, " "); print r2[1] }' "$out/sensor_budget.txt"; }
@@ -38,11 +38,11 @@ echo "ok: test R² $(test_r2 4 I-MLE) of 4 channels, $(test_r2 8 I-MLE) of 8, ev
 
 # The README has every row of the table and nothing that is not printed, and the figure is that of this run.
 while read -r row; do
-  grep -qF "$row" README.md || { echo "README.md lacks the row: $row"; exit 1; }
+  grep -qF "$row" $here/README.md || { echo "$here/README.md lacks the row: $row"; exit 1; }
 done < <(grep '^|' "$out/sensor_budget.txt")
-awk '/^## / { inside = /Learning on the device/ } /^```/ { fence = !fence; text = /text/; next } inside && fence && text' README.md |
+awk '/^```/ { fence = !fence; text = /text/; next } fence && text' $here/README.md |
   while read -r line; do
-    grep -qxF -- "$line" <(sed 's/^ *//' "$out/sensor_budget.txt") || { echo "README.md says what is not printed: $line"; exit 1; }
+    grep -qxF -- "$line" <(sed 's/^ *//' "$out/sensor_budget.txt") || { echo "$here/README.md says what is not printed: $line"; exit 1; }
   done
 "$built/release/examples/sensor_budget_plot" "$out/sensor_budget.svg" <"$out/sensor_budget.txt"
 cmp "$out/sensor_budget.svg" $here/sensor_budget.svg

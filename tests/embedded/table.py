@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """table.py [--write] OUT_DIR BOARD...: measures the library on the boards (measure.sh, after proofs.sh) and compares the
-tables of README.md with that, to 5 % or 16: compilers differ. --write writes them instead; name one board of each
-target then."""
+tables of examples/embedded/README.md with that, to 5 % or 16: compilers differ. --write writes them instead; name one
+board of each target then."""
 
 import re
 import subprocess
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-README = HERE.parent.parent / "README.md"
+README = HERE.parent.parent / "examples/embedded/README.md"
 BEGIN, END = "<!-- tests/embedded/table.py --write -->\n", "<!-- end -->\n"
 
 CORES = {
@@ -91,8 +91,8 @@ def main():
     for key, measured in rows(tables(numbers)).items():
         close = key in said and all(abs(a - b) <= max(16, 0.05 * b) for a, b in zip(said[key], measured, strict=True))
         if not close:
-            sys.exit(f"README.md: {key}: it says {said.get(key)}, measured: {measured}; write it: tests/embedded/table.py")
-    print(f"table: README.md says what was measured on {', '.join(boards)}")
+            sys.exit(f"{README}: {key}: it says {said.get(key)}, measured: {measured}; write it: tests/embedded/table.py")
+    print(f"table: examples/embedded/README.md says what was measured on {', '.join(boards)}")
 
 
 main()
