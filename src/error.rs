@@ -1,17 +1,17 @@
-//! What can be wrong with a call: which argument, which rule, which row.
+//! The reasons to refuse a call: an argument, a rule, a row.
 //!
-//! An error is a few numbers. Its words are here, where it is displayed, and nowhere else: a program that displays none
-//! has none of them.
+//! An error is a few numbers. Its words are used only where it is displayed, so a program that displays none does not link
+//! them.
 
 use core::fmt;
 
-/// An enum that is displayed as a text for each of its values, which is its documentation too.
+/// Defines an enum that has a text for each of its values. The text is displayed, and it is the documentation too.
 macro_rules! texts {
     ($(#[$enum:meta])* $name:ident, $(#[$method:meta])* $text:ident, $($value:ident = $words:literal,)*) => {
         $(#[$enum])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
-        #[repr(u32)] // a word, as its neighbours are: parts of words are moved one by one
+        #[repr(u32)] // A whole word, like the fields next to it: compilers move parts of words one by one.
         pub enum $name {
             $(#[doc = $words] $value,)*
         }
@@ -133,14 +133,15 @@ pub enum Error {
         /// The floats it has.
         given: usize,
     },
-    /// No output was asked for.
+    /// The call asks for no output.
     NoOutput,
     /// An option is out of its range, or two of them exclude each other.
     Option {
         /// The rule that is broken.
         rule: Rule,
     },
-    /// Index lists of states whose number of ones the solver does not tell ([`MapSolver::ones`](crate::MapSolver::ones)).
+    /// Index lists need a solver that tells how many ones its states have
+    /// ([`MapSolver::ones`](crate::MapSolver::ones)).
     NoLists,
     /// NaN or +inf in θ, NaN or ±inf in any other input.
     NonFinite {
@@ -194,7 +195,7 @@ impl fmt::Display for Error {
 
 impl core::error::Error for Error {}
 
-/// What is wrong with the data of a row; [`for_rows`](crate::rows::for_rows) says which row.
+/// A fault in the data of a row, before it is known which row it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BadRow {
     NonFinite(Argument),

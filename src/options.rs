@@ -3,18 +3,18 @@
 use crate::noise::{MAX_KAPPA, SUM_OF_GAMMA};
 use crate::{Error, Noise, Rule};
 
-/// How the target parameters θ' are formed from θ and dz.
+/// The way in which the target parameters θ' are formed from θ and dz.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Target {
     /// θ' = αθ − λ dz (Niepert, Minervini, Franceschi 2021, section 3.1).
     #[default]
     Linear,
     /// θ'_i = θ_i where dz_i = 0, else −dz_i: for losses that compare z with a gold structure (the same paper,
-    /// section 3.1, combinatorial losses). Uses neither α nor λ and is not scaled.
+    /// section 3.1, combinatorial losses). It uses neither α nor λ, and its gradient is not scaled.
     Combinatorial,
 }
 
-/// Which two states the gradient is the difference of.
+/// The two states whose difference is the gradient.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Difference {
     /// MAP(θ + τε) − MAP(αθ − λ dz + τ'ε).
@@ -30,7 +30,7 @@ pub enum Scale {
     /// c = 1/λ: an estimate of ∇_θ L.
     #[default]
     InverseLambda,
-    /// c = 1: ∇_θ of the maximum-likelihood objective 𝓛(θ, θ'), what the paper's Algorithm 1 returns.
+    /// c = 1: ∇_θ of the maximum-likelihood objective 𝓛(θ, θ'), which the paper's Algorithm 1 returns.
     None,
 }
 
@@ -88,9 +88,9 @@ impl Options {
 
     #[cfg_attr(imle_small, inline(never))]
     fn broken_rule(&self) -> Option<Rule> {
-        /// 1/λ is finite above it: 2⁻¹²⁸.
+        /// The bits of 2⁻¹²⁸: 1/λ is finite if λ is above it.
         const LAMBDA: u32 = 1 << 21;
-        // Positive floats are ordered as their bits are; infinity, NaN and all that is negative come last.
+        // Positive floats are ordered as their bits are. The bits of infinity, of NaN and of negative floats are above them.
         let up_to_max = |x: f32| x.to_bits() < f32::INFINITY.to_bits();
         let at_least_zero = |x: f32| up_to_max(x) || x == 0.0;
         if !at_least_zero(self.temperature) {
@@ -126,7 +126,7 @@ impl Options {
         self.target == Target::Linear && (same_scores || self.difference == Difference::Central)
     }
 
-    /// c/S, and half of it for the central difference.
+    /// c/S, or half of it for the central difference.
     pub(crate) fn gradient_factor(&self, samples: usize) -> f32 {
         let c = match (self.target, self.scale) {
             (Target::Combinatorial, _) | (_, Scale::None) => 1.0,

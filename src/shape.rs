@@ -1,8 +1,8 @@
-//! How large a call is: rows B, coordinates N, chosen K, samples S.
+//! The sizes of a call: rows B, coordinates N, chosen K, samples S.
 
 use crate::{Error, Rule};
 
-/// Largest S: a float counts no further.
+/// The largest S: f32 holds every whole number up to 2²⁴ exactly.
 pub const MAX_SAMPLES: u32 = 1 << 24;
 
 /// The sizes of a batch, checked once: B rows of N scores, states of K ones, S samples a row.
@@ -41,7 +41,7 @@ impl Shape {
         self.n as usize
     }
 
-    /// K, the ones of a state (the largest, where rows differ).
+    /// K, the ones of a state; the largest K if rows differ.
     #[must_use]
     pub const fn k(self) -> usize {
         self.k as usize
@@ -75,7 +75,7 @@ const fn broken_rule(rows: u32, n: u32, k: u32, samples: u32) -> Option<Rule> {
     Some(rule)
 }
 
-/// Whether rows·samples·n elements are at most `limit`.
+/// True if rows·samples·n elements are at most `limit`.
 const fn addressable(rows: u32, n: u32, samples: u32, limit: usize) -> bool {
     const { assert!(usize::BITS >= u32::BITS) };
     let Some(states) = (rows as usize).checked_mul(samples as usize) else { return false };

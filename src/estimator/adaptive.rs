@@ -1,5 +1,5 @@
-//! A λ that finds itself: λ = a ‖θ‖ / ‖dz‖, and a follows what the gradients count (Minervini, Franceschi, Niepert
-//! 2023, arXiv 2209.04862).
+//! A λ that adapts itself: λ = a ‖θ‖ / ‖dz‖, and a follows the diagnostics of the gradients (Minervini, Franceschi,
+//! Niepert 2023, arXiv 2209.04862).
 
 use super::implicit::Diagnostics;
 use crate::door::{check_finite, check_scores};
@@ -10,20 +10,20 @@ use crate::{Argument, Error, Rule};
 /// How a follows g.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum AdaptiveRule {
-    /// a ← max(a + c, 0), c = momentum · previous ± step, + while g < target: the rule of the paper. With its step of
-    /// 1e-3 it takes a thousand updates to move a by 1.
+    /// a ← max(a + c, 0) with c = momentum · previous + step while g < target, else momentum · previous − step: the rule of
+    /// the paper. With its step of 1e-3 it takes a thousand updates to move a by 1.
     Additive,
-    /// a ← a · (1 + step · c), or a / (1 + step · |c|) for c < 0, c = (target − g) / target within ±1. For g comes late,
-    /// a waits while the newest count is on the other side of the target. With the default step a thousandfold error
-    /// is gone after about 75 updates, with little overshoot.
+    /// a ← a · (1 + step · c) for c ≥ 0 and a / (1 + step · |c|) for c < 0, with c = (target − g) / target limited to ±1.
+    /// Because g lags, a is held while the newest count lies on the other side of the target. With the default step a
+    /// thousandfold error is gone after about 75 updates, with little overshoot.
     #[default]
     Multiplicative,
 }
 
-/// The state of an adaptive λ: plain data, to be copied and saved with the model.
+/// The state of an adaptive λ: plain data. Copy it, and save it with the model.
 ///
-/// One state serves the rows that have λ in common, a whole batch as a rule. Of a batch cut over threads or hosts, λ
-/// comes from all of it and [`Diagnostics`] add up.
+/// One state serves all rows that share a λ, usually a whole batch. If a batch is cut over threads or hosts, compute λ
+/// from the whole batch, and add up the [`Diagnostics`] of its parts.
 ///
 /// ```
 /// use imle::{Adaptive, Dz, Imle, Key, Options, Rows, RowsMut, Shape, States, TopK};
@@ -84,15 +84,17 @@ impl Adaptive {
         Adaptive { rule, a: 1.0, g: 1.0, previous: 0.0, step, momentum: 0.0, decay: 0.9, target: 1.0 }
     }
 
-    /// λ = a ‖θ‖ / ‖dz‖, Euclidean norms over all rows and samples: what [`Options`](crate::Options) take, for
-    /// the gradient of this θ and dz; exactly 0 if dz is 0: there is nothing to learn.
+    /// λ = a ‖θ‖ / ‖dz‖, with Euclidean norms over all rows and samples: the λ of the [`Options`](crate::Options) for the
+    /// gradient of this θ and dz. It is exactly 0 if dz is 0; then there is nothing to learn.
     ///
-    /// Within 5·10⁻⁶, whatever the scale of θ and dz, and then limited to the positive normal floats. Masked θ (−inf)
-    /// do not count; where all others are 0 (nothing is learnt yet), ‖θ‖ is taken as if they were 1, the scale of the
-    /// noise. With S samples, ‖dz‖ grows with √S and a settles as much higher. O(B·S·N).
+    /// The relative error is at most 5·10⁻⁶, whatever the scale of θ and dz; the result is then limited to the positive
+    /// normal floats. Masked θ (−inf) do not count. If all others are 0, which is so before anything is learnt, each counts
+    /// as 1, the scale of the noise. With S samples ‖dz‖ grows with √S, and a settles at a value that is higher by the same
+    /// factor. O(B·S·N).
     ///
     /// # Errors
-    /// [`Error::Option`] names the field out of its range; [`Error::NonFinite`], as of row 0.
+    /// [`Error::Option`] names the field that is out of its range; [`Error::NonFinite`] names row 0, because a slice has no
+    /// rows.
     pub fn lambda(&self, theta: &[f32], dz: &[f32]) -> Result<f32, Error> {
         self.check()?;
         check_scores(Argument::Theta, theta).and_then(|()| check_finite(Argument::Dz, dz)).map_err(|bad| bad.at(0))?;
@@ -106,16 +108,17 @@ impl Adaptive {
         let exponent_a = exponent(self.a);
         let fraction = self.a * power_of_two(-exponent_a) * sqrt(theta_squares.sum / dz_squares.sum);
         let e = (exponent_a + theta_squares.exponent - dz_squares.exponent).clamp(-252, 252);
-        // In two halves, of which each is a float.
+        // The power of two is applied in two halves, because the whole may not be a float.
         let lambda = fraction * power_of_two(e / 2) * power_of_two(e - e / 2);
         Ok(within(f32::MIN_POSITIVE, lambda, f32::MAX))
     }
 
-    /// g ← decay · g + (1 − decay) · nonzeros / states, and a by its rule, within the finite (multiplicative: positive
-    /// normal) floats. Right for any S: what is counted is a state, a sample of a row.
+    /// g ← decay · g + (1 − decay) · nonzeros / states, and a by its rule, limited to the finite floats (multiplicative: to
+    /// the positive normal ones). This is right for any S, because each sample of a row counts as a state.
     ///
     /// # Errors
-    /// [`Error::Option`] names the field out of its range; [`Error::Shape`] if no state was counted. Nothing is changed.
+    /// [`Error::Option`] names the field that is out of its range; [`Error::Shape`] if no state was counted. After an error
+    /// nothing is changed.
     pub fn update(&mut self, diagnostics: &Diagnostics) -> Result<(), Error> {
         self.check()?;
         if diagnostics.states == 0 {
@@ -169,21 +172,21 @@ impl Adaptive {
     }
 }
 
-/// Σ x² = sum · 4^exponent, of values that may be too large or too small to be squared.
+/// Σ x² = sum · 4^exponent, for values that may be too large or too small to be squared.
 struct Squares {
     sum: f32,
     exponent: i32,
 }
 
 impl Squares {
-    /// Of the finite values.
+    /// The sum over the finite values.
     fn of(values: &[f32]) -> Self {
         let exponent = exponent(largest_magnitude(values));
         Squares { sum: sum_of_squares(values, power_of_two(-exponent)), exponent }
     }
 }
 
-/// The nearest to x from `low` to `high`.
+/// x, limited to low..=high.
 fn within(low: f32, x: f32, high: f32) -> f32 {
     if x < low {
         low

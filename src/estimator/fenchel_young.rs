@@ -11,12 +11,12 @@ use crate::views::rows::check_length;
 use crate::{Argument, Error, Key, MapSolver, Rows, RowsMut};
 
 impl<M: MapSolver> Imle<M> {
-    /// Learning from states that were observed: loss = F(θ) − ⟨θ, y⟩ with F(θ) = (1/S) Σ_s max_{z ∈ C} ⟨z, θ + τε_s⟩,
-    /// `[B]`, and its exact gradient, grad_theta = (1/S) Σ_s z_s − y, `[B][N]`.
+    /// Learns from observed states: loss = F(θ) − ⟨θ, y⟩ with F(θ) = (1/S) Σ_s max_{z ∈ C} ⟨z, θ + τε_s⟩, `[B]`, and its
+    /// exact gradient grad_theta = (1/S) Σ_s z_s − y, `[B][N]`. y is a state or a mean of states.
     ///
-    /// Convex in θ, and piecewise linear for a given key; in expectation it is the Fenchel–Young loss less Ω(y), a
-    /// constant that is not known (so it may be negative), and least where `E[z]` = y. y is a state or a mean of
-    /// states. Where θ is masked, grad_theta is exactly 0; a y above 0 there makes the loss +inf. O(B·S·N).
+    /// The loss is convex in θ, and piecewise linear for a given key. In expectation it is the Fenchel–Young loss minus
+    /// Ω(y), a constant that is not known, so it may be negative. It is least where `E[z]` = y. Where θ is masked,
+    /// grad_theta is exactly 0, and a y above 0 makes the loss +inf. O(B·S·N).
     ///
     /// # Errors
     /// Argument errors before anything is written; [`Error::NonFinite`] and [`Error::Infeasible`] with the first bad
@@ -66,7 +66,7 @@ impl<M: MapSolver> Imle<M> {
     }
 }
 
-/// The terms of ⟨z, scores⟩. A mask, −inf, is no term unless it is chosen.
+/// The terms of ⟨z, scores⟩. A score of −inf is left out unless it is chosen, because 0 · −inf is NaN.
 fn chosen<'a>(scores: &'a [f32], z: &'a [f32]) -> impl Iterator<Item = f32> + 'a {
     scores.iter().zip(z).filter(|&(_, &z)| z != 0.0).map(|(score, z)| score * z)
 }

@@ -20,9 +20,9 @@ use crate::{Argument, Difference, Dz, Error, Key, MapSolver, Options, Rows, Rows
 pub struct Diagnostics {
     /// States compared: B·S.
     pub states: u64,
-    /// States with z' = z, whose gradient is zero. Near `states`: λ or τ' is too small to move the choice.
+    /// States with z' = z, whose gradient is zero. If this is close to `states`, λ or τ' is too small to move the choice.
     pub unchanged: u64,
-    /// Σ over states of the non-zeros of z − z'.
+    /// The non-zeros of z − z', summed over all states.
     pub nonzeros: u64,
 }
 
@@ -214,7 +214,7 @@ impl<M: MapSolver> Row<'_, M> {
 }
 
 /// grad_theta = c · (1/S) Σ_s (z_s − z'_s) for states `[B][S][N]` that a solver outside found: the last of the three
-/// steps. For the central difference `z` is the state of [`Side::Plus`] and `z_target` that of [`Side::Minus`].
+/// steps. For the central difference `z` is the state of [`Side::Plus`], and `z_target` the state of [`Side::Minus`].
 ///
 /// # Errors
 /// Argument errors before anything is written; [`Error::NonFinite`] with the first bad row.

@@ -1,8 +1,9 @@
-//! Score functions: ∇_θ E[ℓ(z)] = E[ℓ(z) ∇_θ ln p], from the losses alone, without ∇_z ℓ. Unbiased for any loss.
+//! Score functions: ∇_θ E[ℓ(z)] = E[ℓ(z) ∇_θ ln p], from the losses alone, without ∇_z ℓ. They are unbiased for any loss.
 //!
-//! The baseline of a sample is the mean loss of the *other* samples of its row, which is independent of it and so adds
-//! no bias. As (1/S) Σ_s (ℓ_s − mean_{r≠s} ℓ_r) g_s = (1/(S−1)) Σ_s (ℓ_s − ℓ̄) g_s, and Σ_s (ℓ_s − ℓ̄) = 0, whatever
-//! the scores g_s have in common drops out.
+//! The baseline of a sample is the mean loss of the *other* samples of its row. It does not depend on the sample, so it
+//! adds no bias. Let g_s be the score function of sample s. Because
+//! (1/S) Σ_s (ℓ_s − mean_{r≠s} ℓ_r) g_s = (1/(S−1)) Σ_s (ℓ_s − ℓ̄) g_s and Σ_s (ℓ_s − ℓ̄) = 0, any part that all g_s share
+//! drops out.
 
 use crate::door::{check_finite, check_lists, check_row, check_theta_row};
 use crate::error::BadRow;
@@ -18,9 +19,9 @@ impl<D: Distribution> Exact<D> {
     /// grad_theta = (1/S) Σ_s (ℓ_s − mean_{r≠s} ℓ_r) (1/T) (z_s − μ), S ≥ 2: the score function with a leave-one-out
     /// baseline (Kool, van Hoof, Welling 2019), an unbiased estimate of `∇_θ E_p[ℓ(z)]`.
     ///
-    /// `indices` are the lists `[B][S][K]` that [`sample`](Exact::sample) drew, `losses` the losses `[B][S]` there,
-    /// any function of z. μ drops out, so this needs no workspace and O(B·(N + S·K)) time. It is exactly 0 where θ is
-    /// masked.
+    /// `indices` are the lists `[B][S][K]` that [`sample`](Exact::sample) drew, and `losses` their losses `[B][S]`, which
+    /// may be any function of z. μ drops out, so this needs no workspace. It takes O(B·(N + S·K)) time. The gradient is
+    /// exactly 0 where θ is masked.
     ///
     /// # Errors
     /// [`Error::Shape`] for S = 1, which has no baseline; otherwise as [`marginals`](Exact::marginals), for the losses
@@ -59,14 +60,15 @@ impl<D: Distribution> Exact<D> {
 /// ∇_θ `E[ℓ(MAP(θ + τε))]` for perturb-and-MAP samples of any constraint set (Berthet, Blondel, Teboul, Cuturi, Vert,
 /// Bach 2020). ℓ_s = ⟨z_s, v⟩ gives the vector–Jacobian product of the perturbed optimiser, the gradient of `⟨v, E[z]⟩`.
 ///
-/// `losses`, `[B][S]`, are any function of the samples that [`Imle::sample`](crate::Imle::sample), or a solver outside
-/// with [`perturb`](crate::perturb()), found for the same key; the noise is made again. ν'(ε) is ε for normal noise,
-/// 1 − e^(−ε) for Gumbel and tanh(ε/2) for logistic noise. The paper has no baseline; `E[ν'(ε)]` = 0 permits one. The
-/// variance is of order Var(ℓ)/(S τ²) in every coordinate. Exactly 0 where θ is masked. O(B·S·N).
+/// `losses`, `[B][S]`, may be any function of the samples that [`Imle::sample`](crate::Imle::sample), or a solver outside
+/// with [`perturb`](crate::perturb()), found for the same key; the noise is made again from the key. ν'(ε) is ε for normal
+/// noise, 1 − e^(−ε) for Gumbel and tanh(ε/2) for logistic noise. The paper has no baseline; it is allowed because
+/// `E[ν'(ε)]` = 0. The variance is of order Var(ℓ)/(S τ²) in every coordinate. The gradient is exactly 0 where θ is
+/// masked. O(B·S·N).
 ///
 /// # Errors
 /// Argument errors before anything is written, among them [`Error::Shape`] for S = 1, and [`Error::Option`] for τ = 0
-/// and for noise that has no such density; [`Error::NonFinite`] with the first bad row.
+/// and for noise without a smooth density; [`Error::NonFinite`] with the first bad row.
 pub fn perturbed_gradient(
     shape: Shape,
     options: &Options,
@@ -116,7 +118,7 @@ fn row_losses(shape: Shape, b: usize, losses: &[f32]) -> Result<&[f32], BadRow> 
     Ok(losses)
 }
 
-/// ℓ_s − ℓ̄. What all losses have in common is taken out first, so that it costs no digits.
+/// ℓ_s − ℓ̄. The first loss is subtracted from all, so that a large common offset costs no digits.
 fn centred(losses: &[f32]) -> impl Iterator<Item = f32> {
     let first = losses.first().copied().unwrap_or_default();
     let mean = CompensatedSum::of(losses.iter().map(|loss| loss - first)).value() / losses.len() as f32;

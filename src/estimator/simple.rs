@@ -1,5 +1,5 @@
-//! The SIMPLE estimator (Ahmed, Zeng, Niepert, Van den Broeck 2023): exact samples forwards, the exact marginals'
-//! derivative backwards.
+//! The SIMPLE estimator (Ahmed, Zeng, Niepert, Van den Broeck 2023): exact samples in the forward pass, the derivative of
+//! the exact marginals in the backward pass.
 
 use super::straight_through;
 use crate::door::check_dz_row;
@@ -11,8 +11,8 @@ use crate::{Argument, Distribution, Dz, Error, Exact, Rows, RowsMut};
 impl<D: Distribution> Exact<D> {
     /// grad_theta = (1/T) Cov_p(z) · (1/S) Σ_s dz_s with dz_s = ∇_z ℓ at the samples that
     /// [`sample`](Exact::sample) drew: z is differentiated as if it were μ(θ). Cov_p is symmetric and the same for all
-    /// samples, so one product serves them. It costs what [`marginals_vjp`](Exact::marginals_vjp) costs, O(B·N·K)
-    /// (one-hot: O(B·N)), and O(B·S·N) for the mean, which is that of
+    /// samples, so one product serves them all. The product costs as much as
+    /// [`marginals_vjp`](Exact::marginals_vjp), O(B·N·K) (one-hot: O(B·N)). The mean costs O(B·S·N); it is the gradient of
     /// [`straight_through`](crate::straight_through()).
     ///
     /// # Errors

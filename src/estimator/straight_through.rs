@@ -1,4 +1,4 @@
-//! The straight-through estimator (Bengio, Léonard, Courville 2013): backwards, z counts as θ.
+//! The straight-through estimator (Bengio, Léonard, Courville 2013): the backward pass treats z as if it were θ.
 
 use crate::door::{check_dz_row, check_theta_row};
 use crate::kernel::elementwise::{accumulate, divide};
@@ -7,11 +7,11 @@ use crate::mask::zero_masked;
 use crate::views::rows::{DzView, for_rows};
 use crate::{Argument, Dz, Error, Rows, RowsMut, Shape};
 
-/// grad_theta = (1/S) Σ_s dz_s, exactly 0 where θ is masked: the crudest estimate of ∇_θ L, in O(B·S·N). It belongs to
-/// samples of any kind, and has the right units only by accident: compare directions, not lengths.
+/// grad_theta = (1/S) Σ_s dz_s, exactly 0 where θ is masked: the crudest estimate of ∇_θ L, in O(B·S·N). It serves samples
+/// of any kind. Its units are not those of ∇_θ L, so compare its direction and not its length.
 ///
-/// The sum is taken in the order of the samples and divided once; a shared dz is its own mean. Entries of dz beyond
-/// f32::MAX/S may overflow it.
+/// The sum is taken in the order of the samples and divided once. A shared dz is its own mean. The sum may overflow if
+/// entries of dz are beyond f32::MAX/S.
 ///
 /// # Errors
 /// Argument errors before anything is written; [`Error::NonFinite`] with the first bad row.

@@ -7,10 +7,10 @@ use crate::perturbed::scores::{Base, Formula, Perturbed};
 use crate::views::rows::check_length;
 use crate::{Argument, Dz, Error, Key, Options, Rows, Rule, Shape, Target};
 
-/// On which side of θ the target lies.
+/// The side of θ on which the target lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
-    /// αθ − λ dz: where the loss is lower.
+    /// αθ − λ dz: the side on which the loss is lower.
     Minus,
     /// αθ + λ dz: the other end of the central difference.
     Plus,

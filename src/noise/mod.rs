@@ -29,34 +29,35 @@ pub(crate) use sum_of_gamma::{MAX_KAPPA, SUM_OF_GAMMA, SumOfGamma};
 pub enum Noise {
     /// ε = 0: every sample is MAP(θ).
     None,
-    /// Gumbel(0, 1), ε = −ln(−ln U): mean 0.5772, variance π²/6. With one-hot states this samples p(z; θ) ∝ exp⟨z, θ⟩/τ
-    /// exactly; with k-subsets it draws the first k of a Plackett–Luce order, which is close to p but not p.
+    /// Gumbel(0, 1), ε = −ln(−ln U): mean 0.5772, variance π²/6. With one-hot states it samples p(z; θ) ∝ exp(⟨z, θ⟩/τ)
+    /// exactly. With k-subsets it draws the first k of a Plackett–Luce order, whose distribution is close to p.
     ///
-    /// From one 32-bit word w with U = (w + ½)·2⁻³²: finite, between −3.13 and 22.88, within 3.2e-7·max(1, |ε|) of the
-    /// exact value.
+    /// Each ε comes from one 32-bit word w, with U = (w + ½)·2⁻³². It is finite, from −3.13 to 22.88, and within
+    /// 3.2e-7·max(1, |ε|) of the exact value.
     #[default]
     Gumbel,
-    /// Logistic(0, 1), ε = ln U − ln(1 − U): mean 0, variance π²/3. For k near n/2 its perturb-and-MAP marginals come
+    /// Logistic(0, 1), ε = ln U − ln(1 − U): mean 0, variance π²/3. For k near n/2 its perturb-and-MAP marginals are the
     /// closest to those of p.
     ///
-    /// From one word as above: between −22.88 and 22.88, within 2.4e-7·max(1, |ε|).
+    /// Each ε comes from one word, from −22.88 to 22.88, within 2.4e-7·max(1, |ε|).
     Logistic,
     /// Normal(0, 1), ε = Φ⁻¹(U): for perturbed optimisers (Berthet et al. 2020).
     ///
-    /// From one word as above: between −6.34 and 6.34, within 6e-7·max(1, |ε|).
+    /// Each ε comes from one word, from −6.34 to 6.34, within 6e-7·max(1, |ε|).
     Normal,
     /// Sum-of-Gamma (Niepert, Minervini, Franceschi 2021, section 3.2), ε = Σ_{i≤s} Gamma(shape 1/κ, scale 1)/i − ln(s)/κ:
-    /// mean (H_s − ln s)/κ with H_s = Σ 1/i, variance (1/κ) Σ 1/i². In the limit of all terms it is the noise of which
-    /// the sum of κ independent copies is Gumbel(0, 1), so that a k-subset's ε, with κ = k, sums to a Gumbel variable.
-    /// Its spread is 1/√κ of Gumbel's: at equal τ its marginals are farther from those of p, not nearer.
+    /// mean (H_s − ln s)/κ with H_s = Σ 1/i, variance (1/κ) Σ 1/i². In the limit of all terms, κ independent copies add up
+    /// to Gumbel(0, 1), so for κ = k the ε of a k-subset add up to a Gumbel variable. Its spread is 1/√κ of Gumbel's: at
+    /// equal τ its marginals are farther from those of p, not nearer.
     ///
-    /// From one word as above, not below −ln(s)/κ and within 1e-4·max(1, |ε|), by a table that is made for every run of
-    /// rows with the same κ, in about 10 µs on x86-64 and 7 KiB of stack. The feature `no-sum-of-gamma` leaves it out,
-    /// for small devices: [`Error::Option`].
+    /// Each ε comes from one word, is at least −ln(s)/κ, and is within 1e-4·max(1, |ε|). A table is made for every run of
+    /// rows with the same κ, in about 10 µs on x86-64 and with 7 KiB of stack. For small devices the feature
+    /// `no-sum-of-gamma` leaves this noise out; options that ask for it are then an
+    /// [`Error::Option`](crate::Error::Option).
     SumOfGamma {
-        /// κ, from 1 to 65,536; 0 is the row's k, brought into that range. Where rows have no k, the shape's.
+        /// κ, from 1 to 65,536. 0 means the row's k, or the shape's k if rows have none, limited to that range.
         kappa: f32,
-        /// s, at least 1; customary are 10. [`Noise::ALL_TERMS`]: the limit s = ∞.
+        /// s, at least 1; 10 is customary. [`Noise::ALL_TERMS`] is the limit s = ∞.
         terms: u32,
     },
 }
@@ -193,8 +194,7 @@ mod tests {
         (f64::from(word) + 0.5) / 2f64.powi(32)
     }
 
-    /// |ε − exact| ≤ bound·max(1, |exact|) at both ends word by word, where the tails are, and at every 977th word
-    /// between.
+    /// |ε − exact| ≤ bound·max(1, |exact|) for every word of the tails at both ends, and for every 977th word between.
     pub(super) fn assert_error(law: impl Fn(u32) -> f32, exact: impl Fn(u32) -> f64, bound: f64) {
         let ends = (0..1 << 16).flat_map(|w: u32| [w, !w]);
         let worst = ends
@@ -204,8 +204,8 @@ mod tests {
         assert!(worst <= bound, "{worst:e}");
     }
 
-    /// The bound is above ε, and not far above it in the upper quarter, where it is to tell scores apart (but for the last
-    /// words, whose p loses its digits).
+    /// The bound is above ε. In the upper quarter of the words, where it must tell scores apart, it is close to ε, except
+    /// for the last words, whose p has few digits.
     #[test]
     fn bounds_are_bounds() {
         fn check(law: &impl Law, gap: f32) {
