@@ -1,10 +1,12 @@
 //! The cases whose instructions benches/instructions.sh counts with valgrind. Prints the name and the number of
 //! coordinates of each case, in order.
 
+mod case;
+
 use std::hint::black_box;
 
+use case::{Call, Case, Solver};
 use imle::{Argmax, Noise, Shape};
-use imle_benches::{Call, Case, Solver};
 
 /// Rows, n, k, samples.
 const SHAPES: [(u32, u32, u32, u32); 6] = [

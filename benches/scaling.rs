@@ -3,14 +3,16 @@
 //! It writes scaling.csv and scaling.svg beside this file. Run as a test, without the flag of cargo bench, it uses small
 //! sizes and writes no files.
 
+mod case;
+
 use std::error::Error;
 use std::fmt::Write;
 use std::fs;
 use std::thread;
 use std::time::Instant;
 
+use case::{Call, Case};
 use imle::{Noise, Shape};
-use imle_benches::{Call, Case};
 use plotters::prelude::*;
 
 /// The size that grows.

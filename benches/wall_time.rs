@@ -1,10 +1,12 @@
 //! Measures the wall time of every call with Criterion: cargo bench -p imle-benches --bench wall_time [-- FILTER]
 
+mod case;
+
 use std::hint::black_box;
 
+use case::{Call, Case};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use imle::{Noise, Shape};
-use imle_benches::{Call, Case};
 
 /// Rows, n, k, samples.
 const SHAPES: [(u32, u32, u32, u32); 4] = [(40, 350, 10, 1), (100, 20, 10, 10), (1, 1 << 20, 10, 1), (1, 10, 5, 1)];
