@@ -1,5 +1,5 @@
-//! The cases that benches/instructions.sh counts instructions of, under valgrind. Prints a line for each, in order: its
-//! name and its coordinates.
+//! The cases whose instructions benches/instructions.sh counts with valgrind. Prints the name and the number of
+//! coordinates of each case, in order.
 
 mod case;
 
@@ -12,16 +12,16 @@ use imle::{Argmax, Noise, Shape};
 const SHAPES: [(u32, u32, u32, u32); 6] = [
     (40, 350, 10, 1),
     (100, 20, 10, 10),
-    (100, 64, 8, 1), // the longest row that is ranked in registers,
-    (100, 65, 8, 1), // and the shortest that is not
+    (100, 64, 8, 1), // the longest row that is ranked in registers
+    (100, 65, 8, 1), // the shortest row that is not
     (1, 1 << 17, 10, 1),
     (1, 10, 5, 1),
 ];
 
-/// Makes a row of normal scores, of which k are chosen, unusual.
+/// Makes a row of normal scores unusual. The second argument is k.
 type Turn = fn(&mut [f32], usize);
 
-/// What could be slow.
+/// Scores that could be slow.
 const UNUSUAL: [(&str, Turn); 7] = [
     ("ascending", |theta, _| theta.sort_by(f32::total_cmp)),
     ("descending", |theta, _| theta.sort_by(|a, b| b.total_cmp(a))),
@@ -69,13 +69,13 @@ fn calls<D: Solver>(name: &str, mut case: Case<D>, calls: &[Call]) {
     }
 }
 
-/// Valgrind counts in this function,
+/// Valgrind counts the instructions of this function.
 #[inline(never)]
 fn counted<D: Solver>(case: &mut Case<D>, call: Call) {
     black_box(case).run(call);
 }
 
-/// and writes and clears its counter when this one begins.
+/// Valgrind writes and clears its counter when this function begins.
 #[inline(never)]
 fn report(name: &str, coordinates: usize) {
     println!("{name}\t{coordinates}");

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# instructions.sh [--check | --write]: instructions per coordinate of every call, counted by valgrind: figures that
-# repeat, where times do not. --check fails where one is more than TOLERANCE above benches/instructions.tsv, which
-# --write writes anew. Counts depend on the compiler: with another rustc than the file's there is nothing to compare,
-# which fails where CI=true.
+# instructions.sh [--check | --write]: counts the instructions per coordinate of every call with valgrind. Unlike times,
+# these figures repeat. --check fails if one is more than TOLERANCE above its value in benches/instructions.tsv, and
+# --write replaces that file. Counts depend on the compiler: with another rustc than the one in the file nothing is
+# compared, and that is a failure if CI=true.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 readonly TOLERANCE=0.03 recorded=benches/instructions.tsv
@@ -12,7 +12,7 @@ trap 'rm -rf "$tmp"' EXIT
 # count LEVEL FEATURES: lines of LEVEL, case, instructions per coordinate.
 count() {
   local program
-  program=$(cargo bench --quiet --no-run --bench instructions --features "$2" --message-format=json |
+  program=$(cargo bench --quiet --no-run -p imle-benches --bench instructions --features "$2" --message-format=json |
     sed -n 's/.*"name":"instructions".*"executable":"\([^"]*\)".*/\1/p')
   rm -f "$tmp"/out*
   valgrind --quiet --tool=callgrind --callgrind-out-file="$tmp/out" --toggle-collect='*instructions::counted*' \
@@ -23,17 +23,11 @@ count() {
     awk -F '\t' -v level="$1" '{ printf "%s\t%s\t%.2f\n", level, $1, $3 / $2 }'
 }
 
-# Valgrind hides AVX-512, so the dispatch takes AVX2 where the machine has it.
+# Valgrind hides AVX-512, so imle takes AVX2 on a machine that has it.
 {
   printf '# %s\n' "$(rustc --version)"
-  if ! grep -q '^no-avx2' Cargo.toml; then
-    count portable ''
-  elif grep -qw avx2 /proc/cpuinfo; then
-    count avx2 ''
-    count portable no-avx2
-  else
-    count portable no-avx2
-  fi
+  if grep -qw avx2 /proc/cpuinfo; then count avx2 ''; fi
+  count portable imle/no-avx2
 } >"$tmp/counts"
 echo 'instructions per coordinate'
 awk -F '\t' '!/^#/ { printf "%-8s  %-32s %8.2f\n", $1, $2, $3 }' "$tmp/counts"

@@ -1,6 +1,7 @@
-//! How time grows with n, k, S, rows and threads: cargo bench --bench scaling
+//! Measures how time grows with n, k, S, rows and threads: cargo bench -p imle-benches --bench scaling
 //!
-//! Writes scaling.csv and scaling.svg beside itself. As a test, without cargo bench's flag: small sizes, no files.
+//! It writes scaling.csv and scaling.svg beside this file. Run as a test, without the flag of cargo bench, it uses small
+//! sizes and writes no files.
 
 mod case;
 
@@ -14,7 +15,7 @@ use case::{Call, Case};
 use imle::{Noise, Shape};
 use plotters::prelude::*;
 
-/// What grows, from a shape of 64 rows of 350 scores, 10 chosen, 1 sample.
+/// The size that grows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Axis {
     N,
@@ -27,7 +28,7 @@ enum Axis {
 struct Curve {
     axis: Axis,
     call: Call,
-    /// Size, nanoseconds per coordinate.
+    /// Sizes and nanoseconds per coordinate.
     points: Vec<(f64, f64)>,
 }
 
@@ -54,7 +55,7 @@ impl Axis {
         }
     }
 
-    /// Rows, n, k, samples of one thread's part.
+    /// The shape of one thread's part.
     fn shape(self, size: u32) -> Shape {
         let (rows, n, k, samples) = match self {
             Axis::N => (1, size, 5, 1),
@@ -81,8 +82,8 @@ impl Axis {
     }
 }
 
-/// Nanoseconds per coordinate of the fastest call in `seconds`, or of three if they take longer. Short calls are timed
-/// together, so that the clock does not count.
+/// Nanoseconds per coordinate of the fastest of the calls in `seconds`, which are at least three. Several short calls are
+/// timed together, so that the cost of the clock does not count.
 fn fastest(mut run: impl FnMut(), coordinates: usize, seconds: f64) -> f64 {
     let together = (10_000 / coordinates).max(1);
     let begin = Instant::now();
@@ -176,8 +177,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (csv, svg) = (csv(&curves), svg(&curves)?);
     print!("{csv}");
     if bench {
-        fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/scaling.csv"), csv)?;
-        fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/scaling.svg"), svg)?;
+        fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/scaling.csv"), csv)?;
+        fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/scaling.svg"), svg)?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Wall time of every call, by Criterion: cargo bench --bench wall_time [-- FILTER]
+//! Measures the wall time of every call with Criterion: cargo bench -p imle-benches --bench wall_time [-- FILTER]
 
 mod case;
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# archive.sh OUT_DIR [PROFILE]: builds OUT_DIR/libimle.a and, for Linux, OUT_DIR/libimle.so. PROFILE: release (default)
-# or size (opt-level "s", without the Sum-of-Gamma noise).
-# The archive is one object with what the exported functions reach and no other global symbol: bitcode, debug sections
-# and the unused rest of Rust's core library stay behind. Link it as it is, with nothing after it.
-# For a microcontroller set CARGO_BUILD_TARGET to Rust's name for it; ffi/cross.sh knows a Rust that can build for it.
+# archive.sh OUT_DIR [PROFILE]: builds OUT_DIR/libimle.a and, for Linux, OUT_DIR/libimle.so. PROFILE is release (the
+# default) or size (opt-level "s", without the Sum-of-Gamma noise).
+# The archive is one object that holds the code which the exported functions reach. It exports no other symbol, and it
+# leaves out bitcode, debug sections and the unused rest of Rust's core library. It links with no other library.
+# The build needs no network: ffi/archive/Cargo.toml resolves no crate outside this tree.
+# For a microcontroller, set CARGO_BUILD_TARGET to Rust's name for it; ffi/cross.sh finds a Rust that can build for it.
 set -euo pipefail
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
@@ -15,8 +16,12 @@ target=${CARGO_BUILD_TARGET:-}
 binutils "$target"
 features=panic-handler
 [[ $profile != size ]] || features+=,no-sum-of-gamma
-library() { "${CARGO:-cargo}" rustc --quiet -p imle-ffi --profile "$profile" --features "$features" --crate-type "$@"; }
-built=${CARGO_TARGET_DIR:-target}/${target:+$target/}$profile
+library() {
+  "${CARGO:-cargo}" rustc --quiet --manifest-path ffi/archive/Cargo.toml --locked --target-dir "$build" \
+    --profile "$profile" --features "$features" --crate-type "$@"
+}
+build=${CARGO_TARGET_DIR:-target}
+built=$build/${target:+$target/}$profile
 
 library staticlib
 raw=$built/libimle_ffi.a

@@ -1,4 +1,4 @@
-# To be sourced: what it takes to build for another machine.
+# Source this file to build for another machine.
 
 # binutils TARGET: sets $tools, the prefix of nm, objcopy and so on, and $ld, the linker.
 binutils() {
@@ -9,9 +9,9 @@ binutils() {
   esac
 }
 
-# rust_web: from here on cargo, as $CARGO, is that of Debian's second Rust (rustc-web, rust-web-src, cargo-web), which
-# builds core from source and so reaches every target of LLVM. For the proof of the worst-case stack it notes the size of
-# every frame and makes no jump tables, which look like calls of unknown functions.
+# rust_web: sets $CARGO and $RUSTC to Debian's second Rust (rustc-web, rust-web-src, cargo-web), which builds core from
+# source and so reaches every target of LLVM. For the proof of the worst-case stack, it records the size of every frame
+# and makes no jump tables, which look like calls of unknown functions.
 rust_web() {
   RUSTC=$(dpkg -L rustc-web | grep -m1 'bin/rustc$')
   CARGO=$(dpkg -L cargo-web | grep -m1 'bin/cargo$')

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# dist.sh OUT_DIR [TARGET...]: what a firmware engineer downloads, OUT_DIR/imle-VERSION-TARGET.tar.gz: libimle.a in both
-# profiles (release is fast and complete, size is small and leaves the Sum-of-Gamma noise out), the headers, a report of
-# sizes and proofs, checksums, licences. It needs no Rust to be used. The targets are, unless named, the five that
-# `tests/embedded/run.sh --all` runs.
+# dist.sh OUT_DIR [TARGET...]: makes the download for firmware engineers, OUT_DIR/imle-VERSION-TARGET.tar.gz. It holds
+# libimle.a in both profiles (release is fast and complete, size is small and leaves the Sum-of-Gamma noise out), the
+# headers, a report of sizes and proofs, checksums and licences. Using it needs no Rust. Without TARGET it packs the five
+# targets that `tests/embedded/run.sh --all` runs.
 set -euo pipefail
 mkdir -p "$1"
 out=$(cd "$1" && pwd)

@@ -1,7 +1,7 @@
-//! The const-generic face: arrays in, arrays and heapless index lists out, sizes checked at compile time.
+//! The layer for sizes that the compiler knows: arrays in, arrays out.
 //!
-//! One row, N scores, K chosen, both known to the compiler: no slices, no workspace argument (3·N floats of stack), and
-//! no error that the types exclude. What remains is bad floats. The kernels, and so the bits, are those of
+//! One row of N scores, K of them chosen. There are no slices and no workspace argument (the workspace is 3·N floats of
+//! stack), and the types exclude every error but bad floats. The kernels, and so the bits, are those of
 //! [`Imle`](crate::Imle).
 //!
 //! ```
@@ -12,7 +12,7 @@
 //! let key = Key { seed: 42, ..Key::default() };
 //!
 //! let [first, _] = layer.sample::<2>(key, &theta)?; // two samples
-//! assert_eq!(first.len(), 2);
+//! assert!(first[0] < first[1]); // the chosen positions, ascending
 //!
 //! let dz = [[0.5, -0.5, 0.0, 0.0, 1.0, 0.0]; 2]; // ∇_z ℓ of each sample
 //! let (grad_theta, _) = layer.gradient(key, &theta, &dz)?;
@@ -22,13 +22,15 @@
 //! # Ok::<(), imle::Error>(())
 //! ```
 //!
-//! More chosen than there are scores does not compile:
+//! With the feature `heapless`, `map_up_to` takes k at run time, up to K.
+//!
+//! Choosing more than there are scores does not compile:
 //!
 //! ```compile_fail
 //! let layer = imle::fixed::TopK::<3, 4>::new(imle::Options::default());
 //! ```
 //!
-//! Nor do no scores at all, or no samples:
+//! Neither does a layer without scores, nor a call without samples:
 //!
 //! ```compile_fail
 //! let layer = imle::fixed::TopK::<0, 0>::new(imle::Options::default());
@@ -48,10 +50,10 @@ use crate::views::rows::DzView;
 use crate::views::state::State;
 use crate::{Diagnostics, Error, Key, MapSolver, Options, Shape};
 
-/// The chosen positions, ascending: K of them.
-pub type Chosen<const K: usize> = heapless::Vec<u32, K>;
+/// The K chosen positions, ascending.
+pub type Chosen<const K: usize> = [u32; K];
 
-/// K of N; K = 1 is argmax.
+/// Chooses K of N scores; K = 1 is argmax.
 #[derive(Clone, Copy, Debug)]
 pub struct TopK<const N: usize, const K: usize> {
     options: Options,
@@ -59,13 +61,13 @@ pub struct TopK<const N: usize, const K: usize> {
 }
 
 impl<const N: usize, const K: usize> TopK<N, K> {
-    /// 1 ≤ N, K ≤ N, and N fits the 32 bits of an index.
+    /// Compiles only if 1 ≤ N, K ≤ N, and N fits the 32 bits of an index.
     const SHAPE: Shape = match Shape::new(1, N as u32, K as u32, 1) {
         Ok(shape) if N <= u32::MAX as usize && K <= N => shape,
         _ => panic!("N must be at least 1 and K at most N"),
     };
 
-    /// Checks the options; the sizes are checked by the compiler.
+    /// Checks the options; the compiler has checked the sizes.
     ///
     /// # Errors
     /// [`Error::Option`].
@@ -79,10 +81,31 @@ impl<const N: usize, const K: usize> TopK<N, K> {
     /// # Errors
     /// [`Error::NonFinite`], [`Error::Infeasible`].
     pub fn map(&self, theta: &[f32; N]) -> Result<Chosen<K>, Error> {
-        self.check(theta)?;
-        let mut z = [0.0; N];
-        self.solver.map(0, theta, &mut z);
-        Ok(chosen(State::Dense(&z)))
+        let mut list = [0; K];
+        map_row(&self.solver, theta, &mut list)?;
+        Ok(list)
+    }
+
+    /// MAP(θ) with k ≤ K ones, for a k that is known only at run time. Order and tie rule are those of
+    /// [`map`](TopK::map). Needs the feature `heapless`. O(N).
+    ///
+    /// ```
+    /// let layer = imle::fixed::TopK::<4, 3>::new(imle::Options::default())?;
+    /// assert_eq!(layer.map_up_to(2, &[0.5, 0.1, 0.5, 0.5])?, [0, 2]);
+    /// # Ok::<(), imle::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Shape`] with [`Rule::SolverAtMostK`](crate::Rule::SolverAtMostK) if k > K, [`Error::NonFinite`],
+    /// [`Error::Infeasible`] if fewer than k scores are unmasked.
+    #[cfg(feature = "heapless")]
+    pub fn map_up_to(&self, k: usize, theta: &[f32; N]) -> Result<heapless::Vec<u32, K>, Error> {
+        let mut list = heapless::Vec::new();
+        // The list is as long as its k ones, which the capacity K limits.
+        list.resize(k, 0).map_err(|_| Error::Shape { rule: crate::Rule::SolverAtMostK })?;
+        let shape = Shape::new(1, N as u32, k as u32, 1)?;
+        map_row(&crate::TopK::new(shape), theta, &mut list)?;
+        Ok(list)
     }
 
     /// z_s = MAP(θ + τ ε_s) for s = 1..S. The noise is that of row `key.row0`. O(S·N).
@@ -90,14 +113,14 @@ impl<const N: usize, const K: usize> TopK<N, K> {
     /// # Errors
     /// [`Error::NonFinite`], [`Error::Infeasible`].
     pub fn sample<const S: usize>(&self, key: Key, theta: &[f32; N]) -> Result<[Chosen<K>; S], Error> {
-        self.check(theta)?;
-        let mut samples = [const { Chosen::new() }; S];
+        check(&self.solver, theta)?;
+        let mut samples = [[0; K]; S];
         let mut work = [[0.0; N]; 3];
         let mut out = samples.iter_mut();
         self.with_row::<S>(theta, |row| {
             row.sample(&Source::noise(key), work.as_flattened_mut(), |_, z| {
-                if let Some(out) = out.next() {
-                    *out = chosen(z);
+                if let Some(list) = out.next() {
+                    z.write_list(list);
                 }
             });
             Ok(())
@@ -116,7 +139,7 @@ impl<const N: usize, const K: usize> TopK<N, K> {
         theta: &[f32; N],
         dz: &[[f32; N]; S],
     ) -> Result<([f32; N], Diagnostics), Error> {
-        self.check(theta)?;
+        check(&self.solver, theta)?;
         let mut grad_theta = [0.0; N];
         let mut diagnostics = Diagnostics::of(1, S);
         let mut work = [[0.0; N]; 3];
@@ -126,10 +149,6 @@ impl<const N: usize, const K: usize> TopK<N, K> {
             row.gradient(&Source::noise(key), dz, None, work.as_flattened_mut(), grad, &mut diagnostics)
         })?;
         Ok((grad_theta, diagnostics))
-    }
-
-    fn check(&self, theta: &[f32; N]) -> Result<(), Error> {
-        check_row(&self.solver, 0, theta).map_err(|bad| bad.at(0))
     }
 
     #[inline(always)]
@@ -148,9 +167,15 @@ impl<const N: usize, const K: usize> TopK<N, K> {
     }
 }
 
-/// The positions of the ones.
-fn chosen<const K: usize>(z: State<'_>) -> Chosen<K> {
-    let mut list = [0; K];
-    z.write_list(&mut list);
-    Chosen::from_array(list)
+fn check(solver: &crate::TopK, theta: &[f32]) -> Result<(), Error> {
+    check_row(solver, 0, theta).map_err(|bad| bad.at(0))
+}
+
+/// Writes the positions of the ones of MAP(θ).
+fn map_row<const N: usize>(solver: &crate::TopK, theta: &[f32; N], list: &mut [u32]) -> Result<(), Error> {
+    check(solver, theta)?;
+    let mut z = [0.0; N];
+    solver.map(0, theta, &mut z);
+    State::Dense(&z).write_list(list);
+    Ok(())
 }

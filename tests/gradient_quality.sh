@@ -6,8 +6,8 @@ cd "$(dirname "$0")/.."
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
-cargo build --quiet --release --example gradient_quality
-measure() { "${CARGO_TARGET_DIR:-target}/release/examples/gradient_quality" "$@"; }
+cargo build --quiet --release -p gradient_quality
+measure() { "${CARGO_TARGET_DIR:-target}/release/gradient_quality" "$@"; }
 
 measure --out "$tmp/page.html" 2>/dev/null | tee "$tmp/tables"
 grep -q '</html>' "$tmp/page.html"

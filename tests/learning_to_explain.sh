@@ -6,8 +6,8 @@ cd "$(dirname "$0")/.."
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
-cargo build --quiet --release --example learning_to_explain
-explain() { "${CARGO_TARGET_DIR:-target}/release/examples/learning_to_explain" "$@"; }
+cargo build --quiet --release -p learning_to_explain
+explain() { "${CARGO_TARGET_DIR:-target}/release/learning_to_explain" "$@"; }
 
 explain --seeds 3 --out "$tmp/page.html" 2>/dev/null | tee "$tmp/table"
 # mean METHOD COLUMN: the first number of that column in the row of the method.

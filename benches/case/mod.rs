@@ -1,10 +1,10 @@
-//! One shape with its inputs and outputs, allocated once, and the calls that every bench here times.
+//! One shape with its inputs and outputs, allocated once, and the calls that every bench here measures.
 
 use std::marker::PhantomData;
 
 use imle::{Argmax, Distribution, Dz, Exact, Imle, Key, Moments, Noise, Options, Rows, RowsMut, Shape, States, TopK};
 
-/// What is timed.
+/// A call that is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
     /// MAP(θ), as an index list.
@@ -32,13 +32,13 @@ impl Call {
         }
     }
 
-    /// Whether the call draws S samples a row.
+    /// True if the call works on S samples per row.
     pub fn has_samples(self) -> bool {
         matches!(self, Call::Sample | Call::Gradient)
     }
 }
 
-/// What chooses, made at every call as a program would: what the compiler then knows of it counts.
+/// The solver. Every call makes it anew, as a program would, so that the compiler knows as much about it as there.
 pub trait Solver: Distribution {
     fn new(shape: Shape) -> Self;
 }
@@ -55,14 +55,14 @@ impl Solver for Argmax {
     }
 }
 
-/// Scores and gradients are standard normal. Every call draws new noise, lest the processor learn its branches by
-/// heart; `Gradient` is given the lists of the latest `Sample`.
+/// Scores and gradients are standard normal. Every call draws new noise, so that the processor cannot learn the branches.
+/// `Gradient` gets the lists of the latest `Sample`.
 pub struct Case<D = TopK<'static>> {
     shape: Shape,
     solver: PhantomData<D>,
     options: Options,
     step: u64,
-    /// May be changed: the next `Sample` makes new lists.
+    /// May be changed. The next `Sample` makes new lists.
     pub theta: Vec<f32>,
     dz: Vec<f32>,
     map: Vec<u32>,
@@ -73,7 +73,7 @@ pub struct Case<D = TopK<'static>> {
 }
 
 impl Case {
-    /// On k-subsets.
+    /// A case on k-subsets.
     pub fn new(shape: Shape, noise: Noise) -> Case {
         Case::of(shape, noise)
     }
@@ -104,7 +104,7 @@ impl<D: Solver> Case<D> {
         case
     }
 
-    /// The coordinates that a call goes over.
+    /// The number of coordinates that a call visits.
     pub fn coordinates(&self, call: Call) -> usize {
         let samples = if call.has_samples() { self.shape.samples() } else { 1 };
         self.shape.rows() * samples * self.shape.n()

@@ -1,4 +1,5 @@
-//! SIMPLE as the control variate of the score function: beyond the papers, made of the library's public steps.
+//! SIMPLE as the control variate of the score function. It goes beyond the papers and uses public functions of the
+//! library.
 
 use imle::{Dz, Error, Key, Moments, Rows, RowsMut};
 

@@ -1,5 +1,5 @@
-//! Gradient descent with momentum on `E_p[ℓ]`: the synthetic experiment of the I-MLE paper, every repeat a row of one
-//! batch.
+//! Gradient descent with momentum on `E_p[ℓ]`, the synthetic experiment of the I-MLE paper. The repeats are the rows of
+//! one batch.
 
 use imle::{Error, Key, Shape};
 
@@ -15,12 +15,12 @@ pub struct Start {
     pub theta: Vec<f64>,
     pub k: usize,
     pub loss: Loss,
-    /// What no θ undercuts.
+    /// A lower bound of the loss for every θ.
     pub least: f64,
 }
 
 impl Start {
-    /// The paper's: the distance, 5 of 10, numpy's seed 0.
+    /// The problem of the paper: the distance, 5 of 10, numpy's seed 0.
     pub fn published() -> Self {
         let Problem { theta, k, loss, .. } = Kind::Distance { n: 10, k: 5 }.problem(0);
         let least = loss.least_on_states(k).expect("linear on C");

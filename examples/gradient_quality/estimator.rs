@@ -19,21 +19,21 @@ pub enum Estimator {
         lambda: Lambda,
         dz: Samples,
     },
-    /// (1/T) Cov_p(z) · mean dz, of samples as drawn.
+    /// (1/T) Cov_p(z) · mean dz, for samples from this draw.
     Simple(Draw),
     ScoreFunction,
     /// The score function of the noise.
     Perturbed(Noise),
-    /// SIMPLE plus the score function of what its linear model leaves of the loss: unbiased.
+    /// SIMPLE plus the score function of the rest of the loss that its linear model does not explain. It is unbiased.
     Corrected,
     /// I-MLE by central differences, with the mean dz and stratified noise.
     StratifiedImplicitMle(Lambda),
 }
 
-/// Where z comes from.
+/// The source of z.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Draw {
-    /// p itself.
+    /// Exact samples of p.
     Exact,
     /// Perturb-and-MAP.
     Perturbed(Options),
@@ -44,15 +44,15 @@ pub enum Draw {
 #[derive(Clone, Copy, PartialEq)]
 pub enum Lambda {
     Fixed(f32),
-    /// In units of the first batch's ‖θ‖/‖dz‖, and kept.
+    /// In units of ‖θ‖/‖dz‖ of the first batch. Later batches keep this λ.
     Relative(f32),
-    /// With this target.
+    /// The adaptive rule with this target.
     Adaptive {
         target: f32,
     },
 }
 
-/// Which dz forms a sample's target.
+/// The dz that forms the target of a sample.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Samples {
     /// Its own.
@@ -62,7 +62,7 @@ pub enum Samples {
 }
 
 impl Estimator {
-    /// MAP solves for S samples, where the estimator needs nothing but a solver.
+    /// The number of MAP solves for S samples, if the estimator needs only a solver.
     pub fn solves(self, samples: u32) -> Option<u32> {
         match self {
             Estimator::ImplicitMle { options, .. } => match options.difference {
@@ -77,7 +77,7 @@ impl Estimator {
     }
 }
 
-/// One estimator at work on batches of rows, each row with a gradient of its own.
+/// One estimator and its buffers for batches of rows. Each row gets its own gradient.
 pub struct Gradients<'a> {
     estimator: Estimator,
     loss: &'a Loss,
@@ -110,7 +110,7 @@ impl<'a> Gradients<'a> {
         })
     }
 
-    /// `grad`, `[B][N]`, an estimate for every row of `theta`.
+    /// Writes to `grad`, `[B][N]`, an estimate for every row of `theta`.
     pub fn estimate(&mut self, key: Key, theta: &[f32], grad: &mut [f32]) -> Result<(), Error> {
         let rows = Rows::contiguous(theta);
         match self.estimator {
@@ -144,7 +144,7 @@ impl<'a> Gradients<'a> {
         }
     }
 
-    /// z, its loss and dz, for every sample.
+    /// Draws every sample z and computes its loss and dz.
     pub fn draw(&mut self, key: Key, theta: &[f32], draw: Draw) -> Result<(), Error> {
         let rows = Rows::contiguous(theta);
         let states = States::both(&mut self.z, &mut self.indices);
@@ -160,7 +160,7 @@ impl<'a> Gradients<'a> {
         Ok(())
     }
 
-    /// The loss and dz of every z.
+    /// Computes the loss and dz of every z.
     fn evaluate(&mut self) {
         let n = self.shape.n();
         let states = self.z.chunks_exact(n).zip(self.dz.chunks_exact_mut(n));

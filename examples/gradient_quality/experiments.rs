@@ -1,14 +1,13 @@
-//! What is run: jobs for all cores, with the same results whatever their number.
+//! The experiments: jobs for all cores, with the same results whatever the number of cores.
 
 use std::time::Instant;
 
 use imle::{Error, Key, Shape};
-use indicatif::ProgressBar;
+use report::{ProgressBar, in_parallel};
 
 use crate::descent::{Start, descend};
 use crate::estimator::{Estimator, Gradients, Samples};
-use crate::methods::{Descent, General, KINDS, Method, OVER_LAMBDA, OVER_SAMPLES, Published, relative};
-use crate::parallel::in_parallel;
+use crate::methods::{Descent, General, KINDS, Method, Published, over_lambda, over_samples, relative};
 use crate::problem::{Kind, Problem, SEEDS};
 use crate::quality::{Quality, measure};
 
@@ -27,8 +26,9 @@ const LAMBDAS: [f32; 8] = [0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0];
 const SAMPLES: [u32; 4] = [2, 4, 8, 16];
 
 impl Experiments<'_> {
-    /// For every descent the gaps `[STEPS][repeats]`.
+    /// Returns the gaps `[STEPS][repeats]` of every descent.
     pub fn descents(&self, start: &Start, descents: &[Descent]) -> Result<Vec<Vec<Vec<f64>>>, Error> {
+        self.bar.inc_length(descents.len() as u64);
         let gaps = in_parallel(descents.len(), |job| {
             let Descent { method, rate, .. } = &descents[job];
             self.bar.inc(1);
@@ -43,7 +43,7 @@ impl Experiments<'_> {
         self.over_problems(&problems, &jobs)
     }
 
-    /// For every method the best of its settings on each of `KINDS`.
+    /// Returns, for every method, the quality of its best setting on each of `KINDS`.
     pub fn generals(&self, methods: &[General]) -> Result<Vec<Vec<Quality>>, Error> {
         let mut qualities: Vec<Vec<Quality>> = methods.iter().map(|_| Vec::new()).collect();
         for kind in KINDS {
@@ -63,27 +63,30 @@ impl Experiments<'_> {
     /// Bias and error over λ, one sample, on the first of `KINDS`.
     pub fn over_lambda(&self) -> Result<Vec<Curve>, Error> {
         let job = |options, a| (relative(options, a, Samples::Own), 1, self.draws / 10);
-        let jobs: Vec<_> = OVER_LAMBDA.iter().flat_map(|(_, options)| LAMBDAS.map(|a| job(*options, a))).collect();
+        let methods = over_lambda();
+        let jobs: Vec<_> = methods.iter().flat_map(|(_, options)| LAMBDAS.map(|a| job(*options, a))).collect();
         let measured = self.over_problems(&problems(KINDS[0]), &jobs)?;
         let curve = |((name, _), qualities): (&(&'static str, _), &[Quality])| {
             (*name, LAMBDAS.iter().map(|a| f64::from(*a)).zip(qualities.iter().copied()).collect())
         };
-        Ok(OVER_LAMBDA.iter().zip(measured.chunks_exact(LAMBDAS.len())).map(curve).collect())
+        Ok(methods.iter().zip(measured.chunks_exact(LAMBDAS.len())).map(curve).collect())
     }
 
     /// Quality over S, on the second of `KINDS`.
     pub fn over_samples(&self) -> Result<Vec<Curve>, Error> {
-        let grid = OVER_SAMPLES.iter().flat_map(|(_, estimator)| SAMPLES.map(|samples| (*estimator, samples)));
+        let methods = over_samples();
+        let grid = methods.iter().flat_map(|(_, estimator)| SAMPLES.map(|samples| (*estimator, samples)));
         let jobs: Vec<_> = grid.map(|(estimator, samples)| (estimator, samples, self.draws / 20)).collect();
         let measured = self.over_problems(&problems(KINDS[1]), &jobs)?;
         let curve = |((name, _), qualities): (&(&'static str, _), &[Quality])| {
             (*name, SAMPLES.iter().map(|samples| f64::from(*samples)).zip(qualities.iter().copied()).collect())
         };
-        Ok(OVER_SAMPLES.iter().zip(measured.chunks_exact(SAMPLES.len())).map(curve).collect())
+        Ok(methods.iter().zip(measured.chunks_exact(SAMPLES.len())).map(curve).collect())
     }
 
-    /// For every job, an estimator with S and the number of draws, the mean over the problems.
+    /// Returns the mean over the problems for every job. A job is an estimator, S and the number of draws.
     fn over_problems(&self, problems: &[Problem], jobs: &[(Estimator, u32, u32)]) -> Result<Vec<Quality>, Error> {
+        self.bar.inc_length((jobs.len() * problems.len()) as u64);
         let measured = in_parallel(jobs.len() * problems.len(), |number| {
             let (estimator, samples, draws) = jobs[number / problems.len()];
             self.bar.inc(1);
@@ -98,7 +101,7 @@ fn problems(kind: Kind) -> Vec<Problem> {
     in_parallel(SEEDS.len(), |number| kind.problem(SEEDS[number]))
 }
 
-/// Seconds for one gradient on each of `KINDS`, loss and dz included: one thread, the least of several runs.
+/// Seconds for one gradient on each of `KINDS`, with the loss and dz, on one thread. The fastest of several runs counts.
 pub fn seconds(methods: &[General]) -> Result<Vec<Vec<f64>>, Error> {
     let problems = KINDS.map(|kind| kind.problem(SEEDS[0]));
     methods

@@ -1,5 +1,5 @@
-//! numpy's `RandomState(seed).randn`, so that the problems are those of the published figures: MT19937 (Matsumoto,
-//! Nishimura 1998), 53-bit uniforms, Marsaglia's polar method.
+//! numpy's `RandomState(seed).randn`: MT19937 (Matsumoto, Nishimura 1998), 53-bit uniforms, Marsaglia's polar method. It
+//! makes the problems of the published figures.
 
 const N: usize = 624;
 const M: usize = 397;

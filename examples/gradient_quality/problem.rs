@@ -54,7 +54,7 @@ impl Loss {
         }
     }
 
-    /// v with ℓ(z) = ⟨v, z⟩ + constant on C, for the distance: z² = z there.
+    /// v with ℓ(z) = ⟨v, z⟩ + constant on C. Only the distance has one, because z² = z on C.
     pub fn slope_on_states(&self) -> Option<Vec<f64>> {
         match self {
             Loss::Distance { b } => Some(b.iter().map(|b| 1.0 - 2.0 * b).collect()),
@@ -62,14 +62,14 @@ impl Loss {
         }
     }
 
-    /// The least loss of a state, where it is linear on C.
+    /// The least loss of a state, if the loss is linear on C.
     pub fn least_on_states(&self, k: usize) -> Option<f64> {
         let mut slope = self.slope_on_states()?;
         slope.sort_by(f64::total_cmp);
         Some(self.value(&vec![0.0; slope.len()]) + slope[..k].iter().sum::<f64>())
     }
 
-    /// `E_p[ℓ]`, where it has a closed form.
+    /// `E_p[ℓ]`, if it has a closed form.
     pub fn expectation(&self, theta: &[f64], k: usize) -> Option<f64> {
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
         match self {
@@ -93,7 +93,7 @@ pub struct Problem {
     pub exact: Vec<f64>,
 }
 
-/// A kind of problem, one for every seed.
+/// A kind of problem. It has one problem for every seed.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Kind {
     Distance { n: usize, k: usize },
@@ -122,7 +122,7 @@ impl Kind {
             }
             Kind::Regression { n, k } => {
                 let (theta, w, y) = (random.randn(n), random.randn(n), random.randn(1)[0]);
-                // Of wᵀ Cov w + (⟨w, μ⟩ − y)².
+                // The gradient of wᵀ Cov w + (⟨w, μ⟩ − y)².
                 let [mu, first, second] = derivatives(&theta, k, &w);
                 let slope = 2.0 * (w.iter().zip(&mu).map(|(w, mu)| w * mu).sum::<f64>() - y);
                 let exact = first.iter().zip(&second).map(|(first, second)| second + slope * first).collect();
@@ -165,11 +165,11 @@ mod tests {
             let z = [0.0, 1.0, 0.0, 0.0, 1.0, 0.0];
             let mut dz = [0.0; 6];
             loss.gradient(&z, &mut dz);
-            for i in 0..6 {
+            for (i, dz) in dz.into_iter().enumerate() {
                 let moved =
                     |by: f32| loss.value(&std::array::from_fn::<f32, 6, _>(|j| z[j] + if i == j { by } else { 0.0 }));
                 let quotient = (moved(H) - moved(-H)) / f64::from(2.0 * H);
-                assert!((quotient - f64::from(dz[i])).abs() < 2e-3 * (1.0 + quotient.abs()), "{}", kind.name());
+                assert!((quotient - f64::from(dz)).abs() < 2e-3 * (1.0 + quotient.abs()), "{}", kind.name());
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Bias and error of one gradient, as SIMPLE's table has them.
+//! Bias and error of one gradient, defined as in SIMPLE's table.
 
 use imle::{Error, Key, Shape};
 
@@ -35,7 +35,7 @@ impl Quality {
     }
 }
 
-/// Of `draws` gradients (rounded up to whole batches), each from S samples, at the problem's θ.
+/// Measures `draws` gradients (rounded up to whole batches), each from S samples, at the problem's θ.
 pub fn measure(problem: &Problem, estimator: Estimator, samples: u32, draws: u32, seed: u64) -> Result<Quality, Error> {
     let n = problem.theta.len();
     let shape = Shape::new(BATCH, n as u32, problem.k as u32, samples)?;

@@ -1,6 +1,6 @@
 //! The tables, as text and for the page.
 
-use comfy_table::{CellAlignment, presets};
+use maud::{Markup, Render, html};
 
 use crate::descent::STEPS;
 use crate::methods::{Descent, General, KINDS, Method, Published};
@@ -8,27 +8,27 @@ use crate::problem::Kind;
 use crate::quality::{Moments, Quality};
 
 pub struct Table {
-    pub title: String,
-    pub header: Vec<String>,
-    pub lines: Vec<Vec<String>>,
+    title: &'static str,
+    cells: report::Table,
 }
 
 impl Table {
-    fn new(title: &str, header: &[&str], lines: Vec<Vec<String>>) -> Self {
-        Self { title: title.into(), header: header.iter().map(|cell| (*cell).into()).collect(), lines }
+    fn new(title: &'static str, header: &[&str], lines: Vec<Vec<String>>) -> Self {
+        Self { title, cells: report::Table::new(header, lines) }
     }
 
     pub fn text(&self) -> String {
-        let mut table = comfy_table::Table::new();
-        table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(&self.header).add_rows(&self.lines);
-        for column in table.column_iter_mut().skip(1) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-        format!("{}\n{table}\n\n", self.title)
+        format!("{}\n{}\n", self.title, self.cells.text())
     }
 }
 
-/// Without the zero before the point.
+impl Render for Table {
+    fn render(&self) -> Markup {
+        html! { h3 { (self.title) } (self.cells) }
+    }
+}
+
+/// Leaves the zero before the point out.
 pub fn short(value: f64, digits: usize) -> String {
     let text = format!("{value:.digits$}");
     text.strip_prefix("0.").map_or(text.clone(), |digits| format!(".{digits}"))
@@ -36,10 +36,10 @@ pub fn short(value: f64, digits: usize) -> String {
 
 /// The published figures agree if none of them is farther off than this many standard errors of the difference.
 const AGREEMENT: f64 = 3.5;
-/// Of a figure that was rounded to three digits.
+/// Standard error of a figure that was rounded to three digits.
 const ROUNDING: f64 = 0.000_5 / 1.732;
 
-/// `differences`: ours less the published figure, with the standard error of that.
+/// `differences` are pairs: our figure minus the published one, and the standard error of that.
 fn agreement(differences: impl Iterator<Item = (f64, f64)>) -> String {
     let off = differences.map(|(difference, error)| difference.abs() / error.hypot(ROUNDING)).fold(0.0, f64::max);
     let verdict = if off <= AGREEMENT { "agrees" } else { "DIFFERS" };
@@ -49,7 +49,7 @@ fn agreement(differences: impl Iterator<Item = (f64, f64)>) -> String {
 /// The steps in the table.
 const SHOWN: [usize; 4] = [5, 10, 20, STEPS - 1];
 
-pub fn descents(title: &str, descents: &[Descent], gaps: &[Vec<Vec<f64>>]) -> Table {
+pub fn descents(title: &'static str, descents: &[Descent], gaps: &[Vec<Vec<f64>>]) -> Table {
     let line = |(descent, gaps): (&Descent, &Vec<Vec<f64>>)| {
         let moments = SHOWN.map(|step| Moments::of(&gaps[step - 1]));
         let published = descent.published.map(|published| {
@@ -72,7 +72,7 @@ pub fn descents(title: &str, descents: &[Descent], gaps: &[Vec<Vec<f64>>]) -> Ta
     Table::new(title, &header[..columns], lines)
 }
 
-pub fn qualities(title: &str, methods: &[(Method, Published)], qualities: &[Quality]) -> Table {
+pub fn qualities(title: &'static str, methods: &[(Method, Published)], qualities: &[Quality]) -> Table {
     let line = |((method, published), ours): (&(Method, Published), &Quality)| {
         let published = published.map(|(bias, error)| {
             // The publication has as many draws, and so the same standard error.
@@ -86,8 +86,8 @@ pub fn qualities(title: &str, methods: &[(Method, Published)], qualities: &[Qual
     Table::new(title, &["estimator", "S", "bias", "error", "published"], lines)
 }
 
-/// `qualities`: for every method one for each of `KINDS`.
-pub fn generals(title: &str, methods: &[General], qualities: &[Vec<Quality>]) -> Table {
+/// `qualities` has, for every method, one for each of `KINDS`.
+pub fn generals(title: &'static str, methods: &[General], qualities: &[Vec<Quality>]) -> Table {
     let line = |(method, qualities): (&General, &Vec<Quality>)| {
         let mut cells = vec![method.name.into(), method.samples.to_string()];
         cells.extend(qualities.iter().map(|q| format!("{} ({})", short(q.error, 3), short(q.bias, 3))));
@@ -98,8 +98,8 @@ pub fn generals(title: &str, methods: &[General], qualities: &[Vec<Quality>]) ->
     Table::new(title, &header, methods.iter().zip(qualities).map(line).collect())
 }
 
-/// `seconds`: for every method one for each of `KINDS`.
-pub fn costs(title: &str, methods: &[General], seconds: &[Vec<f64>]) -> Table {
+/// `seconds` has, for every method, one for each of `KINDS`.
+pub fn costs(title: &'static str, methods: &[General], seconds: &[Vec<f64>]) -> Table {
     let line = |(method, seconds): (&General, &Vec<f64>)| {
         let solves = method.settings[0].solves(method.samples).map_or("–".into(), |solves| solves.to_string());
         let mut cells = vec![method.name.into(), method.samples.to_string(), solves];

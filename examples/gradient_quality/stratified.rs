@@ -1,25 +1,18 @@
-//! Noise that is stratified over a row's samples: beyond the papers, made of the library's public steps.
+//! Noise that is stratified over a row's samples. It goes beyond the papers and uses public functions of the library.
 //!
-//! Each sample has independent noise of the right law. Over the S samples of a row, though, the uniforms behind a
-//! coordinate's noise lie one in each of S equal parts of [0, 1), in an order of its own for every coordinate: what a
-//! coordinate adds to the gradient for itself averages out, at no cost. (Latin hypercube sampling, McKay, Beckman,
-//! Conover 1979, by a lattice with random generators.)
+//! Each sample has independent noise of the right law. The S samples of a row depend on each other: for each coordinate,
+//! one of the S uniforms behind its noise lies in each of S equal parts of [0, 1). Every coordinate has its own order of
+//! these parts. The variance that a coordinate's own noise adds to the gradient averages out, at no cost. (Latin hypercube
+//! sampling, McKay, Beckman, Conover 1979, by a lattice with random generators.)
 
 use imle::{Difference, Error, Key, Noise, Options, Rows, RowsMut, Shape, States, difference};
 
 use crate::estimator::{Draw, Gradients, Lambda, layer};
 
-/// What every stratified estimator here uses.
-const LOGISTIC: Options = Options {
-    noise: Noise::Logistic,
-    temperature: 1.0,
-    target_temperature: 1.0,
-    alpha: 1.0,
-    lambda: 1.0,
-    target: imle::Target::Linear,
-    difference: Difference::Central,
-    scale: imle::Scale::InverseLambda,
-};
+/// The options of every stratified estimator here.
+fn logistic() -> Options {
+    Options { noise: Noise::Logistic, difference: Difference::Central, ..Options::default() }
+}
 
 /// Logistic noise `[B][S][N]`: u_s = u + s·m/S modulo 1, with m odd and so, for S a power of 2, prime to S.
 pub fn noise(shape: Shape, key: Key) -> Result<Vec<f32>, Error> {
@@ -27,7 +20,7 @@ pub fn noise(shape: Shape, key: Key) -> Result<Vec<f32>, Error> {
     assert!(samples.is_power_of_two());
     let two = Shape::new(shape.rows() as u32, n as u32, shape.k() as u32, 2)?;
     let mut seeds = vec![0.0; shape.rows() * 2 * n];
-    imle::noise(two, &LOGISTIC, key, &mut seeds)?;
+    imle::noise(two, &logistic(), key, &mut seeds)?;
     let uniform = |logistic: f32| 1.0 / (1.0 + (-f64::from(logistic)).exp());
 
     let mut epsilon = Vec::with_capacity(shape.rows() * samples * n);
@@ -64,7 +57,7 @@ pub fn map(
         }
     }
     let states = Shape::new((shape.rows() * samples) as u32, n as u32, shape.k() as u32, 1)?;
-    layer(states, LOGISTIC)?.map(Rows::contiguous(&scores), States::z(z), work)
+    layer(states, logistic())?.map(Rows::contiguous(&scores), States::z(z), work)
 }
 
 impl Gradients<'_> {
@@ -83,7 +76,7 @@ impl Gradients<'_> {
         let (mut plus, mut minus) = (vec![0.0; self.z.len()], vec![0.0; self.z.len()]);
         map(self.shape, theta, lambda, &dz, &noise, &mut plus, &mut self.work)?;
         map(self.shape, theta, -lambda, &dz, &noise, &mut minus, &mut self.work)?;
-        let options = Options { lambda, ..LOGISTIC };
+        let options = Options { lambda, ..logistic() };
         difference(self.shape, &options, &plus, &minus, RowsMut::contiguous(grad)).map(drop)
     }
 }

@@ -1,4 +1,4 @@
-//! The distribution in f64: what the estimates are compared with.
+//! The distribution in f64, with which the estimates are compared.
 
 /// p(z; θ) ∝ exp⟨z, θ⟩ on the k-subsets of n.
 pub struct Distribution {

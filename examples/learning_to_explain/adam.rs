@@ -6,7 +6,7 @@ const DECAY_MEAN: f32 = 0.9;
 const DECAY_SQUARE: f32 = 0.999;
 const EPSILON: f32 = 1e-8;
 
-/// One tensor of weights. `backward` functions add to `gradient`; `step` uses it up.
+/// One tensor of weights. `backward` functions add to `gradient`, `step` applies it and clears it.
 #[derive(Clone)]
 pub struct Weights {
     pub value: Vec<f32>,
@@ -27,7 +27,7 @@ impl Weights {
         Self::uniform(len, 0.0, &mut SplitMix64::new(0, 0))
     }
 
-    /// The `step`-th update, counted from 1; clears the gradient.
+    /// Update number `step`, counted from 1. Clears the gradient.
     pub fn step(&mut self, step: i32, rate: f32) {
         let correct_mean = 1.0 / (1.0 - DECAY_MEAN.powi(step));
         let correct_square = 1.0 / (1.0 - DECAY_SQUARE.powi(step));

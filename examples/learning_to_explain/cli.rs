@@ -4,63 +4,108 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Parser, ValueEnum};
+use clap::builder::{PossibleValue, RangedU64ValueParser};
+use clap::{Arg, Command, ValueEnum, value_parser};
 
-/// Learns which k words of a text carry its score, and shows them.
-///
-/// A scorer gives every word a score, the k best words are chosen, a predictor sees those words alone and predicts what
-/// people scored the text. Implicit MLE carries the gradient through the choice, so both learn together. For comparison
-/// the same predictor learns from all words, from k random words, and with straight-through gradients. Results are on
-/// texts that no training saw; they are printed and written as one HTML page.
-#[derive(Parser)]
-#[command(name = "learning_to_explain", after_long_help = INPUT)]
 pub struct Cli {
-    /// Scored texts, one a line: id TAB score TAB text [default: the movie reviews of examples/data]
-    #[arg(long, value_name = "FILE")]
     pub data: Option<PathBuf>,
-
-    /// Words to choose per text
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub k: u32,
-
-    /// The layer's step from theta towards its target: "adaptive", found while training, or a number above 0
-    #[arg(long, default_value_t = Lambda::Adaptive)]
     pub lambda: Lambda,
-
-    /// Choices drawn per text and training step
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
     pub samples: u32,
-
-    /// Passes over the training texts; the weights of the one with the least validation error are kept
-    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..))]
     pub epochs: u32,
-
-    /// Noise that the layer adds to theta while training
-    #[arg(long, value_enum, default_value_t = Noise::Gumbel)]
     pub noise: Noise,
-
-    /// First seed: it decides the split, the initial weights, the order of the texts and the noise
-    #[arg(long, default_value_t = 1)]
     pub seed: u64,
-
-    /// How many seeds to run; the table gives mean ± standard deviation, the page shows the first
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub seeds: u32,
-
-    /// The page to write
-    #[arg(long, value_name = "FILE.html", default_value = "learning_to_explain.html")]
     pub out: PathBuf,
 }
 
+const ABOUT: &str = "Learns which k words of a text carry its score, and shows them.";
+
+const MORE: &str = "\
+A scorer gives every word a score, the k best words are chosen, and a predictor, which sees only those words, predicts
+the score that people gave the text. Implicit MLE carries the gradient through the choice, so both learn together. For
+comparison, the same predictor learns from all words, from k random words, and with straight-through gradients. The
+results are measured on texts that no training saw. They are printed and written as one HTML page.";
+
 const INPUT: &str = "\
 Input that cannot be used:
-  refused, as `file:line: message` with exit code 2:
+  It refuses, as `file:line: message` with exit code 2:
     a missing file, a line without a score or with one that is not a finite number, a file that is not UTF-8,
-    fewer than 100 texts, scores that are all equal, a k larger than the longest text;
-  skipped and counted:
-    a line whose text has no word (nothing can be chosen from it), an empty line;
-  used as it is:
-    a text shorter than k gives all its words.";
+    fewer than 100 texts, scores that are all equal, a k larger than the longest text.
+  It skips and counts:
+    a line whose text has no word (nothing can be chosen from it), an empty line.
+  It uses as it is:
+    a text shorter than k, which gives all its words.";
+
+impl Cli {
+    /// Reads the arguments of the program. Bad ones end it with a message and exit code 2.
+    pub fn parse() -> Cli {
+        let mut matches = command().get_matches();
+        let number = |name| *matches.get_one::<u32>(name).expect("it has a default");
+        let [k, samples, epochs, seeds] = ["k", "samples", "epochs", "seeds"].map(number);
+        Cli {
+            k,
+            samples,
+            epochs,
+            seeds,
+            data: matches.remove_one("data"),
+            lambda: matches.remove_one("lambda").expect("it has a default"),
+            noise: matches.remove_one("noise").expect("it has a default"),
+            seed: matches.remove_one("seed").expect("it has a default"),
+            out: matches.remove_one("out").expect("it has a default"),
+        }
+    }
+}
+
+fn command() -> Command {
+    let option = |name: &'static str, help: &'static str| Arg::new(name).long(name).help(help);
+    let number = |name, default, help| {
+        option(name, help).default_value(default).value_parser(RangedU64ValueParser::<u32>::new().range(1..))
+    };
+    Command::new("learning_to_explain")
+        .about(ABOUT)
+        .long_about(format!("{ABOUT}\n\n{MORE}"))
+        .after_long_help(INPUT)
+        .args([
+            option(
+                "data",
+                "Scored texts, one a line: id TAB score TAB text [default: the movie reviews of examples/data]",
+            )
+            .value_name("FILE")
+            .value_parser(value_parser!(PathBuf)),
+            number("k", "5", "Words to choose per text"),
+            option(
+                "lambda",
+                "The step from theta towards its target: \"adaptive\", found while training, or a number above 0",
+            )
+            .default_value("adaptive")
+            .value_parser(str::parse::<Lambda>),
+            number("samples", "4", "Choices drawn per text and training step"),
+            number(
+                "epochs",
+                "12",
+                "Passes over the training texts; the weights with the least validation error are kept",
+            ),
+            option("noise", "Noise that the layer adds to theta while training")
+                .default_value("gumbel")
+                .value_parser(value_parser!(Noise)),
+            option(
+                "seed",
+                "First seed: it decides the split, the initial weights, the order of the texts and the noise",
+            )
+            .default_value("1")
+            .value_parser(value_parser!(u64)),
+            number(
+                "seeds",
+                "1",
+                "Number of seeds; the table gives mean ± standard deviation, the page shows the first",
+            ),
+            option("out", "The page to write")
+                .value_name("FILE.html")
+                .default_value("learning_to_explain.html")
+                .value_parser(value_parser!(PathBuf)),
+        ])
+}
 
 #[derive(Clone, Copy)]
 pub enum Lambda {
@@ -88,14 +133,29 @@ impl fmt::Display for Lambda {
     }
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy)]
 pub enum Noise {
     Gumbel,
     Logistic,
     Normal,
-    /// Ten terms, kappa = k
     SumOfGamma,
     None,
+}
+
+impl ValueEnum for Noise {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Noise::Gumbel, Noise::Logistic, Noise::Normal, Noise::SumOfGamma, Noise::None]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Noise::Gumbel => PossibleValue::new("gumbel"),
+            Noise::Logistic => PossibleValue::new("logistic"),
+            Noise::Normal => PossibleValue::new("normal"),
+            Noise::SumOfGamma => PossibleValue::new("sum-of-gamma").help("Ten terms, kappa = k"),
+            Noise::None => PossibleValue::new("none"),
+        })
+    }
 }
 
 impl Noise {

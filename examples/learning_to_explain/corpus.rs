@@ -1,4 +1,4 @@
-//! Texts as the networks see them: split, words as numbers, scores standardised.
+//! Texts as the networks see them: split into parts, with numbers for words and with standardised scores.
 
 use std::collections::HashSet;
 
@@ -18,11 +18,11 @@ pub struct Corpus<'a> {
     pub training: Vec<Example<'a>>,
     pub validation: Vec<Example<'a>>,
     pub test: Vec<Example<'a>>,
-    /// How many words the networks tell apart.
+    /// The number of words that the networks tell apart.
     pub vocabulary: usize,
-    /// Words of the longest text: the length that texts are padded to.
+    /// The number of words in the longest text. All texts are padded to it.
     pub longest: usize,
-    /// Of the training scores.
+    /// Mean and standard deviation of the training scores.
     pub mean: f32,
     pub deviation: f32,
 }
@@ -56,7 +56,7 @@ impl<'a> Corpus<'a> {
         }
     }
 
-    /// A prediction in the unit of the scores.
+    /// Turns a prediction into the unit of the scores.
     pub fn score(&self, prediction: f32) -> f32 {
         self.mean + self.deviation * prediction
     }
@@ -70,7 +70,7 @@ fn mean_and_deviation(texts: &[&Text]) -> (f32, f32) {
     (mean as f32, variance.sqrt() as f32)
 }
 
-/// Words that carry feeling on their own, by human judgement.
+/// The words that people judged to carry feeling on their own.
 pub struct Lexicon(HashSet<&'static str>);
 
 impl Lexicon {

@@ -14,11 +14,11 @@ pub struct Text {
 
 pub struct Data {
     pub texts: Vec<Text>,
-    /// Lines without a single word; nothing can be chosen from them.
+    /// The number of lines without a word, from which nothing can be chosen.
     pub skipped: usize,
 }
 
-/// What is wrong with the data, and where; prints as `file:line: message`.
+/// A fault in the data and its place. It prints as `file:line: message`.
 #[derive(Debug)]
 pub struct DataError {
     file: PathBuf,
@@ -44,7 +44,7 @@ impl fmt::Display for DataError {
     }
 }
 
-/// Fewer texts than this leave nothing to learn from or to measure on.
+/// Fewer texts than this are too few to learn from and to measure on.
 const FEWEST_TEXTS: usize = 100;
 
 pub fn read(file: &Path) -> Result<Data, DataError> {
@@ -105,7 +105,7 @@ fn check(texts: &[Text]) -> Result<(), String> {
 }
 
 impl Data {
-    /// A text shorter than k gives all its words; a k that no text reaches is a mistake.
+    /// A text shorter than k gives all its words, but a k larger than every text is a mistake.
     pub fn check_k(&self, file: &Path, k: u32) -> Result<(), DataError> {
         let Some(longest) = self.texts.iter().max_by_key(|text| text.words.len()) else {
             return Ok(());

@@ -1,15 +1,15 @@
-//! What a trained model is worth on texts it has not seen.
+//! Measures a trained model on texts that it has not seen.
 
 use imle::Error;
 
 use crate::corpus::{Corpus, Example, Lexicon};
 use crate::training::Model;
 
-/// Texts per call; bounds the memory, changes no result.
+/// Texts per call. It bounds the memory and changes no result.
 const BLOCK: usize = 256;
 
 pub struct Evaluation {
-    /// In squared units of the scores.
+    /// The mean squared error in squared units of the scores.
     pub mse: f64,
     pub r2: f64,
     /// Share of the chosen words that the valence lexicon knows.
@@ -21,7 +21,7 @@ pub struct Explained<'a> {
     pub example: &'a Example<'a>,
     /// 1 where a word was chosen, 0 elsewhere.
     pub z: Vec<f32>,
-    /// Standardised, as the targets are.
+    /// Standardised like the targets.
     pub prediction: f32,
 }
 
@@ -71,7 +71,7 @@ impl Explained<'_> {
         words.filter(|&(_, &z)| z == 1.0).map(|(word, _)| word)
     }
 
-    /// What each chosen word adds to the prediction: the prediction less the one without it. 0 for the others.
+    /// The effect of each chosen word: the prediction minus the prediction without it. It is 0 for all other words.
     pub fn effects(&self, model: &Model) -> Vec<f32> {
         let words = &self.example.words;
         let k = model.k(words) as f32;

@@ -1,52 +1,40 @@
 //! Learning to explain: which k words of a review carry its score?
 //!
-//!     cargo run --release --example learning_to_explain -- --help
+//!     cargo run --release -p learning_to_explain -- --help
 //!
-//! `training` is the loop with the layer in it, `networks` the two networks and every number that shapes them.
+//! The training loop with the layer in it is in `training`, the two networks and their sizes are in `networks`.
 
 mod adam;
 mod cli;
 mod corpus;
-mod curves;
 mod data;
 mod evaluation;
 mod networks;
 mod page;
-mod parallel;
 mod random;
 mod results;
 mod training;
 mod words;
 
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser;
 use imle::Options;
-use indicatif::{ProgressBar, ProgressStyle};
+use report::{ProgressBar, check_writable, in_parallel, progress_bar};
 
 use cli::{Cli, Lambda};
 use corpus::{Corpus, Lexicon};
 use data::Data;
 use evaluation::{Evaluation, evaluate};
-use parallel::in_parallel;
 use training::{Epoch, Method, Run, Settings, train};
 
 fn main() -> ExitCode {
-    match run(&Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("{message}");
-            ExitCode::from(2)
-        }
-    }
+    report::exit(run(&Cli::parse()))
 }
 
 fn run(cli: &Cli) -> Result<(), String> {
     let settings = settings(cli)?;
-    let reviews = || Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/movie_reviews.tsv");
+    let reviews = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/movie_reviews.tsv");
     let file = cli.data.clone().unwrap_or_else(reviews);
     let data = read(&file, cli.k)?;
     check_writable(&cli.out)?;
@@ -56,7 +44,7 @@ fn run(cli: &Cli) -> Result<(), String> {
     let jobs: Vec<_> = seeds.iter().zip(&corpora).flat_map(|job| Method::ALL.map(|method| (job, method))).collect();
 
     let lexicon = Lexicon::new();
-    let bar = progress_bar(jobs.len() as u64 * u64::from(cli.epochs));
+    let bar = progress_bar(jobs.len() as u64 * u64::from(cli.epochs), "epochs");
     let outcome = in_parallel(jobs.len(), |job| -> Result<(Run, Evaluation), imle::Error> {
         let ((&seed, corpus), method) = jobs[job];
         let run = train(method, settings, corpus, seed, |epoch| show(&bar, method, seed, cli.k, epoch))?;
@@ -71,9 +59,8 @@ fn run(cli: &Cli) -> Result<(), String> {
     let results = results::summarise(&evaluations, cli.k);
     let context = page::Context { cli, data: &data, file: &file, corpus: &corpora[0], results: &results };
     let page = page::render(&context, &runs[..Method::ALL.len()]).map_err(|error| error.to_string())?;
-    std::fs::write(&cli.out, page).map_err(|error| format!("{}: {error}", cli.out.display()))?;
-    let report = format!("{}curves and explained texts: {}\n", results::table(&results), cli.out.display());
-    std::io::stdout().write_all(report.as_bytes()).map_err(|error| format!("standard output: {error}"))
+    let text = format!("{}curves and explained texts: {}\n", results.text(), cli.out.display());
+    report::publish(&cli.out, &page, &text)
 }
 
 fn settings(cli: &Cli) -> Result<Settings, String> {
@@ -93,17 +80,6 @@ fn read(file: &Path, k: u32) -> Result<Data, String> {
         eprintln!("{}: skipped {} lines without a word", file.display(), data.skipped);
     }
     Ok(data)
-}
-
-/// Finds out before the training, not after it.
-fn check_writable(out: &Path) -> Result<(), String> {
-    let opened = OpenOptions::new().append(true).create(true).open(out);
-    opened.map(drop).map_err(|error| format!("{}: {error}", out.display()))
-}
-
-fn progress_bar(epochs: u64) -> ProgressBar {
-    let template = "{elapsed:>4} {wide_bar} {pos}/{len} epochs  {msg:61}";
-    ProgressBar::new(epochs).with_style(ProgressStyle::with_template(template).expect("a valid template"))
 }
 
 fn show(bar: &ProgressBar, method: Method, seed: u64, k: u32, epoch: Epoch) {

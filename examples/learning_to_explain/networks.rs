@@ -3,11 +3,11 @@
 //! x_j is the number of the text's j-th word, E an embedding (each network has its own).
 //!
 //! ```text
-//! scorer h_v: one score a word, from the word and its neighbours
+//! scorer h_v: one score for each word, from the word and its neighbours
 //!     hidden_j = relu(bias + Σ_o E[x_{j+o}] C_o),  o = −REACH..REACH, words outside the text count as 0
-//!     theta_j  = ⟨output, hidden_j⟩                no bias: it would not change which words are on top
+//!     theta_j  = ⟨output, hidden_j⟩                no bias: it would change no choice
 //!
-//! predictor f_u: one number a text, from the chosen words only, in no order
+//! predictor f_u: one number for each text, from the chosen words alone and not from their order
 //!     pooled   = (1/k) Σ_j z_j E[x_j]
 //!     hidden   = relu(bias + pooled W)
 //!     y        = ⟨output, hidden⟩ + shift
@@ -18,9 +18,9 @@
 use crate::adam::Weights;
 use crate::random::SplitMix64;
 
-/// Length of a word's embedding.
+/// Numbers in the embedding of a word.
 const EMBEDDING: usize = 32;
-/// Length of the hidden layers.
+/// Units in a hidden layer.
 const HIDDEN: usize = 32;
 /// Neighbours that the scorer sees on each side of a word.
 const REACH: usize = 2;
@@ -85,7 +85,7 @@ impl Scorer {
     pub fn backward(&mut self, words: &[u32], grad_theta: &[f32], weight: f32) {
         for (j, &grad) in grad_theta.iter().enumerate() {
             if grad != 0.0 {
-                self.backward_word(words, j, weight * grad); // few words: the layer's gradient is sparse
+                self.backward_word(words, j, weight * grad); // few words, because the layer's gradient is sparse
             }
         }
     }
@@ -157,8 +157,9 @@ impl Predictor {
         self.output(&self.hidden(&self.pooled(words, z, k)))
     }
 
-    /// Returns the loss (y − target)². Adds `weight` times its gradient to the weights' gradients; writes dz, its
-    /// gradient with respect to z, without `weight` and for every word: the layer asks what a change of choice would do.
+    /// Returns the loss (y − target)² and adds `weight` times its gradient to the weights' gradients. Writes dz, the
+    /// loss's gradient with respect to z, without the factor `weight`. dz covers words that are not chosen too, because
+    /// the layer needs to know how the loss would change if they were.
     pub fn backward(&mut self, words: &[u32], z: &[f32], k: f32, target: f32, weight: f32, dz: &mut [f32]) -> f32 {
         let pooled = self.pooled(words, z, k);
         let hidden = self.hidden(&pooled);
@@ -186,7 +187,7 @@ impl Predictor {
     }
 }
 
-/// The gradient in front of a relu layer whose output `hidden` met the weights `output`.
+/// The gradient at the input of a relu layer whose output `hidden` was multiplied by the weights `output`.
 fn through_relu(hidden: &[f32; HIDDEN], grad: f32, output: &[f32]) -> [f32; HIDDEN] {
     std::array::from_fn(|i| if hidden[i] > 0.0 { grad * output[i] } else { 0.0 })
 }
@@ -213,7 +214,7 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 mod tests {
     use super::*;
 
-    /// Small against relu's kinks, large against f32's rounding.
+    /// Small enough to cross few kinks of relu, and large enough for the rounding of f32.
     const STEP: f32 = 1e-3;
     const WORDS: [u32; 7] = [3, 1, 4, 1, 5, 0, 2];
     const VOCABULARY: usize = 6;
@@ -223,12 +224,12 @@ mod tests {
         (f(STEP) - f(-STEP)) / (2.0 * STEP)
     }
 
-    /// The small initial embeddings would leave all units next to their kinks.
+    /// With the small initial embeddings every unit would be close to its kink.
     fn enlarge(embedding: &mut Weights) {
         embedding.value.iter_mut().for_each(|x| *x *= 10.0);
     }
 
-    /// What kinks and rounding leave must be small over a tensor as a whole.
+    /// Kinks and rounding disturb single entries, so the error is compared over the tensor as a whole.
     fn check(name: &str, pairs: &[(f32, f32)]) {
         let error: f32 = pairs.iter().map(|(gradient, slope)| (gradient - slope).abs()).sum();
         let size: f32 = pairs.iter().map(|(_, slope)| slope.abs()).sum();

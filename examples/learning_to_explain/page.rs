@@ -1,19 +1,18 @@
-//! The page: results, curves, explained texts. One file, nothing loaded from elsewhere.
+//! The page: results, curves, explained texts.
 
 use std::error::Error;
 use std::path::Path;
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
+use report::{Chart, Line, RGBColor, Table, figure, legend};
 
 use crate::cli::Cli;
 use crate::corpus::{Corpus, Example};
-use crate::curves;
 use crate::data::Data;
 use crate::evaluation::{Explained, explain};
-use crate::results::{HEADER, Line};
-use crate::training::{Method, Model, Run};
+use crate::training::{Epoch, Method, Model, Run};
 
-/// How many held-out texts are shown.
+/// The number of held-out texts on the page.
 const SHOWN: usize = 16;
 
 pub struct Context<'a> {
@@ -21,79 +20,69 @@ pub struct Context<'a> {
     pub data: &'a Data,
     pub file: &'a Path,
     pub corpus: &'a Corpus<'a>,
-    pub results: &'a [Line],
+    pub results: &'a Table,
 }
 
-/// `runs`: every method with the first seed.
+/// `runs` has one run of each method, all with the first seed.
 pub fn render(context: &Context, runs: &[Run]) -> Result<String, Box<dyn Error>> {
     let k = context.cli.k;
-    let training = curves::draw(runs, |epoch| epoch.training)?;
-    let validation = curves::draw(runs, |epoch| epoch.validation)?;
+    let training = curves(runs, |epoch| epoch.training)?;
+    let validation = curves(runs, |epoch| epoch.validation)?;
     let explained = match runs.iter().find(|run| run.model.method == Method::ImplicitMle) {
         Some(run) => texts(context.corpus, &run.model)?,
         None => html! {},
     };
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "Learning to explain" }
-                style { (PreEscaped(include_str!("page.css"))) }
-            }
-            body { main {
-                h1 { "Learning to explain" }
-                p.lede {
-                    "Which " (k) " words of a text carry its score? A scorer picks them, a predictor sees nothing else, and "
-                    "Implicit MLE trains both through the choice."
-                }
-                h2 { "On held-out texts" }
-                (table(context.results))
-                p.note {
-                    @if context.cli.seeds > 1 { "Mean ± standard deviation over " (context.cli.seeds) " seeds, each with its own split. " }
-                    "Straight-through has the same noise, samples and steps as I-MLE. The valence lexicon lists words that carry feeling on their own: a proxy, not the truth about an explanation."
-                }
-                h2 { "Training" }
-                (legend(runs, k))
-                div.curves {
-                    figure { figcaption { "Training error" } (PreEscaped(training)) }
-                    figure { figcaption { "Validation error" } (PreEscaped(validation)) }
-                }
-                p.note {
-                    "Mean squared error in squared units of the score, seed " (context.cli.seed) ". Training choices are noisy, "
-                    "validation choices are not. A dot marks the epoch whose weights were kept."
-                }
-                h2 { "What the model read" }
-                p.note {
-                    "The first " (SHOWN) " texts of the test part, in the random order of the split. Marked: the chosen words, and by how much each one "
-                    span.raises { "raises" } " or " span.lowers { "lowers" } " the prediction."
-                }
-                (explained)
-                h2 { "Settings" }
-                (settings(context))
-            } }
+    let body = html! {
+        p.lede {
+            "Which " (k) " words of a text carry its score? A scorer picks them, a predictor sees nothing else, and "
+            "Implicit MLE trains both through the choice."
         }
+        h2 { "On held-out texts" }
+        (context.results)
+        p.note {
+            @if context.cli.seeds > 1 { "Mean ± standard deviation over " (context.cli.seeds) " seeds, each with its own split. " }
+            "Straight-through has the same noise, samples and steps as I-MLE. The valence lexicon lists words that carry feeling on their own: a proxy, not the truth about an explanation."
+        }
+        h2 { "Training" }
+        (legend(runs.iter().map(|run| (run.model.method.name(k), colour(run.model.method)))))
+        div.curves {
+            (figure("Training error", training))
+            (figure("Validation error", validation))
+        }
+        p.note {
+            "Mean squared error in squared units of the score, seed " (context.cli.seed) ". Training choices are noisy, "
+            "validation choices are not. A dot marks the epoch whose weights were kept."
+        }
+        h2 { "What the model read" }
+        p.note {
+            "The first " (SHOWN) " texts of the test part, in the random order of the split. Marked: the chosen words, and by how much each one "
+            span.raises { "raises" } " or " span.lowers { "lowers" } " the prediction."
+        }
+        (explained)
+        h2 { "Settings" }
+        (settings(context))
     };
-    Ok(page.into_string())
+    Ok(report::page("Learning to explain", body))
 }
 
-fn table(results: &[Line]) -> Markup {
-    html! {
-        div.scroll { table {
-            thead { tr { @for title in HEADER { th { (title) } } } }
-            tbody { @for line in results { tr { @for cell in line { td { (cell) } } } } }
-        } }
+/// One colour for each method, readable on a light and on a dark ground.
+fn colour(method: Method) -> RGBColor {
+    match method {
+        Method::AllWords => RGBColor(139, 148, 158),
+        Method::RandomWords => RGBColor(217, 142, 4),
+        Method::StraightThrough => RGBColor(168, 85, 247),
+        Method::ImplicitMle => RGBColor(14, 140, 200),
     }
 }
 
-fn legend(runs: &[Run], k: u32) -> Markup {
-    html! {
-        p.legend { @for run in runs {
-            @let plotters::style::RGBColor(r, g, b) = curves::colour(run.model.method);
-            span { i style=(format!("background:rgb({r},{g},{b})")) {} (run.model.method.name(k)) }
-        } }
-    }
+/// `error` of every run over the epochs. A dot marks the epoch whose weights were kept.
+fn curves(runs: &[Run], error: impl Fn(&Epoch) -> f32) -> Result<String, Box<dyn Error>> {
+    let line = |run: &Run| Line {
+        colour: colour(run.model.method),
+        points: (1..).zip(&run.epochs).map(|(x, epoch)| (f64::from(x), f64::from(error(epoch)))).collect(),
+        dot: Some(run.best),
+    };
+    Chart { x: "epoch", x_log: false, y_log: false, lines: runs.iter().map(line).collect() }.draw()
 }
 
 fn texts(corpus: &Corpus, model: &Model) -> Result<Markup, imle::Error> {

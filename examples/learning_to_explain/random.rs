@@ -1,11 +1,11 @@
-//! SplitMix64: the one generator behind the split, the initial weights and the order of the texts.
-//! Ten lines in any language, so that another program can make the very same split.
+//! SplitMix64, the generator of the split, the initial weights and the order of the texts. It takes ten lines in any
+//! language, so another program can make the same split.
 
 pub struct SplitMix64(u64);
 
 impl SplitMix64 {
-    /// Each use of a seed has a stream of its own, so that none shifts another: 1 the split, 2 the initial weights,
-    /// 3 the order of the training texts.
+    /// Each use of a seed has its own stream, so that no use shifts another. Stream 1 is for the split, 2 for the
+    /// initial weights, 3 for the order of the training texts.
     pub fn new(seed: u64, stream: u64) -> Self {
         let mut seeder = Self(seed);
         let base = seeder.next();
@@ -25,7 +25,7 @@ impl SplitMix64 {
         (self.next() >> 40) as f32 / (1 << 23) as f32 - 1.0
     }
 
-    /// Fisher–Yates from the last element to the second; the modulo's bias is below 2^-40 here.
+    /// Fisher–Yates from the last element to the second. The bias of the modulo is below 2^-40 here.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             let other = (self.next() % (last as u64 + 1)) as usize;

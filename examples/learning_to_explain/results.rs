@@ -1,23 +1,20 @@
-//! The table of results: one line a method, mean ± standard deviation over the seeds.
+//! The table of results: one line for each method, mean ± standard deviation over the seeds.
 
-use comfy_table::{CellAlignment, Table, presets};
+use report::Table;
 
 use crate::evaluation::Evaluation;
 use crate::training::Method;
 
-pub const HEADER: [&str; 5] = ["the predictor sees", "test MSE", "test R²", "words in lexicon", "÷ random"];
+const HEADER: [&str; 5] = ["the predictor sees", "test MSE", "test R²", "words in lexicon", "÷ random"];
 
-/// One cell for each column of `HEADER`.
-pub type Line = [String; 5];
-
-/// `evaluations`: seed after seed, each with `Method::ALL`.
-pub fn summarise(evaluations: &[Evaluation], k: u32) -> Vec<Line> {
+/// `evaluations` holds those of `Method::ALL` for the first seed, then for the next.
+pub fn summarise(evaluations: &[Evaluation], k: u32) -> Table {
     let seeds: Vec<&[Evaluation]> = evaluations.chunks_exact(Method::ALL.len()).collect();
     let random = Method::ALL.iter().position(|&method| method == Method::RandomWords);
     let line = |(number, method): (usize, &Method)| {
         let over_seeds = |of: &dyn Fn(&[Evaluation]) -> f64| seeds.iter().map(|seed| of(seed)).collect::<Vec<f64>>();
         let ratio = |seed: &[Evaluation]| random.map_or(f64::NAN, |r| seed[number].in_lexicon / seed[r].in_lexicon);
-        [
+        vec![
             method.name(k),
             spread(&over_seeds(&|seed| seed[number].mse), 3, ""),
             spread(&over_seeds(&|seed| seed[number].r2), 3, ""),
@@ -25,7 +22,7 @@ pub fn summarise(evaluations: &[Evaluation], k: u32) -> Vec<Line> {
             spread(&over_seeds(&ratio), 2, ""),
         ]
     };
-    Method::ALL.iter().enumerate().map(line).collect()
+    Table::new(&HEADER, Method::ALL.iter().enumerate().map(line).collect())
 }
 
 /// "mean ± standard deviation" (n − 1 in the denominator); the mean alone if there is one value.
@@ -40,16 +37,7 @@ fn spread(values: &[f64], digits: usize, unit: &str) -> String {
     }
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
     let deviation = (squares / (count - 1.0)).sqrt();
-    format!("{mean:.digits$} ±\u{a0}{deviation:.digits$}{unit}") // where a page breaks the line, not after ±
-}
-
-pub fn table(lines: &[Line]) -> String {
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(HEADER).add_rows(lines);
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    format!("{table}\n")
+    format!("{mean:.digits$} ±\u{a0}{deviation:.digits$}{unit}") // the page breaks no line after ±
 }
 
 #[cfg(test)]
@@ -57,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spread_of_one_and_of_many() {
+    fn one_value_has_no_deviation() {
         assert_eq!(spread(&[0.4249], 3, ""), "0.425");
         assert_eq!(spread(&[1.0, 2.0, 3.0], 1, "\u{a0}%"), "2.0 ±\u{a0}1.0\u{a0}%");
         assert_eq!(spread(&[f64::NAN], 1, ""), "–");

@@ -1,4 +1,4 @@
-//! The training loop: scorer, choice, predictor, and the way back.
+//! The training loop: scorer, choice, predictor, and the gradients back through all three.
 
 use imle::{Adaptive, Dz, Error, Imle, Key, Options, Rows, RowsMut, Shape, States, TopK};
 
@@ -11,10 +11,10 @@ use crate::random::SplitMix64;
 const BATCH: usize = 40;
 /// Adam's learning rate.
 const RATE: f32 = 5e-4;
-/// The straight-through scorer's rate, the best of 5e-6 to 5e-4 on validation texts: at 5e-4 its R² is .07 lower.
+/// The straight-through scorer's rate. It is the best of 5e-6 to 5e-4 on validation texts: at 5e-4, R² is .07 lower.
 const STRAIGHT_THROUGH_RATE: f32 = 5e-5;
 
-/// Which words the predictor sees, and what the scorer learns from.
+/// The choice of the words that the predictor sees, and of the gradient that the scorer learns from.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Method {
     AllWords,
@@ -36,7 +36,7 @@ impl Method {
         }
     }
 
-    /// Whether a scorer decides; if not, all words have the same score.
+    /// True if a scorer decides. If not, all words have the same score.
     pub fn learns_choice(self) -> bool {
         matches!(self, Method::StraightThrough | Method::ImplicitMle)
     }
@@ -48,7 +48,7 @@ pub struct Settings {
     pub samples: u32,
     pub epochs: u32,
     pub options: Options,
-    /// Whether the options' lambda is replaced at every step.
+    /// True if every step replaces the options' lambda.
     pub adaptive: bool,
 }
 
@@ -67,19 +67,19 @@ pub struct Model {
 /// Mean squared errors of one epoch, in squared units of the scores.
 #[derive(Clone, Copy)]
 pub struct Epoch {
-    /// Over the epoch's steps, on noisy choices and changing weights.
+    /// The mean over the epoch's steps, with noisy choices and changing weights.
     pub training: f32,
     pub validation: f32,
 }
 
 pub struct Run {
-    /// As it was after the epoch with the least validation error.
+    /// The model after the epoch with the least validation error.
     pub model: Model,
     pub epochs: Vec<Epoch>,
     pub best: usize,
 }
 
-/// Trains one model. `progress` hears of every epoch.
+/// Trains one model. Calls `progress` after every epoch.
 pub fn train(
     method: Method,
     settings: Settings,
@@ -122,7 +122,7 @@ impl Model {
         Self { method, settings, seed, n: corpus.longest, scorer, predictor, adaptive: Adaptive::default() }
     }
 
-    /// How many words of a text are chosen.
+    /// The number of words that are chosen from a text.
     pub fn k(&self, words: &[u32]) -> u32 {
         let words = words.len() as u32;
         if self.method == Method::AllWords { words } else { words.min(self.settings.k) }
@@ -138,7 +138,7 @@ impl Model {
         theta
     }
 
-    /// The layer for these texts: their number and their k are its shape.
+    /// The layer for these texts. Their number and their k make its shape.
     fn layer<'a>(&self, k_row: &'a [u32], samples: u32) -> Result<Imle<TopK<'a>>, Error> {
         let k = k_row.iter().copied().max().unwrap_or(0);
         let shape = Shape::new(k_row.len() as u32, self.n as u32, k, samples)?;
@@ -153,8 +153,8 @@ impl Model {
         texts.iter().map(|text| self.k(&text.words)).collect()
     }
 
-    /// The words chosen at test time, z `[B][N]`: MAP(theta), or k at random, as `row0`, the number of the first text,
-    /// says.
+    /// The words chosen at test time, z `[B][N]`: MAP(theta), or k random words. Those depend on `row0`, the number of
+    /// the first text.
     pub fn choose(&self, texts: &[&Example], row0: usize) -> Result<Vec<f32>, Error> {
         let theta = self.theta(texts);
         let k_row = self.k_row(texts);
@@ -171,7 +171,7 @@ impl Model {
         Ok(z)
     }
 
-    /// One step of Adam on a batch. Returns the sum of the texts' losses, each a mean over its samples.
+    /// One step of Adam on a batch. Returns the sum of the texts' losses, each of which is a mean over samples.
     fn step(&mut self, texts: &[&Example], step: u64) -> Result<f32, Error> {
         let samples = if self.method == Method::AllWords { 1 } else { self.settings.samples };
         let key = Key { seed: self.seed, step, row0: 0 };
@@ -184,7 +184,7 @@ impl Model {
         let mut z = vec![0.0; theta.len() * samples as usize];
         layer.sample(key, Rows::contiguous(&theta), States::z(&mut z), None, &mut work)?;
 
-        // The predictor, forward and backward: its own gradient, and dz.
+        // The predictor runs forward and backward. It adds to its own gradient and writes dz.
         let mut dz = vec![0.0; z.len()];
         let share = 1.0 / samples as f32;
         let mean = 1.0 / texts.len() as f32;
@@ -196,7 +196,8 @@ impl Model {
             loss += share * self.predictor.backward(words, z, k_row[row] as f32, *target, mean * share, dz);
         }
 
-        // Through the choice to theta. The layer takes dz of a text's own loss; the batch's mean comes after it.
+        // Through the choice to theta. The layer takes the dz of one text's loss. The factor 1/B of the batch's mean
+        // comes after the layer.
         if self.method.learns_choice() {
             let grad_theta = if self.method == Method::ImplicitMle {
                 self.implicit_gradient(key, &layer, &k_row, &theta, &dz, &mut work)?
@@ -214,7 +215,7 @@ impl Model {
         Ok(loss)
     }
 
-    /// The gradient that comes through the choice, with a lambda that this batch decides, if it is to adapt.
+    /// The gradient through the choice. An adaptive lambda is computed from this batch.
     fn implicit_gradient(
         &mut self,
         key: Key,

@@ -6,11 +6,11 @@ use std::ops::Range;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Word {
     pub lowercase: String,
-    /// Where the word stands in the text, in bytes.
+    /// The place of the word in the text, in bytes.
     pub place: Range<usize>,
 }
 
-/// A word is a longest run of letters, digits and apostrophes, less the apostrophes at its ends.
+/// A word is a run of letters, digits and apostrophes, without the apostrophes at its ends.
 pub fn words_of(text: &str) -> Vec<Word> {
     let mut words = Vec::new();
     let mut start = 0;
@@ -26,8 +26,8 @@ pub fn words_of(text: &str) -> Vec<Word> {
     words
 }
 
-/// Words seen at least twice in the texts it is built from, numbered from 1 by first appearance.
-/// All others share number 0, and what the networks learn for it is what a rare word is worth.
+/// The words that appear at least twice in the texts, numbered from 1 in the order of their first appearance. All other
+/// words share number 0, so the networks learn one value for every rare word.
 pub struct Vocabulary {
     numbers: HashMap<String, u32>,
 }
@@ -50,7 +50,7 @@ impl Vocabulary {
         Self { numbers }
     }
 
-    /// How many numbers there are, 0 included.
+    /// The count of numbers, 0 included.
     pub fn len(&self) -> usize {
         self.numbers.len() + 1
     }

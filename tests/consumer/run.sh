@@ -19,6 +19,29 @@ use() {
     for program in consumer_c consumer_cpp consumer_shared; do quietly "$tmp/$1/$program"; done
 }
 
+# The archive's own manifest repeats what ffi/Cargo.toml and Cargo.toml say.
+python3 - "$root" <<'PYTHON'
+import os, sys, tomllib
+root = sys.argv[1]
+def read(path):
+    with open(os.path.join(root, path), "rb") as file:
+        return tomllib.load(file)
+workspace, ffi, archive = read("Cargo.toml"), read("ffi/Cargo.toml"), read("ffi/archive/Cargo.toml")
+assert archive["features"] == ffi["features"], "other features than ffi/Cargo.toml"
+for profile, settings in archive["profile"].items():
+    assert settings == workspace["profile"][profile], f"profile {profile}: not as in Cargo.toml"
+for key in "edition", "rust-version", "license":
+    assert archive["package"][key] == workspace["workspace"]["package"][key], f"{key}: not as in Cargo.toml"
+def script(manifest, directory):
+    path = manifest["package"].get("build")
+    return path and os.path.normpath(os.path.join(root, directory, path))
+assert script(archive, "ffi/archive") == script(ffi, "ffi"), "another build script than that of ffi/Cargo.toml"
+assert set(archive["dependencies"]) == {"imle"} == set(ffi["dependencies"]), "the archive needs imle and nothing else"
+locked = {package["name"]: package.get("source") for package in read("ffi/archive/Cargo.lock")["package"]}
+assert locked == {"imle": None, "imle-archive": None}, f"its lock file names other crates: {locked}"
+PYTHON
+proved "ffi/archive/Cargo.toml has the features and profiles of the workspace, and no crate from a registry"
+
 quietly cmake -S "$root/ffi" -B "$tmp/build"
 quietly cmake --build "$tmp/build"
 quietly cmake --install "$tmp/build" --prefix "$tmp/elsewhere"
@@ -63,6 +86,22 @@ proved "add_subdirectory"
     tar -czf "$tmp/imle.tar.gz" --transform 's,^,imle/,' -T -)
 use fetch -DIMLE_FROM=fetch -DIMLE_ARCHIVE="$tmp/imle.tar.gz"
 proved "FetchContent"
+
+# offline COMMAND...: without a network, and with a cargo that has downloaded nothing.
+offline() {
+    CARGO_HOME=$tmp/cargo_home CARGO_TARGET_DIR=$tmp/offline RUSTUP_HOME=${RUSTUP_HOME:-$HOME/.rustup} \
+        quietly unshare --map-root-user --net "$@"
+}
+mkdir "$tmp/plain"
+tar -xzf "$tmp/imle.tar.gz" -C "$tmp/plain"
+offline "$tmp/plain/imle/ffi/archive.sh" "$tmp/plain/out"
+quietly cc -std=c99 -I"$root/include" "$here/consumer.c" "$tmp/plain/out/libimle.a" -o "$tmp/bare"
+quietly "$tmp/bare"
+offline cmake -S "$tmp/plain/imle/ffi" -B "$tmp/plain/build"
+offline cmake --build "$tmp/plain/build"
+cmp "$tmp/plain/out/libimle.a" "$tmp/plain/build/libimle.a"
+[[ ! -e $tmp/cargo_home/registry ]]
+proved "a plain source tree builds without a network and with an empty CARGO_HOME, by archive.sh and by CMake"
 
 quietly cmake -S "$root/ffi" -B "$tmp/generic" -DCMAKE_SYSTEM_NAME=Generic
 quietly cmake --build "$tmp/generic"

@@ -18,8 +18,8 @@ $cc $program ${start/%-T*/-T$here/small.ld} "$out/$target/release/libimle.a" -o 
 timeout 60 $emulate "$out/sensor_budget.elf" >"$out/sensor_budget.board.txt" 2>&1 </dev/null
 diff "$out/sensor_budget.txt" "$out/sensor_budget.board.txt"
 
-cargo build --quiet --release --example sensor_budget --example sensor_budget_plot
-"$built/release/examples/sensor_budget" | diff <(tail -n +2 "$out/sensor_budget.txt") -
+cargo build --quiet --release -p sensor_budget
+"$built/release/sensor_budget" | diff <(tail -n +2 "$out/sensor_budget.txt") -
 echo "learning on the device: $(wc -l <"$out/sensor_budget.txt") lines, the same on $target, on the host and in Rust"
 
 # The program prints how much RAM it needs; the linked file must agree.
@@ -44,6 +44,14 @@ awk '/^```/ { fence = !fence; text = /text/; next } fence && text' $here/README.
   while read -r line; do
     grep -qxF -- "$line" <(sed 's/^ *//' "$out/sensor_budget.txt") || { echo "$here/README.md says what is not printed: $line"; exit 1; }
   done
-"$built/release/examples/sensor_budget_plot" "$out/sensor_budget.svg" <"$out/sensor_budget.txt"
+"$built/release/sensor_budget_plot" "$out/sensor_budget.svg" <"$out/sensor_budget.txt"
 cmp "$out/sensor_budget.svg" $here/sensor_budget.svg
 echo "ok: the README's table, transcript and figure are of this run"
+
+for arguments in surprise --surprise 'cross-validate surprise'; do
+  # shellcheck disable=SC2086 # words
+  "$built/release/sensor_budget" $arguments >"$out/refused.txt" 2>&1 && exit 1 || [[ $? == 2 ]]
+  grep -q "unexpected argument\|unrecognized subcommand" "$out/refused.txt"
+done
+"$built/release/sensor_budget" --help | grep -q cross-validate
+echo "ok: --help is help, and unknown arguments are refused with exit code 2"

@@ -9,7 +9,8 @@ use crate::tecator::CHANNELS;
 
 pub const STEPS: u64 = 1000;
 
-/// Implicit MLE from θ = 0; `show` is given the predictor at steps 0, 1, 2, 4, … and at the last. Returns θ, too.
+/// Implicit MLE from θ = 0. Calls `show` with the predictor at steps 0, 1, 2, 4, … and after the last. Returns θ and the
+/// predictor.
 pub fn learn<const K: usize>(
     covariances: &Covariances,
     lambda: f32,
@@ -33,7 +34,7 @@ pub fn learn<const K: usize>(
     Ok((theta, predictor))
 }
 
-/// The predictor at test time: the K best scores.
+/// The predictor at test time: it reads the channels with the K best scores.
 fn best<const K: usize>(
     layer: &fixed::TopK<CHANNELS, K>,
     covariances: &Covariances,
@@ -42,7 +43,7 @@ fn best<const K: usize>(
     Ok(Predictor::new(covariances, channels(&layer.map(theta)?)))
 }
 
-/// All subsets are equally likely: θ = 0.
+/// θ = 0, so all subsets are equally likely.
 pub fn random<const K: usize>(covariances: &Covariances, draw: u64) -> Result<Predictor, Error> {
     let layer = fixed::TopK::<CHANNELS, K>::new(Options::default())?;
     let [z] = layer.sample::<1>(Key { seed: 0, step: draw, row0: 0 }, &[0.0; CHANNELS])?;
@@ -53,7 +54,7 @@ pub fn evenly_spaced<const K: usize>(covariances: &Covariances, offset: usize) -
     Predictor::new(covariances, (0..K).map(|t| offset + t * (CHANNELS / K)).collect())
 }
 
-/// One channel after the other: that which lowers the loss most.
+/// Adds one channel after the other, each time the one that lowers the loss most.
 pub fn forward<const K: usize>(covariances: &Covariances) -> Predictor {
     let mut chosen = Vec::new();
     for _ in 0..K {
@@ -64,6 +65,6 @@ pub fn forward<const K: usize>(covariances: &Covariances) -> Predictor {
     Predictor::new(covariances, chosen)
 }
 
-fn channels<const K: usize>(z: &fixed::Chosen<K>) -> Vec<usize> {
+fn channels(z: &[u32]) -> Vec<usize> {
     z.iter().map(|&i| i as usize).collect()
 }

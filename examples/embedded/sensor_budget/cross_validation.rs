@@ -1,4 +1,4 @@
-//! Five-fold cross-validation on the training spectra: what ridge and λ are chosen by.
+//! Five-fold cross-validation on the training spectra: it chose the ridge and λ.
 
 use imle::Error;
 
@@ -20,7 +20,7 @@ pub fn print(training: &[Spectrum]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Of what each part of the spectra is predicted to be from the others.
+/// R² when each part of the spectra is predicted from the others.
 fn r_squared<const K: usize>(training: &[Spectrum], ridge: f32, lambda: f32) -> Result<f32, Error> {
     let mut residual = 0.0;
     for fold in 0..FOLDS {

@@ -1,19 +1,22 @@
-//! The Rust twin of the firmware `sensor_budget.c`, which tells what is learnt and how. It prints the same text, bit for
-//! bit, but for the line on RAM.
+//! The Rust twin of the firmware `sensor_budget.c`, which explains the problem and the method. It prints the same text,
+//! bit for bit, except for the line about RAM.
 //!
-//! `cargo run --release --example sensor_budget -- cross-validate` compares ridges and λ on the training spectra alone.
+//! `cargo run --release -p sensor_budget -- cross-validate` compares ridges and λ on the training spectra alone.
 
 mod choice;
 mod cross_validation;
 mod regression;
 mod tecator;
 
+use std::process::ExitCode;
+
+use clap::Command;
 use imle::Error;
 
 use crate::regression::{Covariances, Predictor};
 use crate::tecator::{CHANNELS, Spectrum, spectra};
 
-/// It and λ are the best for both k in cross-validation.
+/// This ridge and this λ were the best for both k in cross-validation.
 const RIDGE: f32 = 1e-5;
 const LAMBDA: f32 = 10.0;
 const SEEDS: u64 = 5;
@@ -52,7 +55,7 @@ impl Report {
         Ok(())
     }
 
-    /// A row of the table in the README.
+    /// Prints a row of the table in the README.
     fn row(&self, k: usize, method: &str, predictors: &[Predictor]) {
         let mean = |spectra: &[Spectrum]| mean(predictors.iter().map(|p| p.r_squared(spectra)).collect());
         println!("| {k} | {method} | {} | {} |", mean(&self.training), mean(&self.test));
@@ -66,7 +69,7 @@ impl Report {
     }
 }
 
-/// Four decimals, rounded half up.
+/// Four decimals. A half is rounded away from zero.
 fn decimal(value: f32) -> String {
     let scaled = (value.abs() * 10000.0 + 0.5) as u32;
     format!("{}{}.{:04}", if value < 0.0 { "-" } else { "" }, scaled / 10000, scaled % 10000)
@@ -88,11 +91,20 @@ fn mean(values: Vec<f32>) -> String {
     }
 }
 
-fn main() -> Result<(), Error> {
+fn main() -> ExitCode {
+    let cross_validate = Command::new("cross-validate").about("Compares ridges and lambda on the training spectra");
+    let command = Command::new("sensor_budget")
+        .about("Learns which 4 and which 8 channels of a spectrometer predict fat best, and prints what the firmware prints")
+        .subcommand(cross_validate);
+    let result = match command.get_matches().subcommand_name() {
+        Some(_) => cross_validation::print(&spectra().0),
+        None => compare(),
+    };
+    report::exit(result.map_err(|error| error.to_string()))
+}
+
+fn compare() -> Result<(), Error> {
     let (training, test) = spectra();
-    if std::env::args().nth(1).as_deref() == Some("cross-validate") {
-        return cross_validation::print(&training);
-    }
     let covariances = Covariances::new(&training, RIDGE);
     let mut report = Report { training, test, covariances, hash: 2_166_136_261 };
     report.compare::<4>()?;

@@ -1,24 +1,28 @@
-//! Draws what the firmware prints: `sensor_budget | cargo run --release --example sensor_budget_plot -- FILE.svg`.
+//! Draws the figure from the text that the firmware and its Rust twin print:
+//! `cargo run --release -p sensor_budget | cargo run --release -p sensor_budget --bin sensor_budget_plot -- FILE.svg`.
 
 mod tecator;
 
 use std::error::Error;
 use std::io::stdin;
+use std::process::ExitCode;
 
+use clap::{Arg, Command};
 use plotters::coord::Shift;
 use plotters::prelude::*;
+use report::mesh;
 
 use crate::tecator::{CHANNELS, FAT, spectra};
 
 const SIZE: (u32, u32) = (860, 620);
 const TEXT: i32 = 15;
 
-/// The first seed's way for one k.
+/// The course of the first seed for one k.
 struct Curve {
     k: u32,
-    /// Step and training error.
+    /// Steps and their training errors.
     points: Vec<(f32, f32)>,
-    /// At the last step.
+    /// The channels that are chosen after the last step.
     channels: Vec<usize>,
 }
 
@@ -28,7 +32,7 @@ impl Curve {
     }
 }
 
-/// From lines `k = 4` and `step   32: training error 0.0508, channels 28 32 38 47`.
+/// Reads lines such as `k = 4` and `step   32: training error 0.0508, channels 28 32 38 47`.
 fn parse(transcript: &str) -> Option<Vec<Curve>> {
     let mut curves: Vec<Curve> = Vec::new();
     for line in transcript.lines() {
@@ -45,23 +49,20 @@ fn parse(transcript: &str) -> Option<Vec<Curve>> {
     (!curves.is_empty()).then_some(curves)
 }
 
-/// In nm: the channels lie evenly on 850 to 1050.
+/// In nm. The channels are spread evenly from 850 to 1050.
 fn wavelength(channel: usize) -> f32 {
     850.0 + 200.0 * channel as f32 / (CHANNELS - 1) as f32
 }
 
-/// Spectra, darker with more fat, and the chosen channels.
+/// Draws the spectra, darker where there is more fat, and the chosen channels.
 fn draw_channels(area: &DrawingArea<SVGBackend, Shift>, curves: &[Curve]) -> Result<(), Box<dyn Error>> {
     let mut chart = ChartBuilder::on(area)
         .margin(8)
         .x_label_area_size(42)
         .y_label_area_size(58)
         .build_cartesian_2d(848.0f32..1052.0, 1.8f32..5.8)?;
-    chart
-        .configure_mesh()
+    mesh(&mut chart)
         .disable_mesh()
-        .axis_style(BLACK.mix(0.4))
-        .label_style(("sans-serif", TEXT))
         .x_desc("wavelength, nm")
         .x_label_formatter(&|x| format!("{x:.0}"))
         .y_desc("absorbance")
@@ -86,20 +87,14 @@ fn draw_channels(area: &DrawingArea<SVGBackend, Shift>, curves: &[Curve]) -> Res
     Ok(())
 }
 
-/// Training error over the steps.
+/// Draws the training error over the steps.
 fn draw_curves(area: &DrawingArea<SVGBackend, Shift>, curves: &[Curve]) -> Result<(), Box<dyn Error>> {
     let mut chart = ChartBuilder::on(area)
         .margin(8)
         .x_label_area_size(42)
         .y_label_area_size(58)
         .build_cartesian_2d((1f32..1100.0).log_scale(), (0.02f32..1.0).log_scale())?;
-    chart
-        .configure_mesh()
-        .disable_x_mesh()
-        .light_line_style(TRANSPARENT)
-        .bold_line_style(BLACK.mix(0.12))
-        .axis_style(BLACK.mix(0.4))
-        .label_style(("sans-serif", TEXT))
+    mesh(&mut chart)
         .x_desc("step")
         .x_label_formatter(&|x| format!("{x:.0}"))
         .y_desc("training error, 1 − R²")
@@ -113,10 +108,18 @@ fn draw_curves(area: &DrawingArea<SVGBackend, Shift>, curves: &[Curve]) -> Resul
     Ok(())
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let file = std::env::args().nth(1).ok_or("sensor_budget_plot FILE.svg <transcript")?;
-    let curves = parse(&std::io::read_to_string(stdin())?).ok_or("this is not what sensor_budget prints")?;
-    let area = SVGBackend::new(&file, SIZE).into_drawing_area();
+fn main() -> ExitCode {
+    let file = Arg::new("FILE.svg").required(true).help("The figure to write");
+    let command = Command::new("sensor_budget_plot").about("Draws what sensor_budget prints, from standard input");
+    let matches = command.arg(file).get_matches();
+    let file = matches.get_one::<String>("FILE.svg").expect("it is required");
+    report::exit(draw(file).map_err(|error| error.to_string()))
+}
+
+fn draw(file: &str) -> Result<(), Box<dyn Error>> {
+    let text = std::io::read_to_string(stdin())?;
+    let curves = parse(&text).ok_or("standard input is not the output of sensor_budget")?;
+    let area = SVGBackend::new(file, SIZE).into_drawing_area();
     area.fill(&WHITE)?;
     let (above, below) = area.split_vertically(340);
     draw_channels(&above, &curves)?;

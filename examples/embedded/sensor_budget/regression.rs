@@ -1,11 +1,11 @@
-//! Least squares on chosen channels, from covariances: the same operations in the same order as in `regression.c`,
-//! where they are explained.
+//! Least squares on chosen channels, from covariances. The operations and their order are those of `regression.c`, which
+//! explains them.
 
 use std::array::from_fn;
 
 use crate::tecator::{CHANNELS, FAT, Spectrum};
 
-/// Covariances times the square of the number of spectra, `gram` with the ridge on its diagonal.
+/// Covariances times the square of the number of spectra. `gram` has the ridge on its diagonal.
 pub struct Covariances {
     mean: [f32; CHANNELS + 1],
     gram: Vec<[f32; CHANNELS]>,
@@ -14,14 +14,14 @@ pub struct Covariances {
 }
 
 impl Covariances {
-    /// The ridge is for a spectrum, in squared units of absorbance.
+    /// `ridge` is per spectrum, in squared units of absorbance.
     pub fn new(spectra: &[Spectrum], ridge: f32) -> Self {
         let sum = |i: usize| spectra.iter().map(|reading| i64::from(reading[i])).sum::<i64>();
         let covariance = |i: usize, j: usize| {
             let products: i64 = spectra.iter().map(|reading| i64::from(reading[i]) * i64::from(reading[j])).sum();
             (spectra.len() as i64 * products - sum(i) * sum(j)) as f32
         };
-        let ridge = 1e8 * ridge * spectra.len() as f32; // absorbance comes in 10⁻⁴
+        let ridge = 1e8 * ridge * spectra.len() as f32; // the readings are in units of 10⁻⁴
         let diagonal = |i, j| if i == j { ridge } else { 0.0 };
         Covariances {
             mean: from_fn(|i| sum(i) as f32 / spectra.len() as f32),
@@ -31,7 +31,7 @@ impl Covariances {
         }
     }
 
-    /// The weights of the chosen channels, and dz.
+    /// Returns the weights of the chosen channels, and dz.
     pub fn regress(&self, chosen: &[usize]) -> (Vec<f32>, [f32; CHANNELS]) {
         let k = chosen.len();
         let mut rows: Vec<[f32; CHANNELS]> = Vec::new();

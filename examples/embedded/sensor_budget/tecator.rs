@@ -8,7 +8,7 @@ pub const FAT: usize = CHANNELS;
 /// Absorbances in 10⁻⁴, then fat in 0.1 %.
 pub type Spectrum = [u16; CHANNELS + 1];
 
-/// For training, for the test.
+/// The training spectra and the test spectra.
 pub fn spectra() -> (Vec<Spectrum>, Vec<Spectrum>) {
     let spectrum = |line: &str| {
         let mut values = line.split(',').map(|value| value.parse().expect("tecator.csv has numbers below 65536"));

@@ -1,9 +1,10 @@
-//! Jobs over all cores.
+//! Runs jobs on all cores.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// The results of jobs 0..count, in this order. Each job is computed by one thread, so their number changes nothing.
+/// Returns the results of jobs 0..count in this order. One thread computes each job, so the number of threads changes no
+/// result.
 pub fn in_parallel<T: Send>(count: usize, job: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let next = AtomicUsize::new(0);
     let take_jobs = || {
