@@ -1,8 +1,9 @@
-//! p(z; θ) ∝ exp(⟨z, θ⟩/T) itself: log-partition, marginals, entropy, log-probability, KL divergence, samples and the
-//! product with the covariance, in closed form (one-hot: softmax; k-subsets: Ahmed, Zeng, Niepert, Van den
+//! The distribution p(z; θ) ∝ exp(⟨z, θ⟩/T) itself, in closed form: log-partition, marginals, entropy, log-probability, KL
+//! divergence, samples and the product with the covariance (one-hot: softmax; k-subsets: Ahmed, Zeng, Niepert, Van den
 //! Broeck 2023).
 
 mod argmax;
+mod polynomials;
 mod tilt;
 mod top_k;
 
@@ -14,8 +15,8 @@ use crate::rows::{block_mut, check_finite, check_length, check_scores, for_rows}
 use crate::states::{Lists, State};
 use crate::{Argument, Error, Key, MapSolver, Rows, Rule, Shape, States};
 
-/// A constraint set with a distribution in closed form: [`TopK`](crate::TopK), O(nk) a row, and
-/// [`Argmax`](crate::Argmax), O(n).
+/// A constraint set whose distribution has a closed form: [`TopK`](crate::TopK) takes O(nk) a row,
+/// [`Argmax`](crate::Argmax) O(n).
 pub trait Distribution: MapSolver {
     #[doc(hidden)]
     type Row<'a>: RowDistribution<'a>;
@@ -24,28 +25,28 @@ pub trait Distribution: MapSolver {
     #[doc(hidden)]
     fn workspace_len(shape: Shape) -> Option<usize>;
 
-    /// The distribution of row b, whose θ is good.
+    /// The distribution of row b. θ and the length of `work` were checked.
     #[doc(hidden)]
     fn row<'a>(&self, b: usize, theta: &'a [f32], temperature: f32, work: &'a mut [f32]) -> Self::Row<'a>;
 }
 
-/// The distribution of one row.
+/// The distribution p of one row. It has memory for the marginals of a distribution r over states.
 #[doc(hidden)]
 pub trait RowDistribution<'a> {
     /// A.
     fn log_partition(&self) -> f32;
-    /// μ.
+    /// μ; from now on r = p.
     fn marginals(&mut self) -> &[f32];
-    /// H, after `marginals`.
-    fn entropy(&self) -> f32;
-    /// v ← Cov_p(z) v.
+    /// From now on r is certain of the state that `write_state` writes.
+    fn hold(&mut self, write_state: impl FnOnce(&mut [f32]));
+    /// From now on p is the distribution of `theta`, while r stays.
+    fn replace(&mut self, theta: &'a [f32]);
+    /// −Σ_z r(z) ln p(z) ≥ 0: the entropy of p for r = p, and −ln p(z) where r is certain of z.
+    fn cross_entropy(&self) -> f32;
+    /// v ← Cov_p(z) v. Forgets r.
     fn covariance(&mut self, v: &mut [f32]);
-    /// A state, valid until the next call, from the stream's next words.
+    /// A state z ~ p, from the stream's next words, valid until the next call. Forgets r.
     fn draw(&mut self, stream: &mut Stream) -> &[f32];
-    /// ln p of the state that `state` writes.
-    fn log_prob(&mut self, state: impl FnOnce(&mut [f32])) -> f32;
-    /// KL(p_θ ‖ p_other). Afterwards this is the distribution of `other`.
-    fn kl(&mut self, other: &'a [f32]) -> f32;
 }
 
 /// The exact distribution of every row of a batch, for a temperature T > 0 (β = 1/T).
@@ -58,7 +59,7 @@ pub struct Exact<D> {
     pub(crate) temperature: f32,
 }
 
-/// What [`Exact::marginals`] writes; leave out what is not wanted.
+/// The outputs of [`Exact::marginals`]. None leaves an output out.
 #[derive(Debug, Default)]
 pub struct Moments<'a> {
     /// The marginals μ = `E_p[z]`, `[B][N]`.
@@ -96,7 +97,7 @@ impl<D: Distribution> Exact<D> {
     ///
     /// # Errors
     /// Argument errors before anything is written; [`Error::NonFinite`] and [`Error::Infeasible`] with the first bad
-    /// row. The same for every method below.
+    /// row. The same holds for every method below.
     pub fn marginals(&self, theta: Rows<'_>, mut out: Moments<'_>, work: &mut [f32]) -> Result<(), Error> {
         let (shape, theta) = (self.shape, theta.check(Argument::Theta, self.shape)?);
         if out.marginals.is_none() && out.log_partition.is_none() && out.entropy.is_none() {
@@ -116,7 +117,7 @@ impl<D: Distribution> Exact<D> {
             if let Some(marginals) = &mut out.marginals {
                 copy(mu, block_mut(marginals, b * shape.n(), shape.n()));
             }
-            set(&mut out.entropy, b, || row.entropy());
+            set(&mut out.entropy, b, || row.cross_entropy());
             Ok(())
         })
     }
@@ -142,8 +143,8 @@ impl<D: Distribution> Exact<D> {
         })
     }
 
-    /// z_s ~ p(·; θ), s = 1..S: exact samples, where perturb-and-MAP of k-subsets is close. Row b uses the words of
-    /// (seed, step, row0 + b), hashed with constants of their own: independent of the noise of any key.
+    /// z_s ~ p(·; θ), s = 1..S. These samples are exact, while perturb-and-MAP only comes close to p for k-subsets. Row b
+    /// uses the words of (seed, step, row0 + b), hashed with constants of their own: independent of the noise of any key.
     ///
     /// # Errors
     /// As [`marginals`](Exact::marginals).
@@ -189,7 +190,8 @@ impl<D: Distribution> Exact<D> {
             let mut row = self.distribution.row(b, theta, self.temperature, work);
             let out = block_mut(log_prob, b * shape.samples(), shape.samples());
             for (s, out) in out.iter_mut().enumerate() {
-                *out = row.log_prob(|z| lists.write(s, z));
+                row.hold(|z| lists.write(s, z));
+                *out = -row.cross_entropy();
             }
             Ok(())
         })
@@ -209,7 +211,10 @@ impl<D: Distribution> Exact<D> {
             check_scores(Argument::ThetaOther, other)?;
             check_feasible(&self.distribution, b, other)?;
             let mut row = self.row(b, theta, work)?;
-            kl.get_mut(b).into_iter().for_each(|kl| *kl = row.kl(other));
+            row.marginals();
+            let entropy = row.cross_entropy();
+            row.replace(other);
+            kl.get_mut(b).into_iter().for_each(|kl| *kl = (row.cross_entropy() - entropy).max(0.0));
             Ok(())
         })
     }

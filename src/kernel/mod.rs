@@ -2,12 +2,10 @@
 
 pub(crate) mod argmax;
 pub(crate) mod elementwise;
+pub(crate) mod exact;
 pub(crate) mod few;
-pub(crate) mod horner;
 pub(crate) mod level;
-pub(crate) mod odds;
 pub(crate) mod perturbed_select;
-pub(crate) mod polynomial;
 pub(crate) mod select;
 mod shortlist;
 pub(crate) mod streaming;
