@@ -92,23 +92,28 @@ fn for_each_negative<L: Level>(odds: &[f32], mut each: impl FnMut(usize)) {
 /// `rare_tails` ← |odds| of the coins whose odds are negative, in their order.
 #[inline(always)]
 pub(crate) fn gather_negative<L: Level>(odds: &[f32], rare_tails: &mut [f32]) {
-    let mut to = rare_tails.iter_mut();
+    let mut count = 0;
     for_each_negative::<L>(odds, |i| {
-        if let (Some(r), Some(to)) = (odds.get(i), to.next()) {
+        if let (Some(r), Some(to)) = (odds.get(i), rare_tails.get_mut(count)) {
             *to = r.abs();
         }
+        count += 1;
     });
-    debug_assert!(to.next().is_none(), "as many coins have negative odds as there is room for");
+    debug_assert_eq!(count, rare_tails.len());
 }
 
 /// The same, and the v of these coins.
 #[inline(always)]
 pub(crate) fn gather_negative_with<L: Level>(odds: &[f32], v: &[f32], rare_tails: &mut [f32], rare_v: &mut [f32]) {
-    let mut to = rare_tails.iter_mut().zip(rare_v);
+    let mut count = 0;
     for_each_negative::<L>(odds, |i| {
-        if let (Some(r), Some(v), Some((to, to_v))) = (odds.get(i), v.get(i), to.next()) {
-            (*to, *to_v) = (r.abs(), *v);
+        if let (Some(r), Some(to)) = (odds.get(i), rare_tails.get_mut(count)) {
+            *to = r.abs();
         }
+        if let (Some(v), Some(to)) = (v.get(i), rare_v.get_mut(count)) {
+            *to = *v;
+        }
+        count += 1;
     });
-    debug_assert!(to.next().is_none(), "as many coins have negative odds as there is room for");
+    debug_assert_eq!(count, rare_tails.len());
 }

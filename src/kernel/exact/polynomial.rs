@@ -62,7 +62,7 @@ fn times<const N: usize>(a: &[f32; N], b: &[f32; N]) -> [f32; N] {
 fn load_positive<const N: usize>(odds: &[f32]) -> [f32; N] {
     let mut block = load(odds);
     for r in &mut block {
-        *r = if *r > 0.0 { *r } else { 0.0 };
+        *r = if r.is_sign_negative() { 0.0 } else { *r };
     }
     block
 }
