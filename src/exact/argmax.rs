@@ -19,41 +19,21 @@ pub struct Softmax<'a> {
     max: f32,
     /// Z ≥ 1.
     total: f32,
-    /// e^{y_i}, then whatever was asked for.
+    /// The marginals of a distribution over states, or scratch.
     values: &'a mut [f32],
 }
 
 impl<'a> Softmax<'a> {
     fn new(theta: &'a [f32], temperature: f32, values: &'a mut [f32]) -> Self {
         let mut row = Softmax { theta, temperature, max: 0.0, total: 1.0, values };
-        row.normalise();
+        row.replace(theta);
         row
     }
 
-    fn normalise(&mut self) {
-        self.max = self.theta.get(argmax(self.theta)).copied().unwrap_or_default();
-        self.total = CompensatedSum::of(self.theta.iter().map(|&t| exp_negative(self.y(t)))).value();
-    }
-
-    /// y ≤ 0.
-    fn y(&self, theta: f32) -> f32 {
-        (theta - self.max) / self.temperature
-    }
-
-    /// −Σ_i r_i ln p(i) for the r in `values`.
-    fn cross_entropy(&self) -> f32 {
-        let mut sum = CompensatedSum::default();
-        sum.add(ln(self.total));
-        for (&theta, &r) in self.theta.iter().zip(self.values.iter()) {
-            let y = self.y(theta);
-            if r > 0.0 {
-                if y.is_infinite() {
-                    return f32::INFINITY;
-                }
-                sum.add(-y * r);
-            }
-        }
-        sum.value().max(0.0)
+    /// y_i ≤ 0 of all coordinates.
+    fn y(&self) -> impl Iterator<Item = f32> + use<'a> {
+        let (max, temperature) = (self.max, self.temperature);
+        self.theta.iter().map(move |&theta| (theta - max) / temperature)
     }
 }
 
@@ -63,15 +43,36 @@ impl<'a> RowDistribution<'a> for Softmax<'a> {
     }
 
     fn marginals(&mut self) -> &[f32] {
-        for (value, &theta) in self.values.iter_mut().zip(self.theta) {
-            *value = exp_negative((theta - self.max) / self.temperature);
+        let y = self.y();
+        for (value, y) in self.values.iter_mut().zip(y) {
+            *value = exp_negative(y);
         }
         divide(self.values, self.total);
         self.values
     }
 
-    fn entropy(&self) -> f32 {
-        self.cross_entropy()
+    fn hold(&mut self, write_state: impl FnOnce(&mut [f32])) {
+        write_state(self.values);
+    }
+
+    fn replace(&mut self, theta: &'a [f32]) {
+        self.theta = theta;
+        self.max = theta.get(argmax(theta)).copied().unwrap_or_default();
+        self.total = CompensatedSum::of(self.y().map(exp_negative)).value();
+    }
+
+    fn cross_entropy(&self) -> f32 {
+        let mut sum = CompensatedSum::default();
+        sum.add(ln(self.total));
+        for (y, &r) in self.y().zip(self.values.iter()) {
+            if r > 0.0 {
+                if y.is_infinite() {
+                    return f32::INFINITY;
+                }
+                sum.add(-y * r);
+            }
+        }
+        sum.value().max(0.0)
     }
 
     /// Cov v = μ (v − ⟨μ, v⟩).
@@ -86,8 +87,9 @@ impl<'a> RowDistribution<'a> for Softmax<'a> {
     /// The Gumbel-max trick: argmax(y + ε) ~ p, with both of the noise's tails.
     fn draw(&mut self, stream: &mut Stream) -> &[f32] {
         Sampler::Gumbel.draw(stream, self.values);
-        for (score, &theta) in self.values.iter_mut().zip(self.theta) {
-            *score += (theta - self.max) / self.temperature;
+        let y = self.y();
+        for (score, y) in self.values.iter_mut().zip(y) {
+            *score += y;
         }
         let chosen = argmax(self.values);
         self.values.fill(0.0);
@@ -95,19 +97,6 @@ impl<'a> RowDistribution<'a> for Softmax<'a> {
             *z = 1.0;
         }
         self.values
-    }
-
-    fn log_prob(&mut self, state: impl FnOnce(&mut [f32])) -> f32 {
-        state(self.values);
-        -self.cross_entropy()
-    }
-
-    fn kl(&mut self, other: &'a [f32]) -> f32 {
-        self.marginals();
-        let entropy = self.cross_entropy();
-        self.theta = other;
-        self.normalise();
-        (self.cross_entropy() - entropy).max(0.0)
     }
 }
 

@@ -3,8 +3,8 @@
 use crate::noise::Stream;
 use crate::{MapSolver, Shape};
 
-/// A constraint set with a distribution in closed form: [`TopK`](crate::TopK), O(nk) a row, and
-/// [`Argmax`](crate::Argmax), O(n).
+/// A constraint set whose distribution has a closed form: [`TopK`](crate::TopK) takes O(nk) a row,
+/// [`Argmax`](crate::Argmax) O(n).
 pub trait Distribution: MapSolver {
     #[doc(hidden)]
     type Row<'a>: RowDistribution<'a>;
@@ -13,26 +13,26 @@ pub trait Distribution: MapSolver {
     #[doc(hidden)]
     fn workspace_len(shape: Shape) -> Option<usize>;
 
-    /// The distribution of row b, whose θ is good.
+    /// The distribution of row b. θ and the length of `work` were checked.
     #[doc(hidden)]
     fn row<'a>(&self, b: usize, theta: &'a [f32], temperature: f32, work: &'a mut [f32]) -> Self::Row<'a>;
 }
 
-/// The distribution of one row.
+/// The distribution p of one row. It has memory for the marginals of a distribution r over states.
 #[doc(hidden)]
 pub trait RowDistribution<'a> {
     /// A.
     fn log_partition(&self) -> f32;
-    /// μ.
+    /// μ; from now on r = p.
     fn marginals(&mut self) -> &[f32];
-    /// H, after `marginals`.
-    fn entropy(&self) -> f32;
-    /// v ← Cov_p(z) v.
+    /// From now on r is certain of the state that `write_state` writes.
+    fn hold(&mut self, write_state: impl FnOnce(&mut [f32]));
+    /// From now on p is the distribution of `theta`, while r stays.
+    fn replace(&mut self, theta: &'a [f32]);
+    /// −Σ_z r(z) ln p(z) ≥ 0: the entropy of p for r = p, and −ln p(z) where r is certain of z.
+    fn cross_entropy(&self) -> f32;
+    /// v ← Cov_p(z) v. Forgets r.
     fn covariance(&mut self, v: &mut [f32]);
-    /// A state, valid until the next call, from the stream's next words.
+    /// A state z ~ p, from the stream's next words, valid until the next call. Forgets r.
     fn draw(&mut self, stream: &mut Stream) -> &[f32];
-    /// ln p of the state that `state` writes.
-    fn log_prob(&mut self, state: impl FnOnce(&mut [f32])) -> f32;
-    /// KL(p_θ ‖ p_other). Afterwards this is the distribution of `other`.
-    fn kl(&mut self, other: &'a [f32]) -> f32;
 }

@@ -21,7 +21,7 @@ pub struct Exact<D> {
     pub(crate) temperature: f32,
 }
 
-/// What [`Exact::marginals`] writes; leave out what is not wanted.
+/// The outputs of [`Exact::marginals`]. None leaves an output out.
 #[derive(Debug, Default)]
 pub struct Moments<'a> {
     /// The marginals μ = `E_p[z]`, `[B][N]`.
@@ -59,7 +59,7 @@ impl<D: Distribution> Exact<D> {
     ///
     /// # Errors
     /// Argument errors before anything is written; [`Error::NonFinite`] and [`Error::Infeasible`] with the first bad
-    /// row. The same for every method below.
+    /// row. The same holds for every method below.
     pub fn marginals(&self, theta: Rows<'_>, mut out: Moments<'_>, work: &mut [f32]) -> Result<(), Error> {
         let (shape, theta) = (self.shape, theta.check(Argument::Theta, self.shape)?);
         if out.marginals.is_none() && out.log_partition.is_none() && out.entropy.is_none() {
@@ -79,7 +79,7 @@ impl<D: Distribution> Exact<D> {
             if let Some(marginals) = &mut out.marginals {
                 copy(mu, block_mut(marginals, b * shape.n(), shape.n()));
             }
-            set(&mut out.entropy, b, || row.entropy());
+            set(&mut out.entropy, b, || row.cross_entropy());
             Ok(())
         })
     }
@@ -105,8 +105,8 @@ impl<D: Distribution> Exact<D> {
         })
     }
 
-    /// z_s ~ p(·; θ), s = 1..S: exact samples, where perturb-and-MAP of k-subsets is close. Row b uses the words of
-    /// (seed, step, row0 + b), hashed with constants of their own: independent of the noise of any key.
+    /// z_s ~ p(·; θ), s = 1..S. These samples are exact, while perturb-and-MAP only comes close to p for k-subsets. Row b
+    /// uses the words of (seed, step, row0 + b), hashed with constants of their own: independent of the noise of any key.
     ///
     /// # Errors
     /// As [`marginals`](Exact::marginals).
@@ -152,7 +152,8 @@ impl<D: Distribution> Exact<D> {
             let mut row = self.distribution.row(b, theta, self.temperature, work);
             let out = block_mut(log_prob, b * shape.samples(), shape.samples());
             for (s, out) in out.iter_mut().enumerate() {
-                *out = row.log_prob(|z| lists.write_z(s, z));
+                row.hold(|z| lists.write_z(s, z));
+                *out = -row.cross_entropy();
             }
             Ok(())
         })
@@ -172,7 +173,10 @@ impl<D: Distribution> Exact<D> {
             check_scores(Argument::ThetaOther, other)?;
             check_feasible(&self.distribution, b, other)?;
             let mut row = self.row(b, theta, work)?;
-            kl.get_mut(b).into_iter().for_each(|kl| *kl = row.kl(other));
+            row.marginals();
+            let entropy = row.cross_entropy();
+            row.replace(other);
+            kl.get_mut(b).into_iter().for_each(|kl| *kl = (row.cross_entropy() - entropy).max(0.0));
             Ok(())
         })
     }

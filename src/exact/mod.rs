@@ -1,10 +1,11 @@
-//! p(z; θ) ∝ exp(⟨z, θ⟩/T) itself: log-partition, marginals, entropy, log-probability, KL divergence, samples and the
-//! product with the covariance, in closed form (one-hot: softmax; k-subsets: Ahmed, Zeng, Niepert, Van den
+//! The distribution p(z; θ) ∝ exp(⟨z, θ⟩/T) itself, in closed form: log-partition, marginals, entropy, log-probability, KL
+//! divergence, samples and the product with the covariance (one-hot: softmax; k-subsets: Ahmed, Zeng, Niepert, Van den
 //! Broeck 2023).
 
 mod argmax;
 mod distribution;
 mod layer;
+mod polynomials;
 mod tilt;
 mod top_k;
 

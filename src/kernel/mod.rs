@@ -2,12 +2,10 @@
 
 pub(crate) mod bits;
 pub(crate) mod elementwise;
+pub(crate) mod exact;
 pub(crate) mod heap;
-pub(crate) mod horner;
 pub(crate) mod lanes;
 pub(crate) mod lists;
-pub(crate) mod odds;
-pub(crate) mod polynomial;
 pub(crate) mod reduce;
 pub(crate) mod select;
 pub(crate) mod ties;
