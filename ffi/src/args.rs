@@ -112,8 +112,8 @@ impl<T: Plain> Array<T> {
     ///
     /// # Safety
     /// - `check_spans` accepted the array together with all other arrays of the call, and it is among the outputs.
-    /// - If it is there, it holds `len` elements that may be written, and nothing else reads or writes them while
-    ///   `self` lives.
+    /// - If it is there, it holds `len` elements that may be written, and nothing else, no second `Output` either,
+    ///   reads or writes them while `self` lives.
     #[inline(always)]
     pub(crate) unsafe fn output(&self) -> Output<'_, T> {
         debug_assert!(self.span().bytes().is_ok(), "an array that was not checked");
