@@ -31,6 +31,8 @@ impl Span {
 /// input. A strided array reaches from its first element to its last, so the gaps between its rows belong to it.
 ///
 /// The first `outputs` arrays are the outputs. `check_arrays!` counts them: bodies name them.
+// Many calls share it: one copy on small machines.
+#[cfg_attr(imle_small, inline(never))]
 pub(crate) fn check_spans(outputs: usize, arrays: &[Span]) -> Result<(), Refused> {
     for (i, array) in arrays.iter().enumerate() {
         let bytes = array.bytes()?;
