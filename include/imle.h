@@ -1,8 +1,8 @@
 /*
- * imle: Implicit MLE, discrete choices that learn.
+ * imle: Implicit MLE, training through discrete choices.
  *
- * A model computes scores theta in R^N, uses a discrete structure z in C, a subset of {0,1}^N, inside, and is trained
- * by gradient descent all the same:
+ * A model computes scores theta in R^N and uses a discrete structure z in C, a subset of {0,1}^N, inside. It is still
+ * trained by gradient descent:
  *
  *     p(z) proportional to exp(<z, theta> / tau) on C           the distribution
  *     MAP(theta) = argmax over z in C of <z, theta>             test time        imle_topk_map
@@ -12,30 +12,33 @@
  *                                                               backward pass    imle_topk_gradient
  *
  * C: k of n (imle_topk_), one of n (imle_argmax_), or your own solver between imle_perturb, imle_target and
- * imle_difference. For the first two p(z) also comes in closed form: marginals and their gradient, exact samples,
- * log-probabilities, entropy, divergence (imle_topk_marginals and what follows it, imle_argmax_marginals likewise).
- * Where no lambda is known beforehand, imle_adaptive_lambda finds it from batch to batch.
+ * imle_difference. The first two also have p(z) in closed form: marginals and their gradient, exact samples,
+ * log-probabilities, entropy, divergence (imle_topk_marginals and imle_argmax_marginals and the functions after them).
+ * If you do not know a good lambda, imle_adaptive_lambda adapts it from batch to batch.
  *
  * Rules for every function
  *  - Arguments come in this order: shape, k_row, options or temperature, key, inputs (pointer, then its strides),
  *    outputs, workspace (pointer, length).
  *  - Returns an imle_status, IMLE_OK or an error. After an argument error no output has been written. After a data
  *    error (IMLE_ERR_NONFINITE, IMLE_ERR_INFEASIBLE) rows before the first bad row are complete, that row and all later
- *    ones are untouched, and imle_topk_find_bad_row names it, where theta, dz or k_row is bad (it is not given index
- *    lists or states). The workspace may change in any case.
- *  - You own all memory. No allocation, no global or thread-local state (but for one byte, on x86-64 only, that keeps
- *    which instruction set the machine has), no callbacks, no I/O; of libc only memcpy, memmove, memset and memcmp.
- *    Safe from any number of threads as long as outputs and workspaces differ.
+ *    ones are untouched, and imle_topk_find_bad_row names it if theta, dz or k_row is bad (it does not see index lists
+ *    or states). The workspace may change in any case.
+ *  - You own all memory. No allocation, no global or thread-local state (except one byte, on x86-64 only, which stores
+ *    the instruction set of the machine), no callbacks, no I/O; of libc only memcpy, memmove, memset and memcmp.
+ *  - Threads: any number of calls may run at the same time if no output or workspace of one call overlaps an array or
+ *    struct of another call. The gaps between the rows of an array with a row stride belong to it, here too: two
+ *    threads must not write column blocks of one matrix. Calls may share inputs.
  *  - Arrays are row-major float: B = shape.rows, S = shape.samples, N = shape.n, K = shape.k. Strides count elements.
  *  - Outputs and the workspace may overlap neither an input array nor each other (checked: IMLE_ERR_OVERLAP). An array
- *    counts from its first element to its last, so one with a row stride also owns what lies between its rows. The
- *    structs (shape, options, key, adaptive, its diagnostics) are copied first. Empty arrays overlap nothing.
+ *    reaches from its first element to its last, so the gaps between rows belong to it. The structs (shape, options,
+ *    key, adaptive, its diagnostics) are copied first and may lie anywhere. Empty arrays overlap nothing.
  *  - Integers come in, never enums: an unknown value is IMLE_ERR_OPTION.
- *  - theta is finite or -inf, the mask: such an entry is never chosen. -0 equals +0, equal scores go by lower index.
+ *  - theta is finite or -inf, the mask: such an entry is never chosen. -0 equals +0. Among equal scores the lower index
+ *    wins.
  *  - The noise of row b is a pure function of (seed, step, row0 + b) and options.noise. A batch equals its rows called
- *    one by one, in any cut and order, and the backward pass makes the forward pass's noise again. The same bits on
- *    every platform in the default floating-point environment: round to nearest, subnormals kept (a program linked
- *    with -ffast-math may flush them).
+ *    one by one, in any cut and order, and the backward pass reproduces the noise of the forward pass. All results
+ *    have the same bits on every platform in the default floating-point environment: round to nearest, subnormals kept
+ *    (a program linked with -ffast-math may flush them).
  *  - A score that overflows downwards, or has no value (inf - inf), counts as -FLT_MAX: only masked entries have -inf.
  *
  * Written by cbindgen from the Rust sources in ffi/; do not edit.
@@ -81,18 +84,18 @@
 #endif
 #endif
 
-// The version of this ABI: changes when a program has to be compiled anew. Equals imle_abi_version().
+// The version of this ABI. It changes when programs must be compiled anew. Equals imle_abi_version().
 #define IMLE_ABI_VERSION 1
 
-// imle_options.noise: eps = 0, so that every sample is MAP(theta).
+// imle_options.noise: eps = 0. Every sample is MAP(theta).
 #define IMLE_NOISE_NONE 0
 
 // imle_options.noise, default: Gumbel(0, 1), eps = -ln(-ln U), mean 0.5772, variance pi^2/6. With argmax this samples
 // p(z) proportional to exp(<z, theta> / tau) exactly; with top-k it draws the first k of a Plackett-Luce order.
 #define IMLE_NOISE_GUMBEL 1
 
-// imle_options.noise: Logistic(0, 1), eps = ln U - ln(1 - U), mean 0, variance pi^2/3. For k near n/2 its marginals
-// come closest to those of p.
+// imle_options.noise: Logistic(0, 1), eps = ln U - ln(1 - U), mean 0, variance pi^2/3. Its marginals are the closest
+// to those of p if k is near n/2.
 #define IMLE_NOISE_LOGISTIC 2
 
 // imle_options.noise: Normal(0, 1), for perturbed optimisers (Berthet et al. 2020).
@@ -100,10 +103,11 @@
 
 // imle_options.noise: Sum-of-Gamma, eps = sum over i <= s of Gamma(shape 1/kappa, scale 1) / i - ln(s) / kappa, with
 // s = sog_terms and kappa = sog_kappa: mean (H_s - ln s) / kappa, H_s = sum of 1/i, variance (1/kappa) sum of 1/i^2.
-// With all terms the sum of kappa independent copies is Gumbel(0, 1). Within 1e-4 max(1, |eps|) of the exact quantile,
-// by a table made for every run of rows with the same kappa (some 10 us on x86-64, 7 KiB of stack). At equal tau its
-// marginals are farther from those of p than Gumbel's. The small archives for microcontrollers leave it out: there
-// it is IMLE_ERR_OPTION. Source: Niepert, Minervini, Franceschi 2021, section 3.2.
+// With infinitely many terms the sum of kappa independent copies is Gumbel(0, 1). eps is within 1e-4 max(1, |eps|) of
+// the exact quantile. It needs a table, which is built once for consecutive rows of the same kappa (some 10 us on
+// x86-64, 7 KiB of stack). At equal tau its marginals are farther from those of p than Gumbel's. The small archives
+// for microcontrollers leave it out and answer IMLE_ERR_OPTION. Source: Niepert, Minervini, Franceschi 2021, section
+// 3.2.
 #define IMLE_NOISE_SUM_OF_GAMMA 4
 
 // imle_options.sog_terms: the limit s = infinity.
@@ -112,8 +116,8 @@
 // imle_options.target, default: theta' = alpha theta - lambda dz.
 #define IMLE_TARGET_LINEAR 0
 
-// imle_options.target: theta'_i = theta_i where dz_i = 0, else -dz_i. For losses that compare z with a gold structure.
-// Uses neither alpha nor lambda, is never scaled (c = 1), and has no central difference.
+// imle_options.target: theta'_i = theta_i where dz_i = 0, else -dz_i. Use it for losses that compare z with a gold
+// structure. It uses neither alpha nor lambda, is never scaled (c = 1), and has no central difference.
 #define IMLE_TARGET_COMBINATORIAL 1
 
 // imle_options.difference, default: MAP(theta + tau eps) - MAP(theta' + tau' eps).
@@ -125,19 +129,19 @@
 // imle_options.scale, default: c = 1 / lambda, an estimate of the gradient of the loss.
 #define IMLE_SCALE_INVERSE_LAMBDA 0
 
-// imle_options.scale: c = 1, the gradient of the maximum-likelihood objective, what Algorithm 1 of the paper returns.
+// imle_options.scale: c = 1: the gradient of the maximum-likelihood objective, which Algorithm 1 of the paper returns.
 #define IMLE_SCALE_NONE 1
 
-// imle_adaptive.rule: a <- max(a + c, 0), c = momentum * previous +- step, + while g < target. The rule of the paper;
-// set step to its 1e-3, with which a thousand updates move a by 1.
+// imle_adaptive.rule: a <- max(a + c, 0), c = momentum * previous +- step, + while g < target. This is the rule of the
+// paper. Set step to its value, 1e-3: a thousand updates then move a by 1.
 #define IMLE_ADAPTIVE_ADDITIVE 0
 
 // imle_adaptive.rule, default: a <- a (1 + step c), or a / (1 + step |c|) for c < 0, c = (target - g) / target within
-// -1 to 1. For g comes late, a waits while the newest count is on the other side of the target. With the default step
-// a thousandfold error is gone after about 75 updates, with little overshoot.
+// -1 to 1. Because g lags, a is held while the newest count lies on the other side of the target. With the default
+// step an error by a factor of 1000 is gone after about 75 updates, with little overshoot.
 #define IMLE_ADAPTIVE_MULTIPLICATIVE 1
 
-// How to draw and how to estimate. Set by imle_options_default, then change what you want.
+// How samples are drawn and gradients are estimated. Call imle_options_default, then change the fields that you want.
 typedef struct imle_options {
     // sizeof(imle_options), else IMLE_ERR_VERSION.
     uint32_t struct_size;
@@ -160,8 +164,8 @@ typedef struct imle_options {
     uint32_t scale;
     // s of the Sum-of-Gamma noise, at least 1, default 10; IMLE_SOG_TERMS_INFINITE is the limit. Other laws ignore it.
     uint32_t sog_terms;
-    // kappa of the Sum-of-Gamma noise, from 1 to 65536, or 0 (default): the row's k, for functions without k_row
-    // shape.k, brought into that range. Other laws ignore it.
+    // kappa of the Sum-of-Gamma noise, from 1 to 65536, or 0 (default): the row's k (shape.k for functions without
+    // k_row), limited to that range. Other laws ignore it.
     float sog_kappa;
 } imle_options;
 
@@ -172,22 +176,22 @@ typedef struct imle_shape {
     uint32_t rows;
     // N, at least 1.
     uint32_t n;
-    // K, 0 to N; 1 for argmax. Where rows differ (k_row), the largest.
+    // K, 0 to N; 1 for argmax. If rows differ (k_row), the largest.
     uint32_t k;
     // S, 1 to 2^24.
     uint32_t samples;
 } imle_shape;
 
-// What a call returns: IMLE_OK, or an IMLE_ERR_ code below 0.
+// The result of a call: IMLE_OK, or an IMLE_ERR_ code below 0.
 //
 // Argument errors (NULL, SHAPE, STRIDE, WORKSPACE, OPTION, OVERLAP, VERSION): no output was written. Data errors
 // (NONFINITE, INFEASIBLE): the rows before the first bad row are complete, that row and all later ones are untouched,
-// and imle_topk_find_bad_row names it, where theta, dz or k_row is bad (it is not given the other inputs).
+// and imle_topk_find_bad_row names it if theta, dz or k_row is bad (it does not see the other inputs).
 typedef int32_t imle_status;
 
-// Which noise: row b draws eps from a pure function of (seed, step, row0 + b) and of the noise options. Part of a
-// batch, with row0 moved by its first row, gets the noise of the whole; a backward call with the key of the forward
-// call gets its noise.
+// Selects the noise: the eps of row b is a pure function of (seed, step, row0 + b) and of the noise options. To call a
+// part of a batch, add the number of its first row to row0: it gets the noise that the whole batch would get. A
+// backward call with the key of the forward call gets the same noise.
 typedef struct imle_key {
     // One per run.
     uint64_t seed;
@@ -197,19 +201,19 @@ typedef struct imle_key {
     uint64_t row0;
 } imle_key;
 
-// What a gradient was made of.
+// Counts of the states that a gradient compared.
 typedef struct imle_diagnostics {
     // The states compared: rows * samples.
     uint64_t states;
-    // States with z' = z, which add nothing to the gradient. Near `states`: lambda or tau' is too small to move the
-    // choice.
+    // States with z' = z, which add nothing to the gradient. If this is near `states`, lambda or tau' is too small to
+    // change choices.
     uint64_t unchanged;
     // The sum over states of the non-zeros of z - z'.
     uint64_t nonzeros;
 } imle_diagnostics;
 
-// The state of an adaptive lambda: plain data, copy it and save it with the model. One state serves the rows that have
-// lambda in common, a whole batch as a rule. Set by imle_adaptive_default, then change what you want.
+// The state of an adaptive lambda: plain data, copy it and save it with the model. One state serves all rows that
+// share lambda, usually a whole batch. Call imle_adaptive_default, then change the fields that you want.
 typedef struct imle_adaptive {
     // sizeof(imle_adaptive), else IMLE_ERR_VERSION.
     uint32_t struct_size;
@@ -223,19 +227,19 @@ typedef struct imle_adaptive {
     float previous;
     // Finite, above 0, default 0.15; for the additive rule set 1e-3.
     float step;
-    // Share of the last change in the next, 0 <= momentum < 1, default 0; the multiplicative rule has none.
+    // The share of the last change in the next, 0 <= momentum < 1, default 0; must be 0 for the multiplicative rule.
     float momentum;
-    // Memory of g, 0 <= decay < 1, default 0.9.
+    // The weight of the past in g, 0 <= decay < 1, default 0.9.
     float decay;
-    // The g to reach, finite, above 0, default 1: one choice changes in every second state. A state has at most 2 k.
+    // The g to aim at, finite, above 0, default 1: one choice changes in every second state. A state has at most 2 k.
     float target;
 } imle_adaptive;
 
 // Success.
 #define IMLE_OK 0
 
-// A pointer is NULL where it may not be (an empty array, as an index list where K = 0, needs a pointer too), no output
-// was asked for, or a pointer is not aligned to its type.
+// A pointer is NULL that must not be (an empty array needs a pointer too, as an index list with K = 0), no output was
+// asked for, or a pointer is not aligned to its type.
 #define IMLE_ERR_NULL -1
 
 // The sizes do not fit together: rows, n or samples is 0, k > n, k_row[b] > k, k is not 1 for argmax, samples > 2^24,
@@ -298,11 +302,11 @@ const char *imle_kernel(void);
 // Threads: any, with different structs. Source: this library.
 void imle_options_default(struct imle_options *options);
 
-// The floats of workspace that imle_topk_map, imle_topk_sample, imle_topk_gradient and imle_topk_fenchel_young need,
-// whatever rows and samples: 3 N. IMLE_TOPK_WORKSPACE_LEN(n, k) is the same number as a constant.
+// The floats of workspace that imle_topk_map, imle_topk_sample, imle_topk_gradient and imle_topk_fenchel_young need:
+// 3 N, for any number of rows and samples. IMLE_TOPK_WORKSPACE_LEN(n, k) is the same number as a constant.
 //
 // shape: in; samples is ignored.
-// Returns 0 for a shape that every function refuses, NULL included.
+// Returns 0 for NULL and for a shape that every function refuses.
 // Threads: any. Source: this library.
 size_t imle_topk_workspace_len(const struct imle_shape *shape);
 
@@ -314,7 +318,7 @@ size_t imle_topk_workspace_len(const struct imle_shape *shape);
 // theta, ld_theta: in, [B][N], row stride in elements, 0 = contiguous.
 // dz, dz_row_stride, dz_sample_stride: in, as for imle_topk_gradient, or NULL: not checked.
 // row: out, one number: the first bad row, or shape.rows if all are good.
-// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OVERLAP; bad data is the answer, not an error. O(B S N).
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OVERLAP; bad data is not an error here but the answer. O(B S N).
 // Threads: any, with different outputs. Source: this library.
 IMLE_MUST_USE
 imle_status imle_topk_find_bad_row(const struct imle_shape *shape,
@@ -326,16 +330,17 @@ imle_status imle_topk_find_bad_row(const struct imle_shape *shape,
                                    size_t dz_sample_stride,
                                    uint32_t *row);
 
-// z = MAP(theta) = argmax over k-subsets z of <z, theta>: the choice at test time. Exactly k ones: the largest scores,
-// equal scores by lower index, -0 equal to +0. theta = -inf is a mask: never chosen. O(B N);
-// on 32-bit Arm and RISC-V O(B N log K) at worst, and likewise below.
+// z = MAP(theta) = argmax over k-subsets z of <z, theta>: the choice at test time. The state has exactly k ones, at
+// the largest scores; among equal scores the lower index wins, and -0 equals +0. theta = -inf is a mask: the entry is
+// never chosen. O(B N); on 32-bit Arm and RISC-V the worst case is O(B N log K), here and below.
 //
 // shape: in; samples is ignored.
 // k_row: in, [B], the k of each row, 0 to shape.k, or NULL: shape.k for all.
 // theta, ld_theta: in, [B][N], scores, finite or -inf; row stride in elements, at least N, 0 = contiguous.
 // z: out, [B][N], 0 or 1, or NULL.
-// indices: out, [B][K], the positions of the ones, ascending, 0-based, unused tail UINT32_MAX, or NULL. Not both NULL.
-// work, work_len: workspace, in floats, at least imle_topk_workspace_len(shape); its contents mean nothing.
+// indices: out, [B][K], the positions of the ones, ascending, 0-based, unused tail UINT32_MAX, or NULL. At least
+// one of the two must not be NULL.
+// work, work_len: workspace (scratch memory), its length in floats at least imle_topk_workspace_len(shape).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OVERLAP; _NONFINITE, _INFEASIBLE.
 // Threads: any, with different outputs and workspaces. Source: Niepert, Minervini, Franceschi 2021 (arXiv 2106.01798),
 // section 2.
@@ -350,18 +355,20 @@ imle_status imle_topk_map(const struct imle_shape *shape,
                           size_t work_len);
 
 // The forward pass: z_s = MAP(theta + tau eps_s), s = 1..S, with the noise eps_s of (key, row, s). The score of a
-// coordinate is theta + (tau * eps), each operation rounded once. Exactly k ones each, as in imle_topk_map. O(B S N).
+// coordinate is theta + (tau * eps), each operation rounded once. Each state has exactly k ones, chosen as in
+// imle_topk_map. O(B S N).
 //
 // shape: in.
 // k_row: in, [B], the k of each row, 0 to shape.k, or NULL: shape.k for all.
-// options: in; noise and temperature matter here, all are checked.
+// options: in; noise and temperature are used, every option is checked.
 // key: in, which noise.
 // theta, ld_theta: in, [B][N], scores, finite or -inf (never chosen); row stride in elements, at least N, 0 =
 // contiguous.
 // z: out, [B][S][N], 0 or 1, or NULL.
 // indices: out, [B][S][K], the positions of the ones, ascending, 0-based, unused tail UINT32_MAX, or NULL.
-// marginals: out, [B][N], the mean of z_s over s, an estimate of E[z], or NULL. One of the three is not NULL.
-// work, work_len: workspace, in floats, at least imle_topk_workspace_len(shape); its contents mean nothing.
+// marginals: out, [B][N], the mean of z_s over s, an estimate of E[z], or NULL. At least one of the three must not be
+// NULL.
+// work, work_len: workspace (scratch memory), its length in floats at least imle_topk_workspace_len(shape).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION, _OVERLAP, _VERSION; _NONFINITE, _INFEASIBLE.
 // Threads: any, with different outputs and workspaces. Source: Papandreou, Yuille 2011; Niepert, Minervini, Franceschi
 // 2021 (arXiv 2106.01798), section 3.2.
@@ -378,27 +385,27 @@ imle_status imle_topk_sample(const struct imle_shape *shape,
                              float *work,
                              size_t work_len);
 
-// The backward pass, an estimate of the gradient of the expected loss L with respect to theta:
+// The backward pass: an estimate of the gradient of the expected loss L with respect to theta:
 //
 // grad_theta = c (1/S) sum_s (z_s - z'_s), z'_s = MAP(theta'_s + tau' eps_s), theta'_s = alpha theta - lambda dz_s,
 //
-// with the forward pass's noise, made again from the key, and c = 1 / lambda or 1 (options.scale). The target is
+// with the noise of the forward pass, which the key reproduces, and c = 1 / lambda or 1 (options.scale). The target is
 // (alpha * theta) - (lambda * dz), its score theta' + (tau' * eps), each operation rounded once. Central difference
 // and combinatorial target: see IMLE_DIFFERENCE_CENTRAL, IMLE_TARGET_COMBINATORIAL. An entry masked in theta stays
-// masked. The sum is exact, then multiplied by the float ((h * c) / S), h = 1 or 1/2 for the central difference.
-// O(B S N).
+// masked. The sum is exact, then multiplied by the float ((h * c) / S), h = 1 or 1/2 for the central difference. O(B S
+// N).
 //
 // shape, k_row, options, key, theta, ld_theta: in, the same as for imle_topk_sample.
 // dz, dz_row_stride, dz_sample_stride: in, [B][S][N], finite, in units of loss: the gradient of row b's own loss with
-// respect to z_(b,s); a mean over the batch stays with the caller, for lambda multiplies dz. Element (b, s, i) is
-// dz[b * dz_row_stride + s * dz_sample_stride + i]. dz_row_stride 0 = rows without gaps; dz_sample_stride 0 = one dz
-// per row, shared by its samples; others at least N.
-// indices: in, [B][S][K], what imle_topk_sample returned for the same key, which spares a selection, or NULL: made
-// again. (The central difference checks but does not use them.)
+// respect to z_(b,s); if the loss is a mean over the batch, leave its factor 1/B out, because lambda multiplies dz.
+// Element (b, s, i) is dz[b * dz_row_stride + s * dz_sample_stride + i]. dz_row_stride 0 = rows without gaps;
+// dz_sample_stride 0 = one dz per row, shared by its samples; others at least N.
+// indices: in, [B][S][K], what imle_topk_sample returned for the same key, which saves a selection, or NULL: they are
+// computed again. (The central difference checks them but does not use them.)
 // grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta; row stride in elements, at least N, 0 =
-// contiguous. What lies between rows is not touched.
+// contiguous. The gaps between rows are not touched.
 // diagnostics: out, one struct, written on success only, or NULL.
-// work, work_len: workspace, in floats, at least imle_topk_workspace_len(shape); its contents mean nothing.
+// work, work_len: workspace (scratch memory), its length in floats at least imle_topk_workspace_len(shape).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION, _OVERLAP, _VERSION; _NONFINITE, _INFEASIBLE (also for
 // an index list that is no state of its row).
 // Threads: any, with different outputs and workspaces. Source: Niepert, Minervini, Franceschi 2021 (arXiv 2106.01798),
@@ -420,20 +427,20 @@ imle_status imle_topk_gradient(const struct imle_shape *shape,
                                float *work,
                                size_t work_len);
 
-// Learning from states that were observed, not from a loss on z: the Fenchel-Young loss of the perturbed optimiser,
-// less a constant that depends on y only and is not known, and its exact gradient:
+// Learns from observed states y instead of a loss on z. This is the Fenchel-Young loss of the perturbed optimiser, up
+// to an unknown constant that depends on y only, and its exact gradient:
 //
 // loss = (1/S) sum_s max over z of <z, theta + tau eps_s> - <theta, y>,   grad_theta = (1/S) sum_s z_s - y,
 //
-// with the z_s that imle_topk_sample draws for the same key. Convex in theta, and least in expectation where E[z] = y.
-// O(B S N).
+// with the z_s that imle_topk_sample draws for the same key. The loss is convex in theta, and its expectation is least
+// where E[z] = y. O(B S N).
 //
 // shape, k_row, options, key, theta, ld_theta: in, the same as for imle_topk_sample.
 // y, ld_y: in, [B][N], finite: a state, or a mean of states; row stride in elements, at least N, 0 = contiguous.
 // loss: out, [B], in units of theta; may be below 0; +inf where y is above 0 at a masked entry.
 // grad_theta, ld_grad: out, [B][N], exactly 0 where theta is masked; row stride in elements, at least N, 0 =
-// contiguous. What lies between rows is not touched.
-// work, work_len: workspace, in floats, at least imle_topk_workspace_len(shape); its contents mean nothing.
+// contiguous. The gaps between rows are not touched.
+// work, work_len: workspace (scratch memory), its length in floats at least imle_topk_workspace_len(shape).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION, _OVERLAP, _VERSION; _NONFINITE, _INFEASIBLE.
 // Threads: any, with different outputs and workspaces. Source: Berthet, Blondel, Teboul, Cuturi, Vert, Bach 2020
 // (arXiv 2002.08676).
@@ -452,12 +459,12 @@ imle_status imle_topk_fenchel_young(const struct imle_shape *shape,
                                     float *work,
                                     size_t work_len);
 
-// The floats of workspace that the exact functions of k-subsets need, whatever rows and samples:
+// The floats of workspace that the exact functions of k-subsets need, for any number of rows and samples:
 // (N + 12)(K + 1) + 3 N + 136.
 // IMLE_TOPK_EXACT_WORKSPACE_LEN(n, k) is the same number as a constant.
 //
 // shape: in; samples is ignored.
-// Returns 0 for a shape that every exact function refuses, NULL included, and where the workspace is not addressable.
+// Returns 0 for NULL, for a shape that every exact function refuses, and if the workspace exceeds the address space.
 // Threads: any. Source: this library.
 size_t imle_topk_exact_workspace_len(const struct imle_shape *shape);
 
@@ -475,8 +482,8 @@ size_t imle_topk_exact_workspace_len(const struct imle_shape *shape);
 // theta, ld_theta: in, [B][N], scores, finite or -inf; row stride in elements, at least N, 0 = contiguous.
 // marginals: out, [B][N], 0 to 1, their sum is the row's k to rounding, exactly 0 where theta is -inf; or NULL.
 // log_partition: out, [B], in nats, or NULL.
-// entropy: out, [B], at least 0, in nats, or NULL. One of the three is not NULL.
-// work, work_len: workspace, in floats, at least imle_topk_exact_workspace_len(shape); its contents mean nothing.
+// entropy: out, [B], at least 0, in nats, or NULL. At least one of the three must not be NULL.
+// work, work_len: workspace (scratch memory), its length in floats at least imle_topk_exact_workspace_len(shape).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE.
 // Threads: any, with different outputs and workspaces. Source: Ahmed, Zeng, Niepert, Van den Broeck 2023 (arXiv
 // 2210.01941).
@@ -496,13 +503,13 @@ imle_status imle_topk_marginals(const struct imle_shape *shape,
 //
 // out = (1 / T) Cov(z) v = (1 / T) (E[z <v, z>] - mu <v, mu>), T = temperature.
 //
-// With v = the gradient of the loss at mu this is the backward pass of a layer whose output is mu. O(B N K).
+// If v is the gradient of the loss at mu, this is the backward pass of a layer whose output is mu. O(B N K).
 //
 // shape: in; samples is ignored.
 // k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
 // v, ld_v: in, [B][N], finite, in units of loss; row stride in elements, at least N, 0 = contiguous.
 // out: out, [B][N], in units of loss per unit of theta; its sum over a row is 0 to rounding.
-// work, work_len: workspace, in floats, at least imle_topk_exact_workspace_len(shape); its contents mean nothing.
+// work, work_len: workspace (scratch memory), its length in floats at least imle_topk_exact_workspace_len(shape).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE (of theta or v),
 // _INFEASIBLE. imle_topk_find_bad_row names the row, with v for dz and dz_sample_stride 0.
 // Threads: any, with different outputs and workspaces. Source: Ahmed, Zeng, Niepert, Van den Broeck 2023 (arXiv
@@ -520,16 +527,16 @@ imle_status imle_topk_marginals_vjp(const struct imle_shape *shape,
                                     size_t work_len);
 
 // Exact samples, independent of one another: z_s drawn from p(z) proportional to exp(<z, theta> / T), s = 1..S,
-// T = temperature. (imle_topk_sample draws from a distribution that is close.) Row b draws from a pure function of
-// (seed, step, row0 + b), with other words than the noise of the same key. O(B N (K + S)).
+// T = temperature. (The distribution of imle_topk_sample is only close to it.) The samples of row b are a pure
+// function of (seed, step, row0 + b); they share no random words with the noise of the same key. O(B N (K + S)).
 //
 // shape: in.
 // k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
 // key: in, which samples.
 // z: out, [B][S][N], 0 or 1, or NULL.
-// indices: out, [B][S][K], the positions of the ones, ascending, 0-based, unused tail UINT32_MAX, or NULL. Not both
-// NULL.
-// work, work_len: workspace, in floats, at least imle_topk_exact_workspace_len(shape); its contents mean nothing.
+// indices: out, [B][S][K], the positions of the ones, ascending, 0-based, unused tail UINT32_MAX, or NULL. At least
+// one of the two must not be NULL.
+// work, work_len: workspace (scratch memory), its length in floats at least imle_topk_exact_workspace_len(shape).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE.
 // Threads: any, with different outputs and workspaces. Source: Ahmed, Zeng, Niepert, Van den Broeck 2023 (arXiv
 // 2210.01941).
@@ -551,7 +558,7 @@ imle_status imle_topk_sample_exact(const struct imle_shape *shape,
 // k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
 // indices: in, [B][S][K], the positions of the ones, as the functions that draw return them.
 // log_prob: out, [B][S], at most 0, in nats.
-// work, work_len: workspace, in floats, at least imle_topk_exact_workspace_len(shape); its contents mean nothing.
+// work, work_len: workspace (scratch memory), its length in floats at least imle_topk_exact_workspace_len(shape).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE (also
 // for an index list that is no state of its row: not ascending, not below N, masked, or not followed by UINT32_MAX).
 // Threads: any, with different outputs and workspaces. Source: Ahmed, Zeng, Niepert, Van den Broeck 2023 (arXiv
@@ -574,7 +581,7 @@ imle_status imle_topk_log_prob(const struct imle_shape *shape,
 // k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
 // theta_other, ld_other: in, [B][N], scores, finite or -inf; row stride in elements, at least N, 0 = contiguous.
 // kl: out, [B], at least 0, in nats; +inf where theta_other masks what p chooses.
-// work, work_len: workspace, in floats, at least imle_topk_exact_workspace_len(shape); its contents mean nothing.
+// work, work_len: workspace (scratch memory), its length in floats at least imle_topk_exact_workspace_len(shape).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE, for
 // either set of scores. imle_topk_find_bad_row names the first bad row of each.
 // Threads: any, with different outputs and workspaces. Source: Ahmed, Zeng, Niepert, Van den Broeck 2023 (arXiv
@@ -591,19 +598,20 @@ imle_status imle_topk_kl(const struct imle_shape *shape,
                          float *work,
                          size_t work_len);
 
-// The SIMPLE estimator, exact samples forwards and the derivative of the exact marginals backwards:
+// The SIMPLE estimator: exact samples in the forward pass, the derivative of the exact marginals in the backward pass:
 //
 // grad_theta = (1 / T) Cov(z) (1/S) sum_s dz_s, T = temperature, dz_s = the gradient of the loss at the s-th sample of
 // imle_topk_sample_exact.
 //
-// The mean is that of imle_straight_through, the product that of imle_topk_marginals_vjp. O(B N (K + S)).
+// The mean over samples is computed as in imle_straight_through, the product as in imle_topk_marginals_vjp. O(B N (K +
+// S)).
 //
 // shape: in.
 // k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
 // dz, dz_row_stride, dz_sample_stride: in, [B][S][N], finite, in units of loss: the same as for imle_topk_gradient.
 // grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta, its sum over a row is 0 to rounding, exactly 0
-// where theta is masked; row stride in elements, at least N, 0 = contiguous. What lies between rows is not touched.
-// work, work_len: workspace, in floats, at least imle_topk_exact_workspace_len(shape); its contents mean nothing.
+// where theta is masked; row stride in elements, at least N, 0 = contiguous. The gaps between rows are not touched.
+// work, work_len: workspace (scratch memory), its length in floats at least imle_topk_exact_workspace_len(shape).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE.
 // Threads: any, with different outputs and workspaces. Source: Ahmed, Zeng, Niepert, Van den Broeck 2023 (arXiv
 // 2210.01941).
@@ -625,14 +633,14 @@ imle_status imle_topk_simple(const struct imle_shape *shape,
 //
 // grad_theta = (1/S) sum_s (loss_s - mean over r != s of loss_r) (1 / T) (z_s - mu), T = temperature.
 //
-// Needs no gradient of the loss, and no mu: the differences sum to 0, so that it drops out. O(B (N + S K)).
+// It needs no gradient of the loss. It needs no mu either: the differences sum to 0, so mu cancels. O(B (N + S K)).
 //
 // shape: in; S at least 2.
 // k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
 // indices: in, [B][S][K], the samples that imle_topk_sample_exact drew.
 // losses: in, [B][S], finite: any function of the samples.
 // grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta, its sum over a row is 0 to rounding, exactly 0
-// where theta is masked; row stride in elements, at least N, 0 = contiguous. What lies between rows is not touched.
+// where theta is masked; row stride in elements, at least N, 0 = contiguous. The gaps between rows are not touched.
 // Errors: IMLE_ERR_NULL, _SHAPE (also for S = 1), _STRIDE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE
 // (also for an index list that is no state of its row).
 // Threads: any, with different outputs. Source: Kool, van Hoof, Welling 2019 (Buy 4 REINFORCE samples, get a baseline
@@ -649,10 +657,10 @@ imle_status imle_topk_score_function(const struct imle_shape *shape,
                                      size_t ld_grad);
 
 // The floats of workspace that imle_argmax_map, imle_argmax_sample, imle_argmax_gradient and imle_argmax_fenchel_young
-// need, whatever rows and samples: 3 N. IMLE_ARGMAX_WORKSPACE_LEN(n) is the same number as a constant.
+// need: 3 N, for any number of rows and samples. IMLE_ARGMAX_WORKSPACE_LEN(n) is the same number as a constant.
 //
 // shape: in; k = 1; samples is ignored.
-// Returns 0 for a shape that every function refuses, NULL included.
+// Returns 0 for NULL and for a shape that every function refuses.
 // Threads: any. Source: this library.
 size_t imle_argmax_workspace_len(const struct imle_shape *shape);
 
@@ -663,7 +671,7 @@ size_t imle_argmax_workspace_len(const struct imle_shape *shape);
 // theta, ld_theta: in, [B][N], row stride in elements, 0 = contiguous.
 // dz, dz_row_stride, dz_sample_stride: in, as for imle_argmax_gradient, or NULL: not checked.
 // row: out, one number: the first bad row, or shape.rows if all are good.
-// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OVERLAP; bad data is the answer, not an error. O(B S N).
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OVERLAP; bad data is not an error here but the answer. O(B S N).
 // Threads: any, with different outputs. Source: this library.
 IMLE_MUST_USE
 imle_status imle_argmax_find_bad_row(const struct imle_shape *shape,
@@ -675,13 +683,14 @@ imle_status imle_argmax_find_bad_row(const struct imle_shape *shape,
                                      uint32_t *row);
 
 // z = MAP(theta): 1 at the largest score of the row, the lowest index among equals (-0 equal to +0), 0 elsewhere: the
-// choice at test time. theta = -inf is a mask: never chosen. O(B N).
+// choice at test time. theta = -inf is a mask: the entry is never chosen. O(B N).
 //
 // shape: in; k = 1; samples is ignored.
 // theta, ld_theta: in, [B][N], scores, finite or -inf; row stride in elements, at least N, 0 = contiguous.
 // z: out, [B][N], 0 or 1, or NULL.
-// indices: out, [B], the position of the one, 0-based, or NULL. Not both NULL.
-// work, work_len: workspace, in floats, at least imle_argmax_workspace_len(shape); its contents mean nothing.
+// indices: out, [B], the position of the one, 0-based, or NULL. At least one of
+// the two must not be NULL.
+// work, work_len: workspace (scratch memory), its length in floats at least imle_argmax_workspace_len(shape).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OVERLAP; _NONFINITE, _INFEASIBLE.
 // Threads: any, with different outputs and workspaces. Source: Niepert, Minervini, Franceschi 2021 (arXiv 2106.01798),
 // section 2.
@@ -699,14 +708,15 @@ imle_status imle_argmax_map(const struct imle_shape *shape,
 // theta + (tau * eps), each operation rounded once. O(B S N).
 //
 // shape: in; k = 1.
-// options: in; noise and temperature matter here, all are checked.
+// options: in; noise and temperature are used, every option is checked.
 // key: in, which noise.
 // theta, ld_theta: in, [B][N], scores, finite or -inf (never chosen); row stride in elements, at least N, 0 =
 // contiguous.
 // z: out, [B][S][N], 0 or 1, or NULL.
 // indices: out, [B][S], the position of the one, 0-based, or NULL.
-// marginals: out, [B][N], the mean of z_s over s, an estimate of E[z], or NULL. One of the three is not NULL.
-// work, work_len: workspace, in floats, at least imle_argmax_workspace_len(shape); its contents mean nothing.
+// marginals: out, [B][N], the mean of z_s over s, an estimate of E[z], or NULL. At least one of the three must not be
+// NULL.
+// work, work_len: workspace (scratch memory), its length in floats at least imle_argmax_workspace_len(shape).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION, _OVERLAP, _VERSION; _NONFINITE, _INFEASIBLE.
 // Threads: any, with different outputs and workspaces. Source: Papandreou, Yuille 2011; Niepert, Minervini, Franceschi
 // 2021 (arXiv 2106.01798), section 3.2.
@@ -722,24 +732,24 @@ imle_status imle_argmax_sample(const struct imle_shape *shape,
                                float *work,
                                size_t work_len);
 
-// The backward pass, an estimate of the gradient of the expected loss L with respect to theta:
+// The backward pass: an estimate of the gradient of the expected loss L with respect to theta:
 //
 // grad_theta = c (1/S) sum_s (z_s - z'_s), z'_s = MAP(theta'_s + tau' eps_s), theta'_s = alpha theta - lambda dz_s,
 //
-// with the forward pass's noise, made again from the key, and c = 1 / lambda or 1 (options.scale). All as for
-// imle_topk_gradient at k = 1, less k_row. O(B S N).
+// with the noise of the forward pass, which the key reproduces, and c = 1 / lambda or 1 (options.scale). The same as
+// imle_topk_gradient at k = 1, without k_row. O(B S N).
 //
 // shape, options, key, theta, ld_theta: in, the same as for imle_argmax_sample.
 // dz, dz_row_stride, dz_sample_stride: in, [B][S][N], finite, in units of loss: the gradient of row b's own loss with
-// respect to z_(b,s); a mean over the batch stays with the caller, for lambda multiplies dz. Element (b, s, i) is
-// dz[b * dz_row_stride + s * dz_sample_stride + i]. dz_row_stride 0 = rows without gaps; dz_sample_stride 0 = one dz
-// per row, shared by its samples; others at least N.
-// indices: in, [B][S], what imle_argmax_sample returned for the same key, which spares a selection, or NULL: made
-// again. (The central difference checks but does not use them.)
+// respect to z_(b,s); if the loss is a mean over the batch, leave its factor 1/B out, because lambda multiplies dz.
+// Element (b, s, i) is dz[b * dz_row_stride + s * dz_sample_stride + i]. dz_row_stride 0 = rows without gaps;
+// dz_sample_stride 0 = one dz per row, shared by its samples; others at least N.
+// indices: in, [B][S], what imle_argmax_sample returned for the same key, which saves a selection, or NULL: they are
+// computed again. (The central difference checks them but does not use them.)
 // grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta; row stride in elements, at least N, 0 =
-// contiguous. What lies between rows is not touched.
+// contiguous. The gaps between rows are not touched.
 // diagnostics: out, one struct, written on success only, or NULL.
-// work, work_len: workspace, in floats, at least imle_argmax_workspace_len(shape); its contents mean nothing.
+// work, work_len: workspace (scratch memory), its length in floats at least imle_argmax_workspace_len(shape).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION, _OVERLAP, _VERSION; _NONFINITE, _INFEASIBLE (also for
 // an index that is masked or not below N).
 // Threads: any, with different outputs and workspaces. Source: Niepert, Minervini, Franceschi 2021 (arXiv 2106.01798),
@@ -760,20 +770,20 @@ imle_status imle_argmax_gradient(const struct imle_shape *shape,
                                  float *work,
                                  size_t work_len);
 
-// Learning from states that were observed, not from a loss on z: the Fenchel-Young loss of the perturbed optimiser,
-// less a constant that depends on y only and is not known, and its exact gradient:
+// Learns from observed states y instead of a loss on z. This is the Fenchel-Young loss of the perturbed optimiser, up
+// to an unknown constant that depends on y only, and its exact gradient:
 //
 // loss = (1/S) sum_s max over z of <z, theta + tau eps_s> - <theta, y>,   grad_theta = (1/S) sum_s z_s - y,
 //
-// with the z_s that imle_argmax_sample draws for the same key. All as for imle_topk_fenchel_young at k = 1, less
+// with the z_s that imle_argmax_sample draws for the same key. The same as imle_topk_fenchel_young at k = 1, without
 // k_row. O(B S N).
 //
 // shape, options, key, theta, ld_theta: in, the same as for imle_argmax_sample.
 // y, ld_y: in, [B][N], finite: a state, or a mean of states; row stride in elements, at least N, 0 = contiguous.
 // loss: out, [B], in units of theta; may be below 0; +inf where y is above 0 at a masked entry.
 // grad_theta, ld_grad: out, [B][N], exactly 0 where theta is masked; row stride in elements, at least N, 0 =
-// contiguous. What lies between rows is not touched.
-// work, work_len: workspace, in floats, at least imle_argmax_workspace_len(shape); its contents mean nothing.
+// contiguous. The gaps between rows are not touched.
+// work, work_len: workspace (scratch memory), its length in floats at least imle_argmax_workspace_len(shape).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION, _OVERLAP, _VERSION; _NONFINITE, _INFEASIBLE.
 // Threads: any, with different outputs and workspaces. Source: Berthet, Blondel, Teboul, Cuturi, Vert, Bach 2020
 // (arXiv 2002.08676).
@@ -791,11 +801,11 @@ imle_status imle_argmax_fenchel_young(const struct imle_shape *shape,
                                       float *work,
                                       size_t work_len);
 
-// The floats of workspace that the exact functions of one-hot states need, whatever rows and samples: N.
+// The floats of workspace that the exact functions of one-hot states need: N, for any number of rows and samples.
 // IMLE_ARGMAX_EXACT_WORKSPACE_LEN(n) is the same number as a constant.
 //
 // shape: in; k = 1; samples is ignored.
-// Returns 0 for a shape that every exact function refuses, NULL included.
+// Returns 0 for NULL and for a shape that every exact function refuses.
 // Threads: any. Source: this library.
 size_t imle_argmax_exact_workspace_len(const struct imle_shape *shape);
 
@@ -812,8 +822,8 @@ size_t imle_argmax_exact_workspace_len(const struct imle_shape *shape);
 // theta, ld_theta: in, [B][N], scores, finite or -inf; row stride in elements, at least N, 0 = contiguous.
 // marginals: out, [B][N], 0 to 1, their sum is 1 to rounding, exactly 0 where theta is -inf; or NULL.
 // log_partition: out, [B], in nats, or NULL.
-// entropy: out, [B], at least 0, in nats, or NULL. One of the three is not NULL.
-// work, work_len: workspace, in floats, at least imle_argmax_exact_workspace_len(shape); its contents mean nothing.
+// entropy: out, [B], at least 0, in nats, or NULL. At least one of the three must not be NULL.
+// work, work_len: workspace (scratch memory), its length in floats at least imle_argmax_exact_workspace_len(shape).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE.
 // Threads: any, with different outputs and workspaces. Source: this library; the softmax.
 IMLE_MUST_USE
@@ -831,13 +841,13 @@ imle_status imle_argmax_marginals(const struct imle_shape *shape,
 //
 // out_i = (1 / T) mu_i (v_i - <mu, v>), T = temperature.
 //
-// All as for imle_topk_marginals_vjp at k = 1, less k_row. O(B N).
+// The same as imle_topk_marginals_vjp at k = 1, without k_row. O(B N).
 //
 // shape: in; k = 1; samples is ignored.
 // temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
 // v, ld_v: in, [B][N], finite, in units of loss; row stride in elements, at least N, 0 = contiguous.
 // out: out, [B][N], in units of loss per unit of theta; its sum over a row is 0 to rounding.
-// work, work_len: workspace, in floats, at least imle_argmax_exact_workspace_len(shape); its contents mean nothing.
+// work, work_len: workspace (scratch memory), its length in floats at least imle_argmax_exact_workspace_len(shape).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE (of theta or v),
 // _INFEASIBLE. imle_argmax_find_bad_row names the row, with v for dz and dz_sample_stride 0.
 // Threads: any, with different outputs and workspaces. Source: this library; the softmax.
@@ -853,15 +863,16 @@ imle_status imle_argmax_marginals_vjp(const struct imle_shape *shape,
                                       size_t work_len);
 
 // Exact samples, independent of one another: z_s one-hot at i with probability p(i), s = 1..S: the distribution of
-// imle_argmax_sample with Gumbel noise and tau = temperature. Row b draws from a pure function of (seed, step, row0 +
-// b), with other words than the noise of the same key. O(B S N).
+// imle_argmax_sample with Gumbel noise and tau = temperature. The samples of row b are a pure function of (seed, step,
+// row0 + b); they share no random words with the noise of the same key. O(B S N).
 //
 // shape: in; k = 1.
 // temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
 // key: in, which samples.
 // z: out, [B][S][N], 0 or 1, or NULL.
-// indices: out, [B][S], the position of the one, 0-based, or NULL. Not both NULL.
-// work, work_len: workspace, in floats, at least imle_argmax_exact_workspace_len(shape); its contents mean nothing.
+// indices: out, [B][S], the position of the one, 0-based, or NULL. At least one of
+// the two must not be NULL.
+// work, work_len: workspace (scratch memory), its length in floats at least imle_argmax_exact_workspace_len(shape).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE.
 // Threads: any, with different outputs and workspaces. Source: this library; the softmax.
 IMLE_MUST_USE
@@ -881,7 +892,7 @@ imle_status imle_argmax_sample_exact(const struct imle_shape *shape,
 // temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
 // indices: in, [B][S], the position of the one, as the functions that draw return it.
 // log_prob: out, [B][S], at most 0, in nats.
-// work, work_len: workspace, in floats, at least imle_argmax_exact_workspace_len(shape); its contents mean nothing.
+// work, work_len: workspace (scratch memory), its length in floats at least imle_argmax_exact_workspace_len(shape).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE (also
 // for an index that is masked or not below N).
 // Threads: any, with different outputs and workspaces. Source: this library; the softmax.
@@ -902,7 +913,7 @@ imle_status imle_argmax_log_prob(const struct imle_shape *shape,
 // temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
 // theta_other, ld_other: in, [B][N], scores, finite or -inf; row stride in elements, at least N, 0 = contiguous.
 // kl: out, [B], at least 0, in nats; +inf where theta_other masks what p chooses.
-// work, work_len: workspace, in floats, at least imle_argmax_exact_workspace_len(shape); its contents mean nothing.
+// work, work_len: workspace (scratch memory), its length in floats at least imle_argmax_exact_workspace_len(shape).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE, for
 // either set of scores. imle_argmax_find_bad_row names the first bad row of each.
 // Threads: any, with different outputs and workspaces. Source: this library; the softmax.
@@ -917,19 +928,20 @@ imle_status imle_argmax_kl(const struct imle_shape *shape,
                            float *work,
                            size_t work_len);
 
-// The SIMPLE estimator, exact samples forwards and the derivative of the exact marginals backwards:
+// The SIMPLE estimator: exact samples in the forward pass, the derivative of the exact marginals in the backward pass:
 //
 // grad_theta = (1 / T) Cov(z) (1/S) sum_s dz_s, T = temperature, dz_s = the gradient of the loss at the s-th sample of
 // imle_argmax_sample_exact.
 //
-// The mean is that of imle_straight_through, the product that of imle_argmax_marginals_vjp. O(B S N).
+// The mean over samples is computed as in imle_straight_through, the product as in imle_argmax_marginals_vjp.
+// O(B S N).
 //
 // shape: in; k = 1.
 // temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
 // dz, dz_row_stride, dz_sample_stride: in, [B][S][N], finite, in units of loss: the same as for imle_argmax_gradient.
 // grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta, its sum over a row is 0 to rounding, exactly 0
-// where theta is masked; row stride in elements, at least N, 0 = contiguous. What lies between rows is not touched.
-// work, work_len: workspace, in floats, at least imle_argmax_exact_workspace_len(shape); its contents mean nothing.
+// where theta is masked; row stride in elements, at least N, 0 = contiguous. The gaps between rows are not touched.
+// work, work_len: workspace (scratch memory), its length in floats at least imle_argmax_exact_workspace_len(shape).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE.
 // Threads: any, with different outputs and workspaces. Source: Ahmed, Zeng, Niepert, Van den Broeck 2023 (arXiv
 // 2210.01941).
@@ -950,14 +962,14 @@ imle_status imle_argmax_simple(const struct imle_shape *shape,
 //
 // grad_theta = (1/S) sum_s (loss_s - mean over r != s of loss_r) (1 / T) (z_s - mu), T = temperature.
 //
-// Needs no gradient of the loss, and no mu: the differences sum to 0, so that it drops out. O(B (N + S)).
+// It needs no gradient of the loss. It needs no mu either: the differences sum to 0, so mu cancels. O(B (N + S)).
 //
 // shape: in; k = 1; S at least 2.
 // temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
 // indices: in, [B][S], the samples that imle_argmax_sample_exact drew.
 // losses: in, [B][S], finite: any function of the samples.
 // grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta, its sum over a row is 0 to rounding, exactly 0
-// where theta is masked; row stride in elements, at least N, 0 = contiguous. What lies between rows is not touched.
+// where theta is masked; row stride in elements, at least N, 0 = contiguous. The gaps between rows are not touched.
 // Errors: IMLE_ERR_NULL, _SHAPE (also for S = 1), _STRIDE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE
 // (also for an index that is masked or not below N).
 // Threads: any, with different outputs. Source: Kool, van Hoof, Welling 2019 (Buy 4 REINFORCE samples, get a baseline
@@ -972,17 +984,18 @@ imle_status imle_argmax_score_function(const struct imle_shape *shape,
                                        float *grad_theta,
                                        size_t ld_grad);
 
-// The straight-through estimator, the crudest: grad_theta = (1/S) sum_s dz_s, exactly 0 where theta is masked, as if
-// z were theta. The sum is taken in the order of the samples and divided once; a shared dz is its own mean. O(B S N).
+// The straight-through estimator, the crudest one: it treats z as if it were theta. grad_theta = (1/S) sum_s dz_s, and
+// exactly 0 where theta is masked. The sum is taken in the order of the samples and divided once; a shared dz is its
+// own mean. O(B S N).
 //
-// shape: in; k is not used but at most n.
+// shape: in; k is not used, but must be at most n.
 // theta, ld_theta: in, [B][N], finite or -inf; row stride in elements, at least N, 0 = contiguous.
 // dz, dz_row_stride, dz_sample_stride: in, [B][S][N], finite, in units of loss: the gradient of row b's own loss with
 // respect to z_(b,s). Element (b, s, i) is dz[b * dz_row_stride + s * dz_sample_stride + i]. dz_row_stride 0 = rows
 // without gaps; dz_sample_stride 0 = one dz per row, shared by its samples; others at least N. Beyond FLT_MAX / S the
 // sum may overflow.
-// grad_theta, ld_grad: out, [B][N], in units of loss; row stride in elements, at least N, 0 = contiguous. What lies
-// between rows is not touched.
+// grad_theta, ld_grad: out, [B][N], in units of loss; row stride in elements, at least N, 0 = contiguous. The gaps
+// between rows are not touched.
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OVERLAP; _NONFINITE.
 // Threads: any, with different outputs. Source: Bengio, Leonard, Courville 2013 (arXiv 1308.3432).
 IMLE_MUST_USE
@@ -1000,18 +1013,18 @@ imle_status imle_straight_through(const struct imle_shape *shape,
 //
 // grad_theta = (1/S) sum_s (loss_s - mean over r != s of loss_r) (1 / tau) nu'(eps_s), nu = -ln density,
 //
-// nu'(eps) = eps for normal noise, 1 - exp(-eps) for Gumbel, tanh(eps / 2) for logistic noise. The noise is made again
-// from the key. With loss_s = <z_s, v> this is the vector-Jacobian product of a perturbed optimiser, the gradient of
-// <v, E[z]>. (The source has no baseline; E[nu'] = 0 permits one.) Needs no gradient of the loss; its variance is of
-// order Var(loss) / (S tau^2) in every coordinate. Exactly 0 where theta is masked. O(B S N).
+// nu'(eps) = eps for normal noise, 1 - exp(-eps) for Gumbel, tanh(eps / 2) for logistic noise. The key reproduces the
+// noise. With loss_s = <z_s, v> this is the vector-Jacobian product of a perturbed optimiser, the gradient of
+// <v, E[z]>. (The source has no baseline; E[nu'] = 0 permits one.) It needs no gradient of the loss. Its variance is
+// of order Var(loss) / (S tau^2) in every coordinate. Exactly 0 where theta is masked. O(B S N).
 //
-// shape: in; S at least 2; k is not used but at most n.
+// shape: in; S at least 2; k is not used, but must be at most n.
 // options, key: in, the same as for the samples. Noise Gumbel, logistic or normal; temperature above 0
 // (1 / temperature finite too).
 // theta, ld_theta: in, [B][N], finite or -inf; row stride in elements, at least N, 0 = contiguous.
 // losses: in, [B][S], finite: any function of the samples.
 // grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta; row stride in elements, at least N, 0 =
-// contiguous. What lies between rows is not touched.
+// contiguous. The gaps between rows are not touched.
 // Errors: IMLE_ERR_NULL, _SHAPE (also for S = 1), _STRIDE, _OPTION, _OVERLAP, _VERSION; _NONFINITE.
 // Threads: any, with different outputs. Source: Berthet, Blondel, Teboul, Cuturi, Vert, Bach 2020 (arXiv 2002.08676).
 IMLE_MUST_USE
@@ -1024,11 +1037,11 @@ imle_status imle_perturbed_gradient(const struct imle_shape *shape,
                                     float *grad_theta,
                                     size_t ld_grad);
 
-// Step 1 of 3 for a solver of your own: the scores theta + tau eps_s, for which it finds z_s. Each operation is
-// rounded once; the score of a masked entry (theta = -inf) is -inf, no other is. O(B S N).
+// Step 1 of 3 for a solver of your own: the scores theta + tau eps_s. Your solver finds z_s for them. Each operation
+// is rounded once; the score of an entry is -inf if and only if it is masked (theta = -inf). O(B S N).
 //
-// shape: in; k is not used but at most n.
-// options: in; noise and temperature matter here, all are checked.
+// shape: in; k is not used, but must be at most n.
+// options: in; noise and temperature are used, every option is checked.
 // key: in, which noise.
 // theta, ld_theta: in, [B][N], finite or -inf; row stride in elements, at least N, 0 = contiguous.
 // scores: out, [B][S][N].
@@ -1044,12 +1057,13 @@ imle_status imle_perturb(const struct imle_shape *shape,
                          float *scores);
 
 // Step 2 of 3 for a solver of your own: the target scores theta'_s + tau' eps_s with the noise of imle_perturb for the
-// same key, for which it finds z'_s. theta'_s = alpha theta - lambda dz_s, or + lambda dz_s on the other side, or the
-// combinatorial target (options.target). Each operation is rounded once; masked entries have -inf. O(B S N).
+// same key. Your solver finds z'_s for them. theta'_s = alpha theta - lambda dz_s, or + lambda dz_s on the other side,
+// or the combinatorial target (options.target). Each operation is rounded once; masked entries get -inf. O(B S N).
 //
 // shape, options, key, theta, ld_theta: in, the same as for imle_perturb.
-// side: in, +1: theta' = alpha theta - lambda dz, the target of both differences; -1: alpha theta + lambda dz, what
-// the central difference takes in place of the forward pass's state (IMLE_ERR_OPTION for the combinatorial target).
+// side: in, +1: theta' = alpha theta - lambda dz, the target of both differences; -1: alpha theta + lambda dz. The
+// central difference takes the state of side -1 in place of that of the forward pass (IMLE_ERR_OPTION for the
+// combinatorial target).
 // dz, dz_row_stride, dz_sample_stride: in, [B][S][N], finite: the gradient of row b's own loss with respect to
 // z_(b,s). Element (b, s, i) is dz[b * dz_row_stride + s * dz_sample_stride + i]. dz_row_stride 0 = rows without
 // gaps; dz_sample_stride 0 = one dz per row, shared by its samples; others at least N.
@@ -1073,11 +1087,11 @@ imle_status imle_target(const struct imle_shape *shape,
 // half of it for the central difference, for which z is the state of side -1. Rounded as in imle_topk_gradient.
 // O(B S N).
 //
-// shape: in; k is not used but at most n.
-// options: in; lambda, scale, difference and target matter here, all are checked.
+// shape: in; k is not used, but must be at most n.
+// options: in; lambda, scale, difference and target are used, every option is checked.
 // z, z_target: in, [B][S][N], the states that your solver found, finite (any numbers, not only 0 and 1;
 // those near FLT_MAX may overflow the sum).
-// grad_theta, ld_grad: out, [B][N]; row stride in elements, at least N, 0 = contiguous. What lies between rows is not
+// grad_theta, ld_grad: out, [B][N]; row stride in elements, at least N, 0 = contiguous. The gaps between rows are not
 // touched.
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OPTION, _OVERLAP, _VERSION; _NONFINITE.
 // Threads: any, with different outputs. Source: Niepert, Minervini, Franceschi 2021 (arXiv 2106.01798), Algorithm 1.
@@ -1089,11 +1103,11 @@ imle_status imle_difference(const struct imle_shape *shape,
                             float *grad_theta,
                             size_t ld_grad);
 
-// The noise itself: eps_s for every row and sample, before tau. What every function uses for the same key and the same
-// options.noise, the same bits on every platform. O(B S N).
+// The noise itself: eps_s for every row and sample, before tau. Every function uses this noise for the same key and
+// the same options.noise. It has the same bits on every platform. O(B S N).
 //
-// shape: in; k is not used but at most n.
-// options: in; noise matters here, all are checked.
+// shape: in; k is not used, but must be at most n.
+// options: in; noise is used, every option is checked.
 // key: in, which noise.
 // noise: out, [B][S][N], finite; Gumbel: from -3.13 to 22.88, within 3.2e-7 * max(1, |eps|) of the exact value.
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OPTION, _VERSION.
@@ -1111,12 +1125,13 @@ imle_status imle_noise(const struct imle_shape *shape,
 void imle_adaptive_default(struct imle_adaptive *adaptive);
 
 // lambda = a ||theta|| / ||dz||, Euclidean norms over all rows and samples: the options' lambda for the gradient of
-// this theta and dz. Exactly 0 if dz is 0: there is nothing to learn, skip the gradient (options refuse this lambda).
+// this theta and dz. It is exactly 0 if dz is 0: there is nothing to learn, so skip the gradient (imle_options.lambda
+// = 0 is refused).
 //
-// Within 5e-6, whatever the scale of theta and dz, and then limited to the positive normal floats. Masked theta (-inf)
-// does not count; where all others are 0 (nothing is learnt yet), ||theta|| is taken as if they were 1, the scale of
-// the noise. With S samples, ||dz|| grows with sqrt(S) and a settles as much higher. Of a batch cut over threads or
-// hosts, lambda comes from all of it. O(theta_len + dz_len).
+// The relative error is at most 5e-6 at any scale of theta and dz; the result is limited to the positive normal
+// floats. Masked entries (theta = -inf) do not count. If all others are 0 (nothing is learnt yet), each counts as 1,
+// the scale of the noise. With S samples ||dz|| grows with sqrt(S), and a settles higher by that factor. If a batch is
+// cut over threads or hosts, compute lambda from the whole batch. O(theta_len + dz_len).
 //
 // adaptive: in.
 // theta, theta_len: in, all scores of the group, finite or -inf; their number. [B][N] without gaps: B N.
@@ -1132,11 +1147,11 @@ imle_status imle_adaptive_lambda(const struct imle_adaptive *adaptive,
                                  size_t dz_len,
                                  float *lambda);
 
-// After a gradient: g <- decay * g + (1 - decay) * nonzeros / states, and a by its rule. Right for any S: what is
-// counted is a state, a sample of a row. After an error nothing is changed.
+// Call it after a gradient: g <- decay * g + (1 - decay) * nonzeros / states, and a by its rule. This holds for any S,
+// because it counts states (samples of rows). After an error nothing is changed.
 //
 // adaptive: in and out, one struct.
-// diagnostics: in, what the gradient filled in; those of a batch cut over threads or hosts, added up.
+// diagnostics: in, what the gradient filled in; summed field by field if the batch is cut over threads or hosts.
 // Errors: IMLE_ERR_NULL, _SHAPE (no states were counted), _OPTION, _VERSION.
 // Threads: any, with different structs. Source: Minervini, Franceschi, Niepert 2023 (arXiv 2209.04862); the
 // multiplicative rule: this library.

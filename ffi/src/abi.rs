@@ -1,31 +1,32 @@
-//! Versions, the structs that cross the ABI, and their defaults.
+//! Versions, the structs that cross the ABI, their defaults, and how they are read.
 
 use core::ffi::c_char;
 
-use imle::{Diagnostics, Difference, Key, Noise, Options, Scale, Target};
+use imle::{Diagnostics, Difference, Key, Noise, Options, Scale, Shape, Target};
 
-use crate::args;
+use crate::args::{self, Plain};
 use crate::status::Refused;
 
-/// The version of this ABI: changes when a program has to be compiled anew. Equals imle_abi_version().
+/// The version of this ABI. It changes when programs must be compiled anew. Equals imle_abi_version().
 pub const IMLE_ABI_VERSION: u32 = 1;
 
-/// imle_options.noise: eps = 0, so that every sample is MAP(theta).
+/// imle_options.noise: eps = 0. Every sample is MAP(theta).
 pub const IMLE_NOISE_NONE: u32 = 0;
 /// imle_options.noise, default: Gumbel(0, 1), eps = -ln(-ln U), mean 0.5772, variance pi^2/6. With argmax this samples
 /// p(z) proportional to exp(<z, theta> / tau) exactly; with top-k it draws the first k of a Plackett-Luce order.
 pub const IMLE_NOISE_GUMBEL: u32 = 1;
-/// imle_options.noise: Logistic(0, 1), eps = ln U - ln(1 - U), mean 0, variance pi^2/3. For k near n/2 its marginals
-/// come closest to those of p.
+/// imle_options.noise: Logistic(0, 1), eps = ln U - ln(1 - U), mean 0, variance pi^2/3. Its marginals are the closest
+/// to those of p if k is near n/2.
 pub const IMLE_NOISE_LOGISTIC: u32 = 2;
 /// imle_options.noise: Normal(0, 1), for perturbed optimisers (Berthet et al. 2020).
 pub const IMLE_NOISE_NORMAL: u32 = 3;
 /// imle_options.noise: Sum-of-Gamma, eps = sum over i <= s of Gamma(shape 1/kappa, scale 1) / i - ln(s) / kappa, with
 /// s = sog_terms and kappa = sog_kappa: mean (H_s - ln s) / kappa, H_s = sum of 1/i, variance (1/kappa) sum of 1/i^2.
-/// With all terms the sum of kappa independent copies is Gumbel(0, 1). Within 1e-4 max(1, |eps|) of the exact quantile,
-/// by a table made for every run of rows with the same kappa (some 10 us on x86-64, 7 KiB of stack). At equal tau its
-/// marginals are farther from those of p than Gumbel's. The small archives for microcontrollers leave it out: there
-/// it is IMLE_ERR_OPTION. Source: Niepert, Minervini, Franceschi 2021, section 3.2.
+/// With infinitely many terms the sum of kappa independent copies is Gumbel(0, 1). eps is within 1e-4 max(1, |eps|) of
+/// the exact quantile. It needs a table, which is built once for consecutive rows of the same kappa (some 10 us on
+/// x86-64, 7 KiB of stack). At equal tau its marginals are farther from those of p than Gumbel's. The small archives
+/// for microcontrollers leave it out and answer IMLE_ERR_OPTION. Source: Niepert, Minervini, Franceschi 2021, section
+/// 3.2.
 pub const IMLE_NOISE_SUM_OF_GAMMA: u32 = 4;
 
 /// imle_options.sog_terms: the limit s = infinity.
@@ -33,8 +34,8 @@ pub const IMLE_SOG_TERMS_INFINITE: u32 = 4_294_967_295;
 
 /// imle_options.target, default: theta' = alpha theta - lambda dz.
 pub const IMLE_TARGET_LINEAR: u32 = 0;
-/// imle_options.target: theta'_i = theta_i where dz_i = 0, else -dz_i. For losses that compare z with a gold structure.
-/// Uses neither alpha nor lambda, is never scaled (c = 1), and has no central difference.
+/// imle_options.target: theta'_i = theta_i where dz_i = 0, else -dz_i. Use it for losses that compare z with a gold
+/// structure. It uses neither alpha nor lambda, is never scaled (c = 1), and has no central difference.
 pub const IMLE_TARGET_COMBINATORIAL: u32 = 1;
 
 /// imle_options.difference, default: MAP(theta + tau eps) - MAP(theta' + tau' eps).
@@ -44,7 +45,7 @@ pub const IMLE_DIFFERENCE_CENTRAL: u32 = 1;
 
 /// imle_options.scale, default: c = 1 / lambda, an estimate of the gradient of the loss.
 pub const IMLE_SCALE_INVERSE_LAMBDA: u32 = 0;
-/// imle_options.scale: c = 1, the gradient of the maximum-likelihood objective, what Algorithm 1 of the paper returns.
+/// imle_options.scale: c = 1: the gradient of the maximum-likelihood objective, which Algorithm 1 of the paper returns.
 pub const IMLE_SCALE_NONE: u32 = 1;
 
 /// The sizes of a batch: B rows of N scores, states of K ones, S samples per row. B * S * N floats must fit into the
@@ -56,15 +57,15 @@ pub struct imle_shape {
     pub rows: u32,
     /// N, at least 1.
     pub n: u32,
-    /// K, 0 to N; 1 for argmax. Where rows differ (k_row), the largest.
+    /// K, 0 to N; 1 for argmax. If rows differ (k_row), the largest.
     pub k: u32,
     /// S, 1 to 2^24.
     pub samples: u32,
 }
 
-/// Which noise: row b draws eps from a pure function of (seed, step, row0 + b) and of the noise options. Part of a
-/// batch, with row0 moved by its first row, gets the noise of the whole; a backward call with the key of the forward
-/// call gets its noise.
+/// Selects the noise: the eps of row b is a pure function of (seed, step, row0 + b) and of the noise options. To call a
+/// part of a batch, add the number of its first row to row0: it gets the noise that the whole batch would get. A
+/// backward call with the key of the forward call gets the same noise.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct imle_key {
@@ -76,7 +77,7 @@ pub struct imle_key {
     pub row0: u64,
 }
 
-/// How to draw and how to estimate. Set by imle_options_default, then change what you want.
+/// How samples are drawn and gradients are estimated. Call imle_options_default, then change the fields that you want.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct imle_options {
@@ -101,22 +102,69 @@ pub struct imle_options {
     pub scale: u32,
     /// s of the Sum-of-Gamma noise, at least 1, default 10; IMLE_SOG_TERMS_INFINITE is the limit. Other laws ignore it.
     pub sog_terms: u32,
-    /// kappa of the Sum-of-Gamma noise, from 1 to 65536, or 0 (default): the row's k, for functions without k_row
-    /// shape.k, brought into that range. Other laws ignore it.
+    /// kappa of the Sum-of-Gamma noise, from 1 to 65536, or 0 (default): the row's k (shape.k for functions without
+    /// k_row), limited to that range. Other laws ignore it.
     pub sog_kappa: f32,
 }
 
-/// What a gradient was made of.
+/// Counts of the states that a gradient compared.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct imle_diagnostics {
     /// The states compared: rows * samples.
     pub states: u64,
-    /// States with z' = z, which add nothing to the gradient. Near `states`: lambda or tau' is too small to move the
-    /// choice.
+    /// States with z' = z, which add nothing to the gradient. If this is near `states`, lambda or tau' is too small to
+    /// change choices.
     pub unchanged: u64,
     /// The sum over states of the non-zeros of z - z'.
     pub nonzeros: u64,
+}
+
+// SAFETY: `repr(C)`, of integers.
+unsafe impl Plain for imle_shape {}
+// SAFETY: `repr(C)`, of integers.
+unsafe impl Plain for imle_key {}
+// SAFETY: `repr(C)`, of integers and floats.
+unsafe impl Plain for imle_options {}
+// SAFETY: `repr(C)`, of integers.
+unsafe impl Plain for imle_diagnostics {}
+
+/// Reads the sizes of a batch.
+///
+/// # Safety
+/// The contract of `args::read`.
+pub(crate) unsafe fn shape(shape: *const imle_shape) -> Result<Shape, Refused> {
+    // SAFETY: the contract above.
+    let imle_shape { rows, n, k, samples } = unsafe { args::read(shape) }?;
+    Ok(Shape::new(rows, n, k, samples)?)
+}
+
+/// Reads the sizes of a batch whose samples do not matter.
+///
+/// # Safety
+/// The contract of `args::read`.
+pub(crate) unsafe fn shape_of_map(shape: *const imle_shape) -> Result<Shape, Refused> {
+    // SAFETY: the contract above.
+    let imle_shape { rows, n, k, samples: _ } = unsafe { args::read(shape) }?;
+    Ok(Shape::new(rows, n, k, 1)?)
+}
+
+/// Reads the key of a batch.
+///
+/// # Safety
+/// The contract of `args::read`.
+pub(crate) unsafe fn key(key: *const imle_key) -> Result<Key, Refused> {
+    // SAFETY: the contract above.
+    Ok(unsafe { args::read(key) }?.into())
+}
+
+/// Reads the options. The core checks their ranges.
+///
+/// # Safety
+/// The contract of `args::read_sized`.
+pub(crate) unsafe fn options(options: *const imle_options) -> Result<Options, Refused> {
+    // SAFETY: the contract above.
+    unsafe { args::read_sized(options) }?.to_core()
 }
 
 impl imle_options {
@@ -195,7 +243,8 @@ pub extern "C" fn imle_abi_version() -> u32 {
 /// Threads: any. Source: this library.
 #[unsafe(no_mangle)]
 pub extern "C" fn imle_version() -> *const c_char {
-    // With two NULs it is no C string to LLVM, which puts all of those into one section, linked whole or not at all.
+    // LLVM puts all C strings into one section, which is linked as a whole. With two NULs this is not a C string to
+    // LLVM.
     concat!(env!("CARGO_PKG_VERSION"), "\0\0").as_ptr().cast()
 }
 
@@ -215,5 +264,6 @@ pub extern "C" fn imle_kernel() -> *const c_char {
 /// Threads: any, with different structs. Source: this library.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn imle_options_default(options: *mut imle_options) {
-    args::write(options, imle_options::DEFAULT);
+    // SAFETY: the caller's contract.
+    unsafe { args::write(options, imle_options::DEFAULT) }
 }

@@ -1,22 +1,21 @@
-//! A lambda that finds itself.
+//! The adaptive lambda, which follows how often choices change.
 
 use imle::{Adaptive, AdaptiveRule, Diagnostics};
 
 use crate::abi::imle_diagnostics;
-use crate::args::{self, Array};
-use crate::spans::check_arrays;
+use crate::args::{self, Array, Plain, check_arrays};
 use crate::status::{Refused, imle_status, status};
 
-/// imle_adaptive.rule: a <- max(a + c, 0), c = momentum * previous +- step, + while g < target. The rule of the paper;
-/// set step to its 1e-3, with which a thousand updates move a by 1.
+/// imle_adaptive.rule: a <- max(a + c, 0), c = momentum * previous +- step, + while g < target. This is the rule of the
+/// paper. Set step to its value, 1e-3: a thousand updates then move a by 1.
 pub const IMLE_ADAPTIVE_ADDITIVE: u32 = 0;
 /// imle_adaptive.rule, default: a <- a (1 + step c), or a / (1 + step |c|) for c < 0, c = (target - g) / target within
-/// -1 to 1. For g comes late, a waits while the newest count is on the other side of the target. With the default step
-/// a thousandfold error is gone after about 75 updates, with little overshoot.
+/// -1 to 1. Because g lags, a is held while the newest count lies on the other side of the target. With the default
+/// step an error by a factor of 1000 is gone after about 75 updates, with little overshoot.
 pub const IMLE_ADAPTIVE_MULTIPLICATIVE: u32 = 1;
 
-/// The state of an adaptive lambda: plain data, copy it and save it with the model. One state serves the rows that have
-/// lambda in common, a whole batch as a rule. Set by imle_adaptive_default, then change what you want.
+/// The state of an adaptive lambda: plain data, copy it and save it with the model. One state serves all rows that
+/// share lambda, usually a whole batch. Call imle_adaptive_default, then change the fields that you want.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct imle_adaptive {
@@ -32,13 +31,16 @@ pub struct imle_adaptive {
     pub previous: f32,
     /// Finite, above 0, default 0.15; for the additive rule set 1e-3.
     pub step: f32,
-    /// Share of the last change in the next, 0 <= momentum < 1, default 0; the multiplicative rule has none.
+    /// The share of the last change in the next, 0 <= momentum < 1, default 0; must be 0 for the multiplicative rule.
     pub momentum: f32,
-    /// Memory of g, 0 <= decay < 1, default 0.9.
+    /// The weight of the past in g, 0 <= decay < 1, default 0.9.
     pub decay: f32,
-    /// The g to reach, finite, above 0, default 1: one choice changes in every second state. A state has at most 2 k.
+    /// The g to aim at, finite, above 0, default 1: one choice changes in every second state. A state has at most 2 k.
     pub target: f32,
 }
+
+// SAFETY: `repr(C)`, of integers and floats.
+unsafe impl Plain for imle_adaptive {}
 
 impl imle_adaptive {
     /// The core's state; its ranges are for the core to check.
@@ -70,16 +72,18 @@ impl From<Adaptive> for imle_adaptive {
 /// Threads: any, with different structs. Source: this library.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn imle_adaptive_default(adaptive: *mut imle_adaptive) {
-    args::write(adaptive, Adaptive::default().into());
+    // SAFETY: the caller's contract.
+    unsafe { args::write(adaptive, Adaptive::default().into()) }
 }
 
 /// lambda = a ||theta|| / ||dz||, Euclidean norms over all rows and samples: the options' lambda for the gradient of
-/// this theta and dz. Exactly 0 if dz is 0: there is nothing to learn, skip the gradient (options refuse this lambda).
+/// this theta and dz. It is exactly 0 if dz is 0: there is nothing to learn, so skip the gradient (imle_options.lambda
+/// = 0 is refused).
 ///
-/// Within 5e-6, whatever the scale of theta and dz, and then limited to the positive normal floats. Masked theta (-inf)
-/// does not count; where all others are 0 (nothing is learnt yet), ||theta|| is taken as if they were 1, the scale of
-/// the noise. With S samples, ||dz|| grows with sqrt(S) and a settles as much higher. Of a batch cut over threads or
-/// hosts, lambda comes from all of it. O(theta_len + dz_len).
+/// The relative error is at most 5e-6 at any scale of theta and dz; the result is limited to the positive normal
+/// floats. Masked entries (theta = -inf) do not count. If all others are 0 (nothing is learnt yet), each counts as 1,
+/// the scale of the noise. With S samples ||dz|| grows with sqrt(S), and a settles higher by that factor. If a batch is
+/// cut over threads or hosts, compute lambda from the whole batch. O(theta_len + dz_len).
 ///
 /// adaptive: in.
 /// theta, theta_len: in, all scores of the group, finite or -inf; their number. [B][N] without gaps: B N.
@@ -98,21 +102,23 @@ pub unsafe extern "C" fn imle_adaptive_lambda(
     lambda: *mut f32,
 ) -> imle_status {
     status(|| {
-        let adaptive = args::sized(adaptive)?.to_core()?;
-        let (theta, dz) = (Array::required(theta, theta_len)?, Array::required(dz, dz_len)?);
-        let lambda = Array::required(lambda, 1)?;
-        check_arrays(1, &[lambda.span(), theta.span(), dz.span()])?;
-        let found = adaptive.lambda(theta.view(), dz.view())?;
-        lambda.view_mut().fill(found);
+        // SAFETY: the caller's contract.
+        let adaptive = unsafe { args::read_sized(adaptive) }?.to_core()?;
+        let (theta, dz) = (Array::required(theta, theta_len), Array::required(dz, dz_len));
+        let lambda = Array::required(lambda, 1);
+        // SAFETY: the caller's contract.
+        check_arrays!(unsafe outputs: [lambda], inputs: [theta, dz]);
+        let found = adaptive.lambda(theta.slice(), dz.slice())?;
+        lambda.slice().fill(found);
         Ok(())
     })
 }
 
-/// After a gradient: g <- decay * g + (1 - decay) * nonzeros / states, and a by its rule. Right for any S: what is
-/// counted is a state, a sample of a row. After an error nothing is changed.
+/// Call it after a gradient: g <- decay * g + (1 - decay) * nonzeros / states, and a by its rule. This holds for any S,
+/// because it counts states (samples of rows). After an error nothing is changed.
 ///
 /// adaptive: in and out, one struct.
-/// diagnostics: in, what the gradient filled in; those of a batch cut over threads or hosts, added up.
+/// diagnostics: in, what the gradient filled in; summed field by field if the batch is cut over threads or hosts.
 /// Errors: IMLE_ERR_NULL, _SHAPE (no states were counted), _OPTION, _VERSION.
 /// Threads: any, with different structs. Source: Minervini, Franceschi, Niepert 2023 (arXiv 2209.04862); the
 /// multiplicative rule: this library.
@@ -123,10 +129,13 @@ pub unsafe extern "C" fn imle_adaptive_update(
     diagnostics: *const imle_diagnostics,
 ) -> imle_status {
     status(|| {
-        let mut updated = args::sized(adaptive.cast_const())?.to_core()?;
-        let imle_diagnostics { states, unchanged, nonzeros } = args::read(diagnostics)?;
+        // SAFETY: the caller's contract.
+        let mut updated = unsafe { args::read_sized(adaptive.cast_const()) }?.to_core()?;
+        // SAFETY: the caller's contract.
+        let imle_diagnostics { states, unchanged, nonzeros } = unsafe { args::read(diagnostics) }?;
         updated.update(&Diagnostics { states, unchanged, nonzeros })?;
-        args::write(adaptive, updated.into());
+        // SAFETY: the caller's contract.
+        unsafe { args::write(adaptive, updated.into()) };
         Ok(())
     })
 }

@@ -1,28 +1,21 @@
-//! One of n in closed form, the softmax: the functions of `topk_exact` less k_row, in O(n) instead of O(nk).
+//! One of n in closed form, the softmax: the functions of `topk_exact` without k_row, in O(n) instead of O(nk).
 
 use core::ptr;
 
-use imle::{Argmax, Exact, Shape};
-
 use crate::abi::{imle_key, imle_shape};
-use crate::argmax::solver;
-use crate::args;
-use crate::arrays::{Backward, Expected, Forward, Listed, Pair, Scored};
-use crate::status::{Refused, imle_status, status};
+use crate::calls::{self, OneHot};
+use crate::status::{imle_status, status};
 
-fn exact(shape: Shape, temperature: f32) -> Result<Exact<Argmax>, Refused> {
-    Ok(Exact::new(shape, solver(shape)?, temperature)?)
-}
-
-/// The floats of workspace that the exact functions of one-hot states need, whatever rows and samples: N.
+/// The floats of workspace that the exact functions of one-hot states need: N, for any number of rows and samples.
 /// IMLE_ARGMAX_EXACT_WORKSPACE_LEN(n) is the same number as a constant.
 ///
 /// shape: in; k = 1; samples is ignored.
-/// Returns 0 for a shape that every exact function refuses, NULL included.
+/// Returns 0 for NULL and for a shape that every exact function refuses.
 /// Threads: any. Source: this library.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn imle_argmax_exact_workspace_len(shape: *const imle_shape) -> usize {
-    args::shape_of_map(shape).map_or(0, |shape| exact(shape, 1.0).map_or(0, |exact| exact.workspace_len()))
+    // SAFETY: the caller's contract.
+    unsafe { calls::exact_workspace_len::<OneHot>(shape) }
 }
 
 /// Exact marginals, log-partition and entropy of p(i) = exp(theta_i / T - A), T = temperature:
@@ -38,8 +31,8 @@ pub unsafe extern "C" fn imle_argmax_exact_workspace_len(shape: *const imle_shap
 /// theta, ld_theta: in, [B][N], scores, finite or -inf; row stride in elements, at least N, 0 = contiguous.
 /// marginals: out, [B][N], 0 to 1, their sum is 1 to rounding, exactly 0 where theta is -inf; or NULL.
 /// log_partition: out, [B], in nats, or NULL.
-/// entropy: out, [B], at least 0, in nats, or NULL. One of the three is not NULL.
-/// work, work_len: workspace, in floats, at least imle_argmax_exact_workspace_len(shape); its contents mean nothing.
+/// entropy: out, [B], at least 0, in nats, or NULL. At least one of the three must not be NULL.
+/// work, work_len: workspace (scratch memory), its length in floats at least imle_argmax_exact_workspace_len(shape).
 /// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE.
 /// Threads: any, with different outputs and workspaces. Source: this library; the softmax.
 #[must_use]
@@ -55,13 +48,10 @@ pub unsafe extern "C" fn imle_argmax_marginals(
     work: *mut f32,
     work_len: usize,
 ) -> imle_status {
-    status(|| {
-        let shape = args::shape_of_map(shape)?;
-        let exact = exact(shape, temperature)?;
-        let work = args::workspace(exact.workspace_len(), work, work_len)?;
-        let moments = (marginals, log_partition, entropy);
-        let c = Expected::check(shape, ptr::null(), (theta, ld_theta), moments, work)?;
-        Ok(exact.marginals(c.theta, c.moments, c.work)?)
+    let (theta, work) = ((theta, ld_theta), (work, work_len));
+    // SAFETY: the caller's contract.
+    status(|| unsafe {
+        calls::marginals::<OneHot>(shape, ptr::null(), temperature, theta, (marginals, log_partition, entropy), work)
     })
 }
 
@@ -69,13 +59,13 @@ pub unsafe extern "C" fn imle_argmax_marginals(
 ///
 /// out_i = (1 / T) mu_i (v_i - <mu, v>), T = temperature.
 ///
-/// All as for imle_topk_marginals_vjp at k = 1, less k_row. O(B N).
+/// The same as imle_topk_marginals_vjp at k = 1, without k_row. O(B N).
 ///
 /// shape: in; k = 1; samples is ignored.
 /// temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
 /// v, ld_v: in, [B][N], finite, in units of loss; row stride in elements, at least N, 0 = contiguous.
 /// out: out, [B][N], in units of loss per unit of theta; its sum over a row is 0 to rounding.
-/// work, work_len: workspace, in floats, at least imle_argmax_exact_workspace_len(shape); its contents mean nothing.
+/// work, work_len: workspace (scratch memory), its length in floats at least imle_argmax_exact_workspace_len(shape).
 /// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE (of theta or v),
 /// _INFEASIBLE. imle_argmax_find_bad_row names the row, with v for dz and dz_sample_stride 0.
 /// Threads: any, with different outputs and workspaces. Source: this library; the softmax.
@@ -92,26 +82,22 @@ pub unsafe extern "C" fn imle_argmax_marginals_vjp(
     work: *mut f32,
     work_len: usize,
 ) -> imle_status {
-    status(|| {
-        let shape = args::shape_of_map(shape)?;
-        let exact = exact(shape, temperature)?;
-        let work = args::workspace(exact.workspace_len(), work, work_len)?;
-        let out = (out, shape.rows() * shape.n());
-        let c = Pair::check(shape, ptr::null(), (theta, ld_theta), (v, ld_v), out, work)?;
-        Ok(exact.marginals_vjp(c.theta, c.other, c.out, c.work)?)
-    })
+    let (theta, work) = ((theta, ld_theta), (work, work_len));
+    // SAFETY: the caller's contract.
+    status(|| unsafe { calls::marginals_vjp::<OneHot>(shape, ptr::null(), temperature, theta, (v, ld_v), out, work) })
 }
 
 /// Exact samples, independent of one another: z_s one-hot at i with probability p(i), s = 1..S: the distribution of
-/// imle_argmax_sample with Gumbel noise and tau = temperature. Row b draws from a pure function of (seed, step, row0 +
-/// b), with other words than the noise of the same key. O(B S N).
+/// imle_argmax_sample with Gumbel noise and tau = temperature. The samples of row b are a pure function of (seed, step,
+/// row0 + b); they share no random words with the noise of the same key. O(B S N).
 ///
 /// shape: in; k = 1.
 /// temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
 /// key: in, which samples.
 /// z: out, [B][S][N], 0 or 1, or NULL.
-/// indices: out, [B][S], the position of the one, 0-based, or NULL. Not both NULL.
-/// work, work_len: workspace, in floats, at least imle_argmax_exact_workspace_len(shape); its contents mean nothing.
+/// indices: out, [B][S], the position of the one, 0-based, or NULL. At least one of
+/// the two must not be NULL.
+/// work, work_len: workspace (scratch memory), its length in floats at least imle_argmax_exact_workspace_len(shape).
 /// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE.
 /// Threads: any, with different outputs and workspaces. Source: this library; the softmax.
 #[must_use]
@@ -127,13 +113,9 @@ pub unsafe extern "C" fn imle_argmax_sample_exact(
     work: *mut f32,
     work_len: usize,
 ) -> imle_status {
-    status(|| {
-        let (shape, key) = (args::shape(shape)?, args::key(key)?);
-        let exact = exact(shape, temperature)?;
-        let work = args::workspace(exact.workspace_len(), work, work_len)?;
-        let c = Forward::check(shape, ptr::null(), (theta, ld_theta), (z, indices), ptr::null_mut(), work)?;
-        Ok(exact.sample(key, c.theta, c.states.view_mut(), c.work.view_mut())?)
-    })
+    let (theta, work) = ((theta, ld_theta), (work, work_len));
+    // SAFETY: the caller's contract.
+    status(|| unsafe { calls::sample_exact::<OneHot>(shape, ptr::null(), temperature, key, theta, (z, indices), work) })
 }
 
 /// The log-probability of choices: log_prob = ln p(i_s) = theta_(i_s) / T - A, T = temperature. O(B S N).
@@ -142,7 +124,7 @@ pub unsafe extern "C" fn imle_argmax_sample_exact(
 /// temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
 /// indices: in, [B][S], the position of the one, as the functions that draw return it.
 /// log_prob: out, [B][S], at most 0, in nats.
-/// work, work_len: workspace, in floats, at least imle_argmax_exact_workspace_len(shape); its contents mean nothing.
+/// work, work_len: workspace (scratch memory), its length in floats at least imle_argmax_exact_workspace_len(shape).
 /// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE (also
 /// for an index that is masked or not below N).
 /// Threads: any, with different outputs and workspaces. Source: this library; the softmax.
@@ -158,13 +140,9 @@ pub unsafe extern "C" fn imle_argmax_log_prob(
     work: *mut f32,
     work_len: usize,
 ) -> imle_status {
-    status(|| {
-        let shape = args::shape(shape)?;
-        let exact = exact(shape, temperature)?;
-        let work = args::workspace(exact.workspace_len(), work, work_len)?;
-        let c = Listed::check(shape, ptr::null(), (theta, ld_theta), indices, log_prob, work)?;
-        Ok(exact.log_prob(c.theta, c.indices, c.log_prob, c.work)?)
-    })
+    let (theta, work) = ((theta, ld_theta), (work, work_len));
+    // SAFETY: the caller's contract.
+    status(|| unsafe { calls::log_prob::<OneHot>(shape, ptr::null(), temperature, theta, indices, log_prob, work) })
 }
 
 /// The Kullback-Leibler divergence from p, of theta, to q, of theta_other, at the same temperature:
@@ -174,7 +152,7 @@ pub unsafe extern "C" fn imle_argmax_log_prob(
 /// temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
 /// theta_other, ld_other: in, [B][N], scores, finite or -inf; row stride in elements, at least N, 0 = contiguous.
 /// kl: out, [B], at least 0, in nats; +inf where theta_other masks what p chooses.
-/// work, work_len: workspace, in floats, at least imle_argmax_exact_workspace_len(shape); its contents mean nothing.
+/// work, work_len: workspace (scratch memory), its length in floats at least imle_argmax_exact_workspace_len(shape).
 /// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE, for
 /// either set of scores. imle_argmax_find_bad_row names the first bad row of each.
 /// Threads: any, with different outputs and workspaces. Source: this library; the softmax.
@@ -191,29 +169,25 @@ pub unsafe extern "C" fn imle_argmax_kl(
     work: *mut f32,
     work_len: usize,
 ) -> imle_status {
-    status(|| {
-        let shape = args::shape_of_map(shape)?;
-        let exact = exact(shape, temperature)?;
-        let work = args::workspace(exact.workspace_len(), work, work_len)?;
-        let (other, kl) = ((theta_other, ld_other), (kl, shape.rows()));
-        let c = Pair::check(shape, ptr::null(), (theta, ld_theta), other, kl, work)?;
-        Ok(exact.kl(c.theta, c.other, c.out, c.work)?)
-    })
+    let (theta, work) = ((theta, ld_theta), (work, work_len));
+    // SAFETY: the caller's contract.
+    status(|| unsafe { calls::kl::<OneHot>(shape, ptr::null(), temperature, theta, (theta_other, ld_other), kl, work) })
 }
 
-/// The SIMPLE estimator, exact samples forwards and the derivative of the exact marginals backwards:
+/// The SIMPLE estimator: exact samples in the forward pass, the derivative of the exact marginals in the backward pass:
 ///
 /// grad_theta = (1 / T) Cov(z) (1/S) sum_s dz_s, T = temperature, dz_s = the gradient of the loss at the s-th sample of
 /// imle_argmax_sample_exact.
 ///
-/// The mean is that of imle_straight_through, the product that of imle_argmax_marginals_vjp. O(B S N).
+/// The mean over samples is computed as in imle_straight_through, the product as in imle_argmax_marginals_vjp.
+/// O(B S N).
 ///
 /// shape: in; k = 1.
 /// temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
 /// dz, dz_row_stride, dz_sample_stride: in, [B][S][N], finite, in units of loss: the same as for imle_argmax_gradient.
 /// grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta, its sum over a row is 0 to rounding, exactly 0
-/// where theta is masked; row stride in elements, at least N, 0 = contiguous. What lies between rows is not touched.
-/// work, work_len: workspace, in floats, at least imle_argmax_exact_workspace_len(shape); its contents mean nothing.
+/// where theta is masked; row stride in elements, at least N, 0 = contiguous. The gaps between rows are not touched.
+/// work, work_len: workspace (scratch memory), its length in floats at least imle_argmax_exact_workspace_len(shape).
 /// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE.
 /// Threads: any, with different outputs and workspaces. Source: Ahmed, Zeng, Niepert, Van den Broeck 2023 (arXiv
 /// 2210.01941).
@@ -232,28 +206,23 @@ pub unsafe extern "C" fn imle_argmax_simple(
     work: *mut f32,
     work_len: usize,
 ) -> imle_status {
-    status(|| {
-        let shape = args::shape(shape)?;
-        let exact = exact(shape, temperature)?;
-        let work = args::workspace(exact.workspace_len(), work, work_len)?;
-        let (dz, grad) = ((dz, dz_row_stride, dz_sample_stride), (grad_theta, ld_grad));
-        let c = Backward::check(shape, ptr::null(), (theta, ld_theta), dz, ptr::null(), grad, ptr::null_mut(), work)?;
-        Ok(exact.simple(c.theta, c.dz, c.grad_theta.view_mut(), c.work.view_mut())?)
-    })
+    let (theta, dz, grad) = ((theta, ld_theta), (dz, dz_row_stride, dz_sample_stride), (grad_theta, ld_grad));
+    // SAFETY: the caller's contract.
+    status(|| unsafe { calls::simple::<OneHot>(shape, ptr::null(), temperature, theta, dz, grad, (work, work_len)) })
 }
 
 /// The score function of p with a leave-one-out baseline, an unbiased estimate of the gradient of E[loss(z)]:
 ///
 /// grad_theta = (1/S) sum_s (loss_s - mean over r != s of loss_r) (1 / T) (z_s - mu), T = temperature.
 ///
-/// Needs no gradient of the loss, and no mu: the differences sum to 0, so that it drops out. O(B (N + S)).
+/// It needs no gradient of the loss. It needs no mu either: the differences sum to 0, so mu cancels. O(B (N + S)).
 ///
 /// shape: in; k = 1; S at least 2.
 /// temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
 /// indices: in, [B][S], the samples that imle_argmax_sample_exact drew.
 /// losses: in, [B][S], finite: any function of the samples.
 /// grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta, its sum over a row is 0 to rounding, exactly 0
-/// where theta is masked; row stride in elements, at least N, 0 = contiguous. What lies between rows is not touched.
+/// where theta is masked; row stride in elements, at least N, 0 = contiguous. The gaps between rows are not touched.
 /// Errors: IMLE_ERR_NULL, _SHAPE (also for S = 1), _STRIDE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE
 /// (also for an index that is masked or not below N).
 /// Threads: any, with different outputs. Source: Kool, van Hoof, Welling 2019 (Buy 4 REINFORCE samples, get a baseline
@@ -270,9 +239,7 @@ pub unsafe extern "C" fn imle_argmax_score_function(
     grad_theta: *mut f32,
     ld_grad: usize,
 ) -> imle_status {
-    status(|| {
-        let shape = args::shape(shape)?;
-        let c = Scored::check(shape, ptr::null(), (theta, ld_theta), indices, losses, (grad_theta, ld_grad))?;
-        Ok(exact(shape, temperature)?.score_function(c.theta, c.indices, c.losses, c.grad_theta)?)
-    })
+    let (theta, grad) = ((theta, ld_theta), (grad_theta, ld_grad));
+    // SAFETY: the caller's contract.
+    status(|| unsafe { calls::score_function::<OneHot>(shape, ptr::null(), temperature, theta, indices, losses, grad) })
 }

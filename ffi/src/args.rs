@@ -1,142 +1,214 @@
-//! From C pointers to checked views: every pointer that is dereferenced is dereferenced here.
+//! From C pointers to slices. This is the only file that dereferences a pointer.
 //!
-//! Two steps. First every pointer becomes an [`Array`], which knows its address and length and looks at nothing; all
-//! of a call's arrays are checked together, and no output may overlap another array. Only then do they become slices: the
-//! outputs last, when all else is read, for a struct of the call's may lie in one.
+//! An array changes its type on the way. [`Array`] is an address and a length; it reads nothing. [`check_arrays!`]
+//! checks all arrays of a call together and turns each into an [`Output`] or an [`Input`], and only these become
+//! slices. An array that was not checked cannot become a slice, and an array that was listed as an input cannot be
+//! written. Neither compiles.
 //!
-//! What cannot be checked is the caller's promise (see the crate's "Safety"): that non-null pointers point to as many
-//! elements as the manual says, and that no other thread interferes. The functions here are given nothing but pointers
-//! that come with that promise, so they are safe; each unsafe block says what it adds.
+//! A body makes slices of its outputs last, when it has read everything else: a struct of the call may lie in an
+//! output.
 
-use imle::{Key, Options, Shape, dz_span, rows_span};
+use core::marker::PhantomData;
 
-use crate::abi::{imle_key, imle_options, imle_shape};
 use crate::spans::{Span, WORD};
 use crate::status::Refused;
 
-/// NULL and misaligned pointers are no pointers.
-fn usable<T>(pointer: *const T) -> Result<*const T, Refused> {
-    if pointer.is_null() || !pointer.is_aligned() { Err(Refused::Null) } else { Ok(pointer) }
+/// The types that C may hand over. The trait is sealed: nothing outside this crate can name it.
+///
+/// # Safety
+/// Any initialised bytes are a value of the type: it is an integer, a float or a `repr(C)` struct of these.
+pub(crate) unsafe trait Plain: Copy {}
+
+// SAFETY: a float.
+unsafe impl Plain for f32 {}
+// SAFETY: an integer.
+unsafe impl Plain for u32 {}
+
+/// A NULL or misaligned pointer points to nothing.
+fn usable<T>(pointer: *const T) -> bool {
+    !pointer.is_null() && pointer.is_aligned()
 }
 
-/// A struct of integers and floats.
-pub(crate) fn read<T: Copy>(pointer: *const T) -> Result<T, Refused> {
-    let pointer = usable(pointer)?;
-    // SAFETY: aligned and not NULL, so it points to a T, by the caller's promise; integers and floats hold any bits.
+/// Reads a struct.
+///
+/// # Safety
+/// - A pointer that is aligned and not NULL points to a T.
+/// - No other thread writes that T during the call.
+pub(crate) unsafe fn read<T: Plain>(pointer: *const T) -> Result<T, Refused> {
+    if !usable(pointer) {
+        return Err(Refused::Null);
+    }
+    // SAFETY: the pointer is aligned and not NULL, so it points to a T by the contract above; any bytes are a T.
     Ok(unsafe { pointer.read() })
 }
 
-/// A struct that starts with its size.
-pub(crate) fn sized<T: Copy>(pointer: *const T) -> Result<T, Refused> {
-    // The size comes first: a struct of another header may be shorter than ours.
-    if read(pointer.cast::<u32>())? as usize != size_of::<T>() {
+/// Reads a struct that starts with its size.
+///
+/// # Safety
+/// - A pointer that is aligned and not NULL points to a u32, and if that is the size of T, to a T.
+/// - No other thread writes that T during the call.
+pub(crate) unsafe fn read_sized<T: Plain>(pointer: *const T) -> Result<T, Refused> {
+    // SAFETY: the contract above. The size comes first, because a struct of another header may be shorter than T.
+    if unsafe { read(pointer.cast::<u32>()) }? as usize != size_of::<T>() {
         return Err(Refused::Version);
     }
-    read(pointer)
+    // SAFETY: the contract above.
+    unsafe { read(pointer) }
 }
 
-/// Writes a struct, unless there is none.
-pub(crate) fn write<T: Copy>(pointer: *mut T, value: T) {
-    if usable(pointer.cast_const()).is_ok() {
-        // SAFETY: aligned and not NULL, so it points to a writable T, by the caller's promise.
+/// Writes a struct, unless the pointer is NULL or misaligned.
+///
+/// # Safety
+/// - A pointer that is aligned and not NULL points to a T that may be written.
+/// - No other thread reads or writes that T during the call.
+pub(crate) unsafe fn write<T: Plain>(pointer: *mut T, value: T) {
+    if usable(pointer) {
+        // SAFETY: the pointer is aligned and not NULL, so it points to a writable T by the contract above.
         unsafe { pointer.write(value) }
     }
 }
 
-/// The sizes of a batch.
-pub(crate) fn shape(shape: *const imle_shape) -> Result<Shape, Refused> {
-    let imle_shape { rows, n, k, samples } = read(shape)?;
-    Ok(Shape::new(rows, n, k, samples)?)
-}
-
-/// The sizes of a batch whose samples do not matter.
-pub(crate) fn shape_of_map(shape: *const imle_shape) -> Result<Shape, Refused> {
-    let imle_shape { rows, n, k, samples: _ } = read(shape)?;
-    Ok(Shape::new(rows, n, k, 1)?)
-}
-
-/// The key of a batch.
-pub(crate) fn key(key: *const imle_key) -> Result<Key, Refused> {
-    Ok(read(key)?.into())
-}
-
-/// The options. The core checks their ranges.
-pub(crate) fn options(options: *const imle_options) -> Result<Options, Refused> {
-    sized(options)?.to_core()
-}
-
-/// An array of the caller's, of which nothing is known before `check_arrays`. Absent if the pointer is NULL.
+/// An array argument before the check: an address and a length, and nothing is known about either. The array is absent
+/// if the address is NULL.
 pub(crate) struct Array<T> {
     start: *mut T,
     len: usize,
 }
 
-impl<T> Array<T> {
+impl<T: Plain> Array<T> {
+    /// The address of an array that the check refuses, because it is misaligned.
+    const REFUSED: *mut T = core::ptr::without_provenance_mut(1);
+
     /// An array that may be absent.
-    pub(crate) fn optional(start: *const T, len: usize) -> Result<Self, Refused> {
+    pub(crate) fn optional(start: *const T, len: usize) -> Self {
         const { assert!(size_of::<T>().is_multiple_of(WORD) && align_of::<T>().is_multiple_of(WORD)) };
-        // What `check_arrays` does not see.
-        if align_of::<T>() > WORD && !start.is_aligned() {
-            return Err(Refused::Null);
-        }
-        Ok(Array { start: start.cast_mut(), len })
+        // The check knows the alignment of words only.
+        let aligned = align_of::<T>() == WORD || start.is_aligned();
+        Array { start: if aligned { start.cast_mut() } else { Self::REFUSED }, len }
     }
 
-    /// An array that may not be absent.
-    pub(crate) fn required(start: *const T, len: usize) -> Result<Self, Refused> {
-        if start.is_null() { Err(Refused::Null) } else { Self::optional(start, len) }
+    /// An array that must be there.
+    pub(crate) fn required(start: *const T, len: usize) -> Self {
+        Self::optional(if start.is_null() { Self::REFUSED } else { start }, len)
     }
 
+    #[inline(always)]
     pub(crate) fn span(&self) -> Span {
         Span { start: self.start.addr(), words: self.len.saturating_mul(size_of::<T>() / WORD) }
     }
 
-    /// The elements. Call `check_arrays` first.
-    pub(crate) fn view<'a>(self) -> &'a [T] {
-        self.view_if_any().unwrap_or_default()
+    /// The array as an input, for [`check_arrays!`].
+    ///
+    /// # Safety
+    /// - `check_spans` accepted the array together with all other arrays of the call, and it is not among the outputs.
+    /// - If it is there, it holds `len` elements that nothing writes while `self` lives.
+    #[inline(always)]
+    pub(crate) unsafe fn input(&self) -> Input<'_, T> {
+        debug_assert!(self.span().bytes().is_ok(), "an array that was not checked");
+        Input { start: self.start, len: self.len, array: PhantomData }
     }
 
-    /// The elements, if the array is there. Call `check_arrays` first.
-    pub(crate) fn view_if_any<'a>(self) -> Option<&'a [T]> {
-        // SAFETY: aligned, not NULL, at most isize::MAX bytes and not across the end of the address space. It holds
-        // `len` elements of any bits, valid for T (integers and floats), that nothing writes during the call: by the
-        // caller's promise, and because no output overlaps it.
+    /// The array as an output, for [`check_arrays!`].
+    ///
+    /// # Safety
+    /// - `check_spans` accepted the array together with all other arrays of the call, and it is among the outputs.
+    /// - If it is there, it holds `len` elements that may be written, and nothing else, no second `Output` either,
+    ///   reads or writes them while `self` lives.
+    #[inline(always)]
+    pub(crate) unsafe fn output(&self) -> Output<'_, T> {
+        debug_assert!(self.span().bytes().is_ok(), "an array that was not checked");
+        Output { start: self.start, len: self.len, array: PhantomData }
+    }
+}
+
+/// An array that was checked and may be read. It and its slices live no longer than its [`Array`].
+pub(crate) struct Input<'a, T> {
+    start: *const T,
+    len: usize,
+    array: PhantomData<&'a Array<T>>,
+}
+
+impl<'a, T: Plain> Input<'a, T> {
+    /// The elements of an array that is required.
+    #[inline(always)]
+    pub(crate) fn slice(self) -> &'a [T] {
+        let slice = self.slice_if_any();
+        debug_assert!(slice.is_some(), "an array that is required is absent");
+        slice.unwrap_or_default()
+    }
+
+    /// The elements, if the array is there.
+    #[inline(always)]
+    pub(crate) fn slice_if_any(self) -> Option<&'a [T]> {
+        // SAFETY: the array is aligned, not NULL, at most isize::MAX bytes long, and does not wrap around the address
+        // space. Its elements are readable and nothing writes them meanwhile: this is the contract of `Array::input`.
         (!self.start.is_null()).then(|| unsafe { core::slice::from_raw_parts(self.start, self.len) })
     }
+}
 
-    /// The elements, to be written. Call `check_arrays` first.
-    pub(crate) fn view_mut<'a>(self) -> &'a mut [T] {
-        self.view_mut_if_any().unwrap_or_default()
+/// An array that was checked and may be written. It and its slice live no longer than its [`Array`].
+pub(crate) struct Output<'a, T> {
+    start: *mut T,
+    len: usize,
+    array: PhantomData<&'a Array<T>>,
+}
+
+impl<'a, T: Plain> Output<'a, T> {
+    /// The elements of an array that is required.
+    #[inline(always)]
+    pub(crate) fn slice(self) -> &'a mut [T] {
+        let slice = self.slice_if_any();
+        debug_assert!(slice.is_some(), "an array that is required is absent");
+        slice.unwrap_or_default()
     }
 
-    /// The elements, to be written, if the array is there. Call `check_arrays` first.
-    pub(crate) fn view_mut_if_any<'a>(self) -> Option<&'a mut [T]> {
-        // SAFETY: as for `view_if_any`; besides, nothing else reads it during the call: by the caller's promise, and
-        // because it overlaps no other array of the call. `self` is consumed, so this is the only slice of it.
+    /// The elements, if the array is there.
+    #[inline(always)]
+    pub(crate) fn slice_if_any(self) -> Option<&'a mut [T]> {
+        // SAFETY: as for an input. Besides, nothing else reads or writes the elements meanwhile: this is the contract
+        // of `Array::output`, and `self` is consumed, so there is no second slice.
         (!self.start.is_null()).then(|| unsafe { core::slice::from_raw_parts_mut(self.start, self.len) })
     }
 }
 
-impl Array<f32> {
-    /// `[B][N]`.
-    #[inline(always)]
-    pub(crate) fn rows(shape: Shape, start: *const f32, ld: usize) -> Result<Self, Refused> {
-        Self::required(start, rows_span(shape, ld).ok_or(Refused::Stride)?)
-    }
-
-    /// `[B][S][N]`, or one gradient for all samples of a row.
-    #[inline(always)]
-    pub(crate) fn gradients(
-        shape: Shape,
-        start: *const f32,
-        row_stride: usize,
-        sample_stride: usize,
-    ) -> Result<Self, Refused> {
-        Self::required(start, dz_span(shape, row_stride, sample_stride).ok_or(Refused::Stride)?)
-    }
+/// Checks all arrays of a call together, which are variables of type [`Array`], and gives each variable its new type:
+/// [`Output`] or [`Input`]. Returns from the body with an error if an array is misaligned or not addressable, or if an
+/// output overlaps another array.
+///
+/// # Safety
+/// The caller of the body keeps the contract of the C ABI for each of the arrays. (The word `unsafe` in front stands
+/// for the unsafe block around the call.)
+macro_rules! check_arrays {
+    (unsafe outputs: [$($output:ident),*], inputs: [$($input:ident),*]) => {
+        const OUTPUTS: usize = [$(stringify!($output)),*].len();
+        $crate::spans::check_spans(OUTPUTS, &[$($output.span(),)* $($input.span()),*])?;
+        // SAFETY: the line above checks every array; the rest is the contract of the C ABI.
+        $(let $output = unsafe { $output.output() };)*
+        // SAFETY: as above.
+        $(let $input = unsafe { $input.input() };)*
+    };
 }
+pub(crate) use check_arrays;
 
-/// The part of the workspace that is used.
-pub(crate) fn workspace(needed: usize, work: *mut f32, work_len: usize) -> Result<Array<f32>, Refused> {
-    if !work.is_null() && work_len < needed { Err(Refused::Workspace) } else { Array::required(work, needed) }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic(expected = "an array that is required is absent")]
+    fn an_absent_array_is_no_empty_slice() {
+        let absent = Array::<f32>::optional(core::ptr::null(), 3);
+        // SAFETY: an array at NULL passes the check and has no elements.
+        unsafe { absent.output() }.slice();
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic(expected = "an array that was not checked")]
+    fn an_array_that_fails_the_check_is_no_slice() {
+        let misaligned = Array::<f32>::optional(core::ptr::without_provenance(2), 1);
+        // SAFETY: none; the assertion stops it before anything is read.
+        unsafe { misaligned.input() };
+    }
 }

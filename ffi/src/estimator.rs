@@ -1,23 +1,21 @@
-//! Estimators that need no solver: of states of any kind, however they were found.
+//! Estimators that need no solver: the states may be of any kind and come from anywhere.
 
-use imle::{Dz, Rows, RowsMut};
-
-use crate::abi::{imle_key, imle_options, imle_shape};
-use crate::args::{self, Array};
-use crate::spans::check_arrays;
+use crate::abi::{self, imle_key, imle_options, imle_shape};
+use crate::args::{Array, check_arrays};
 use crate::status::{imle_status, status};
 
-/// The straight-through estimator, the crudest: grad_theta = (1/S) sum_s dz_s, exactly 0 where theta is masked, as if
-/// z were theta. The sum is taken in the order of the samples and divided once; a shared dz is its own mean. O(B S N).
+/// The straight-through estimator, the crudest one: it treats z as if it were theta. grad_theta = (1/S) sum_s dz_s, and
+/// exactly 0 where theta is masked. The sum is taken in the order of the samples and divided once; a shared dz is its
+/// own mean. O(B S N).
 ///
-/// shape: in; k is not used but at most n.
+/// shape: in; k is not used, but must be at most n.
 /// theta, ld_theta: in, [B][N], finite or -inf; row stride in elements, at least N, 0 = contiguous.
 /// dz, dz_row_stride, dz_sample_stride: in, [B][S][N], finite, in units of loss: the gradient of row b's own loss with
 /// respect to z_(b,s). Element (b, s, i) is dz[b * dz_row_stride + s * dz_sample_stride + i]. dz_row_stride 0 = rows
 /// without gaps; dz_sample_stride 0 = one dz per row, shared by its samples; others at least N. Beyond FLT_MAX / S the
 /// sum may overflow.
-/// grad_theta, ld_grad: out, [B][N], in units of loss; row stride in elements, at least N, 0 = contiguous. What lies
-/// between rows is not touched.
+/// grad_theta, ld_grad: out, [B][N], in units of loss; row stride in elements, at least N, 0 = contiguous. The gaps
+/// between rows are not touched.
 /// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OVERLAP; _NONFINITE.
 /// Threads: any, with different outputs. Source: Bengio, Leonard, Courville 2013 (arXiv 1308.3432).
 #[must_use]
@@ -33,14 +31,16 @@ pub unsafe extern "C" fn imle_straight_through(
     ld_grad: usize,
 ) -> imle_status {
     status(|| {
-        let shape = args::shape(shape)?;
+        // SAFETY: the caller's contract.
+        let shape = unsafe { abi::shape(shape) }?;
         let theta = Array::rows(shape, theta, ld_theta)?;
-        let dz = Array::gradients(shape, dz, dz_row_stride, dz_sample_stride)?;
+        let dz = Array::dz(shape, dz, dz_row_stride, dz_sample_stride)?;
         let grad_theta = Array::rows(shape, grad_theta, ld_grad)?;
-        check_arrays(1, &[grad_theta.span(), theta.span(), dz.span()])?;
-        let dz = Dz::strided(dz.view(), dz_row_stride, dz_sample_stride);
-        let theta = Rows::strided(theta.view(), ld_theta);
-        Ok(imle::straight_through(shape, theta, dz, RowsMut::strided(grad_theta.view_mut(), ld_grad))?)
+        // SAFETY: the caller's contract.
+        check_arrays!(unsafe outputs: [grad_theta], inputs: [theta, dz]);
+        let dz = dz.dz(dz_row_stride, dz_sample_stride);
+        let theta = theta.rows(ld_theta);
+        Ok(imle::straight_through(shape, theta, dz, grad_theta.rows(ld_grad))?)
     })
 }
 
@@ -49,18 +49,18 @@ pub unsafe extern "C" fn imle_straight_through(
 ///
 /// grad_theta = (1/S) sum_s (loss_s - mean over r != s of loss_r) (1 / tau) nu'(eps_s), nu = -ln density,
 ///
-/// nu'(eps) = eps for normal noise, 1 - exp(-eps) for Gumbel, tanh(eps / 2) for logistic noise. The noise is made again
-/// from the key. With loss_s = <z_s, v> this is the vector-Jacobian product of a perturbed optimiser, the gradient of
-/// <v, E[z]>. (The source has no baseline; E[nu'] = 0 permits one.) Needs no gradient of the loss; its variance is of
-/// order Var(loss) / (S tau^2) in every coordinate. Exactly 0 where theta is masked. O(B S N).
+/// nu'(eps) = eps for normal noise, 1 - exp(-eps) for Gumbel, tanh(eps / 2) for logistic noise. The key reproduces the
+/// noise. With loss_s = <z_s, v> this is the vector-Jacobian product of a perturbed optimiser, the gradient of
+/// <v, E[z]>. (The source has no baseline; E[nu'] = 0 permits one.) It needs no gradient of the loss. Its variance is
+/// of order Var(loss) / (S tau^2) in every coordinate. Exactly 0 where theta is masked. O(B S N).
 ///
-/// shape: in; S at least 2; k is not used but at most n.
+/// shape: in; S at least 2; k is not used, but must be at most n.
 /// options, key: in, the same as for the samples. Noise Gumbel, logistic or normal; temperature above 0
 /// (1 / temperature finite too).
 /// theta, ld_theta: in, [B][N], finite or -inf; row stride in elements, at least N, 0 = contiguous.
 /// losses: in, [B][S], finite: any function of the samples.
 /// grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta; row stride in elements, at least N, 0 =
-/// contiguous. What lies between rows is not touched.
+/// contiguous. The gaps between rows are not touched.
 /// Errors: IMLE_ERR_NULL, _SHAPE (also for S = 1), _STRIDE, _OPTION, _OVERLAP, _VERSION; _NONFINITE.
 /// Threads: any, with different outputs. Source: Berthet, Blondel, Teboul, Cuturi, Vert, Bach 2020 (arXiv 2002.08676).
 #[must_use]
@@ -76,13 +76,15 @@ pub unsafe extern "C" fn imle_perturbed_gradient(
     ld_grad: usize,
 ) -> imle_status {
     status(|| {
-        let (shape, options, key) = (args::shape(shape)?, args::options(options)?, args::key(key)?);
+        // SAFETY: the caller's contract.
+        let (shape, options, key) = unsafe { (abi::shape(shape)?, abi::options(options)?, abi::key(key)?) };
         let theta = Array::rows(shape, theta, ld_theta)?;
-        let losses = Array::required(losses, shape.rows() * shape.samples())?;
+        let losses = Array::required(losses, shape.rows() * shape.samples());
         let grad_theta = Array::rows(shape, grad_theta, ld_grad)?;
-        check_arrays(1, &[grad_theta.span(), theta.span(), losses.span()])?;
-        let theta = Rows::strided(theta.view(), ld_theta);
-        let grad_theta = RowsMut::strided(grad_theta.view_mut(), ld_grad);
-        Ok(imle::perturbed_gradient(shape, &options, key, theta, losses.view(), grad_theta)?)
+        // SAFETY: the caller's contract.
+        check_arrays!(unsafe outputs: [grad_theta], inputs: [theta, losses]);
+        let theta = theta.rows(ld_theta);
+        let grad_theta = grad_theta.rows(ld_grad);
+        Ok(imle::perturbed_gradient(shape, &options, key, theta, losses.slice(), grad_theta)?)
     })
 }

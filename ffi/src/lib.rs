@@ -1,10 +1,18 @@
 //! The C ABI of `imle`: `include/imle.h` is generated from this crate and is its manual.
 //!
-//! [`abi`] has the types and defaults, [`status`] what a call returns, [`topk`] and [`argmax`] a family of functions
-//! each, [`topk_exact`] and [`argmax_exact`] the closed forms of each, [`estimator`] what is common to both, [`solver`]
-//! the three steps for a solver that lives in the caller, [`adaptive`] a lambda that finds itself. Every function turns
-//! its arguments into checked views (`args`, the only file that dereferences a pointer), calls the core and returns a
-//! status.
+//! The files, in layers: a file uses only those above it.
+//!
+//! - [`status`]: what a call returns;
+//! - `spans`: the check that arrays do not overlap;
+//! - `args`: from C pointers to slices, the only file that dereferences a pointer;
+//! - `arrays`: arrays with strides, and the workspace;
+//! - [`abi`]: the structs that cross the ABI, their defaults and how they are read;
+//! - `calls`: the bodies of the functions that every family has;
+//! - [`topk`] and [`argmax`], a family of functions each, [`topk_exact`] and [`argmax_exact`] with the closed forms of
+//!   each, [`estimator`] with the estimators of states of any kind, [`solver`] with the three steps around a solver of
+//!   the caller's, and [`adaptive`], which finds lambda. These are the exported functions and their manual.
+//!
+//! Every function checks its arguments, turns them into views, calls the core and returns a status.
 //!
 //! This is an rlib; the libraries for C are made from it:
 //!
@@ -17,23 +25,29 @@
 //! there.
 //!
 //! # Safety
-//! All functions that take pointers ask the same of their caller: a pointer is NULL or points to an array of the shape
-//! that the manual gives at the argument, readable, and writable if it is an output or the workspace; no other thread
-//! writes it during the call, nor reads it if it is an output or the workspace. What can be checked is: NULL,
-//! alignment, sizes, strides, overlap.
+//! Every function that takes pointers has the same contract. The caller promises of each pointer that is not NULL:
+//!
+//! - It points to an array of the shape that the manual gives at the argument, or to a struct of that type.
+//! - That memory is readable during the call, and writable if it is an output or the workspace.
+//! - No other thread writes that memory during the call. No other thread reads it either if it is an output or the
+//!   workspace. An array reaches from its first element to its last: the gaps between its rows belong to it.
+//!
+//! The library itself checks NULL, alignment, sizes, strides and overlap. In the code `// SAFETY: the caller's
+//! contract` refers to this promise.
 
 #![cfg_attr(not(test), no_std)]
 #![deny(missing_docs, unsafe_op_in_unsafe_fn)]
-// No panic can be reached from the exported functions: nothing here may index, unwrap.
+// No panic can be reached from the exported functions, so nothing here may index or unwrap.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 #![deny(clippy::undocumented_unsafe_blocks)]
-// C decides the names and the number of arguments; the contract of every function is the one above.
+// C decides the names and the number of arguments. The contract of every function is the one above.
 #![allow(non_camel_case_types, clippy::too_many_arguments, clippy::missing_safety_doc)]
 // The comments are the C manual, where [B][N] is the shape of an array.
 #![allow(rustdoc::broken_intra_doc_links)]
 
 mod args;
 mod arrays;
+mod calls;
 mod panic;
 mod spans;
 

@@ -1,17 +1,16 @@
-//! Your own solver for MAP, in three steps around it: perturb, target, difference.
+//! Three steps around a MAP solver of your own: perturb, target, difference.
 
-use imle::{Dz, Rows, RowsMut, Side};
+use imle::Side;
 
-use crate::abi::{imle_key, imle_options, imle_shape};
-use crate::args::{self, Array};
-use crate::spans::check_arrays;
+use crate::abi::{self, imle_key, imle_options, imle_shape};
+use crate::args::{Array, check_arrays};
 use crate::status::{Refused, imle_status, status};
 
-/// Step 1 of 3 for a solver of your own: the scores theta + tau eps_s, for which it finds z_s. Each operation is
-/// rounded once; the score of a masked entry (theta = -inf) is -inf, no other is. O(B S N).
+/// Step 1 of 3 for a solver of your own: the scores theta + tau eps_s. Your solver finds z_s for them. Each operation
+/// is rounded once; the score of an entry is -inf if and only if it is masked (theta = -inf). O(B S N).
 ///
-/// shape: in; k is not used but at most n.
-/// options: in; noise and temperature matter here, all are checked.
+/// shape: in; k is not used, but must be at most n.
+/// options: in; noise and temperature are used, every option is checked.
 /// key: in, which noise.
 /// theta, ld_theta: in, [B][N], finite or -inf; row stride in elements, at least N, 0 = contiguous.
 /// scores: out, [B][S][N].
@@ -29,21 +28,24 @@ pub unsafe extern "C" fn imle_perturb(
     scores: *mut f32,
 ) -> imle_status {
     status(|| {
-        let (shape, options, key) = (args::shape(shape)?, args::options(options)?, args::key(key)?);
+        // SAFETY: the caller's contract.
+        let (shape, options, key) = unsafe { (abi::shape(shape)?, abi::options(options)?, abi::key(key)?) };
         let theta = Array::rows(shape, theta, ld_theta)?;
-        let scores = Array::required(scores, shape.rows() * shape.samples() * shape.n())?;
-        check_arrays(1, &[scores.span(), theta.span()])?;
-        Ok(imle::perturb(shape, &options, key, Rows::strided(theta.view(), ld_theta), scores.view_mut())?)
+        let scores = Array::required(scores, shape.rows() * shape.samples() * shape.n());
+        // SAFETY: the caller's contract.
+        check_arrays!(unsafe outputs: [scores], inputs: [theta]);
+        Ok(imle::perturb(shape, &options, key, theta.rows(ld_theta), scores.slice())?)
     })
 }
 
 /// Step 2 of 3 for a solver of your own: the target scores theta'_s + tau' eps_s with the noise of imle_perturb for the
-/// same key, for which it finds z'_s. theta'_s = alpha theta - lambda dz_s, or + lambda dz_s on the other side, or the
-/// combinatorial target (options.target). Each operation is rounded once; masked entries have -inf. O(B S N).
+/// same key. Your solver finds z'_s for them. theta'_s = alpha theta - lambda dz_s, or + lambda dz_s on the other side,
+/// or the combinatorial target (options.target). Each operation is rounded once; masked entries get -inf. O(B S N).
 ///
 /// shape, options, key, theta, ld_theta: in, the same as for imle_perturb.
-/// side: in, +1: theta' = alpha theta - lambda dz, the target of both differences; -1: alpha theta + lambda dz, what
-/// the central difference takes in place of the forward pass's state (IMLE_ERR_OPTION for the combinatorial target).
+/// side: in, +1: theta' = alpha theta - lambda dz, the target of both differences; -1: alpha theta + lambda dz. The
+/// central difference takes the state of side -1 in place of that of the forward pass (IMLE_ERR_OPTION for the
+/// combinatorial target).
 /// dz, dz_row_stride, dz_sample_stride: in, [B][S][N], finite: the gradient of row b's own loss with respect to
 /// z_(b,s). Element (b, s, i) is dz[b * dz_row_stride + s * dz_sample_stride + i]. dz_row_stride 0 = rows without
 /// gaps; dz_sample_stride 0 = one dz per row, shared by its samples; others at least N.
@@ -66,19 +68,21 @@ pub unsafe extern "C" fn imle_target(
     scores: *mut f32,
 ) -> imle_status {
     status(|| {
-        let (shape, options, key) = (args::shape(shape)?, args::options(options)?, args::key(key)?);
+        // SAFETY: the caller's contract.
+        let (shape, options, key) = unsafe { (abi::shape(shape)?, abi::options(options)?, abi::key(key)?) };
         let side = match side {
             1 => Side::Minus,
             -1 => Side::Plus,
             _ => return Err(Refused::Option),
         };
         let theta = Array::rows(shape, theta, ld_theta)?;
-        let dz = Array::gradients(shape, dz, dz_row_stride, dz_sample_stride)?;
-        let scores = Array::required(scores, shape.rows() * shape.samples() * shape.n())?;
-        check_arrays(1, &[scores.span(), theta.span(), dz.span()])?;
-        let dz = Dz::strided(dz.view(), dz_row_stride, dz_sample_stride);
-        let theta = Rows::strided(theta.view(), ld_theta);
-        Ok(imle::target(shape, &options, key, side, theta, dz, scores.view_mut())?)
+        let dz = Array::dz(shape, dz, dz_row_stride, dz_sample_stride)?;
+        let scores = Array::required(scores, shape.rows() * shape.samples() * shape.n());
+        // SAFETY: the caller's contract.
+        check_arrays!(unsafe outputs: [scores], inputs: [theta, dz]);
+        let dz = dz.dz(dz_row_stride, dz_sample_stride);
+        let theta = theta.rows(ld_theta);
+        Ok(imle::target(shape, &options, key, side, theta, dz, scores.slice())?)
     })
 }
 
@@ -86,11 +90,11 @@ pub unsafe extern "C" fn imle_target(
 /// half of it for the central difference, for which z is the state of side -1. Rounded as in imle_topk_gradient.
 /// O(B S N).
 ///
-/// shape: in; k is not used but at most n.
-/// options: in; lambda, scale, difference and target matter here, all are checked.
+/// shape: in; k is not used, but must be at most n.
+/// options: in; lambda, scale, difference and target are used, every option is checked.
 /// z, z_target: in, [B][S][N], the states that your solver found, finite (any numbers, not only 0 and 1;
 /// those near FLT_MAX may overflow the sum).
-/// grad_theta, ld_grad: out, [B][N]; row stride in elements, at least N, 0 = contiguous. What lies between rows is not
+/// grad_theta, ld_grad: out, [B][N]; row stride in elements, at least N, 0 = contiguous. The gaps between rows are not
 /// touched.
 /// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OPTION, _OVERLAP, _VERSION; _NONFINITE.
 /// Threads: any, with different outputs. Source: Niepert, Minervini, Franceschi 2021 (arXiv 2106.01798), Algorithm 1.
@@ -105,22 +109,24 @@ pub unsafe extern "C" fn imle_difference(
     ld_grad: usize,
 ) -> imle_status {
     status(|| {
-        let (shape, options) = (args::shape(shape)?, args::options(options)?);
+        // SAFETY: the caller's contract.
+        let (shape, options) = unsafe { (abi::shape(shape)?, abi::options(options)?) };
         let states = shape.rows() * shape.samples() * shape.n();
-        let (z, z_target) = (Array::required(z, states)?, Array::required(z_target, states)?);
+        let (z, z_target) = (Array::required(z, states), Array::required(z_target, states));
         let grad_theta = Array::rows(shape, grad_theta, ld_grad)?;
-        check_arrays(1, &[grad_theta.span(), z.span(), z_target.span()])?;
-        let grad_theta = RowsMut::strided(grad_theta.view_mut(), ld_grad);
-        imle::difference(shape, &options, z.view(), z_target.view(), grad_theta)?;
+        // SAFETY: the caller's contract.
+        check_arrays!(unsafe outputs: [grad_theta], inputs: [z, z_target]);
+        let grad_theta = grad_theta.rows(ld_grad);
+        imle::difference(shape, &options, z.slice(), z_target.slice(), grad_theta)?;
         Ok(())
     })
 }
 
-/// The noise itself: eps_s for every row and sample, before tau. What every function uses for the same key and the same
-/// options.noise, the same bits on every platform. O(B S N).
+/// The noise itself: eps_s for every row and sample, before tau. Every function uses this noise for the same key and
+/// the same options.noise. It has the same bits on every platform. O(B S N).
 ///
-/// shape: in; k is not used but at most n.
-/// options: in; noise matters here, all are checked.
+/// shape: in; k is not used, but must be at most n.
+/// options: in; noise is used, every option is checked.
 /// key: in, which noise.
 /// noise: out, [B][S][N], finite; Gumbel: from -3.13 to 22.88, within 3.2e-7 * max(1, |eps|) of the exact value.
 /// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OPTION, _VERSION.
@@ -134,9 +140,11 @@ pub unsafe extern "C" fn imle_noise(
     noise: *mut f32,
 ) -> imle_status {
     status(|| {
-        let (shape, options, key) = (args::shape(shape)?, args::options(options)?, args::key(key)?);
-        let noise = Array::required(noise, shape.rows() * shape.samples() * shape.n())?;
-        check_arrays(1, &[noise.span()])?;
-        Ok(imle::noise(shape, &options, key, noise.view_mut())?)
+        // SAFETY: the caller's contract.
+        let (shape, options, key) = unsafe { (abi::shape(shape)?, abi::options(options)?, abi::key(key)?) };
+        let noise = Array::required(noise, shape.rows() * shape.samples() * shape.n());
+        // SAFETY: the caller's contract.
+        check_arrays!(unsafe outputs: [noise], inputs: []);
+        Ok(imle::noise(shape, &options, key, noise.slice())?)
     })
 }

@@ -1,11 +1,11 @@
-//! Where the arrays of a call are: each in the address space, and no output in the way of another array.
+//! The check that the arrays of a call lie in the address space and that no output overlaps another array.
 
 use crate::status::Refused;
 
-/// The size of a float, of which all arrays' elements are multiples.
+/// The size of a float. The size of every array element is a multiple of it.
 pub(crate) const WORD: usize = size_of::<f32>();
 
-/// Where an array is: so many words from `start`. NULL has none, whatever it says.
+/// The place of an array: its address and its length in words. An array at NULL is absent, whatever its length.
 #[derive(Clone, Copy)]
 pub(crate) struct Span {
     pub start: usize,
@@ -13,8 +13,8 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    /// How many bytes it has, once it is known that it is aligned and lies in the address space.
-    fn check(self) -> Result<usize, Refused> {
+    /// The length in bytes. Refuses an array that is misaligned or that does not lie in the address space.
+    pub(crate) fn bytes(self) -> Result<usize, Refused> {
         if self.start == 0 {
             Ok(0)
         } else if !self.start.is_multiple_of(WORD) {
@@ -28,11 +28,15 @@ impl Span {
 }
 
 /// Refuses arrays that are misaligned or do not lie in the address space, and outputs that overlap each other or an
-/// input. The outputs come first. A strided array counts from its first element to its last, with what lies between its
-/// rows.
-pub(crate) fn check_arrays(outputs: usize, arrays: &[Span]) -> Result<(), Refused> {
+/// input. A strided array reaches from its first element to its last, so the gaps between its rows belong to it.
+///
+/// The first `outputs` arrays are the outputs. `check_arrays!` counts them: bodies name them.
+// Many calls share it: one copy on small machines.
+#[cfg_attr(imle_small, inline(never))]
+pub(crate) fn check_spans(outputs: usize, arrays: &[Span]) -> Result<(), Refused> {
     for (i, array) in arrays.iter().enumerate() {
-        let bytes = array.check()?;
+        let bytes = array.bytes()?;
+        // The outputs before this array were checked, so the product does not overflow.
         let overlaps = |output: &Span| {
             let distance = array.start.wrapping_sub(output.start);
             output.start != 0
@@ -44,4 +48,21 @@ pub(crate) fn check_arrays(outputs: usize, arrays: &[Span]) -> Result<(), Refuse
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outputs_overlap_nothing_and_inputs_may_overlap_each_other() {
+        let (low, high) = (Span { start: 400, words: 3 }, Span { start: 408, words: 3 });
+        let apart = Span { start: 412, words: 2 };
+        assert_eq!(check_spans(0, &[low, high, high]), Ok(()));
+        assert_eq!(check_spans(2, &[low, apart]), Ok(()));
+        for (output, other) in [(low, high), (high, low), (low, low), (high, apart)] {
+            assert_eq!(check_spans(1, &[output, other]), Err(Refused::Overlap));
+            assert_eq!(check_spans(2, &[output, other]), Err(Refused::Overlap));
+        }
+    }
 }

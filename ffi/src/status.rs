@@ -1,20 +1,20 @@
-//! What a call returns.
+//! The status that a call returns.
 
 use core::ffi::{CStr, c_char};
 
 use imle::Error;
 
-/// What a call returns: IMLE_OK, or an IMLE_ERR_ code below 0.
+/// The result of a call: IMLE_OK, or an IMLE_ERR_ code below 0.
 ///
 /// Argument errors (NULL, SHAPE, STRIDE, WORKSPACE, OPTION, OVERLAP, VERSION): no output was written. Data errors
 /// (NONFINITE, INFEASIBLE): the rows before the first bad row are complete, that row and all later ones are untouched,
-/// and imle_topk_find_bad_row names it, where theta, dz or k_row is bad (it is not given the other inputs).
+/// and imle_topk_find_bad_row names it if theta, dz or k_row is bad (it does not see the other inputs).
 pub type imle_status = i32;
 
 /// Success.
 pub const IMLE_OK: imle_status = 0;
-/// A pointer is NULL where it may not be (an empty array, as an index list where K = 0, needs a pointer too), no output
-/// was asked for, or a pointer is not aligned to its type.
+/// A pointer is NULL that must not be (an empty array needs a pointer too, as an index list with K = 0), no output was
+/// asked for, or a pointer is not aligned to its type.
 pub const IMLE_ERR_NULL: imle_status = -1;
 /// The sizes do not fit together: rows, n or samples is 0, k > n, k_row[b] > k, k is not 1 for argmax, samples > 2^24,
 /// rows * samples * n floats exceed the address space, or a baseline is asked for from one sample.
@@ -84,25 +84,17 @@ impl From<Error> for Refused {
             Error::NoOutput => Refused::Null,
             Error::NonFinite { .. } => Refused::NonFinite,
             Error::Infeasible { .. } | Error::NotAState { .. } => Refused::Infeasible,
-            // Error::Option, and whatever else a call can ask for that the core does not offer.
+            // Error::Option, and every other request that the core refuses.
             _ => Refused::Option,
         }
     }
 }
 
 /// Runs the body of an exported function.
+#[inline(always)]
 pub(crate) fn status(body: impl FnOnce() -> Result<(), Refused>) -> imle_status {
     match body() {
         Ok(()) => IMLE_OK,
         Err(refused) => refused as imle_status,
-    }
-}
-
-/// The row that a check names; `rows` if it found nothing.
-pub(crate) fn bad_row(check: Result<(), Error>, rows: u32) -> Result<u32, Refused> {
-    match check {
-        Ok(()) => Ok(rows),
-        Err(Error::NonFinite { row, .. } | Error::Infeasible { row }) => Ok(row),
-        Err(error) => Err(error.into()),
     }
 }
