@@ -10,7 +10,7 @@
 use super::heap;
 use super::lanes::{Blocks, copy};
 use super::reduce::argmax;
-use super::ties::{Choice, drop_last_equals};
+use super::ties::{drop_last_equals, drop_last_states};
 use crate::arch::{self, Dispatch, EIGHT, FOUR, Isa, LANES, RANKED, SCALAR};
 use crate::float::{rank, unrank};
 
@@ -50,20 +50,9 @@ impl Dispatch for Map<'_> {
                 *z = if score >= t { 1.0 } else { 0.0 };
             }
             if reached > k {
-                drop_ties(scores, t, k, z);
+                drop_last_states(scores, t, reached - k, z);
             }
         }
-    }
-}
-
-/// Writes z again: of the scores that equal t, the k-th largest, only the first are chosen.
-#[cold]
-#[inline(never)]
-fn drop_ties(scores: &[f32], t: f32, k: usize, z: &mut [f32]) {
-    let above = scores.iter().filter(|&&score| score > t).count();
-    let mut choice = Choice::new(t, k - above);
-    for (z, &score) in z.iter_mut().zip(scores) {
-        *z = if choice.takes(score) { 1.0 } else { 0.0 };
     }
 }
 

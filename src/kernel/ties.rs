@@ -28,6 +28,18 @@ impl<T: Copy + PartialOrd> Choice<T> {
     }
 }
 
+/// Sets the last `surplus` states to 0 whose scores equal t: z is 1 for all scores that reach t, the k-th largest.
+#[cold]
+#[inline(never)]
+pub(crate) fn drop_last_states(scores: &[f32], t: f32, mut surplus: usize, z: &mut [f32]) {
+    for (z, &score) in z.iter_mut().zip(scores).rev() {
+        if score == t && surplus > 0 {
+            *z = 0.0;
+            surplus -= 1;
+        }
+    }
+}
+
 /// Drops the last of the scores that equal the smallest score in the set, so that k stay. The set has the k largest of at
 /// most 64 scores, and more only because of ties. The answer is the set, and that smallest score.
 #[cold]
