@@ -7,7 +7,7 @@ use super::argmax::{largest, largest_of, raise};
 use super::level::{self, Kernel, Level};
 use super::{EIGHT, LANES, SCALAR, streaming};
 use crate::float::Sum;
-use crate::noise::{Bounded, Gumbel, Law, Logistic, Normal, Stream};
+use crate::noise::{Gumbel, Law, Logistic, Normal, Stream, UpperBound};
 
 // Selections are between constants only: where a value is chosen or not, compilers move its load behind the choice, and a
 // loop of such loads is slow.
@@ -93,8 +93,8 @@ impl<'a> Perturbed<'a> {
     }
 
     #[inline(always)]
-    fn bound_by(&self, law: &impl Bounded, words: &[f32], bounds: &mut [f32]) {
-        self.form_from(words.iter().map(|word| law.above(word.to_bits())).zip(bounds));
+    fn bound_by(&self, law: &impl UpperBound, words: &[f32], bounds: &mut [f32]) {
+        self.form_from(words.iter().map(|word| law.upper_bound(word.to_bits())).zip(bounds));
     }
 
     /// Pairs of an ε and where its score goes.

@@ -201,7 +201,7 @@ impl<'a> Attempt<'a> {
         part.bound(words, bounds);
         bounds.get_mut(len..).unwrap_or_default().fill(f32::NEG_INFINITY);
         let Some(floor) = floor::<L>(bounds, self.k, self.bar, self.groups) else { return Ok(()) };
-        let guessed = floor - self.scores.tau * self.scores.law.slack();
+        let guessed = floor - self.scores.tau * self.scores.law.typical_gap();
         let t = if guess && guessed > self.bar { guessed } else { self.bar };
         let collected = collect::<L>(bounds, words, (0, len), from, t, 0);
         self.keep::<L>(collected, t)

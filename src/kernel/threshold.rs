@@ -54,7 +54,11 @@ pub(super) fn least_word(scores: &Perturbed<'_>, bar: f32) -> Option<u32> {
     let (mut low, mut high) = (0, MOST);
     while low < high {
         let middle = (low + high) / 2;
-        if highest + scores.tau * scores.law.above(!distance(middle))? < bar { high = middle } else { low = middle + 1 }
+        if highest + scores.tau * scores.law.upper_bound(!distance(middle))? < bar {
+            high = middle
+        } else {
+            low = middle + 1
+        }
     }
     if low < MOST { Some(distance(low).wrapping_neg()) } else { None }
 }

@@ -3,7 +3,7 @@
 //! ε = −ln(−ln u) with u = (w + ½)·2⁻³², so that u and 1 − u are never 0 and both tails keep the word's full
 //! resolution: the float nearest to u near 0, and the float nearest to 1 − u near 1.
 
-use super::{Bounded, Quantile};
+use super::{Quantile, UpperBound};
 use crate::float::{ln, ln_split, split};
 
 /// 2⁻³²
@@ -42,7 +42,7 @@ pub(super) fn of_word(word: u32) -> f32 {
 /// A bound above −ln p, p = 1 − u, and so above −ln(−ln u) and ln u − ln(1 − u): log₂ p by its exponent and its mantissa
 /// as a straight line between powers of 2, which is never above it. At most 0.06 above −ln p.
 #[inline(always)]
-pub(super) fn exponential_above(word: u32) -> f32 {
+pub(super) fn exponential_upper_bound(word: u32) -> f32 {
     /// 31 for the scale of p, 127 for the bias of the exponent; the rest is more than all rounding errors.
     const ZERO: f32 = (31.0 + 127.0) * core::f32::consts::LN_2 + 5e-5;
     const UNIT: f32 = core::f32::consts::LN_2 / 8_388_608.0;
@@ -65,19 +65,19 @@ impl Quantile for Gumbel {
     }
 }
 
-impl Bounded for Gumbel {
-    const SLACK: f32 = 0.2;
+impl UpperBound for Gumbel {
+    const TYPICAL_GAP: f32 = 0.2;
 
     #[inline(always)]
-    fn above(&self, word: u32) -> f32 {
-        exponential_above(word)
+    fn upper_bound(&self, word: u32) -> f32 {
+        exponential_upper_bound(word)
     }
 }
 
 /// −(ln ρ)'(ε) = 1 − e^(−ε) at the word's ε, and e^(−ε) = −ln u.
-pub(super) struct Score;
+pub(super) struct DensityScore;
 
-impl Quantile for Score {
+impl Quantile for DensityScore {
     #[inline(always)]
     fn quantile(&self, word: u32) -> f32 {
         1.0 - exponential(word)
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn score_is_that_of_the_density() {
-        assert_error(|w| Score.quantile(w), |w| 1.0 - (-f64::from(gumbel(w))).exp(), 4e-7);
+        assert_error(|w| DensityScore.quantile(w), |w| 1.0 - (-f64::from(gumbel(w))).exp(), 4e-7);
     }
 
     #[test]

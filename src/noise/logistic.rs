@@ -2,8 +2,8 @@
 //!
 //! ε = ln u − ln(1 − u) with u = (w + ½)·2⁻³², both logarithms with full relative precision; −ε for the mirrored word.
 
-use super::gumbel::{exponential, exponential_above, unit};
-use super::{Bounded, Quantile};
+use super::gumbel::{exponential, exponential_upper_bound, unit};
+use super::{Quantile, UpperBound};
 
 /// ln u − ln(1 − u), increasing in the word, from −22.9 up to 22.9.
 #[inline(always)]
@@ -20,19 +20,19 @@ impl Quantile for Logistic {
     }
 }
 
-impl Bounded for Logistic {
-    const SLACK: f32 = 0.2;
+impl UpperBound for Logistic {
+    const TYPICAL_GAP: f32 = 0.2;
 
     #[inline(always)]
-    fn above(&self, word: u32) -> f32 {
-        exponential_above(word)
+    fn upper_bound(&self, word: u32) -> f32 {
+        exponential_upper_bound(word)
     }
 }
 
 /// −(ln ρ)'(ε) = tanh(ε/2) at the word's ε, which is u − (1 − u).
-pub(super) struct Score;
+pub(super) struct DensityScore;
 
-impl Quantile for Score {
+impl Quantile for DensityScore {
     #[inline(always)]
     fn quantile(&self, word: u32) -> f32 {
         unit(word) - unit(!word)
@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn score_is_that_of_the_density() {
-        assert_error(|w| Score.quantile(w), |w| (f64::from(logistic(w)) / 2.0).tanh(), 1.5e-7);
+        assert_error(|w| DensityScore.quantile(w), |w| (f64::from(logistic(w)) / 2.0).tanh(), 1.5e-7);
     }
 
     #[test]

@@ -95,8 +95,8 @@ impl Noise {
     /// sum += factor · ν'(ε), ν = −ln ρ, for the ε that `fill` makes from the same words, if the law has a score.
     pub(crate) fn add_score(self, stream: &mut Stream, factor: f32, sum: &mut [f32]) {
         match self {
-            Noise::Gumbel => stream.add(factor, sum, &gumbel::Score),
-            Noise::Logistic => stream.add(factor, sum, &logistic::Score),
+            Noise::Gumbel => stream.add(factor, sum, &gumbel::DensityScore),
+            Noise::Logistic => stream.add(factor, sum, &logistic::DensityScore),
             Noise::Normal => stream.add(factor, sum, &Normal),
             _ => (),
         }
@@ -141,12 +141,12 @@ pub(crate) trait Quantile {
 }
 
 /// A quantile with a cheap bound.
-pub(crate) trait Bounded: Quantile {
+pub(crate) trait UpperBound: Quantile {
     /// What ε of a large score mostly falls short of its bound by.
-    const SLACK: f32;
+    const TYPICAL_GAP: f32;
 
     /// A bound that ε never exceeds, for a fraction of its cost.
-    fn above(&self, word: u32) -> f32;
+    fn upper_bound(&self, word: u32) -> f32;
 }
 
 impl Law<'_> {
@@ -199,13 +199,13 @@ impl Law<'_> {
 
     /// A bound that ε never exceeds, rising with the word, for the laws that have a cheap one.
     #[inline(always)]
-    pub(crate) fn above(self, word: u32) -> Option<f32> {
+    pub(crate) fn upper_bound(self, word: u32) -> Option<f32> {
         match self {
             Law::None => None,
-            Law::SumOfGamma(table) => Some(table.above(word)),
-            Law::Gumbel => Some(Gumbel.above(word)),
-            Law::Logistic => Some(Logistic.above(word)),
-            Law::Normal => Some(Normal.above(word)),
+            Law::SumOfGamma(table) => Some(table.upper_bound(word)),
+            Law::Gumbel => Some(Gumbel.upper_bound(word)),
+            Law::Logistic => Some(Logistic.upper_bound(word)),
+            Law::Normal => Some(Normal.upper_bound(word)),
         }
     }
 
@@ -223,13 +223,13 @@ impl Law<'_> {
     }
 
     /// What ε of a large score mostly falls short of its bound by.
-    pub(crate) const fn slack(self) -> f32 {
+    pub(crate) const fn typical_gap(self) -> f32 {
         match self {
             Law::None => 0.0,
-            Law::SumOfGamma(_) => SumOfGamma::SLACK,
-            Law::Gumbel => Gumbel::SLACK,
-            Law::Logistic => Logistic::SLACK,
-            Law::Normal => Normal::SLACK,
+            Law::SumOfGamma(_) => SumOfGamma::TYPICAL_GAP,
+            Law::Gumbel => Gumbel::TYPICAL_GAP,
+            Law::Logistic => Logistic::TYPICAL_GAP,
+            Law::Normal => Normal::TYPICAL_GAP,
         }
     }
 }
@@ -296,10 +296,10 @@ mod tests {
     /// words, whose p loses its digits).
     #[test]
     fn bounds_are_bounds() {
-        fn check(law: &impl Bounded, gap: f32) {
+        fn check(law: &impl UpperBound, gap: f32) {
             let ends = (0..1 << 16).flat_map(|w: u32| [w, !w]);
             for word in ends.chain((0..u32::MAX).step_by(101)) {
-                let (epsilon, above) = (law.quantile(word), law.above(word));
+                let (epsilon, above) = (law.quantile(word), law.upper_bound(word));
                 assert!(epsilon <= above, "{word:#x}: {epsilon} > {above}");
                 assert!(
                     !(3 << 30..=!64).contains(&word) || above - epsilon <= gap,

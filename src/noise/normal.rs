@@ -4,8 +4,8 @@
 //! near ½, √(2 eᵍ) far out. So ε = ±P(g) with a polynomial P, where p, −ln p and g are those of the Gumbel noise: no
 //! square root and no case distinction.
 
-use super::gumbel::{exponential, exponential_above};
-use super::{Bounded, Quantile};
+use super::gumbel::{exponential, exponential_upper_bound};
+use super::{Quantile, UpperBound};
 use crate::float::ln;
 
 /// −Φ⁻¹(exp(−exp g)) in powers of g − 1.4, for g from ln ln 2 to ln(33 ln 2): minimax in error/max(1, |ε|), 2.1e-9.
@@ -44,8 +44,8 @@ const TANGENTS: [(f32, f32); 4] = [(0.864_713, -0.516_68), TANGENT, (0.273_349, 
 
 /// A bound above Φ⁻¹(u), by 0.16 at most where it exceeds 0.
 #[inline(always)]
-pub(super) fn normal_above(word: u32) -> f32 {
-    let l = exponential_above(word);
+pub(super) fn normal_upper_bound(word: u32) -> f32 {
+    let l = exponential_upper_bound(word);
     let [a, b, c, d] = TANGENTS.map(|(slope, height)| height + slope * l);
     let lower = |x: f32, y: f32| if x < y { x } else { y };
     lower(lower(a, b), lower(c, d))
@@ -60,12 +60,12 @@ impl Quantile for Normal {
     }
 }
 
-impl Bounded for Normal {
-    const SLACK: f32 = 0.1;
+impl UpperBound for Normal {
+    const TYPICAL_GAP: f32 = 0.1;
 
     #[inline(always)]
-    fn above(&self, word: u32) -> f32 {
-        normal_above(word)
+    fn upper_bound(&self, word: u32) -> f32 {
+        normal_upper_bound(word)
     }
 }
 

@@ -8,7 +8,7 @@
 
 mod density;
 
-use super::{Bounded, Odds, Quantile};
+use super::{Odds, Quantile, UpperBound};
 use crate::float::{exp_negative, ln};
 use crate::kernel::level::{self, Kernel, Level};
 use core::f32::consts::LN_2;
@@ -205,11 +205,11 @@ impl Quantile for SumOfGamma {
     }
 }
 
-impl Bounded for SumOfGamma {
-    const SLACK: f32 = 0.05;
+impl UpperBound for SumOfGamma {
+    const TYPICAL_GAP: f32 = 0.05;
 
     #[inline(always)]
-    fn above(&self, word: u32) -> f32 {
+    fn upper_bound(&self, word: u32) -> f32 {
         self.above_of(half_octave(word))
     }
 }
