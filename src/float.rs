@@ -102,12 +102,12 @@ pub(crate) fn power_of_two(e: i32) -> f32 {
 
 /// A sum of floats kept in two, so that only the last rounding is seen (Knuth's two-sum).
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Sum {
+pub(crate) struct CompensatedSum {
     high: f32,
     low: f32,
 }
 
-impl Sum {
+impl CompensatedSum {
     #[inline(always)]
     pub(crate) fn add(&mut self, x: f32) {
         let sum = self.high + x;
@@ -116,8 +116,8 @@ impl Sum {
         self.high = sum;
     }
 
-    pub(crate) fn of(values: impl Iterator<Item = f32>) -> Sum {
-        let mut sum = Sum::default();
+    pub(crate) fn of(values: impl Iterator<Item = f32>) -> CompensatedSum {
+        let mut sum = CompensatedSum::default();
         values.for_each(|x| sum.add(x));
         sum
     }
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_sum_does_not_lose_small_parts() {
-        let mut sum = Sum::default();
+        let mut sum = CompensatedSum::default();
         [1e8, 1.0, -1e8, 0.25].into_iter().for_each(|x| sum.add(x));
         assert_eq!(sum.value(), 1.25);
     }

@@ -1,7 +1,7 @@
 //! The Fenchel–Young loss of a perturbed optimiser (Berthet, Blondel, Teboul, Cuturi, Vert, Bach 2020).
 
 use super::{Imle, workspace};
-use crate::float::Sum;
+use crate::float::CompensatedSum;
 use crate::kernel::elementwise::{Base, Perturbed, accumulate, divide, zero_masked};
 use crate::map::check_row;
 use crate::noise::Source;
@@ -40,7 +40,7 @@ impl<M: MapSolver> Imle<M> {
             check_finite(Argument::Y, y)?;
             let grad = grad_theta.row(b, shape.n());
             grad.fill(0.0);
-            let (mut stream, mut best) = (source.row(b, shape.samples()), Sum::default());
+            let (mut stream, mut best) = (source.row(b, shape.samples()), CompensatedSum::default());
             let perturbed = Perturbed { theta, base: Base::Theta, law, tau: self.options.temperature };
             for _ in 0..shape.samples() {
                 let Some((scores, z)) = work.split_at_mut_checked(shape.n()) else { break };
@@ -52,7 +52,7 @@ impl<M: MapSolver> Imle<M> {
             }
             let samples = shape.samples() as f32;
             if let Some(loss) = loss.get_mut(b) {
-                *loss = best.value() / samples - Sum::of(chosen(theta, y)).value();
+                *loss = best.value() / samples - CompensatedSum::of(chosen(theta, y)).value();
             }
             divide(grad, samples);
             for (grad, y) in grad.iter_mut().zip(y) {

@@ -5,7 +5,7 @@
 //! the scores g_s have in common drops out.
 
 use crate::error::BadRow;
-use crate::float::Sum;
+use crate::float::CompensatedSum;
 use crate::kernel::elementwise::{divide, zero_masked};
 use crate::map::check_row;
 use crate::noise::Source;
@@ -118,6 +118,6 @@ fn row_losses(shape: Shape, b: usize, losses: &[f32]) -> Result<&[f32], BadRow> 
 /// ℓ_s − ℓ̄. What all losses have in common is taken out first, so that it costs no digits.
 fn centred(losses: &[f32]) -> impl Iterator<Item = f32> {
     let first = losses.first().copied().unwrap_or_default();
-    let mean = Sum::of(losses.iter().map(|loss| loss - first)).value() / losses.len() as f32;
+    let mean = CompensatedSum::of(losses.iter().map(|loss| loss - first)).value() / losses.len() as f32;
     losses.iter().map(move |loss| (loss - first) - mean)
 }

@@ -6,7 +6,7 @@
 //! ```
 
 use super::{Distribution, RowDistribution};
-use crate::float::{Sum, exp_negative, ln};
+use crate::float::{CompensatedSum, exp_negative, ln};
 use crate::kernel::argmax::argmax;
 use crate::kernel::elementwise::divide;
 use crate::noise::{Law, Stream};
@@ -32,7 +32,7 @@ impl<'a> Softmax<'a> {
 
     fn normalise(&mut self) {
         self.max = self.theta.get(argmax(self.theta)).copied().unwrap_or_default();
-        self.total = Sum::of(self.theta.iter().map(|&t| exp_negative(self.y(t)))).value();
+        self.total = CompensatedSum::of(self.theta.iter().map(|&t| exp_negative(self.y(t)))).value();
     }
 
     /// y ≤ 0.
@@ -42,7 +42,7 @@ impl<'a> Softmax<'a> {
 
     /// −Σ_i r_i ln p(i) for the r in `values`.
     fn cross_entropy(&self) -> f32 {
-        let mut sum = Sum::default();
+        let mut sum = CompensatedSum::default();
         sum.add(ln(self.total));
         for (&theta, &r) in self.theta.iter().zip(self.values.iter()) {
             let y = self.y(theta);
@@ -77,7 +77,7 @@ impl<'a> RowDistribution<'a> for Softmax<'a> {
     /// Cov v = μ (v − ⟨μ, v⟩).
     fn covariance(&mut self, v: &mut [f32]) {
         let mu = self.marginals();
-        let mean = Sum::of(mu.iter().zip(v.iter()).map(|(mu, v)| mu * v)).value();
+        let mean = CompensatedSum::of(mu.iter().zip(v.iter()).map(|(mu, v)| mu * v)).value();
         for (v, mu) in v.iter_mut().zip(mu) {
             *v = mu * (*v - mean);
         }

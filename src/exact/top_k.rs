@@ -31,7 +31,7 @@
 
 use super::tilt::Tilt;
 use super::{Distribution, RowDistribution};
-use crate::float::{Sum, ln_split, split};
+use crate::float::{CompensatedSum, ln_split, split};
 use crate::kernel::EIGHT;
 use crate::kernel::elementwise::divide;
 use crate::kernel::horner::{self, Product};
@@ -279,7 +279,7 @@ impl<'a> Coins<'a> {
     /// −Σ_z r(z) ln p(z) for the r whose marginals are in `mu` and, taken from 1, in `nu`: the entropy for r = p, a
     /// log-probability for a single state, and the difference of two is a KL divergence. What is summed is at least 0.
     fn cross_entropy(&self) -> f32 {
-        let mut sum = Sum::default();
+        let mut sum = CompensatedSum::default();
         sum.add(self.ln_total);
         let moments = self.work.mu.iter().zip(self.work.nu.iter());
         for ((&theta, odds), (&mu, &nu)) in self.theta.iter().zip(self.work.odds.iter()).zip(moments) {
@@ -321,7 +321,7 @@ impl<'a> Coins<'a> {
 impl<'a> RowDistribution<'a> for Coins<'a> {
     /// A. What is large is summed as scores.
     fn log_partition(&self) -> f32 {
-        let (mut scores, mut rest) = (Sum::default(), Sum::default());
+        let (mut scores, mut rest) = (CompensatedSum::default(), CompensatedSum::default());
         for (&theta, odds) in self.theta.iter().zip(self.work.odds.iter()) {
             if odds.is_sign_negative() {
                 scores.add(theta);

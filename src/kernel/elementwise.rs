@@ -6,7 +6,7 @@
 use super::argmax::{largest, largest_of, raise};
 use super::level::{self, Kernel, Level};
 use super::{EIGHT, LANES, SCALAR, streaming};
-use crate::float::Sum;
+use crate::float::CompensatedSum;
 use crate::noise::{Gumbel, Law, Logistic, Normal, Stream, UpperBound};
 
 // Selections are between constants only: where a value is chosen or not, compilers move its load behind the choice, and a
@@ -388,7 +388,7 @@ pub(crate) fn sum_of_squares(values: &[f32], factor: f32) -> f32 {
         }
         sums.iter().sum()
     };
-    Sum::of(values.chunks(64 * LANES).map(block)).value()
+    CompensatedSum::of(values.chunks(64 * LANES).map(block)).value()
 }
 
 /// Whether at least k coordinates are not masked; None if a θ is NaN or +inf.
