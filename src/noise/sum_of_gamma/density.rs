@@ -187,8 +187,8 @@ impl Step {
         TermStep { z, inverse_determinant, to_middle, to_end: (1.0 - 0.5 * z + square) * inverse_determinant }
     }
 
-    /// p₀, p₁ and p₂. With the weights m and e of p in the sums of (5) over the terms, the equations are
-    /// (x + h/2) p₁ = middle + m₀p₀ + m₁p₁ + m₂p₂ and (x + h) p₂ = end + e₀p₀ + e₁p₁ + e₂p₂.
+    /// p₀, p₁ and p₂. Summed over the terms, (5) is (x + h/2) p₁ = middle + m₀p₀ + m₁p₁ + m₂p₂ and
+    /// (x + h) p₂ = end + e₀p₀ + e₁p₁ + e₂p₂.
     #[inline(always)]
     fn solve(self, &Sums { middle, end, shape, shape_z }: &Sums, p0: f32) -> [f32; 3] {
         let Step { x, h, .. } = self;
@@ -208,7 +208,7 @@ impl Step {
     }
 }
 
-/// ½ ∫ p e^(ζu) du over −1 ≤ u ≤ 1 for the parabola p through three values, with `exp` = e^ζ. |ζ| is little above 2 at most.
+/// ½ ∫ p e^(ζu) du over −1 ≤ u ≤ 1 for the parabola p through three values, with `exp` = e^ζ. |ζ| is hardly above 2.
 #[inline(always)]
 fn weighted_mean([p0, p1, p2]: [f32; 3], zeta: f32, exp: f32) -> f32 {
     // The integrals M₀, M₁, M₂ of 1, u, u² times e^(ζu). M₁/ζ = Σ 2 ζ²ᵏ/((2k + 1)! (2k + 3)); by parts,

@@ -1,8 +1,8 @@
 //! Sum-of-Gamma noise from one 32-bit word (Niepert, Minervini, Franceschi 2021, section 3.2).
 //!
-//! ε = Σ_{i≤s} Gamma(1/κ)/i − ln(s)/κ. Its quantile has no closed form, so it is tabulated as a function of the logit
-//! v = ln(u/(1 − u)), of which it is smooth. [`Terms`] are what is summed, [`density::march`] computes the law, [`Knots`]
-//! hold its quantile, and a second table holds upper bounds.
+//! ε = Σ_{i≤s} Gamma(1/κ)/i − ln(s)/κ. Its quantile has no closed form, but it is a smooth function of the logit
+//! v = ln(u/(1 − u)), which a table holds: [`Terms`] are what is summed, [`density::march`] computes the law and
+//! [`Knots`] keep its quantile. A second table has upper bounds, one for each half octave of 1 − u.
 #![doc = include_str!("derivation.md")]
 
 mod density;
@@ -26,16 +26,16 @@ pub struct SumOfGamma {
     upper_bounds: [f32; HALF_OCTAVES],
 }
 
-/// Of 1 − u, which is at least 2⁻³¹ here: more than the 31 octaves up to 1 need.
+/// Of 1 − u, from 2⁻³¹ to 1.
 const HALF_OCTAVES: usize = 64;
 
-/// The half octave of a word's 1 − u, counted from 2⁻³¹: the exponent and the first digit of a float.
+/// The half octave of a word's 1 − u, counted from 2⁻³¹: the exponent and the first binary digit of a float.
 #[inline(always)]
 fn half_octave(word: u32) -> u32 {
     (((!word >> 1 | 1) as i32 as f32).to_bits() >> 22).wrapping_sub(ONE)
 }
 
-/// The bits of 1.0 as far as they tell half octaves apart.
+/// Exponent and first digit of 1.0.
 const ONE: u32 = 127 << 1;
 
 struct Tabulate {
@@ -60,8 +60,8 @@ impl Kernel for Tabulate {
 }
 
 impl SumOfGamma {
-    /// The table for κ from 1 to [`MAX_KAPPA`] and s ≥ 1 terms, `u32::MAX` for the limit. Not inlined: it needs some 5 KiB
-    /// of stack, which must not burden the other laws.
+    /// The table for κ from 1 to [`MAX_KAPPA`] and s ≥ 1 terms, `u32::MAX` for the limit. Not inlined, because it needs
+    /// 5 KiB of stack, which the other laws must not pay for.
     #[inline(never)]
     pub(crate) fn new(kappa: f32, terms: u32) -> SumOfGamma {
         level::run(Tabulate { kappa, terms })
@@ -72,7 +72,7 @@ impl SumOfGamma {
     fn fill_upper_bounds(&mut self) {
         let mut positions = [0.0; HALF_OCTAVES];
         for (place, i) in positions.iter_mut().zip(0_u32..) {
-            // The least 1 − u, in units of 2⁻³¹. Rounding to a float may have brought a lesser one into this half octave.
+            // The least 1 − u in units of 2⁻³¹, and somewhat less: rounding to a float may have raised a 1 − u to it.
             let least = f32::from_bits((ONE + i) << 22) * (1.0 - 2.0 * f32::EPSILON);
             *place = position(OddsBelow.quantile(!((least as u32) << 1)));
         }

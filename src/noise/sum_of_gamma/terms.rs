@@ -8,7 +8,8 @@ const KEPT: u32 = 12;
 /// Σ 1/i² over i > 12.
 const SQUARES_BEYOND_KEPT: f32 = 0.079_957_43;
 const EULER_GAMMA: f32 = 0.577_215_7;
-/// At most 24 terms as they are; or 12 and three for each of ten panels, since nine factors 3 lead from 1/12 below 1e-5.
+/// Enough for 24 terms as they are and for 12 with three for each of ten panels. (Nine factors of 3 lead from 1/12 to
+/// below 1e-5.)
 pub(super) const MAX_TERMS: usize = 48;
 
 /// The terms of X, and ε − X.
