@@ -1,7 +1,7 @@
 //! Gumbel(0, 1) noise from one 32-bit word.
 //!
-//! ε = −ln(−ln u) with u = (w + ½)·2⁻³², so that u and 1 − u are never 0 and both tails keep the word's full
-//! resolution: the float nearest to u near 0, and the float nearest to 1 − u near 1.
+//! ε = −ln(−ln u) with u = (w + ½)·2⁻³², which is never 0 or 1. Both tails have the full resolution of the word: near 0
+//! the logarithm is that of the float nearest to u, near 1 it comes from the float nearest to 1 − u.
 
 use super::{Quantile, UpperBound};
 use crate::float::{ln, ln_split, split};
@@ -15,35 +15,33 @@ pub(super) fn unit(word: u32) -> f32 {
     (word as f32 + 0.5) * UNIT
 }
 
-/// −ln u: Exponential(1), decreasing in the word, from 22.9 down to 2⁻³³.
+/// The smaller of a word and its complement.
 #[inline(always)]
+pub(super) fn nearer_end(word: u32) -> u32 {
+    word ^ (word as i32 >> 31) as u32
+}
+
+/// −ln u: Exponential(1), decreasing in the word, from 22.9 down to 2⁻³³.
+// Inlining is not forced on Arm and RISC-V, because one copy for all laws is smaller.
+#[cfg_attr(not(any(target_arch = "arm", target_arch = "riscv32")), inline(always))]
 pub(super) fn exponential(word: u32) -> f32 {
     const SIGN: u32 = 1 << 31;
-    // The distance to the nearer end, ½ at most, and exact where it is small. It is taken from 1 where u is above ½, and
-    // from nothing else: written as sums, for a choice between the two would split what follows.
-    let p = (word.min(!word) as i32 as f32 + 0.5) * UNIT;
-    let one = f32::from_bits((word as i32 >> 31) as u32 & 1_f32.to_bits());
-    let p = f32::from_bits(p.to_bits() ^ (word & SIGN));
-    let (e, f) = split(one + p);
-    // Near 1 the digits of 1 − p are in p.
-    -ln_split(e, if e == 0.0 { p } else { f })
+    // u = p up to ½ and 1 − p above it. p is the distance to the nearer end, accurate where it is small. A sum of 0 or 1
+    // and ±p replaces a branch, which would not vectorise.
+    let p = (nearer_end(word) as i32 as f32 + 0.5) * UNIT;
+    let zero_or_one = f32::from_bits((word as i32 >> 31) as u32 & 1_f32.to_bits());
+    let signed_p = f32::from_bits(p.to_bits() ^ (word & SIGN));
+    let (e, f) = split(zero_or_one + signed_p);
+    // Near 1 the sum has lost digits of p, and f is −p.
+    -ln_split(e, if e == 0.0 { signed_p } else { f })
 }
 
-/// [`exponential`], one copy for several laws where code is to be small.
-pub(super) fn exponential_of(word: u32) -> f32 {
-    exponential(word)
-}
-
-/// [`gumbel`], likewise.
-pub(super) fn of_word(word: u32) -> f32 {
-    -ln(exponential_of(word))
-}
-
-/// A bound above −ln p, p = 1 − u, and so above −ln(−ln u) and ln u − ln(1 − u): log₂ p by its exponent and its mantissa
-/// as a straight line between powers of 2, which is never above it. At most 0.06 above −ln p.
+/// An upper bound of −ln p, p = 1 − u, and so of −ln(−ln u) and of ln u − ln(1 − u). It replaces log₂ p by the exponent
+/// and the fraction of the float p, which is a straight line between powers of 2 and never above log₂ p. It exceeds −ln p
+/// by 0.06 at most.
 #[inline(always)]
 pub(super) fn exponential_upper_bound(word: u32) -> f32 {
-    /// 31 for the scale of p, 127 for the bias of the exponent; the rest is more than all rounding errors.
+    /// 31 because p is in units of 2⁻³¹, 127 for the bias of the exponent, and more than all rounding errors.
     const ZERO: f32 = (31.0 + 127.0) * core::f32::consts::LN_2 + 5e-5;
     const UNIT: f32 = core::f32::consts::LN_2 / 8_388_608.0;
     let p = (!word >> 1) as i32 as f32;
@@ -51,8 +49,8 @@ pub(super) fn exponential_upper_bound(word: u32) -> f32 {
 }
 
 /// −ln(−ln u), increasing in the word, from −3.13 up to 22.9.
-#[inline(always)]
-pub(crate) fn gumbel(word: u32) -> f32 {
+#[cfg_attr(not(any(target_arch = "arm", target_arch = "riscv32")), inline(always))]
+pub(super) fn gumbel(word: u32) -> f32 {
     -ln(exponential(word))
 }
 
@@ -74,7 +72,7 @@ impl UpperBound for Gumbel {
     }
 }
 
-/// −(ln ρ)'(ε) = 1 − e^(−ε) at the word's ε, and e^(−ε) = −ln u.
+/// −(ln ρ)'(ε) = 1 − e^(−ε) at the ε of a word, with e^(−ε) = −ln u.
 pub(super) struct DensityScore;
 
 impl Quantile for DensityScore {

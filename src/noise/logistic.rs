@@ -1,6 +1,6 @@
 //! Logistic(0, 1) noise from one 32-bit word.
 //!
-//! ε = ln u − ln(1 − u) with u = (w + ½)·2⁻³², both logarithms with full relative precision; −ε for the mirrored word.
+//! ε = ln u − ln(1 − u) with u = (w + ½)·2⁻³². Both logarithms have full relative precision. The word `!w` has −ε.
 
 use super::gumbel::{exponential, exponential_upper_bound, unit};
 use super::{Quantile, UpperBound};
@@ -29,7 +29,7 @@ impl UpperBound for Logistic {
     }
 }
 
-/// −(ln ρ)'(ε) = tanh(ε/2) at the word's ε, which is u − (1 − u).
+/// −(ln ρ)'(ε) = tanh(ε/2) = u − (1 − u) at the ε of a word.
 pub(super) struct DensityScore;
 
 impl Quantile for DensityScore {

@@ -213,10 +213,9 @@ impl Law<'_> {
     pub(crate) fn of(self, word: u32) -> f32 {
         match self {
             Law::None => 0.0,
-            Law::Gumbel => gumbel::of_word(word),
-            Law::Logistic => gumbel::exponential_of(!word) - gumbel::exponential_of(word),
-            // g = ln(−ln p), p the probability of the nearer tail
-            Law::Normal => normal::of(-gumbel::of_word(word.min(!word)), word),
+            Law::Gumbel => Gumbel.quantile(word),
+            Law::Logistic => Logistic.quantile(word),
+            Law::Normal => Normal.quantile(word),
             Law::SumOfGamma(_) if !SUM_OF_GAMMA => 0.0,
             Law::SumOfGamma(table) => table.quantile(word),
         }
