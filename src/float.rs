@@ -1,9 +1,10 @@
-//! f32 arithmetic with the same bits on every platform: the order of scores, logarithm, exponential, root, sums.
+//! f32 functions with the same bits on every platform: the order of scores, logarithm, exponential, root, sums.
 //!
-//! Only +, −, ×, ÷, comparisons and bit operations, each rounded once and never contracted, so that scalar code, every
-//! vector unit and a soft-float library agree.
+//! They use only +, −, ×, ÷, comparisons and bit operations. Each operation is rounded once and never contracted, so
+//! that scalar code, every vector unit and soft-float libraries agree.
 
-/// The rank of a score: `rank(a) < rank(b)` exactly if a < b, and −0 ranks with +0. Not for NaN.
+/// An integer in the order of the scores: `rank(a) < rank(b)` exactly if a < b, and −0 and +0 have the same rank. The
+/// score must not be NaN.
 #[inline(always)]
 pub(crate) fn rank(score: f32) -> u32 {
     // Adding +0 turns −0 into +0 and changes nothing else.
@@ -12,14 +13,14 @@ pub(crate) fn rank(score: f32) -> u32 {
     bits ^ (negative | 0x8000_0000)
 }
 
-/// The score of a rank.
+/// The score that has this rank.
 #[inline(always)]
 pub(crate) fn unrank(rank: u32) -> f32 {
     let negative = !(rank as i32 >> 31) as u32;
     f32::from_bits(rank ^ (negative | 0x8000_0000))
 }
 
-/// e·ln 2 is added in two parts, the first exact for every |e| < 2¹³.
+/// ln 2 in two parts. The product of an integer e with the first is exact for |e| < 2¹³.
 const LN2_HIGH: f32 = 0.693_359_4;
 const LN2_LOW: f32 = -2.121_944_4e-4;
 
@@ -27,7 +28,7 @@ const LN2_LOW: f32 = -2.121_944_4e-4;
 const LN_1P: [f32; 8] =
     [0.333_333_3, -0.250_008_2, 0.200_012_27, -0.166_233_57, 0.142_017_57, -0.131_601_83, 0.127_615_78, -0.076_344_974];
 
-/// x = 2^e · (1 + f) with 1 + f in [√½, √2), for positive normal x.
+/// The e and f with x = 2^e · (1 + f) and √½ ≤ 1 + f < √2. x must be positive and normal.
 #[inline(always)]
 pub(crate) fn split(x: f32) -> (f32, f32) {
     const SQRT_HALF: u32 = 0x3f35_04f3;
@@ -37,9 +38,9 @@ pub(crate) fn split(x: f32) -> (f32, f32) {
     (e, m - 1.0)
 }
 
-/// ln(2^e · (1 + f)) for 1 + f in [√½, √2].
-// Elsewhere as the compiler likes it: where code is to be small, one copy.
-#[cfg_attr(not(any(target_arch = "arm", target_arch = "riscv32")), inline(always))]
+/// ln(2^e · (1 + f)) for an integer e and √½ ≤ 1 + f ≤ √2: what [`split`] returns, or a more accurate f.
+// Inlining is not forced on Arm and RISC-V, because one copy is smaller.
+#[cfg_attr(not(imle_small), inline(always))]
 pub(crate) fn ln_split(e: f32, f: f32) -> f32 {
     let [c0, c1, c2, c3, c4, c5, c6, c7] = LN_1P;
     let p = ((((((c7 * f + c6) * f + c5) * f + c4) * f + c3) * f + c2) * f + c1) * f + c0;
@@ -48,7 +49,7 @@ pub(crate) fn ln_split(e: f32, f: f32) -> f32 {
     e * LN2_HIGH + (f + tail)
 }
 
-/// ln x for positive normal x, within 1 ulp (see the test).
+/// ln x within 1 ulp. x must be positive and normal.
 #[inline(always)]
 pub(crate) fn ln(x: f32) -> f32 {
     let (e, f) = split(x);
@@ -58,11 +59,11 @@ pub(crate) fn ln(x: f32) -> f32 {
 /// (eʳ − 1 − r) / r² on ±½ ln 2: minimax in the relative error of eʳ, 3e-9.
 const EXP: [f32; 5] = [0.499_999_94, 0.166_665_21, 0.041_668_39, 8.368_717e-3, 1.381_459_9e-3];
 
-/// eˣ for x ≤ 0, within 1 ulp; below −87.3, where the result would be subnormal, and for −inf it is 0.
+/// eˣ within 1 ulp, for x ≤ 0. Below −87.3, where eˣ is subnormal or close to it, the result is 0.
 #[inline(always)]
 pub(crate) fn exp_negative(x: f32) -> f32 {
     const LOWEST: f32 = -87.3;
-    // Adding and taking away 1.5·2²³ rounds to the nearest whole number.
+    // Adding 1.5·2²³ and subtracting it again rounds to the nearest integer.
     const ROUND: f32 = 12_582_912.0;
     let inside = if x > LOWEST { x } else { LOWEST };
     let rounded = inside * core::f32::consts::LOG2_E + ROUND;
@@ -71,17 +72,17 @@ pub(crate) fn exp_negative(x: f32) -> f32 {
     let [c0, c1, c2, c3, c4] = EXP;
     let p = (((c4 * r + c3) * r + c2) * r + c1) * r + c0;
     let y = (r * r * p + r) + 1.0;
-    // The last bits of `rounded` are those of e, and a shift is less than a conversion.
+    // The last bits of `rounded` are those of e: a shift is cheaper than a conversion.
     let power = f32::from_bits((rounded.to_bits() << 23).wrapping_add(1_f32.to_bits()));
     if x > LOWEST { y * power } else { 0.0 }
 }
 
-/// √x for x from 2⁻¹²⁰ to 2¹²⁰, within 1 ulp (see the test); √0 = 0.
+/// √x within 1 ulp, for x = 0 and x from 2⁻¹²⁰ to 2¹²⁰.
 pub(crate) fn sqrt(x: f32) -> f32 {
     if x == 0.0 {
         return 0.0;
     }
-    // Half the exponent, and a fraction within 4 %; each step of Heron's squares the error.
+    // A shift halves the exponent and gets the root to 4 %. Each of Heron's steps squares the relative error.
     const OFFSET: u32 = 0x1fbd_1df5;
     let mut root = f32::from_bits((x.to_bits() >> 1) + OFFSET);
     for _ in 0..3 {
@@ -90,7 +91,8 @@ pub(crate) fn sqrt(x: f32) -> f32 {
     root
 }
 
-/// An e from −126 to 126 with x < 2ᵉ⁺², and x ≥ 2ᵉ if x is normal: for x ≥ 0.
+/// The e with 2ᵉ ≤ x < 2ᵉ⁺¹, clamped to −126..=126, where both 2ᵉ and 2⁻ᵉ are normal. So x < 2ᵉ⁺² always, and x ≥ 2ᵉ if
+/// x is normal. x must be at least 0.
 pub(crate) fn exponent(x: f32) -> i32 {
     ((x.to_bits() >> 23) as i32 - 127).clamp(-126, 126)
 }
@@ -100,7 +102,8 @@ pub(crate) fn power_of_two(e: i32) -> f32 {
     f32::from_bits(((e + 127) << 23) as u32)
 }
 
-/// A sum of floats kept in two, so that only the last rounding is seen (Knuth's two-sum).
+/// A running sum that also adds up its rounding errors (Knuth's two-sum): nearly as accurate as if only the end result
+/// were rounded.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct CompensatedSum {
     high: f32,
@@ -124,7 +127,7 @@ impl CompensatedSum {
 
     #[inline(always)]
     pub(crate) fn value(self) -> f32 {
-        // An overflow is ±inf; its error term would be NaN.
+        // After an overflow `high` is ±inf and `low` is NaN.
         if self.high.is_finite() { self.high + self.low } else { self.high }
     }
 }

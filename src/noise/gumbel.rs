@@ -1,41 +1,39 @@
 //! Gumbel(0, 1) noise from one 32-bit word.
 //!
-//! ε = −ln(−ln u) with u = (w + ½)·2⁻³², so that u and 1 − u are never 0 and both tails keep the word's full
-//! resolution: the float nearest to u near 0, and the float nearest to 1 − u near 1.
+//! ε = −ln(−ln u) with u = (w + ½)·2⁻³², which is never 0 or 1. Both tails have the full resolution of the word: near 0
+//! the logarithm is that of the float nearest to u, near 1 it comes from the float nearest to 1 − u.
 
 use super::law::{Law, LinearBounds};
-use super::quantile::{Quantile, UNIT};
+use super::uniform::UNIT;
 use crate::float::{ln, ln_split, split};
 
-/// −ln u: Exponential(1), decreasing in the word, from 22.9 down to 2⁻³³.
+/// The smaller of a word and its complement.
 #[inline(always)]
+pub(super) fn nearer_end(word: u32) -> u32 {
+    word ^ (word as i32 >> 31) as u32
+}
+
+/// −ln u: Exponential(1), decreasing in the word, from 22.9 down to 2⁻³³.
+// Inlining is not forced on small machines, because one copy for all laws is smaller.
+#[cfg_attr(not(imle_small), inline(always))]
 pub(super) fn exponential(word: u32) -> f32 {
     const SIGN: u32 = 1 << 31;
-    // p is the distance of u to the nearer end of (0, 1): at most ½, and exact if it is small. So u is 1 − p if u is above
-    // ½, else p. Both are written as one sum, because a branch here would keep the loop from vectorising.
-    let p = (word.min(!word) as i32 as f32 + 0.5) * UNIT;
-    let one = f32::from_bits((word as i32 >> 31) as u32 & 1_f32.to_bits());
-    let p = f32::from_bits(p.to_bits() ^ (word & SIGN));
-    let (e, f) = split(one + p);
-    // If u is near 1, p has the digits that 1 − p has lost.
-    -ln_split(e, if e == 0.0 { p } else { f })
+    // u = p up to ½ and 1 − p above it. p is the distance to the nearer end, accurate where it is small. A sum of 0 or 1
+    // and ±p replaces a branch, which would not vectorise.
+    let p = (nearer_end(word) as i32 as f32 + 0.5) * UNIT;
+    let zero_or_one = f32::from_bits((word as i32 >> 31) as u32 & 1_f32.to_bits());
+    let signed_p = f32::from_bits(p.to_bits() ^ (word & SIGN));
+    let (e, f) = split(zero_or_one + signed_p);
+    // Near 1 the sum has lost digits of p, and f is −p.
+    -ln_split(e, if e == 0.0 { signed_p } else { f })
 }
 
-/// [`exponential`], from code that all laws share on small machines.
-pub(super) fn exponential_once(word: u32) -> f32 {
-    exponential(word)
-}
-
-/// [`gumbel`], from code that all laws share on small machines.
-pub(super) fn gumbel_once(word: u32) -> f32 {
-    -ln(exponential_once(word))
-}
-
-/// An upper bound of −ln p, p = 1 − u, and so of −ln(−ln u) and of ln u − ln(1 − u). It takes log₂ p from the exponent and
-/// the mantissa of p: a straight line between powers of 2, which is never above log₂ p. At most 0.06 above −ln p.
+/// An upper bound of −ln p, p = 1 − u, and so of −ln(−ln u) and of ln u − ln(1 − u). It replaces log₂ p by the exponent
+/// and the fraction of the float p, which is a straight line between powers of 2 and never above log₂ p. It exceeds −ln p
+/// by 0.06 at most.
 #[inline(always)]
 pub(super) fn exponential_upper_bound(word: u32) -> f32 {
-    /// 31 is for the scale of p and 127 for the bias of the exponent; 5e-5 is more than all rounding errors.
+    /// 31 because p is in units of 2⁻³¹, 127 for the bias of the exponent, and more than all rounding errors.
     const ZERO: f32 = (31.0 + 127.0) * core::f32::consts::LN_2 + 5e-5;
     const UNIT: f32 = core::f32::consts::LN_2 / 8_388_608.0;
     let p = (!word >> 1) as i32 as f32;
@@ -43,21 +41,19 @@ pub(super) fn exponential_upper_bound(word: u32) -> f32 {
 }
 
 /// −ln(−ln u), increasing in the word, from −3.13 up to 22.9.
-#[inline(always)]
-pub(crate) fn gumbel(word: u32) -> f32 {
+#[cfg_attr(not(imle_small), inline(always))]
+pub(super) fn gumbel(word: u32) -> f32 {
     -ln(exponential(word))
 }
 
 pub(crate) struct Gumbel;
 
-impl Quantile for Gumbel {
+impl Law for Gumbel {
     #[inline(always)]
     fn quantile(&self, word: u32) -> f32 {
         gumbel(word)
     }
-}
 
-impl Law for Gumbel {
     #[inline(always)]
     fn upper_bound(&self, word: u32) -> f32 {
         exponential_upper_bound(word)
@@ -74,18 +70,10 @@ impl Law for Gumbel {
         Some(LinearBounds { slope: 1.0, height: 0.0, gap: 0.12, rise: 1.0, range: (1 << 16, 7 << 29) })
     }
 
-    fn has_density_score(&self) -> bool {
-        true
-    }
-
-    fn quantile_once(&self, word: u32) -> f32 {
-        gumbel_once(word)
-    }
-
-    /// 1 − e^(−ε), and e^(−ε) = −ln u.
+    /// 1 − e^(−ε), with e^(−ε) = −ln u.
     #[inline(always)]
-    fn density_score(&self, word: u32) -> f32 {
-        1.0 - exponential(word)
+    fn density_score(&self, word: u32) -> Option<f32> {
+        Some(1.0 - exponential(word))
     }
 }
 
@@ -96,7 +84,7 @@ mod tests {
 
     #[test]
     fn score_is_that_of_the_density() {
-        assert_error(|w| Gumbel.density_score(w), |w| 1.0 - libm::exp(-f64::from(gumbel(w))), 4e-7);
+        assert_error(|w| Gumbel.density_score(w).unwrap(), |w| 1.0 - libm::exp(-f64::from(gumbel(w))), 4e-7);
     }
 
     #[test]

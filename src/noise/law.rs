@@ -1,14 +1,17 @@
 //! A law of noise: everything that the library must know of one. Each law has a file of its own.
 
-use super::quantile::{self, Quantile};
 use super::stream::Stream;
+use super::uniform::{self, OfWord};
 
-/// A law ρ of the noise ε. Its [`quantile`](Quantile::quantile) makes ε from one word.
-pub(crate) trait Law: Quantile + Sized {
+/// A law ρ of the noise ε.
+pub(crate) trait Law: Sized {
+    /// ε = F⁻¹(u) of a word: rising with the word, never ±inf or NaN.
+    fn quantile(&self, word: u32) -> f32;
+
     /// A number that ε never exceeds, rising with the word, at a fraction of the cost of ε.
     fn upper_bound(&self, word: u32) -> f32;
 
-    /// The typical gap between [`upper_bound`](Law::upper_bound) and ε, for large ε.
+    /// The typical gap between the upper bound and ε, for large ε.
     fn typical_gap(&self) -> f32;
 
     /// Bounds of ε from above and below that are linear in −ln(1 − u), if the law has them.
@@ -17,19 +20,10 @@ pub(crate) trait Law: Quantile + Sized {
         None
     }
 
-    /// ε, from code that small machines have only once.
-    fn quantile_once(&self, word: u32) -> f32 {
-        self.quantile(word)
-    }
-
-    /// True if the law has a smooth density ρ, and so a [`density_score`](Law::density_score).
-    fn has_density_score(&self) -> bool {
-        false
-    }
-
-    /// ν'(ε), where ν = −ln ρ, for the ε of this word.
-    fn density_score(&self, _word: u32) -> f32 {
-        0.0
+    /// ν'(ε) at the ε of a word, where ν = −ln ρ, if the density ρ is smooth.
+    #[inline(always)]
+    fn density_score(&self, _word: u32) -> Option<f32> {
+        None
     }
 
     /// One sample's ε from the row's next words.
@@ -41,13 +35,20 @@ pub(crate) trait Law: Quantile + Sized {
     /// Replaces words by their ε.
     #[inline(always)]
     fn replace_words(&self, words: &mut [f32]) {
-        quantile::replace(words, self);
+        uniform::replace(words, self);
     }
 
     /// The upper bounds of words, each with its place in `bounds`.
     #[inline(always)]
     fn upper_bounds<'b>(&self, words: &'b [f32], bounds: &'b mut [f32]) -> impl Iterator<Item = (f32, &'b mut f32)> {
         words.iter().map(|word| self.upper_bound(word.to_bits())).zip(bounds)
+    }
+}
+
+impl<L: Law> OfWord for L {
+    #[inline(always)]
+    fn of_word(&self, word: u32) -> f32 {
+        self.quantile(word)
     }
 }
 
@@ -64,27 +65,25 @@ pub(crate) struct LinearBounds {
     pub range: (u32, u32),
 }
 
-/// ν'(ε) of a law, as a function of the word.
+/// ν'(ε) of a law that has it.
 pub(super) struct DensityScore<'a, L>(pub &'a L);
 
-impl<L: Law> Quantile for DensityScore<'_, L> {
+impl<L: Law> OfWord for DensityScore<'_, L> {
     #[inline(always)]
-    fn quantile(&self, word: u32) -> f32 {
-        self.0.density_score(word)
+    fn of_word(&self, word: u32) -> f32 {
+        self.0.density_score(word).unwrap_or_default()
     }
 }
 
 /// No noise: ε = 0 for every word.
 pub(crate) struct NoNoise;
 
-impl Quantile for NoNoise {
+impl Law for NoNoise {
     #[inline(always)]
     fn quantile(&self, _word: u32) -> f32 {
         0.0
     }
-}
 
-impl Law for NoNoise {
     #[inline(always)]
     fn upper_bound(&self, _word: u32) -> f32 {
         0.0

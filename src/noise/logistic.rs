@@ -1,10 +1,10 @@
 //! Logistic(0, 1) noise from one 32-bit word.
 //!
-//! ε = ln u − ln(1 − u) with u = (w + ½)·2⁻³², both logarithms with full relative precision; −ε for the mirrored word.
+//! ε = ln u − ln(1 − u) with u = (w + ½)·2⁻³². Both logarithms have full relative precision. The word `!w` has −ε.
 
-use super::gumbel::{exponential, exponential_once, exponential_upper_bound};
+use super::gumbel::{exponential, exponential_upper_bound};
 use super::law::{Law, LinearBounds};
-use super::quantile::{Quantile, unit};
+use super::uniform::unit;
 
 /// ln u − ln(1 − u), increasing in the word, from −22.9 up to 22.9.
 #[inline(always)]
@@ -14,14 +14,12 @@ pub(crate) fn logistic(word: u32) -> f32 {
 
 pub(crate) struct Logistic;
 
-impl Quantile for Logistic {
+impl Law for Logistic {
     #[inline(always)]
     fn quantile(&self, word: u32) -> f32 {
         logistic(word)
     }
-}
 
-impl Law for Logistic {
     #[inline(always)]
     fn upper_bound(&self, word: u32) -> f32 {
         exponential_upper_bound(word)
@@ -38,18 +36,10 @@ impl Law for Logistic {
         Some(LinearBounds { slope: 1.0, height: 0.0, gap: 0.12, rise: 2.4, range: (1 << 16, 7 << 29) })
     }
 
-    fn has_density_score(&self) -> bool {
-        true
-    }
-
-    fn quantile_once(&self, word: u32) -> f32 {
-        exponential_once(!word) - exponential_once(word)
-    }
-
-    /// tanh(ε/2), which is u − (1 − u).
+    /// tanh(ε/2) = u − (1 − u).
     #[inline(always)]
-    fn density_score(&self, word: u32) -> f32 {
-        unit(word) - unit(!word)
+    fn density_score(&self, word: u32) -> Option<f32> {
+        Some(unit(word) - unit(!word))
     }
 }
 
@@ -60,7 +50,7 @@ mod tests {
 
     #[test]
     fn score_is_that_of_the_density() {
-        assert_error(|w| Logistic.density_score(w), |w| libm::tanh(f64::from(logistic(w)) / 2.0), 1.5e-7);
+        assert_error(|w| Logistic.density_score(w).unwrap(), |w| libm::tanh(f64::from(logistic(w)) / 2.0), 1.5e-7);
     }
 
     #[test]

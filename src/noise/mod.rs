@@ -1,6 +1,6 @@
 //! ε ~ ρ: noise laws as functions of the row's words.
 //!
-//! `hash` and `stream` make the words of a row. `quantile` has functions of one word and `law` the trait of a law, which
+//! `hash` and `stream` make the words of a row. `uniform` has numbers as functions of one word and `law` the trait of a law, which
 //! each law implements in a file of its own. [`Noise`] is a law as the caller names it, [`Sampler`] one that is ready to
 //! draw from. A new law takes its file, and its lines in the two enums, in [`Noise::sampler`] and in `with_law!` below.
 
@@ -9,19 +9,19 @@ mod hash;
 mod law;
 mod logistic;
 mod normal;
-mod quantile;
 mod stream;
 mod sum_of_gamma;
+mod uniform;
 
 use crate::arch::SCALAR;
 pub(crate) use gumbel::Gumbel;
 pub(crate) use law::{Law, LinearBounds, NoNoise};
 pub(crate) use logistic::Logistic;
 pub(crate) use normal::Normal;
-pub(crate) use quantile::Odds;
 pub(crate) use stream::Source;
 pub use stream::Stream;
 pub(crate) use sum_of_gamma::{MAX_KAPPA, SUM_OF_GAMMA, SumOfGamma};
+pub(crate) use uniform::Odds;
 
 /// The law ρ of the noise ε, independent for every coordinate, sample and row.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -90,26 +90,18 @@ pub(crate) enum Sampler<'a> {
 
 /// Evaluates an expression with `$law` bound to the [`Law`] of a sampler: a copy of the expression for each law.
 macro_rules! with_law {
-    ($sampler:expr, $law:ident => $value:expr) => {{
+    ($sampler:expr, $law:ident => $value:expr) => {
+        $crate::noise::with_law!($sampler, $law => $value,
+            None NoNoise, Gumbel Gumbel, Logistic Logistic, Normal Normal)
+    };
+    ($sampler:expr, $law:ident => $value:expr, $($variant:ident $type:ident),*) => {{
         #[allow(unused_imports, reason = "not every expression calls a method of the law")]
         use $crate::noise::Law as _;
         match $sampler {
-            $crate::noise::Sampler::None => {
-                let $law = &$crate::noise::NoNoise;
+            $($crate::noise::Sampler::$variant => {
+                let $law = &$crate::noise::$type;
                 $value
-            }
-            $crate::noise::Sampler::Gumbel => {
-                let $law = &$crate::noise::Gumbel;
-                $value
-            }
-            $crate::noise::Sampler::Logistic => {
-                let $law = &$crate::noise::Logistic;
-                $value
-            }
-            $crate::noise::Sampler::Normal => {
-                let $law = &$crate::noise::Normal;
-                $value
-            }
+            })*
             $crate::noise::Sampler::SumOfGamma($law) => $value,
         }
     }};
@@ -133,7 +125,7 @@ impl Sampler<'_> {
     #[cfg_attr(not(imle_small), inline(always))]
     pub(crate) fn draw_words(self, stream: &mut Stream, words: &mut [f32]) {
         if self.reads_words() {
-            stream.fill(words, &quantile::Words);
+            stream.fill(words, &uniform::Words);
         }
     }
 
@@ -152,7 +144,7 @@ impl Sampler<'_> {
 
     /// ε of one word.
     pub(crate) fn of_word(self, word: u32) -> f32 {
-        with_law!(self, law => law.quantile_once(word))
+        with_law!(self, law => law.quantile(word))
     }
 
     /// A number that ε never exceeds, rising with the word; None without noise, which reads no words.
@@ -176,7 +168,7 @@ impl Sampler<'_> {
 
     /// True if the law has a smooth density ρ.
     pub(crate) fn has_density_score(self) -> bool {
-        with_law!(self, law => law.has_density_score())
+        with_law!(self, law => law.density_score(0).is_some())
     }
 
     /// sum += factor · ν'(ε), ν = −ln ρ, for the ε that [`draw`](Sampler::draw) makes of the same words.

@@ -1,13 +1,11 @@
 //! Normal(0, 1) noise from one 32-bit word.
 //!
-//! The quantile Φ⁻¹ is a smooth function of g = ln(−ln p), p the probability of the nearer tail: nearly linear where p is
-//! near ½, √(2 eᵍ) far out. So ε = ±P(g) with a polynomial P, where p, −ln p and g are those of the Gumbel noise: no
-//! square root and no case distinction.
+//! Let p be the probability of the nearer tail. Then Φ⁻¹ is a smooth function of g = ln(−ln p): nearly linear where p is
+//! near ½ and √(2 eᵍ) far out. So ε = ±P(g) with a polynomial P. −g is the Gumbel noise of the word with u = p. This
+//! needs no square root and no branch.
 
-use super::gumbel::{exponential, exponential_upper_bound, gumbel_once};
+use super::gumbel::{exponential_upper_bound, gumbel, nearer_end};
 use super::law::{Law, LinearBounds};
-use super::quantile::Quantile;
-use crate::float::ln;
 
 /// −Φ⁻¹(exp(−exp g)) in powers of g − 1.4, for g from ln ln 2 to ln(33 ln 2): minimax in error/max(1, |ε|), 2.1e-9.
 const QUANTILE: [f32; 9] = [
@@ -25,29 +23,21 @@ const QUANTILE: [f32; 9] = [
 /// Φ⁻¹(u), increasing in the word, from −6.34 up to 6.34.
 #[inline(always)]
 pub(crate) fn normal(word: u32) -> f32 {
-    normal_of(ln(exponential(word.min(!word))), word)
-}
-
-/// Φ⁻¹(u) from g = ln(−ln p) of the word.
-#[inline(always)]
-fn normal_of(g: f32, word: u32) -> f32 {
-    let g = g - 1.4;
+    let g = -gumbel(nearer_end(word)) - 1.4;
     let [c0, c1, c2, c3, c4, c5, c6, c7, c8] = QUANTILE;
     let z = (((((((c8 * g + c7) * g + c6) * g + c5) * g + c4) * g + c3) * g + c2) * g + c1) * g + c0;
     if word > !word { z } else { -z }
 }
 
-/// A tangent of −Φ⁻¹(p) as a function of −ln p, by slope and height. The function is concave, so no tangent is below it.
-type Tangent = (f32, f32);
+/// Slope and height of the tangent that is close where the k largest of many scores are.
+const TANGENT: (f32, f32) = (0.449_138, 0.306_32);
 
-/// The tangent that is close to the largest scores when few of many are chosen.
-const TANGENT: Tangent = (0.449_138, 0.306_32);
+/// Slopes and heights of tangents of −Φ⁻¹(p) as a function of −ln p. The function is concave, so none is below it.
+const TANGENTS: [(f32, f32); 4] = [(0.864_713, -0.516_68), TANGENT, (0.273_349, 1.214_41), (0.180_626, 2.290_28)];
 
-const TANGENTS: [Tangent; 4] = [(0.864_713, -0.516_68), TANGENT, (0.273_349, 1.214_41), (0.180_626, 2.290_28)];
-
-/// An upper bound of Φ⁻¹(u), at most 0.16 above it if it exceeds 0.
+/// An upper bound of Φ⁻¹(u). Where it is positive it exceeds Φ⁻¹(u) by 0.16 at most.
 #[inline(always)]
-pub(super) fn normal_upper_bound(word: u32) -> f32 {
+fn normal_upper_bound(word: u32) -> f32 {
     let l = exponential_upper_bound(word);
     let [a, b, c, d] = TANGENTS.map(|(slope, height)| height + slope * l);
     let lower = |x: f32, y: f32| if x < y { x } else { y };
@@ -56,14 +46,12 @@ pub(super) fn normal_upper_bound(word: u32) -> f32 {
 
 pub(crate) struct Normal;
 
-impl Quantile for Normal {
+impl Law for Normal {
     #[inline(always)]
     fn quantile(&self, word: u32) -> f32 {
         normal(word)
     }
-}
 
-impl Law for Normal {
     #[inline(always)]
     fn upper_bound(&self, word: u32) -> f32 {
         normal_upper_bound(word)
@@ -81,19 +69,10 @@ impl Law for Normal {
         Some(LinearBounds { slope: TANGENT.0, height: TANGENT.1, gap: 0.38, rise: 0.6, range: (1 << 22, 1 << 31) })
     }
 
-    fn has_density_score(&self) -> bool {
-        true
-    }
-
-    fn quantile_once(&self, word: u32) -> f32 {
-        // g = ln(−ln p), where p is the probability of the nearer tail, is minus a Gumbel quantile.
-        normal_of(-gumbel_once(word.min(!word)), word)
-    }
-
     /// ε
     #[inline(always)]
-    fn density_score(&self, word: u32) -> f32 {
-        normal(word)
+    fn density_score(&self, word: u32) -> Option<f32> {
+        Some(normal(word))
     }
 }
 

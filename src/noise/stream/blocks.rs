@@ -3,7 +3,7 @@
 use crate::arch::{self, Dispatch, Isa, LANES};
 use crate::kernel::lanes::copy;
 use crate::noise::hash::{lane_constant, mix};
-use crate::noise::quantile::Quantile;
+use crate::noise::uniform::OfWord;
 
 /// The generator of one row: word w of lane l is `state[w][l]`.
 #[derive(Clone, Debug)]
@@ -67,34 +67,34 @@ impl Stream {
         read(&mut self.clone())
     }
 
-    /// Fills one sample: each coordinate gets the number that `law` makes of its word.
+    /// Fills one sample: each coordinate gets the number of its word.
     #[inline(always)]
-    pub(crate) fn fill(&mut self, out: &mut [f32], law: &impl Quantile) {
+    pub(crate) fn fill(&mut self, out: &mut [f32], number: &impl OfWord) {
         // The copy stays in registers, because nothing else can see it.
         let mut stream = self.clone();
         let (blocks, rest) = out.as_chunks_mut::<LANES>();
         for block in blocks {
             let words = stream.next_block();
             for (out, &word) in block.iter_mut().zip(&words) {
-                *out = law.quantile(word);
+                *out = number.of_word(word);
             }
         }
         if !rest.is_empty() {
             let mut block = [0.0; LANES];
             for (out, word) in block.iter_mut().zip(stream.next_block()) {
-                *out = law.quantile(word);
+                *out = number.of_word(word);
             }
             copy(&block, rest);
         }
         *self = stream;
     }
 
-    /// sum += factor · law, for the words of one sample.
+    /// sum += factor · number, for the words of one sample.
     #[inline(always)]
-    pub(crate) fn add(&mut self, factor: f32, sum: &mut [f32], law: &impl Quantile) {
+    pub(crate) fn add(&mut self, factor: f32, sum: &mut [f32], number: &impl OfWord) {
         for block in sum.chunks_mut(LANES) {
             for (sum, word) in block.iter_mut().zip(self.next_block()) {
-                *sum += factor * law.quantile(word);
+                *sum += factor * number.of_word(word);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::arch::LANES;
 use crate::noise::hash::{lane_constant, mix};
-use crate::noise::quantile::Quantile;
+use crate::noise::uniform::OfWord;
 
 /// The generator of one row. A lane is seeded when it is visited, and is kept in memory only if more samples follow.
 #[derive(Clone, Debug)]
@@ -128,15 +128,15 @@ impl Stream {
         }
     }
 
-    /// Fills one sample: each coordinate gets the number that `law` makes of its word.
+    /// Fills one sample: each coordinate gets the number of its word.
     #[inline(always)]
-    pub(crate) fn fill(&mut self, out: &mut [f32], law: &impl Quantile) {
-        self.each(out, |out, word| *out = law.quantile(word));
+    pub(crate) fn fill(&mut self, out: &mut [f32], number: &impl OfWord) {
+        self.each(out, |out, word| *out = number.of_word(word));
     }
 
-    /// sum += factor · law, for the words of one sample.
+    /// sum += factor · number, for the words of one sample.
     #[inline(always)]
-    pub(crate) fn add(&mut self, factor: f32, sum: &mut [f32], law: &impl Quantile) {
-        self.each(sum, |sum, word| *sum += factor * law.quantile(word));
+    pub(crate) fn add(&mut self, factor: f32, sum: &mut [f32], number: &impl OfWord) {
+        self.each(sum, |sum, word| *sum += factor * number.of_word(word));
     }
 }

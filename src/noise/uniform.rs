@@ -2,19 +2,18 @@
 
 use crate::arch::{EIGHT, LANES};
 
-/// A number as a function of one 32-bit word w, which stands for u = (w + ½)·2⁻³². For a law of noise it is the quantile
-/// F⁻¹(u): monotone in the word, never ±inf or NaN.
-pub(crate) trait Quantile {
+/// A number as a function of one 32-bit word w, which stands for u = (w + ½)·2⁻³².
+pub(crate) trait OfWord {
     /// The number.
-    fn quantile(&self, word: u32) -> f32;
+    fn of_word(&self, word: u32) -> f32;
 }
 
 /// The word itself, as the bits of a float.
 pub(super) struct Words;
 
-impl Quantile for Words {
+impl OfWord for Words {
     #[inline(always)]
-    fn quantile(&self, word: u32) -> f32 {
+    fn of_word(&self, word: u32) -> f32 {
         f32::from_bits(word)
     }
 }
@@ -23,9 +22,9 @@ impl Quantile for Words {
 /// nearly certain ones both have their probability.
 pub(crate) struct Odds;
 
-impl Quantile for Odds {
+impl OfWord for Odds {
     #[inline(always)]
-    fn quantile(&self, word: u32) -> f32 {
+    fn of_word(&self, word: u32) -> f32 {
         unit(!word) / unit(word)
     }
 }
@@ -41,18 +40,18 @@ pub(super) fn unit(word: u32) -> f32 {
 
 /// Replaces words by their numbers.
 #[inline(always)]
-pub(super) fn replace(words: &mut [f32], quantile: &(impl Quantile + ?Sized)) {
+pub(super) fn replace(words: &mut [f32], number: &impl OfWord) {
     let (blocks, rest) = words.as_chunks_mut::<LANES>();
     for block in blocks {
         for word in block {
-            *word = quantile.quantile(word.to_bits());
+            *word = number.of_word(word.to_bits());
         }
     }
     let (halves, rest) = rest.as_chunks_mut::<EIGHT>();
     for word in halves.as_flattened_mut() {
-        *word = quantile.quantile(word.to_bits());
+        *word = number.of_word(word.to_bits());
     }
     for word in rest {
-        *word = quantile.quantile(word.to_bits());
+        *word = number.of_word(word.to_bits());
     }
 }
