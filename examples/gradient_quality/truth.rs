@@ -4,7 +4,7 @@
 pub struct Distribution {
     k: usize,
     weights: Vec<f64>,
-    /// The elementary symmetric polynomials of the weights from i on: tails[i][j] is that of degree j.
+    /// The elementary symmetric polynomials of the weights from i on: `tails[i][j]` is the one of degree j.
     tails: Vec<Vec<f64>>,
     shift: f64,
 }
