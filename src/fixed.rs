@@ -7,7 +7,7 @@
 //! ```
 //! use imle::{Key, Options, fixed};
 //!
-//! let layer = fixed::TopK::<6, 2>::new(Options { lambda: 4.0, ..Options::default() })?;
+//! let layer = fixed::Layer::<6, 2>::new(Options { lambda: 4.0, ..Options::default() })?;
 //! let theta = [0.1, 0.9, -0.3, 0.7, 0.0, -2.0];
 //! let key = Key { seed: 42, ..Key::default() };
 //!
@@ -27,17 +27,17 @@
 //! Choosing more than there are scores does not compile:
 //!
 //! ```compile_fail
-//! let layer = imle::fixed::TopK::<3, 4>::new(imle::Options::default());
+//! let layer = imle::fixed::Layer::<3, 4>::new(imle::Options::default());
 //! ```
 //!
 //! Neither does a layer without scores, nor a call without samples:
 //!
 //! ```compile_fail
-//! let layer = imle::fixed::TopK::<0, 0>::new(imle::Options::default());
+//! let layer = imle::fixed::Layer::<0, 0>::new(imle::Options::default());
 //! ```
 //!
 //! ```compile_fail
-//! let layer = imle::fixed::TopK::<3, 1>::new(imle::Options::default())?;
+//! let layer = imle::fixed::Layer::<3, 1>::new(imle::Options::default())?;
 //! layer.sample::<0>(imle::Key::default(), &[0.0; 3])?;
 //! # Ok::<(), imle::Error>(())
 //! ```
@@ -48,19 +48,19 @@ use crate::estimator::{Row, for_rows_with_noise};
 use crate::noise::Source;
 use crate::views::rows::DzView;
 use crate::views::state::State;
-use crate::{Diagnostics, Error, Key, MapSolver, Options, Shape};
+use crate::{Diagnostics, Error, Key, MapSolver, Options, Shape, TopK};
 
 /// The K chosen positions, ascending.
 pub type Chosen<const K: usize> = [u32; K];
 
-/// Chooses K of N scores; K = 1 is argmax.
+/// A layer that chooses K of N scores; K = 1 is argmax.
 #[derive(Clone, Copy, Debug)]
-pub struct TopK<const N: usize, const K: usize> {
+pub struct Layer<const N: usize, const K: usize> {
     options: Options,
-    solver: crate::TopK<'static>,
+    solver: TopK<'static>,
 }
 
-impl<const N: usize, const K: usize> TopK<N, K> {
+impl<const N: usize, const K: usize> Layer<N, K> {
     /// Compiles only if 1 ≤ N, K ≤ N, and N fits the 32 bits of an index.
     const SHAPE: Shape = match Shape::new(1, N as u32, K as u32, 1) {
         Ok(shape) if N <= u32::MAX as usize && K <= N => shape,
@@ -73,7 +73,7 @@ impl<const N: usize, const K: usize> TopK<N, K> {
     /// [`Error::Option`].
     pub fn new(options: Options) -> Result<Self, Error> {
         options.check()?;
-        Ok(TopK { options, solver: crate::TopK::new(Self::SHAPE) })
+        Ok(Layer { options, solver: TopK::new(Self::SHAPE) })
     }
 
     /// MAP(θ). O(N).
@@ -87,10 +87,10 @@ impl<const N: usize, const K: usize> TopK<N, K> {
     }
 
     /// MAP(θ) with k ≤ K ones, for a k that is known only at run time. Order and tie rule are those of
-    /// [`map`](TopK::map). Needs the feature `heapless`. O(N).
+    /// [`map`](Layer::map). Needs the feature `heapless`. O(N).
     ///
     /// ```
-    /// let layer = imle::fixed::TopK::<4, 3>::new(imle::Options::default())?;
+    /// let layer = imle::fixed::Layer::<4, 3>::new(imle::Options::default())?;
     /// assert_eq!(layer.map_up_to(2, &[0.5, 0.1, 0.5, 0.5])?, [0, 2]);
     /// # Ok::<(), imle::Error>(())
     /// ```
@@ -104,7 +104,7 @@ impl<const N: usize, const K: usize> TopK<N, K> {
         // The list is as long as its k ones, which the capacity K limits.
         list.resize(k, 0).map_err(|_| Error::Shape { rule: crate::Rule::SolverAtMostK })?;
         let shape = Shape::new(1, N as u32, k as u32, 1)?;
-        map_row(&crate::TopK::new(shape), theta, &mut list)?;
+        map_row(&TopK::new(shape), theta, &mut list)?;
         Ok(list)
     }
 
@@ -128,7 +128,7 @@ impl<const N: usize, const K: usize> TopK<N, K> {
         Ok(samples)
     }
 
-    /// grad_theta = c · (1/S) Σ_s (z_s − z'_s), with the samples and the noise that [`sample`](TopK::sample) draws for
+    /// grad_theta = c · (1/S) Σ_s (z_s − z'_s), with the samples and the noise that [`sample`](Layer::sample) draws for
     /// the same key. O(S·N).
     ///
     /// # Errors
@@ -155,7 +155,7 @@ impl<const N: usize, const K: usize> TopK<N, K> {
     fn with_row<const S: usize>(
         &self,
         theta: &[f32; N],
-        mut run: impl FnMut(Row<'_, crate::TopK<'static>>) -> Result<(), BadRow>,
+        mut run: impl FnMut(Row<'_, TopK<'static>>) -> Result<(), BadRow>,
     ) -> Result<(), Error> {
         const { assert!(S >= 1 && S <= crate::MAX_SAMPLES as usize, "S must be from 1 to 2^24") };
         for_rows_with_noise(
@@ -167,12 +167,12 @@ impl<const N: usize, const K: usize> TopK<N, K> {
     }
 }
 
-fn check(solver: &crate::TopK, theta: &[f32]) -> Result<(), Error> {
+fn check(solver: &TopK, theta: &[f32]) -> Result<(), Error> {
     check_row(solver, 0, theta).map_err(|bad| bad.at(0))
 }
 
 /// Writes the positions of the ones of MAP(θ).
-fn map_row<const N: usize>(solver: &crate::TopK, theta: &[f32; N], list: &mut [u32]) -> Result<(), Error> {
+fn map_row<const N: usize>(solver: &TopK, theta: &[f32; N], list: &mut [u32]) -> Result<(), Error> {
     check(solver, theta)?;
     let mut z = [0.0; N];
     solver.map(0, theta, &mut z);

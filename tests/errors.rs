@@ -77,7 +77,7 @@ fn options_outside_their_range_are_refused() {
         for good in Call::all().filter(|call| call.function != F::StraightThrough) {
             Call { options, ..good }.fails_before_writing(expected);
         }
-        assert_eq!(fixed::TopK::<{ NS[0] }, K>::new(options).err(), Some(expected));
+        assert_eq!(fixed::Layer::<{ NS[0] }, K>::new(options).err(), Some(expected));
     }
 }
 
@@ -235,7 +235,7 @@ fn layers_of_fixed_sizes_name_row_0() {
 
 fn errors_name_row_0<const N: usize>() {
     let good: [f32; N] = Call::new(F::Map, N).theta[..N].try_into().expect("one row");
-    let layer = fixed::TopK::<N, K>::new(Options::default()).expect("good options");
+    let layer = fixed::Layer::<N, K>::new(Options::default()).expect("good options");
     let key = Key::default();
     let mut bad: Vec<([f32; N], Error)> = Vec::new();
     for (i, x) in [(0, f32::NAN), (N - 1, f32::INFINITY)] {

@@ -1,4 +1,4 @@
-//! `fixed::TopK::map_up_to`: k at run time, as `TopK` would choose with that k.
+//! `fixed::Layer::map_up_to`: k at run time, as `TopK` would choose with that k.
 
 use imle::{Argument, Error, Imle, Options, Rows, Rule, Shape, States, TopK, fixed};
 use proptest::prelude::*;
@@ -7,7 +7,7 @@ const N: usize = 9;
 const K: usize = 6;
 
 fn map_up_to(k: usize, theta: &[f32; N]) -> Result<Vec<u32>, Error> {
-    let layer = fixed::TopK::<N, K>::new(Options::default()).expect("good options");
+    let layer = fixed::Layer::<N, K>::new(Options::default()).expect("good options");
     layer.map_up_to(k, theta).map(|list| list.to_vec())
 }
 

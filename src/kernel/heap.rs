@@ -64,27 +64,3 @@ pub(crate) fn map(scores: &[f32], k: usize, z: &mut [f32]) {
         *z = if choice.takes(rank(score)) { 1.0 } else { 0.0 };
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The best k are chosen whatever the order in which they come, and equal scores by their index.
-    #[test]
-    fn the_best_are_chosen() {
-        for n in [1, 2, 3, 7, 16, 33] {
-            for k in 0..=n {
-                for factor in [1, 5, 7, 31] {
-                    let scores: Vec<f32> = (0..n).map(|i| (i * factor % 11) as f32 - 5.0).collect();
-                    let mut order: Vec<usize> = (0..n).collect();
-                    order.sort_by(|&i, &j| scores[j].total_cmp(&scores[i]));
-                    let mut expected = vec![0.0; n];
-                    order.iter().take(k).for_each(|&i| expected[i] = 1.0);
-                    let mut z = vec![7.0; n];
-                    map(&scores, k, &mut z);
-                    assert_eq!(z, expected, "{n} {k} {factor}");
-                }
-            }
-        }
-    }
-}

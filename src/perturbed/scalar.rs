@@ -107,25 +107,26 @@ fn rank_of_bits(t: f32) -> u32 {
 mod tests {
     use super::*;
     use crate::Key;
+    use crate::kernel::heap;
     use crate::noise::{Sampler, Source};
     use crate::perturbed::scores::{Base, Formula};
 
-    /// The best k are chosen whatever the order in which they come, and equal scores by their index.
+    /// MAP chooses the best k whatever the order in which they come, and equal scores by their index.
     #[test]
-    fn map_of_an_unchecked_row_is_that_of_a_sort() {
+    fn map_is_that_of_a_sort() {
         for n in [1, 2, 3, 7, 16, 33] {
-            for k in 0..=n {
-                for factor in [1, 5, 7, 31] {
-                    let scores: Vec<f32> = (0..n).map(|i| (i * factor % 11) as f32 - 5.0).collect();
-                    let mut order: Vec<usize> = (0..n).collect();
-                    order.sort_by(|&i, &j| scores[j].total_cmp(&scores[i]));
-                    order.truncate(k);
-                    order.sort_unstable();
-                    let mut work = vec![7.0; 3 * n];
-                    assert!(map_unchecked_row(&scores, k, &mut work));
-                    let chosen = work[..k].iter().map(|i| i.to_bits() as usize);
-                    assert!(chosen.eq(order), "{n} {k} {factor}");
-                }
+            for (k, factor) in (0..=n).flat_map(|k| [1, 5, 7, 31].map(|factor| (k, factor))) {
+                let scores: Vec<f32> = (0..n).map(|i| (i * factor % 11) as f32 - 5.0).collect();
+                let mut order: Vec<usize> = (0..n).collect();
+                order.sort_by(|&i, &j| scores[j].total_cmp(&scores[i]));
+                order.truncate(k);
+                order.sort_unstable();
+                let (mut z, mut work) = (vec![7.0; n], vec![7.0; 3 * n]);
+                heap::map(&scores, k, &mut z);
+                let expected: Vec<f32> = (0..n).map(|i| if order.contains(&i) { 1.0 } else { 0.0 }).collect();
+                assert_eq!(z, expected, "{n} {k} {factor}");
+                assert!(map_unchecked_row(&scores, k, &mut work));
+                assert!(work[..k].iter().map(|i| i.to_bits() as usize).eq(order), "{n} {k} {factor}");
             }
         }
     }

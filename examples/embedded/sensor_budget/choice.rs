@@ -17,7 +17,7 @@ pub fn learn<const K: usize>(
     seed: u64,
     mut show: impl FnMut(u64, &Predictor),
 ) -> Result<([f32; CHANNELS], Predictor), Error> {
-    let layer = fixed::TopK::<CHANNELS, K>::new(Options { lambda, scale: Scale::None, ..Options::default() })?;
+    let layer = fixed::Layer::<CHANNELS, K>::new(Options { lambda, scale: Scale::None, ..Options::default() })?;
     let mut theta = [0.0; CHANNELS];
     for step in 0..STEPS {
         if step & step.wrapping_sub(1) == 0 {
@@ -36,7 +36,7 @@ pub fn learn<const K: usize>(
 
 /// The predictor at test time: it reads the channels with the K best scores.
 fn best<const K: usize>(
-    layer: &fixed::TopK<CHANNELS, K>,
+    layer: &fixed::Layer<CHANNELS, K>,
     covariances: &Covariances,
     theta: &[f32; CHANNELS],
 ) -> Result<Predictor, Error> {
@@ -45,7 +45,7 @@ fn best<const K: usize>(
 
 /// θ = 0, so all subsets are equally likely.
 pub fn random<const K: usize>(covariances: &Covariances, draw: u64) -> Result<Predictor, Error> {
-    let layer = fixed::TopK::<CHANNELS, K>::new(Options::default())?;
+    let layer = fixed::Layer::<CHANNELS, K>::new(Options::default())?;
     let [z] = layer.sample::<1>(Key { seed: 0, step: draw, row0: 0 }, &[0.0; CHANNELS])?;
     Ok(Predictor::new(covariances, channels(&z)))
 }

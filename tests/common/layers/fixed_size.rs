@@ -7,7 +7,7 @@ use proptest::sample::select;
 use crate::common::cases::{Case, Sizes};
 use crate::common::laws::{Layer, MapLayer, Sampled};
 
-/// `fixed::TopK`, one row at a time, at a few sizes.
+/// `fixed::Layer`, one row at a time, at a few sizes.
 pub struct Fixed;
 
 /// Calls `$call::<N, K>($row)` for every row of the case and joins the answers.
@@ -29,12 +29,12 @@ macro_rules! at_its_size {
 }
 
 fn fixed_map<const N: usize, const K: usize>(row: &Case) -> Vec<f32> {
-    let layer = fixed::TopK::<N, K>::new(row.options).expect("cases are good");
+    let layer = fixed::Layer::<N, K>::new(row.options).expect("cases are good");
     one_hots::<N, K>(&[layer.map(row.theta.as_slice().try_into().expect("one row")).expect("cases are good")])
 }
 
 fn fixed_sample<const N: usize, const K: usize>(row: &Case) -> Vec<f32> {
-    let layer = fixed::TopK::<N, K>::new(row.options).expect("cases are good");
+    let layer = fixed::Layer::<N, K>::new(row.options).expect("cases are good");
     let theta: &[f32; N] = row.theta.as_slice().try_into().expect("one row");
     match row.sizes.samples {
         1 => one_hots::<N, K>(&layer.sample::<1>(row.key, theta).expect("cases are good")),
@@ -43,7 +43,7 @@ fn fixed_sample<const N: usize, const K: usize>(row: &Case) -> Vec<f32> {
 }
 
 fn fixed_gradient<const N: usize, const K: usize>(row: &Case) -> (Vec<f32>, Diagnostics) {
-    let layer = fixed::TopK::<N, K>::new(row.options).expect("cases are good");
+    let layer = fixed::Layer::<N, K>::new(row.options).expect("cases are good");
     let theta: &[f32; N] = row.theta.as_slice().try_into().expect("one row");
     let dz = |s| row.dz(0, s).try_into().expect("one gradient");
     let (grad, diagnostics) = match row.sizes.samples {

@@ -27,7 +27,7 @@ fn quarters(factor: usize) -> [f32; N] {
 
 /// The layer with sizes that are known at compile time.
 fn arrays(options: Options) -> Result<(), Error> {
-    let layer = fixed::TopK::<N, K>::new(options)?;
+    let layer = fixed::Layer::<N, K>::new(options)?;
     let theta = quarters(7);
     println!("map {:?}", layer.map(&theta)?);
     println!("samples {:?}", layer.sample::<3>(KEY, &theta)?);
