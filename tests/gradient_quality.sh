@@ -1,17 +1,15 @@
 #!/usr/bin/env bash
-# Checks that the estimators reach the published figures and those of the README and the guide on the published problem, and that the
-# page is complete.
+# Checks that the estimators reach the published figures, and those of the README and the guide, on the published
+# problem, and that the page is complete.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+. tests/page.sh
 
 cargo build --quiet --release -p gradient_quality
 measure() { "${CARGO_TARGET_DIR:-target}/release/gradient_quality" "$@"; }
 
 measure --out "$tmp/page.html" 2>/dev/null | tee "$tmp/tables"
-grep -q '</html>' "$tmp/page.html"
-if grep -qE '(src|href)="?http' "$tmp/page.html"; then echo "the page loads something" && exit 1; fi
+whole_page "$tmp/page.html"
 
 # The problem must be that of numpy's RandomState(0). These values were computed by numpy and by enumeration in f64.
 while read -r line; do

@@ -3,8 +3,7 @@
 # exit code 2.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+. tests/page.sh
 
 cargo build --quiet --release -p learning_to_explain
 explain() { "${CARGO_TARGET_DIR:-target}/release/learning_to_explain" "$@"; }
@@ -15,8 +14,7 @@ mean() { awk -F '  +' -v method="$1" -v column="$2" 'index($0, method) { split($
 r2=$(mean '5 words, I-MLE' 3) random=$(mean '5 random words' 3) ratio=$(mean '5 words, I-MLE' 5)
 awk -v r2="$r2" -v random="$random" -v ratio="$ratio" \
   'BEGIN { exit !(r2 >= 0.38 && random > 0 && r2 > random && ratio >= 1.7) }'
-grep -q '</html>' "$tmp/page.html"
-if grep -qE '(src|href)="?http' "$tmp/page.html"; then echo "the page loads something" && exit 1; fi
+whole_page "$tmp/page.html"
 echo "ok: test R² $r2 (5 random words: $random), lexicon share $ratio times random, one self-contained page"
 
 # The example's README has this table: MSE and R² of every method. The main README names three values of R².
