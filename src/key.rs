@@ -1,4 +1,4 @@
-//! Which noise a call draws.
+//! The name of a call's noise.
 
 /// The name of a batch's noise. Row b draws ε from a pure function of (seed, step, row0 + b), of the law, and of N (and,
 /// for Sum-of-Gamma noise with κ = 0, of the row's k).

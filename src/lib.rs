@@ -66,7 +66,7 @@
 //! - `kernel`: loops over plain slices; `ties` has the rule for equal scores. You may skip the rest.
 //! - `arch`: the instruction sets. You may skip it.
 //! - `float`: the order of scores, ln, exp, sums.
-//! - `key`: which noise a call draws.
+//! - `key`: the name of a call's noise.
 //! - `shape`: the sizes of a call.
 //! - `error`: the reasons to refuse a call.
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the READMEs show is what the repository contains: links, programs with their output, and numbers that stand in
+# Checks that the READMEs show what the repository contains: links, programs with their output, and numbers that stand in
 # tables elsewhere. Run tests/c/run.sh first. (The README's Rust program is also a documentation test of src/lib.rs.)
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -1,4 +1,4 @@
-//! What the example programs share: jobs over all cores with a progress bar, tables, curves, one HTML page, and how a
+//! The parts that the example programs share: jobs over all cores with a progress bar, tables, curves, one HTML page, and how a
 //! program ends.
 
 mod chart;

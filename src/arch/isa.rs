@@ -1,4 +1,4 @@
-//! What all instruction sets have in common: the lanes, and the operations that each implements.
+//! The lanes that loops are written over, and the operations that each instruction set implements.
 
 /// True on a small machine: it has no vector unit for f32, so loops go by coordinates and not by lanes.
 ///

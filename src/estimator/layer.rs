@@ -106,7 +106,7 @@ impl<'a, M: MapSolver> Row<'a, M> {
         Formula { base: Base::Theta, noise: self.noise, tau: self.options.temperature }
     }
 
-    /// The row, if it is one of few scores of which the k largest are chosen.
+    /// The row, if it has few scores and its states are k-subsets.
     #[inline(always)]
     pub(super) fn few(&self) -> Option<Few<'_>> {
         if SCALAR {

@@ -144,8 +144,8 @@ mod tests {
     }
 
     /// Flips each of the 192 bits of many keys; each of the 2048 state bits must flip in about half of them. 4096 keys
-    /// give a standard deviation of 1/128 a pair of bits; 393,216 pairs stay within 6.5 of them but for a chance of
-    /// 3e-5, were the keys drawn anew (they are fixed).
+    /// give a standard deviation of 1/128 for a pair of bits. With random keys the chance that one of the 393,216 pairs is
+    /// more than 6.5 standard deviations off would be 3e-5; the keys are fixed.
     #[test]
     fn seeding_has_full_avalanche() {
         const KEYS: u64 = 4096;

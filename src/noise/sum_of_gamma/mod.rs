@@ -1,7 +1,7 @@
 //! Sum-of-Gamma noise from one 32-bit word (Niepert, Minervini, Franceschi 2021, section 3.2).
 //!
 //! ε = Σ_{i≤s} Gamma(1/κ)/i − ln(s)/κ. Its quantile has no closed form, but it is a smooth function of the logit
-//! v = ln(u/(1 − u)), which a table holds: [`Terms`] are what is summed, [`density::march`] computes the law and
+//! v = ln(u/(1 − u)), which a table holds: [`Terms`] are the terms of the sum, [`density::march`] computes the law, and
 //! [`Knots`] keep its quantile. A second table has upper bounds, one for each half octave of 1 − u.
 #![doc = include_str!("derivation.md")]
 
