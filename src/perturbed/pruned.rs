@@ -100,7 +100,7 @@ fn read_chunk<I: Isa>(
 ) -> Result<(), f32> {
     let (k, bar, full) = (best.k, best.bar, best.len >= best.k);
     let part = row.part(from, to);
-    let Some((mut chunk, groups)) = best.room_for_chunk(from, to - from) else { return Ok(()) };
+    let (mut chunk, groups) = best.room_for_chunk(from, to - from);
     row.formula.noise.draw_words(stream, chunk.words);
     if full && let Some(least) = least_word(&part, bar) {
         let collected = chunk.collect_by_word(isa, least);
@@ -215,11 +215,13 @@ impl<'a> Best<'a> {
 
     /// The room behind the kept scores, as a chunk of `len` coordinates from `first` on, and the room for groups.
     #[inline(always)]
-    fn room_for_chunk(&mut self, first: usize, len: usize) -> Option<(Chunk<'_>, &mut [f32])> {
+    fn room_for_chunk(&mut self, first: usize, len: usize) -> (Chunk<'_>, &mut [f32]) {
         let room = self.len..self.len + len.next_multiple_of(LANES);
         debug_assert!(room.end <= self.scores.len(), "no room for {len} coordinates behind {}", self.len);
-        let (bounds, words) = (self.positions.get_mut(room.clone())?, self.scores.get_mut(room)?);
-        Some((Chunk { bounds, words, first, len }, self.groups))
+        // An Option of this pair would make the compiler test the pointers for null in every loop over the room.
+        let bounds = self.positions.get_mut(room.clone()).unwrap_or_default();
+        let words = self.scores.get_mut(room).unwrap_or_default();
+        (Chunk { bounds, words, first, len }, self.groups)
     }
 
     /// Computes the scores of the coordinates that a chunk has collected, and keeps the best. `t` is what their bounds reach.
