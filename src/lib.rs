@@ -48,8 +48,10 @@
 //! - Exactly k ones; ties go to the lowest index; −0 equals +0; θ = −inf is a mask.
 //!
 //! # Where to read
-//! [`Shape`], [`Rows`] and [`Options`] say what a call takes. The modules, each of which imports only from those below it
-//! (`tests/imports.rs` holds that), are
+//! [`Shape`], [`Rows`] and [`Options`] say what a call takes. To follow Implicit MLE, read `shape`, `key`, `options`,
+//! `noise::stream`, `perturbed::scores`, `mask`, `kernel::ties`, then `estimator::perturb`, `target` and `implicit`.
+//!
+//! These are all modules. Each imports only from those below it, which `tests/imports.rs` enforces.
 //!
 //! - `guide`: which estimator to take, common mistakes, a glossary.
 //! - `fixed`: sizes known at compile time.
@@ -64,7 +66,7 @@
 //! - `noise`: from the key to words to ε, one law a file.
 //! - `mask`: the rule for masked coordinates.
 //! - `kernel`: loops over plain slices; `ties` has the rule for equal scores. You may skip the rest.
-//! - `arch`: the instruction sets. You may skip it.
+//! - `arch`: the instruction sets, and all unsafe code.
 //! - `float`: the order of scores, ln, exp, sums.
 //! - `key`: the name of a call's noise.
 //! - `shape`: the sizes of a call.

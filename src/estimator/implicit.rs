@@ -1,5 +1,8 @@
-//! Implicit MLE: ∇_θ L ≈ c · (1/S) Σ_s (z_s − z'_s), z'_s = MAP(θ' + τ' ε_s) with the forward pass's ε (Niepert,
+//! Implicit MLE: ∇_θ L ≈ c · (1/S) Σ_s (z_s − z'_s), z'_s = MAP(θ' + τ' ε_s) with the forward pass's ε and c = 1/λ (Niepert,
 //! Minervini, Franceschi 2021, Algorithm 1; central difference: Minervini, Franceschi, Niepert 2023).
+//!
+//! z and z' of a sample read the same words: rows of few scores draw them once for both (`perturbed::few`), and others read
+//! them twice from the same place of the row's stream.
 
 use super::layer::{BATCH, Imle, Row, workspace};
 use super::target::Side;
@@ -20,7 +23,7 @@ use crate::{Argument, Difference, Dz, Error, Key, MapSolver, Options, Rows, Rows
 pub struct Diagnostics {
     /// States compared: B·S.
     pub states: u64,
-    /// States with z' = z, whose gradient is zero. If this is close to `states`, λ or τ' is too small to move the choice.
+    /// States with z' = z, whose gradient is zero. If this is close to `states`, λ is too small to move the choice.
     pub unchanged: u64,
     /// The non-zeros of z − z', summed over all states.
     pub nonzeros: u64,
@@ -137,7 +140,8 @@ impl<M: MapSolver> Row<'_, M> {
         }
     }
 
-    /// True if z' is z whenever no chosen score falls and no other rises: rounding is monotone, so the same are chosen.
+    /// True if a step that lowers no chosen score and raises no other one leaves z' = z. That is so for k-subsets, because
+    /// rounding is monotone.
     #[inline(always)]
     fn descends(&self) -> bool {
         self.solver.selects(self.b).is_some() && self.options.only_descends()
@@ -183,7 +187,8 @@ impl<M: MapSolver> Row<'_, M> {
     ) {
         let (first, target) = (self.first_scores(), self.options.target_scores(Side::Minus, self.noise));
         let descends = self.descends();
-        // A single difference takes the factor at once. A sum of several is scaled as a whole, because it is then exact.
+        // With S = 1 the difference is multiplied by the factor at once. With S > 1 the differences are added first: they are
+        // whole numbers, so that only the final product rounds.
         let step = if self.samples == 1 { factor } else { 1.0 };
         grad.fill(0.0);
         for s in 0..self.samples {
@@ -197,7 +202,7 @@ impl<M: MapSolver> Row<'_, M> {
                 None => stream.peek(|stream| self.choose(first, dz, stream, work)),
             };
             if descends && z.unchanged_by_step(dz) {
-                // The words of this sample are skipped, because those of the next sample come after them.
+                // Draw and discard this sample's words, so that the next sample starts at its own.
                 if s + 1 < self.samples {
                     self.noise.draw_words(stream, block_mut(rest, 0, self.theta.len()));
                 }

@@ -46,7 +46,8 @@ pub trait MapSolver {
     /// z = argmax_{z ∈ C} ⟨z, scores⟩ for row `row` of the batch. The solver may break ties as it likes, but always in the
     /// same way.
     ///
-    /// Both slices have N elements. `scores` are never NaN. A score of −inf is a mask: z must be 0 there. `z` comes with
+    /// Both slices have N elements. `scores` are never NaN; a sum that overflows may be +inf. A score of −inf is a mask: z must
+    /// be 0 there. `z` comes with
     /// unspecified contents, and every element must be written, with 0 or 1.
     fn map(&self, row: usize, scores: &[f32], z: &mut [f32]);
 
@@ -58,7 +59,9 @@ pub trait MapSolver {
     }
 
     /// True if the row has a state that avoids every masked entry (θ = −inf). Rows without one are
-    /// [`Error::Infeasible`](crate::Error::Infeasible) and never reach [`map`](MapSolver::map).
+    /// [`Error::Infeasible`](crate::Error::Infeasible) and never reach [`map`](MapSolver::map). By default a row needs as many
+    /// unmasked entries as its states have ones; if [`ones`](MapSolver::ones) does not tell, every row is feasible, also one
+    /// that is masked everywhere.
     fn feasible(&self, row: usize, theta: &[f32]) -> bool {
         match self.ones(row) {
             Some(k) => has_unmasked(theta, k) == Some(true),

@@ -59,8 +59,8 @@ fn ones_in_front(work: &mut [f32], k: usize) -> (State<'_>, &mut [f32]) {
 }
 
 /// MAP(θ) of a row that was not looked at before, in one pass: the positions of the k largest θ, ascending, as the bits of
-/// floats at the front of `work`. False, with nothing written that counts, if this does not pay for such sizes, or if the
-/// row is not good: it has NaN, +inf, or fewer than k coordinates that are not masked.
+/// floats at the front of `work`. False if this does not pay for such sizes, or if the row is not good: it has NaN, +inf,
+/// or fewer than k coordinates that are not masked. The contents of `work` are then unspecified.
 pub(crate) fn map_unchecked_row(theta: &[f32], k: usize, work: &mut [f32]) -> bool {
     if SCALAR {
         return scalar::map_unchecked_row(theta, k, work);

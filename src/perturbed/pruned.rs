@@ -10,8 +10,8 @@
 //! 3. the few coordinates whose bounds reach t are collected,
 //! 4. their scores are computed, and the k best of them and of those kept from earlier chunks are kept.
 //!
-//! Once k scores are kept, only coordinates that may exceed the k-th of them are collected. If only the largest words can
-//! do that, whatever their coordinate, no bounds are formed, and the coordinates with the largest words are collected.
+//! Once k scores are kept, only coordinates that may exceed the k-th of them are collected. If only a very large random
+//! word can lift a coordinate so far, whichever it is, words are compared and no bounds are formed.
 //! All other scores are below t. If the k-th kept score reaches t, nothing was missed. If it does not, which is rare, the
 //! row is read once more with that score as t: it is certainly at most the k-th score of the row, so the second reading
 //! does not guess and cannot fail.
@@ -69,7 +69,8 @@ impl Dispatch for KLargest<'_> {
     }
 }
 
-/// Keeps the k best scores of the row. If a guessed t was too high, the error is a number that the k-th score reaches.
+/// Keeps the k best scores of the row. The error says that a guessed t was too high and the row must be read again: it is
+/// a number that the k-th score reaches.
 #[inline(always)]
 fn read_row<I: Isa>(
     isa: I,
@@ -160,8 +161,8 @@ impl Chunk<'_> {
         collected
     }
 
-    /// Collects the coordinates whose words may be `least` or more; most groups of coordinates have none. The number that
-    /// is collected.
+    /// Collects the coordinates whose words are at least `least` by their upper 24 bits, which may be a few too many. Most
+    /// groups of coordinates have none. The number that is collected.
     #[inline(always)]
     fn collect_by_word<I: Isa>(&mut self, isa: I, least: u32) -> usize {
         let mut collected = 0;
@@ -301,7 +302,8 @@ impl<'a> Best<'a> {
 }
 
 /// MAP(θ) of a row that was not looked at before, for sizes for which this [`pays`]: the positions of the k largest θ,
-/// ascending, as the bits of floats at the front of `work`. False, with nothing written that counts, if the row is not good.
+/// ascending, as the bits of floats at the front of `work`. False if the row is not good; the contents of `work` are then
+/// unspecified.
 pub(super) fn map_unchecked_row(theta: &[f32], k: usize, work: &mut [f32]) -> bool {
     arch::run(MapUncheckedRow { theta, k, work })
 }
@@ -334,7 +336,7 @@ impl Dispatch for MapUncheckedRow<'_> {
     }
 }
 
-/// True if every value is at most t; NaN is not.
+/// True if every value is at most t. A NaN makes it false.
 #[inline(always)]
 fn all_at_most<I: Isa>(isa: I, values: &[f32], t: f32) -> bool {
     let mut short = [f32::NEG_INFINITY; LANES];

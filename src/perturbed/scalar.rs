@@ -61,7 +61,7 @@ fn k_largest_of_words(row: &Perturbed<'_>, k: usize, work: &mut [f32]) {
 }
 
 /// MAP(θ) of a row that was not looked at before: the positions of the k largest θ, ascending, as the bits of floats at
-/// the front of `work`. False, with nothing written that counts, if the row is not good.
+/// the front of `work`. False if the row is not good; the contents of `work` are then unspecified.
 #[inline(never)]
 pub(super) fn map_unchecked_row(theta: &[f32], k: usize, work: &mut [f32]) -> bool {
     /// The rank of −inf.

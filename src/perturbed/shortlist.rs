@@ -1,4 +1,5 @@
-//! The few coordinates whose scores may be among the k largest, for machines whose loops go by coordinates.
+//! The few coordinates whose scores may be among the k largest, for machines whose loops go by coordinates. (x86-64 and
+//! AArch64 never run this file, except with the feature `scalar`.)
 //!
 //! The bounds are whole numbers, in units that are a small part of τ: cores without a float unit form them with shifts and
 //! one product. Let p = 1 − u. A law with linear bounds has ε ≤ height + slope·(−ln p). The logarithm is

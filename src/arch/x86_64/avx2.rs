@@ -24,7 +24,7 @@ impl Avx2 {
 }
 
 /// # Safety
-/// - The machine has the enabled features; an [`Avx2`] says so.
+/// - The machine has the enabled features; an [`Avx2`] says so. (Only callers without these features must be unsafe.)
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
 fn compiled<D: Dispatch>(isa: Avx2, computation: D) -> D::Output {
     computation.run(isa)

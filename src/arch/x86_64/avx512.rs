@@ -27,7 +27,7 @@ impl Avx512 {
 }
 
 /// # Safety
-/// - The machine has the enabled features; an [`Avx512`] says so.
+/// - The machine has the enabled features; an [`Avx512`] says so. (Only callers without these features must be unsafe.)
 #[target_feature(enable = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,bmi1,bmi2,lzcnt,popcnt")]
 fn compiled<D: Dispatch>(isa: Avx512, computation: D) -> D::Output {
     computation.run(isa)

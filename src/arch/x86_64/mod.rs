@@ -90,9 +90,63 @@ fn best() -> u8 {
 }
 
 /// # Safety
-/// - The system has switched XSAVE on.
+/// - The system has switched XSAVE on. (Only callers without this feature must be unsafe.)
 #[target_feature(enable = "xsave")]
 fn saved_registers() -> u32 {
     // SAFETY: register 0 exists wherever XGETBV does.
     unsafe { _xgetbv(0) as u32 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::isa::{EIGHT, FOUR, Isa, LANES};
+    use super::*;
+
+    /// Compares every operation with a loop over the lanes.
+    struct AreThoseOfALoop;
+
+    impl Dispatch for AreThoseOfALoop {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<I: Isa>(self, isa: I) {
+            let values = [0.0, -0.0, 1.0, -1.0, f32::MIN, f32::MAX, f32::INFINITY, f32::NEG_INFINITY, 1e-40, f32::NAN];
+            for shift in 0..values.len() {
+                let block: [f32; LANES] = std::array::from_fn(|l| values[(l * 3 + shift) % values.len()]);
+                let mask = |reached: &dyn Fn(f32) -> bool| (0..LANES).map(|l| u32::from(reached(block[l])) << l).sum();
+                for t in values {
+                    let (at_least, at_most): (u32, u32) = (mask(&|x| x >= t), mask(&|x| x <= t));
+                    assert_eq!((isa.at_least(&block, t), isa.at_most(&block, t)), (at_least, at_most), "{block:?} {t}");
+                }
+                let scores: [[f32; FOUR]; 5] =
+                    std::array::from_fn(|i| std::array::from_fn(|j| values[(i * 7 + j + shift) % 9]));
+                let lanes: [[f32; EIGHT]; 4] =
+                    std::array::from_fn(|i| std::array::from_fn(|j| values[(i * 5 + j) % 9]));
+                for (groups, k) in (1..=lanes.len()).flat_map(|groups| (1..20).map(move |k| (groups, k))) {
+                    let exceeded =
+                        |lane: f32| scores.as_flattened().iter().filter(|&&score| score > lane).count() as i32;
+                    let fewer_than = |k| {
+                        lanes[..groups]
+                            .as_flattened()
+                            .iter()
+                            .zip(0..)
+                            .map(|(&lane, l)| u32::from(exceeded(lane) < k) << l)
+                            .sum()
+                    };
+                    assert_eq!(isa.exceeded_by(&scores, &lanes[..groups], k), [fewer_than(k), fewer_than(k - 1)]);
+                }
+            }
+        }
+    }
+
+    /// Machines with AVX2 never choose SSE2 by themselves, so it runs here.
+    #[test]
+    fn operations_of_every_instruction_set_are_those_of_a_loop() {
+        AreThoseOfALoop.run(Sse2);
+        run(AreThoseOfALoop);
+        if detected() >= AVX2 {
+            // SAFETY: `detect` found AVX2.
+            unsafe { Avx2::new() }.run(AreThoseOfALoop);
+        }
+    }
 }
