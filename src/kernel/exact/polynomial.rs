@@ -100,6 +100,8 @@ pub(crate) fn expand(odds: &[f32], degree: usize, table: &mut [Lanes], column: &
 }
 
 /// Multiplies `padded`, which is 1, by the coins, four after four.
+///
+/// The factors of all fours are stored first. Where each is computed just before its use, compilers shuffle more.
 #[inline(always)]
 fn expand_few(odds: &[f32], degree: usize, padded: &mut [f32]) {
     let (mut factors, fours) = ([[0.0; 4]; EIGHT], odds.len().div_ceil(4));
