@@ -62,7 +62,7 @@ fn times<const N: usize>(a: &[f32; N], b: &[f32; N]) -> [f32; N] {
 fn load_positive<const N: usize>(odds: &[f32]) -> [f32; N] {
     let mut block = load(odds);
     for r in &mut block {
-        *r = if r.is_sign_negative() { 0.0 } else { *r };
+        *r = if *r > 0.0 { *r } else { 0.0 };
     }
     block
 }
@@ -100,28 +100,33 @@ pub(crate) fn expand(odds: &[f32], degree: usize, table: &mut [Lanes], column: &
 }
 
 /// Multiplies `padded`, which is 1, by the coins, four after four.
+///
+/// The factors of all fours are stored first. Where each is computed just before its use, compilers shuffle more.
 #[inline(always)]
 fn expand_few(odds: &[f32], degree: usize, padded: &mut [f32]) {
-    for (number, coins) in (1..).zip(odds.chunks(4)) {
-        if let [a, b, c, d] = load_positive::<4>(coins).as_chunks().0 {
-            multiply_by_four(padded, degree.min(4 * number), elementary_symmetric([a, b, c, d]));
-        }
+    let (mut factors, fours) = ([[0.0; 4]; EIGHT], odds.len().div_ceil(4));
+    for (factor, coins) in factors.iter_mut().zip(odds.chunks(4)) {
+        let [a, b, c, d] = load_positive(coins).map(|r| [r]);
+        *factor = elementary_symmetric([&a, &b, &c, &d]).map(|[e]| e);
+    }
+    for (number, factor) in (1..=fours).zip(&factors) {
+        multiply_by_four(padded, degree.min(4 * number), factor);
     }
 }
 
 /// `padded` times 1 + e₁x + e₂x² + e₃x³ + e₄x⁴, up to x^degree.
 #[inline(always)]
-fn multiply_by_four(padded: &mut [f32], degree: usize, [[e1], [e2], [e3], [e4]]: [[f32; 1]; 4]) {
+fn multiply_by_four(padded: &mut [f32], degree: usize, factor: &[f32; 4]) {
     // From the top down, in place: a block depends on itself and lower ones.
-    for block in (1..=degree / EIGHT + 1).rev() {
-        let upto = padded.get(..(block + 1) * EIGHT).unwrap_or_default();
-        let Some(window) = upto.last_chunk::<{ EIGHT + 4 }>() else { return };
-        let ([_, _, _, _, t @ ..], [_, _, _, t1 @ .., _]) = (window, window);
-        let ([_, _, t2 @ .., _, _], [_, t3 @ .., _, _, _], [t4 @ .., _, _, _, _]) = (window, window, window);
-        let product = row_of_product(&[e1, e2, e3, e4].map(|e| [e; EIGHT]), [t, t1, t2, t3, t4]);
-        if let Some(block) = padded.as_chunks_mut().0.get_mut(block) {
-            *block = product;
-        }
+    let mut upto = padded.get_mut(..padded_len(degree)).unwrap_or_default();
+    while let Some(window) = upto.last_chunk_mut::<{ EIGHT + 4 }>() {
+        let ([_, _, _, _, t @ ..], [_, _, _, t1 @ .., _]) = (&*window, &*window);
+        let ([_, _, t2 @ .., _, _], [_, t3 @ .., _, _, _], [t4 @ .., _, _, _, _]) = (&*window, &*window, &*window);
+        let product = row_of_product(&factor.map(|e| [e; EIGHT]), [t, t1, t2, t3, t4]);
+        let [_, _, _, _, block @ ..] = window;
+        *block = product;
+        let lower = upto.len() - EIGHT;
+        upto = upto.get_mut(..lower).unwrap_or_default();
     }
 }
 
