@@ -102,7 +102,7 @@ pub use estimator::{
     Adaptive, AdaptiveRule, Diagnostics, Imle, Side, difference, noise, perturb, perturbed_gradient, straight_through,
     target, workspace_len,
 };
-pub use exact::{Distribution, Exact, Moments};
+pub use exact::{Distribution, Exact, ExactOutputs};
 pub use key::Key;
 pub use map::{Argmax, MapSolver, TopK};
 pub use noise::Noise;

@@ -6,7 +6,7 @@ use common::arrays::JUNK;
 use common::reference::enumeration::Enumeration;
 use common::reference::inner_product;
 use common::reference::log_space::LogSpace;
-use imle::{Argmax, Distribution, Exact, Key, Moments, Rows, Shape, States, TopK};
+use imle::{Argmax, Distribution, Exact, ExactOutputs, Key, Rows, Shape, States, TopK};
 use libm::log;
 use statrs::distribution::{DiscreteCDF, Poisson};
 
@@ -25,10 +25,10 @@ fn exact(theta: &[f32], k: usize, temperature: f32) -> (Exact<TopK<'static>>, Ve
 
 fn ask<D: Distribution>(exact: &Exact<D>, theta: &[f32], mut work: Vec<f32>) -> Answer {
     let (mut mu, mut a, mut h) = (vec![JUNK; theta.len()], [JUNK], [JUNK]);
-    let out = Moments { marginals: Some(&mut mu), log_partition: Some(&mut a), entropy: Some(&mut h) };
+    let out = ExactOutputs { marginals: Some(&mut mu), log_partition: Some(&mut a), entropy: Some(&mut h) };
     exact.marginals(Rows::contiguous(theta), out, &mut work).unwrap();
     let mut alone = [JUNK];
-    let out = Moments { log_partition: Some(&mut alone), ..Moments::default() };
+    let out = ExactOutputs { log_partition: Some(&mut alone), ..ExactOutputs::default() };
     exact.marginals(Rows::contiguous(theta), out, &mut work).unwrap();
     assert_eq!(alone, a, "A asked for alone");
     Answer { mu, log_partition: a[0], entropy: h[0] }

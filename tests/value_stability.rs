@@ -5,7 +5,7 @@
 //! The other tests show that the values are right.
 
 use imle::{
-    Adaptive, AdaptiveRule, Diagnostics, Difference, Dz, Exact, Imle, Key, Moments, Noise, Options, Rows, RowsMut,
+    Adaptive, AdaptiveRule, Diagnostics, Difference, Dz, Exact, ExactOutputs, Imle, Key, Noise, Options, Rows, RowsMut,
     Shape, States, TopK,
 };
 
@@ -220,7 +220,7 @@ fn exact_distributions_of_every_size_are_as_pinned() {
             let mut work = vec![f32::NAN; exact.workspace_len()];
             let (mut mu, mut vjp) = (vec![f32::NAN; n as usize], vec![f32::NAN; n as usize]);
             let (mut a, mut h) = ([f32::NAN], [f32::NAN]);
-            let moments = Moments { marginals: Some(&mut mu), log_partition: Some(&mut a), entropy: Some(&mut h) };
+            let moments = ExactOutputs { marginals: Some(&mut mu), log_partition: Some(&mut a), entropy: Some(&mut h) };
             exact.marginals(theta, moments, &mut work).expect("good θ");
             exact.marginals_vjp(theta, v, &mut vjp, &mut work).expect("good θ");
             mu.into_iter().chain(vjp).chain(a).chain(h).map(f32::to_bits)

@@ -2,7 +2,9 @@
 
 use std::marker::PhantomData;
 
-use imle::{Argmax, Distribution, Dz, Exact, Imle, Key, Moments, Noise, Options, Rows, RowsMut, Shape, States, TopK};
+use imle::{
+    Argmax, Distribution, Dz, Exact, ExactOutputs, Imle, Key, Noise, Options, Rows, RowsMut, Shape, States, TopK,
+};
 
 /// A call that is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +127,7 @@ impl<D: Solver> Case<D> {
                 layer.gradient(key, theta, dz, Some(&self.indices), grad, work).map(drop)
             }
             Call::Marginals => {
-                exact.marginals(theta, Moments { marginals: Some(&mut self.out), ..Moments::default() }, work)
+                exact.marginals(theta, ExactOutputs { marginals: Some(&mut self.out), ..ExactOutputs::default() }, work)
             }
             Call::Vjp => exact.marginals_vjp(theta, Rows::contiguous(&self.dz), &mut self.out, work),
         }

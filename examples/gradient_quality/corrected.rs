@@ -1,7 +1,7 @@
 //! SIMPLE as the control variate of the score function. It goes beyond the papers and uses public functions of the
 //! library.
 
-use imle::{Dz, Error, Key, Moments, Rows, RowsMut};
+use imle::{Dz, Error, ExactOutputs, Key, Rows, RowsMut};
 
 use crate::estimator::{Draw, Gradients, exact};
 
@@ -15,7 +15,7 @@ impl Gradients<'_> {
         let (n, samples) = (self.shape.n(), self.shape.samples());
         let mut mu = vec![0.0; grad.len()];
         let exact = exact(self.shape)?;
-        exact.marginals(theta, Moments { marginals: Some(&mut mu), ..Moments::default() }, &mut self.work)?;
+        exact.marginals(theta, ExactOutputs { marginals: Some(&mut mu), ..ExactOutputs::default() }, &mut self.work)?;
         exact.simple(theta, Dz::per_sample(&self.dz), RowsMut::contiguous(grad), &mut self.work)?;
 
         let rows = grad.chunks_exact_mut(n).zip(mu.chunks_exact(n));

@@ -6,7 +6,7 @@
 //! Options and key are read after the check of the arrays and before an output becomes a slice, because they may lie in
 //! an output.
 
-use imle::{Distribution, Error, Exact, Imle, Moments, Options, Rule, Shape, States};
+use imle::{Distribution, Error, Exact, ExactOutputs, Imle, Options, Rule, Shape, States};
 
 use crate::abi::{self, imle_diagnostics, imle_key, imle_options, imle_shape};
 use crate::args::{Array, check_arrays};
@@ -303,7 +303,7 @@ pub(crate) unsafe fn marginals<F: Family>(
     // SAFETY: the caller's contract.
     check_arrays!(unsafe outputs: [marginals, log_partition, entropy, work], inputs: [k_row, theta]);
     let exact = exact::<F>(shape, k_row.slice_if_any(), temperature)?;
-    let out = Moments {
+    let out = ExactOutputs {
         marginals: marginals.slice_if_any(),
         log_partition: log_partition.slice_if_any(),
         entropy: entropy.slice_if_any(),

@@ -5,7 +5,7 @@ mod common;
 use common::arrays::{JUNK, bits, spread};
 use common::cases::{Case, Sizes, any_sizes, cases};
 use common::{in_c, laws};
-use imle::{Argmax, Distribution, Exact, Moments, Rows, States};
+use imle::{Argmax, Distribution, Exact, ExactOutputs, Rows, States};
 use imle_ffi::*;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -86,7 +86,7 @@ fn through_core<D: Distribution>(case: &Case, exact: &Exact<D>) -> Answers {
     let mut work = vec![JUNK; exact.workspace_len()];
     let other = other(case);
     let [theta, v, other] = [&case.theta, v(case), &other].map(Rows::contiguous);
-    let moments = Moments {
+    let moments = ExactOutputs {
         marginals: Some(&mut out.marginals),
         log_partition: Some(&mut out.log_partition),
         entropy: Some(&mut out.entropy),

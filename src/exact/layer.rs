@@ -23,7 +23,7 @@ pub struct Exact<D> {
 
 /// The outputs of [`Exact::marginals`]. None leaves an output out.
 #[derive(Debug, Default)]
-pub struct Moments<'a> {
+pub struct ExactOutputs<'a> {
     /// The marginals μ = `E_p[z]`, `[B][N]`.
     pub marginals: Option<&'a mut [f32]>,
     /// A = ln Σ_{z ∈ C} exp(⟨z, θ⟩/T), `[B]`.
@@ -60,7 +60,7 @@ impl<D: Distribution> Exact<D> {
     /// # Errors
     /// Argument errors before anything is written; [`Error::NonFinite`] and [`Error::Infeasible`] with the first bad
     /// row. The same holds for every method below.
-    pub fn marginals(&self, theta: Rows<'_>, mut out: Moments<'_>, work: &mut [f32]) -> Result<(), Error> {
+    pub fn marginals(&self, theta: Rows<'_>, mut out: ExactOutputs<'_>, work: &mut [f32]) -> Result<(), Error> {
         let (shape, theta) = (self.shape, theta.check(Argument::Theta, self.shape)?);
         if out.marginals.is_none() && out.log_partition.is_none() && out.entropy.is_none() {
             return Err(Error::NoOutput);

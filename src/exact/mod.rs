@@ -11,4 +11,4 @@ mod top_k;
 
 pub use distribution::Distribution;
 pub(crate) use distribution::RowDistribution;
-pub use layer::{Exact, Moments};
+pub use layer::{Exact, ExactOutputs};

@@ -82,8 +82,8 @@ fn elementary_symmetric<const N: usize>([a, b, c, d]: [&[f32; N]; 4]) -> [[f32; 
 /// `padded` ← Π (1 + r_i x) / 2^e over the coins with positive odds, up to x^degree; returns e.
 ///
 /// `table` and `column` are scratch of [`rows`] rows and floats.
-#[cfg_attr(target_arch = "x86_64", inline(always))]
-#[cfg_attr(not(target_arch = "x86_64"), inline(never))]
+#[cfg_attr(imle_small, inline(never))]
+#[cfg_attr(not(imle_small), inline(always))]
 pub(crate) fn expand(odds: &[f32], degree: usize, table: &mut [Lanes], column: &mut [f32], padded: &mut [f32]) -> i32 {
     padded.fill(0.0);
     if let Some(one) = padded.get_mut(EIGHT) {
@@ -101,7 +101,7 @@ pub(crate) fn expand(odds: &[f32], degree: usize, table: &mut [Lanes], column: &
 
 /// Multiplies `padded`, which is 1, by the coins, four after four.
 ///
-/// The factors of all fours are stored first. Where each is computed just before its use, compilers shuffle more.
+/// The factors of all fours are stored first, because that takes the fewest instructions (benches/instructions.tsv).
 #[inline(always)]
 fn expand_few(odds: &[f32], degree: usize, padded: &mut [f32]) {
     let (mut factors, fours) = ([[0.0; 4]; EIGHT], odds.len().div_ceil(4));
@@ -131,8 +131,8 @@ fn multiply_by_four(padded: &mut [f32], degree: usize, factor: &[f32; 4]) {
 }
 
 /// One block or row of the product with 1 + e₁x + e₂x² + e₃x³ + e₄x⁴. It was t before; t1 is that of x^1 lower, and so on.
-#[cfg_attr(not(any(target_arch = "arm", target_arch = "riscv32")), inline(always))]
-#[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(never))]
+#[cfg_attr(imle_small, inline(never))]
+#[cfg_attr(not(imle_small), inline(always))]
 fn row_of_product([e1, e2, e3, e4]: &[Lanes; 4], [t, t1, t2, t3, t4]: [&Lanes; 5]) -> Lanes {
     let low = add(&times(e1, t1), &times(e2, t2));
     let high = add(&times(e3, t3), &times(e4, t4));
@@ -239,8 +239,8 @@ fn copy_lane(table: &[Lanes], l: usize, column: &mut [f32]) {
 }
 
 /// Block number `block` of the padded product x·y, where x is whole quads of coefficients and y is padded.
-#[cfg_attr(not(any(target_arch = "arm", target_arch = "riscv32")), inline(always))]
-#[cfg_attr(any(target_arch = "arm", target_arch = "riscv32"), inline(never))]
+#[cfg_attr(imle_small, inline(never))]
+#[cfg_attr(not(imle_small), inline(always))]
 fn block_of_product(x: &[f32], y: &[f32], block: usize) -> Lanes {
     let mut sum = [0.0; EIGHT];
     let mut y = y.get(..(block + 1) * EIGHT).unwrap_or_default();
@@ -258,8 +258,8 @@ fn block_of_product(x: &[f32], y: &[f32], block: usize) -> Lanes {
 }
 
 /// `sum` += x·y, up to the end of `sum`, where x is whole quads of coefficients and y is padded.
-#[cfg_attr(target_arch = "x86_64", inline(always))]
-#[cfg_attr(not(target_arch = "x86_64"), inline(never))]
+#[cfg_attr(imle_small, inline(never))]
+#[cfg_attr(not(imle_small), inline(always))]
 pub(crate) fn add_product(x: &[f32], y: &[f32], sum: &mut [f32]) {
     for (i, block) in sum.as_chunks_mut().0.iter_mut().enumerate() {
         *block = add(block, &block_of_product(x, y, i + 1));
@@ -280,8 +280,8 @@ pub(crate) fn reverse<'a>(padded: &[f32], degree: usize, reversed: &'a mut [f32]
 }
 
 /// `sums` ← Σ_m x^m (−1)^{m−1} Σ_i v_i r_i^m over the coins with positive odds, for 1 ≤ m ≤ degree. `table` is scratch.
-#[cfg_attr(target_arch = "x86_64", inline(always))]
-#[cfg_attr(not(target_arch = "x86_64"), inline(never))]
+#[cfg_attr(imle_small, inline(never))]
+#[cfg_attr(not(imle_small), inline(always))]
 pub(crate) fn power_sums(odds: &[f32], v: &[f32], degree: usize, table: &mut [Lanes], sums: &mut [f32]) {
     debug_assert!(table.len() >= degree && v.len() >= odds.len());
     let table = table.get_mut(..degree).unwrap_or_default();

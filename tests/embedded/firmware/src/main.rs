@@ -4,7 +4,7 @@
 // The semihosting macro does not accept arguments inside the text.
 #![allow(clippy::uninlined_format_args)]
 
-use imle::{Difference, Dz, Error, Exact, Imle, Key, Moments, Options, Rows, RowsMut, Shape, States, TopK, fixed};
+use imle::{Difference, Dz, Error, Exact, Imle, Key, ExactOutputs, Options, Rows, RowsMut, Shape, States, TopK, fixed};
 
 #[cfg(target_os = "none")]
 use cortex_m_semihosting::hprintln as println;
@@ -58,7 +58,7 @@ fn exact() -> Result<(), Error> {
     let mut work = [f32::NAN; (N + 12) * (K + 1) + 3 * N + 136];
     let (mut mu, mut log_partition, mut entropy) = ([0.0; N], [0.0; 1], [0.0; 1]);
     let moments =
-        Moments { marginals: Some(&mut mu), log_partition: Some(&mut log_partition), entropy: Some(&mut entropy) };
+        ExactOutputs { marginals: Some(&mut mu), log_partition: Some(&mut log_partition), entropy: Some(&mut entropy) };
     exact.marginals(Rows::contiguous(&theta), moments, &mut work)?;
     show("marginals", &mu);
     show("log-partition", &log_partition);
