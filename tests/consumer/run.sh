@@ -30,7 +30,7 @@ workspace, ffi, archive = read("Cargo.toml"), read("ffi/Cargo.toml"), read("ffi/
 assert archive["features"] == ffi["features"], "other features than ffi/Cargo.toml"
 for profile, settings in archive["profile"].items():
     assert settings == workspace["profile"][profile], f"profile {profile}: not as in Cargo.toml"
-for key in "edition", "rust-version", "license":
+for key in "version", "edition", "rust-version", "license":
     assert archive["package"][key] == workspace["workspace"]["package"][key], f"{key}: not as in Cargo.toml"
 def script(manifest, directory):
     path = manifest["package"].get("build")
