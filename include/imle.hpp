@@ -347,7 +347,7 @@ struct moments {
 using diagnostics = imle_diagnostics;
 
 /// The side of theta on which a target lies: minus is alpha theta - lambda dz, where the loss is lower, and plus is
-/// alpha theta + lambda dz.
+/// alpha theta + lambda dz. The numbers are those that imle_target takes.
 enum class side : std::int32_t { plus = -1, minus = 1 };
 
 // ---- layers ----

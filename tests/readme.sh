@@ -55,9 +55,11 @@ echo "ok: the C and C++ programs in ffi/README.md are those in examples/"
 # The numbers of the first screen are those of the generated tables.
 IFS='|' read -r _ _ imle jax _ _ torch _ < <(grep '^| 40×350, k=10 |' benches/README.md)
 multiple() { sed 's/.*(\(.*\)).*/\1/' <<<"$1"; }
-says README.md "take ${imle// /} ns per score on one core. JAX takes $(multiple "$jax") and PyTorch $(multiple "$torch") as long"
+says README.md "take ${imle// /} ns per score on one core of an AMD EPYC with AVX-512. On the same core JAX takes $(
+  multiple "$jax") and eager PyTorch $(multiple "$torch") as long"
+says benches/README.md "One of 2 cores of an AMD EPYC, imle 0.1.0 with its avx512 kernel"
 IFS='|' read -r _ _ _ _ flash _ _ _ stack _ < <(grep -m1 '^| Cortex-M4F | `size`' examples/embedded/README.md)
-says README.md "takes ${flash// /} bytes of flash and ${stack// /} bytes of stack"
+says README.md "with the archive \`lib/size\` takes ${flash// /} bytes of flash and ${stack// /} bytes of stack"
 awk -F '\t' -v said="$(tr '\n' ' ' <benches/README.md | grep -oP 'at most \K[0-9.]+(?= times the instructions)')" '
   /^#/ { next }
   { count[$1, $2] = $3 }
@@ -69,7 +71,47 @@ awk -F '\t' -v said="$(tr '\n' ' ' <benches/README.md | grep -oP 'at most \K[0-9
     }
     exit !(worst > said - 0.2 && worst <= said)
   }' benches/instructions.tsv || fail "benches/README.md: unusual rows take other multiples of the instructions"
-echo "ok: the READMEs quote the tables"
+
+# The RAM of one row with n = 64, k = 4 and S = 1, and the instructions for k = 8, of the firmware page.
+arrays=$((4 * (6 * 64 + 4)))
+says examples/embedded/README.md "4 · (6 · 64 + 4) = $arrays bytes. With the structs and the stack of \`lib/size\` on a Cortex-M4F that makes $((
+  arrays + 84 + stack)) bytes"
+echo '_Static_assert(sizeof(imle_shape) + sizeof(imle_options) + sizeof(imle_key) == 84, "examples/embedded/README.md");' |
+  cc -std=c11 -fsyntax-only -include include/imle.h -xc -
+# instructions PROFILE COLUMN: the figure of a Cortex-M4F, n = 64.
+instructions() { awk -F ' *[|] *' -v profile="$1" -v column="$2" '/^[|] instructions/ { from = 1 }
+  from && $2 == "Cortex-M4F" && $3 == profile { print $column }' examples/embedded/README.md; }
+count=$((2 * 64 * $(instructions '`size`' 7)))
+says examples/embedded/README.md "${count%???},${count: -3} instructions on a Cortex-M4F with \`lib/size\`, n = 64 and k = 8"
+for column in 6 7; do
+  (($(instructions '`size`' $column) > $(instructions 'naive C' $column))) ||
+    fail "examples/embedded/README.md says that naive C is faster at n = 64"
+done
+
+# The cost of SIMPLE beside that of I-MLE is that of the curves.
+# times K: the exact marginals and their gradient over a sample and its gradient.
+times() { awk -F , -v k="$1" '$1 == "K" && $2 == k { ns[$3] = $4 }
+  END { print (ns["marginals"] + ns["vjp"]) / (ns["sample"] + ns["gradient"]) }' benches/scaling.csv; }
+says src/guide/which_estimator.md "take $(printf %.1f "$(times 10)") times as long as a sample and its gradient for k = 10, and $(
+  printf %.0f "$(times 175)") times for k = 175"
+echo "ok: the READMEs and the guide quote the tables"
+
+# The quick start of the firmware page shows what its program prints on the host, too.
+cc -O2 -ffp-contract=off -Iinclude -Iexamples/embedded/boards tests/embedded/cases.c tests/embedded/host.c \
+  "${CARGO_TARGET_DIR:-target}/c/libimle.a" -o "$tmp/cases"
+"$tmp/cases" >"$tmp/printed"
+diff <(sed -n '/^It ends by itself/,$p' examples/embedded/README.md | block text) <(head -n 3 "$tmp/printed" | sed 's/ *$//')
+lines=$(wc -l <"$tmp/printed")
+says examples/embedded/README.md "It ends by itself after ${lines%???},${lines: -3} lines"
+echo "ok: the firmware page's quick start prints what the page says"
+
+# The versions that the pages ask for are those that the build files ask for.
+rust=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+says README.md "\`rust-version\` is $rust"
+says ffi/README.md "Rust $rust or later"
+says examples/embedded/README.md "of $rust or later"
+says ffi/README.md "CMake $(sed -n 's/^cmake_minimum_required(VERSION \(.*\))/\1/p' ffi/CMakeLists.txt) or later"
+echo "ok: the pages name the versions that the build needs"
 
 # The libraries that tests/c/run.sh has built are as large as ffi/README.md says, to a tenth: compilers differ.
 for library in libimle.a libimle.so; do

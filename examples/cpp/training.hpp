@@ -231,6 +231,10 @@ private:
         const float share = 1.0f / static_cast<float>(samples());
         batch.loss[b] = 0.0f;
         batch.predictor[b].clear(text.words.size(), predictor_.layers.value.size());
+        // The padding after a text has no effect on the loss. Without the zeros, dz of an earlier text would stay there
+        // and count in the norm of dz, from which the adaptive lambda is computed.
+        const auto dz = slice(batch.dz, samples() * n_, b, b + 1);
+        std::fill(dz.begin(), dz.end(), 0.0f);
         for (std::size_t s = b * samples(); s < (b + 1) * samples(); s++) {
             batch.loss[b] += share * predictor_.backward(text.words, &batch.z[s * n_], static_cast<float>(k_of(text)),
                                                          text.target, mean * share, batch.predictor[b],
