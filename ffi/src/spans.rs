@@ -30,8 +30,8 @@ impl Span {
 /// Refuses arrays that are misaligned or do not lie in the address space, and outputs that overlap each other or an
 /// input. A strided array reaches from its first element to its last, so the gaps between its rows belong to it.
 ///
-/// The first `outputs` arrays are the outputs. `check_arrays!` counts them: bodies name them.
-// Many calls share it: one copy on small machines.
+/// The first `outputs` arrays are the outputs. `check_arrays!` counts them, so that no body has to.
+// Many calls share it, so small machines have one copy.
 #[cfg_attr(imle_small, inline(never))]
 pub(crate) fn check_spans(outputs: usize, arrays: &[Span]) -> Result<(), Refused> {
     for (i, array) in arrays.iter().enumerate() {
