@@ -19,12 +19,13 @@
  * Rules for every function
  *  - Arguments come in this order: shape, k_row, options or temperature, key, inputs (pointer, then its strides),
  *    outputs, workspace (pointer, length).
- *  - Returns an imle_status, IMLE_OK or an error. After an argument error no output has been written. After a data
- *    error (IMLE_ERR_NONFINITE, IMLE_ERR_INFEASIBLE) rows before the first bad row are complete, that row and all later
- *    ones are untouched, and imle_topk_find_bad_row names it if theta, dz or k_row is bad (it does not see index lists
- *    or states). The workspace may change in any case.
- *  - You own all memory. No allocation, no global or thread-local state (except one byte, on x86-64 only, which stores
- *    the instruction set of the machine), no callbacks, no I/O; of libc only memcpy, memmove, memset and memcmp.
+ *  - A function that can fail returns an imle_status, IMLE_OK or an error. After an argument error no output has been
+ *    written. After a data error (IMLE_ERR_NONFINITE, IMLE_ERR_INFEASIBLE) rows before the first bad row are complete,
+ *    that row and all later ones are untouched, and imle_topk_find_bad_row names it if theta, dz or k_row is bad (it
+ *    does not see index lists or states). The workspace may change in any case.
+ *  - You own all memory. There is no allocation, no global or thread-local state (except one byte, on x86-64 only,
+ *    which stores the instruction set of the machine), no callback and no I/O. The library calls nothing of libc but
+ *    memcpy, memmove, memset and memcmp.
  *  - Threads: any number of calls may run at the same time if no output or workspace of one call overlaps an array or
  *    struct of another call. The gaps between the rows of an array with a row stride belong to it, here too: two
  *    threads must not write column blocks of one matrix. Calls may share inputs.
@@ -32,13 +33,13 @@
  *  - Outputs and the workspace may overlap neither an input array nor each other (checked: IMLE_ERR_OVERLAP). An array
  *    reaches from its first element to its last, so the gaps between rows belong to it. The structs (shape, options,
  *    key, adaptive, its diagnostics) are copied first and may lie anywhere. Empty arrays overlap nothing.
- *  - Integers come in, never enums: an unknown value is IMLE_ERR_OPTION.
+ *  - Options are passed as integers, never as enums: an unknown value is IMLE_ERR_OPTION.
  *  - theta is finite or -inf, the mask: such an entry is never chosen. -0 equals +0. Among equal scores the lower index
  *    wins.
- *  - The noise of row b is a pure function of (seed, step, row0 + b) and options.noise. A batch equals its rows called
- *    one by one, in any cut and order, and the backward pass reproduces the noise of the forward pass. All results
- *    have the same bits on every platform in the default floating-point environment: round to nearest, subnormals kept
- *    (a program linked with -ffast-math may flush them).
+ *  - The noise of row b is a pure function of (seed, step, row0 + b), of the noise options and of N. A batch equals its
+ *    rows called one by one, in any cut and order, and the backward pass reproduces the noise of the forward pass. All
+ *    results have the same bits on every platform in the default floating-point environment: round to nearest,
+ *    subnormals kept (a program linked with -ffast-math may flush them).
  *  - A score that overflows downwards, or has no value (inf - inf), counts as -FLT_MAX: only masked entries have -inf.
  *
  * Written by cbindgen from the Rust sources in ffi/; do not edit.
@@ -73,7 +74,7 @@
 // imle_argmax_exact_workspace_len.
 #define IMLE_ARGMAX_EXACT_WORKSPACE_LEN(n) ((size_t)(n))
 
-// On every function whose status should not be ignored; define it as nothing if you would rather.
+// Marks every function whose status should not be ignored. Define it as nothing if you do not want the warnings.
 #ifndef IMLE_MUST_USE
 #if (defined(__cplusplus) && __cplusplus >= 201703L) || (defined(__STDC_VERSION__) && __STDC_VERSION__ > 201710L)
 #define IMLE_MUST_USE [[nodiscard]]
@@ -87,7 +88,7 @@
 // The version of this ABI. It changes when programs must be compiled anew. Equals imle_abi_version().
 #define IMLE_ABI_VERSION 1
 
-// imle_options.noise: eps = 0. Every sample is MAP(theta).
+// imle_options.noise: no noise, eps = 0. Every sample is MAP(theta).
 #define IMLE_NOISE_NONE 0
 
 // imle_options.noise, default: Gumbel(0, 1), eps = -ln(-ln U), mean 0.5772, variance pi^2/6. With argmax this samples
@@ -138,10 +139,11 @@
 
 // imle_adaptive.rule, default: a <- a (1 + step c), or a / (1 + step |c|) for c < 0, c = (target - g) / target within
 // -1 to 1. Because g lags, a is held while the newest count lies on the other side of the target. With the default
-// step an error by a factor of 1000 is gone after about 75 updates, with little overshoot.
+// step a lambda that is wrong by a factor of 1000 is right after about 75 updates, with little overshoot.
 #define IMLE_ADAPTIVE_MULTIPLICATIVE 1
 
-// How samples are drawn and gradients are estimated. Call imle_options_default, then change the fields that you want.
+// How samples are drawn and gradients are estimated. Call imle_options_default first, and then change the fields that
+// you want.
 typedef struct imle_options {
     // sizeof(imle_options), else IMLE_ERR_VERSION.
     uint32_t struct_size;
@@ -176,7 +178,7 @@ typedef struct imle_shape {
     uint32_t rows;
     // N, at least 1.
     uint32_t n;
-    // K, 0 to N; 1 for argmax. If rows differ (k_row), the largest.
+    // K, 0 to N; 1 for argmax. If the k of rows differ (k_row), the largest of them.
     uint32_t k;
     // S, 1 to 2^24.
     uint32_t samples;
@@ -189,9 +191,9 @@ typedef struct imle_shape {
 // and imle_topk_find_bad_row names it if theta, dz or k_row is bad (it does not see the other inputs).
 typedef int32_t imle_status;
 
-// Selects the noise: the eps of row b is a pure function of (seed, step, row0 + b) and of the noise options. To call a
-// part of a batch, add the number of its first row to row0: it gets the noise that the whole batch would get. A
-// backward call with the key of the forward call gets the same noise.
+// Selects the noise: the eps of row b is a pure function of (seed, step, row0 + b), of the noise options and of N. To
+// call a part of a batch, add the number of its first row to row0. The part then gets the noise that it would get in
+// the whole batch. A backward call with the key of the forward call gets the same noise.
 typedef struct imle_key {
     // One per run.
     uint64_t seed;
@@ -212,8 +214,9 @@ typedef struct imle_diagnostics {
     uint64_t nonzeros;
 } imle_diagnostics;
 
-// The state of an adaptive lambda: plain data, copy it and save it with the model. One state serves all rows that
-// share lambda, usually a whole batch. Call imle_adaptive_default, then change the fields that you want.
+// The state of an adaptive lambda. It is plain data: copy it, and save it with the model. One state serves all rows
+// that share lambda, usually a whole batch. Call imle_adaptive_default first, and then change the fields that you
+// want.
 typedef struct imle_adaptive {
     // sizeof(imle_adaptive), else IMLE_ERR_VERSION.
     uint32_t struct_size;
@@ -227,7 +230,8 @@ typedef struct imle_adaptive {
     float previous;
     // Finite, above 0, default 0.15; for the additive rule set 1e-3.
     float step;
-    // The share of the last change in the next, 0 <= momentum < 1, default 0; must be 0 for the multiplicative rule.
+    // The share of the last change in the next one, 0 <= momentum < 1, default 0; it must be 0 for the multiplicative
+    // rule.
     float momentum;
     // The weight of the past in g, 0 <= decay < 1, default 0.9.
     float decay;
@@ -238,12 +242,12 @@ typedef struct imle_adaptive {
 // Success.
 #define IMLE_OK 0
 
-// A pointer is NULL that must not be (an empty array needs a pointer too, as an index list with K = 0), no output was
-// asked for, or a pointer is not aligned to its type.
+// A pointer that must not be NULL is NULL (an empty array, such as an index list with K = 0, needs a pointer too), no
+// output was asked for, or a pointer is not aligned to its type.
 #define IMLE_ERR_NULL -1
 
 // The sizes do not fit together: rows, n or samples is 0, k > n, k_row[b] > k, k is not 1 for argmax, samples > 2^24,
-// rows * samples * n floats exceed the address space, or a baseline is asked for from one sample.
+// rows * samples * n floats exceed the address space, or a function with a baseline got one sample only.
 #define IMLE_ERR_SHAPE -2
 
 // A stride is shorter than a row, or the array that it spans exceeds the address space.
@@ -252,7 +256,7 @@ typedef struct imle_adaptive {
 // The workspace is shorter than its _workspace_len function says.
 #define IMLE_ERR_WORKSPACE -4
 
-// An option is unknown or out of its range, or two of them exclude each other.
+// An option is unknown or out of its range, or two options exclude each other.
 #define IMLE_ERR_OPTION -5
 
 // NaN or +inf in theta, or NaN, +inf or -inf in another input.
@@ -271,28 +275,28 @@ typedef struct imle_adaptive {
 extern "C" {
 #endif // __cplusplus
 
-// One sentence in English for a status.
+// Returns one sentence in English for a status.
 //
-// status: what a call returned; any other number is called unknown.
-// Returns a string that ends in NUL and lives as long as the program; never NULL.
+// status: what a call returned; any other number is called unknown. The string ends in NUL and lives as long as the
+// program; the pointer is never NULL.
 // Threads: any. Source: this library.
 const char *imle_status_message(int32_t status);
 
-// The ABI version of the library that was linked; IMLE_ABI_VERSION is that of the header.
+// Returns the ABI version of the library that was linked; IMLE_ABI_VERSION is that of the header.
 //
 // Threads: any. Source: this library.
 uint32_t imle_abi_version(void);
 
-// The version of the library that was linked, such as "0.1.0"; IMLE_VERSION is that of the header.
+// Returns the version of the library that was linked, such as "0.1.0"; IMLE_VERSION is that of the header.
 //
-// Returns a string that ends in NUL and lives as long as the program; never NULL.
+// The string ends in NUL and lives as long as the program; the pointer is never NULL.
 // Threads: any. Source: this library.
 const char *imle_version(void);
 
-// The instruction set that this build runs on this machine: "avx512", "avx2" or "portable" on x86-64, "neon" on
-// AArch64, "portable" on others. The results do not depend on it.
+// Returns the name of the instruction set that this build runs on this machine: "avx512", "avx2" or "portable" on
+// x86-64, "neon" on AArch64, "portable" on others. The results do not depend on it.
 //
-// Returns a string that ends in NUL and lives as long as the program; never NULL.
+// The string ends in NUL and lives as long as the program; the pointer is never NULL.
 // Threads: any. Source: this library.
 const char *imle_kernel(void);
 
@@ -302,23 +306,32 @@ const char *imle_kernel(void);
 // Threads: any, with different structs. Source: this library.
 void imle_options_default(struct imle_options *options);
 
-// The floats of workspace that imle_topk_map, imle_topk_sample, imle_topk_gradient and imle_topk_fenchel_young need:
-// 3 N, for any number of rows and samples. IMLE_TOPK_WORKSPACE_LEN(n, k) is the same number as a constant.
+// Returns the floats of workspace that imle_topk_map, imle_topk_sample, imle_topk_gradient and imle_topk_fenchel_young
+// need: 3 N, for any number of rows and samples. IMLE_TOPK_WORKSPACE_LEN(n, k) is the same number as a constant.
 //
 // shape: in; samples is ignored.
 // Returns 0 for NULL and for a shape that every function refuses.
 // Threads: any. Source: this library.
 size_t imle_topk_workspace_len(const struct imle_shape *shape);
 
-// The first row whose data imle_topk_sample and imle_topk_gradient would refuse: k_row[b] > k, NaN or +inf in theta,
-// fewer unmasked entries than the row's k, or a value of dz that is not finite.
+// Returns the floats of workspace that imle_argmax_map, imle_argmax_sample, imle_argmax_gradient and
+// imle_argmax_fenchel_young need: 3 N, for any number of rows and samples. IMLE_ARGMAX_WORKSPACE_LEN(n) is the same
+// number as a constant.
+//
+// shape: in; k = 1; samples is ignored.
+// Returns 0 for NULL and for a shape that every function refuses.
+// Threads: any. Source: this library.
+size_t imle_argmax_workspace_len(const struct imle_shape *shape);
+
+// Finds the first row whose data imle_topk_sample and imle_topk_gradient would refuse: k_row[b] > k, NaN or +inf in
+// theta, fewer unmasked entries than the row's k, or a value of dz that is not finite. Time: O(B S N).
 //
 // shape: in.
-// k_row: in, [B], the k of each row, or NULL: shape.k for all.
+// k_row: in, [B], the k of each row; NULL means shape.k for every row.
 // theta, ld_theta: in, [B][N], row stride in elements, 0 = contiguous.
-// dz, dz_row_stride, dz_sample_stride: in, as for imle_topk_gradient, or NULL: not checked.
+// dz, dz_row_stride, dz_sample_stride: in, as for imle_topk_gradient; NULL means that there is no dz to check.
 // row: out, one number: the first bad row, or shape.rows if all are good.
-// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OVERLAP; bad data is not an error here but the answer. O(B S N).
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OVERLAP; bad data is not an error here but the answer.
 // Threads: any, with different outputs. Source: this library.
 IMLE_MUST_USE
 imle_status imle_topk_find_bad_row(const struct imle_shape *shape,
@@ -330,17 +343,35 @@ imle_status imle_topk_find_bad_row(const struct imle_shape *shape,
                                    size_t dz_sample_stride,
                                    uint32_t *row);
 
-// z = MAP(theta) = argmax over k-subsets z of <z, theta>: the choice at test time. The state has exactly k ones, at
+// Finds the first row whose data imle_argmax_sample and imle_argmax_gradient would refuse: NaN or +inf in theta, no
+// unmasked entry, or a value of dz that is not finite. Time: O(B S N).
+//
+// shape: in; k = 1.
+// theta, ld_theta: in, [B][N], row stride in elements, 0 = contiguous.
+// dz, dz_row_stride, dz_sample_stride: in, as for imle_argmax_gradient; NULL means that there is no dz to check.
+// row: out, one number: the first bad row, or shape.rows if all are good.
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OVERLAP; bad data is not an error here but the answer.
+// Threads: any, with different outputs. Source: this library.
+IMLE_MUST_USE
+imle_status imle_argmax_find_bad_row(const struct imle_shape *shape,
+                                     const float *theta,
+                                     size_t ld_theta,
+                                     const float *dz,
+                                     size_t dz_row_stride,
+                                     size_t dz_sample_stride,
+                                     uint32_t *row);
+
+// The choice at test time: z = MAP(theta) = argmax over k-subsets z of <z, theta>. The state has exactly k ones, at
 // the largest scores; among equal scores the lower index wins, and -0 equals +0. theta = -inf is a mask: the entry is
-// never chosen. O(B N); on 32-bit Arm and RISC-V the worst case is O(B N log K), here and below.
+// never chosen. Time: O(B N). On 32-bit Arm and RISC-V the worst case is O(B N log K) for each MAP, here and below.
 //
 // shape: in; samples is ignored.
-// k_row: in, [B], the k of each row, 0 to shape.k, or NULL: shape.k for all.
+// k_row: in, [B], the k of each row, 0 to shape.k; NULL means shape.k for every row.
 // theta, ld_theta: in, [B][N], scores, finite or -inf; row stride in elements, at least N, 0 = contiguous.
-// z: out, [B][N], 0 or 1, or NULL.
-// indices: out, [B][K], the positions of the ones, ascending, 0-based, unused tail UINT32_MAX, or NULL. At least
-// one of the two must not be NULL.
-// work, work_len: workspace (scratch memory), its length in floats at least imle_topk_workspace_len(shape).
+// z: out, [B][N], 0 or 1; or NULL.
+// indices: out, [B][K], the positions of the ones, ascending, 0-based, UINT32_MAX in the unused tail; or NULL. At
+// least one of the two must not be NULL.
+// work, work_len: workspace (scratch memory) and its length in floats, at least imle_topk_workspace_len(shape).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OVERLAP; _NONFINITE, _INFEASIBLE.
 // Threads: any, with different outputs and workspaces. Source: Niepert, Minervini, Franceschi 2021 (arXiv 2106.01798),
 // section 2.
@@ -354,21 +385,41 @@ imle_status imle_topk_map(const struct imle_shape *shape,
                           float *work,
                           size_t work_len);
 
-// The forward pass: z_s = MAP(theta + tau eps_s), s = 1..S, with the noise eps_s of (key, row, s). The score of a
-// coordinate is theta + (tau * eps), each operation rounded once. Each state has exactly k ones, chosen as in
-// imle_topk_map. O(B S N).
+// The choice at test time: z = MAP(theta) is 1 at the largest score of the row and 0 elsewhere. Among equal scores the
+// lower index wins, and -0 equals +0. theta = -inf is a mask: the entry is never chosen. Time: O(B N).
+//
+// shape: in; k = 1; samples is ignored.
+// theta, ld_theta: in, [B][N], scores, finite or -inf; row stride in elements, at least N, 0 = contiguous.
+// z: out, [B][N], 0 or 1; or NULL.
+// indices: out, [B], the position of the one, 0-based; or NULL. At least one of the two must not be NULL.
+// work, work_len: workspace (scratch memory) and its length in floats, at least imle_argmax_workspace_len(shape).
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OVERLAP; _NONFINITE, _INFEASIBLE.
+// Threads: any, with different outputs and workspaces. Source: Niepert, Minervini, Franceschi 2021 (arXiv 2106.01798),
+// section 2.
+IMLE_MUST_USE
+imle_status imle_argmax_map(const struct imle_shape *shape,
+                            const float *theta,
+                            size_t ld_theta,
+                            float *z,
+                            uint32_t *indices,
+                            float *work,
+                            size_t work_len);
+
+// The forward pass draws z_s = MAP(theta + tau eps_s), s = 1..S, with the noise eps_s of (key, row, s). The score of a
+// coordinate is theta + (tau * eps); each operation is rounded once. Each state has exactly k ones, chosen as in
+// imle_topk_map. Time: O(B S N).
 //
 // shape: in.
-// k_row: in, [B], the k of each row, 0 to shape.k, or NULL: shape.k for all.
+// k_row: in, [B], the k of each row, 0 to shape.k; NULL means shape.k for every row.
 // options: in; noise and temperature are used, every option is checked.
-// key: in, which noise.
+// key: in, selects the noise.
 // theta, ld_theta: in, [B][N], scores, finite or -inf (never chosen); row stride in elements, at least N, 0 =
 // contiguous.
-// z: out, [B][S][N], 0 or 1, or NULL.
-// indices: out, [B][S][K], the positions of the ones, ascending, 0-based, unused tail UINT32_MAX, or NULL.
-// marginals: out, [B][N], the mean of z_s over s, an estimate of E[z], or NULL. At least one of the three must not be
+// z: out, [B][S][N], 0 or 1; or NULL.
+// indices: out, [B][S][K], the positions of the ones, ascending, 0-based, UINT32_MAX in the unused tail; or NULL.
+// marginals: out, [B][N], the mean of z_s over s, which estimates E[z]; or NULL. At least one of the three must not be
 // NULL.
-// work, work_len: workspace (scratch memory), its length in floats at least imle_topk_workspace_len(shape).
+// work, work_len: workspace (scratch memory) and its length in floats, at least imle_topk_workspace_len(shape).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION, _OVERLAP, _VERSION; _NONFINITE, _INFEASIBLE.
 // Threads: any, with different outputs and workspaces. Source: Papandreou, Yuille 2011; Niepert, Minervini, Franceschi
 // 2021 (arXiv 2106.01798), section 3.2.
@@ -385,27 +436,56 @@ imle_status imle_topk_sample(const struct imle_shape *shape,
                              float *work,
                              size_t work_len);
 
-// The backward pass: an estimate of the gradient of the expected loss L with respect to theta:
+// The forward pass draws z_s = MAP(theta + tau eps_s), s = 1..S, with the noise eps_s of (key, row, s). With Gumbel
+// noise these are exact samples of p(z) proportional to exp(<z, theta> / tau), a softmax. The score of a coordinate is
+// theta + (tau * eps); each operation is rounded once. Time: O(B S N).
+//
+// shape: in; k = 1.
+// options: in; noise and temperature are used, every option is checked.
+// key: in, selects the noise.
+// theta, ld_theta: in, [B][N], scores, finite or -inf (never chosen); row stride in elements, at least N, 0 =
+// contiguous.
+// z: out, [B][S][N], 0 or 1; or NULL.
+// indices: out, [B][S], the position of the one, 0-based; or NULL.
+// marginals: out, [B][N], the mean of z_s over s, which estimates E[z]; or NULL. At least one of the three must not be
+// NULL.
+// work, work_len: workspace (scratch memory) and its length in floats, at least imle_argmax_workspace_len(shape).
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION, _OVERLAP, _VERSION; _NONFINITE, _INFEASIBLE.
+// Threads: any, with different outputs and workspaces. Source: Papandreou, Yuille 2011; Niepert, Minervini, Franceschi
+// 2021 (arXiv 2106.01798), section 3.2.
+IMLE_MUST_USE
+imle_status imle_argmax_sample(const struct imle_shape *shape,
+                               const struct imle_options *options,
+                               const struct imle_key *key,
+                               const float *theta,
+                               size_t ld_theta,
+                               float *z,
+                               uint32_t *indices,
+                               float *marginals,
+                               float *work,
+                               size_t work_len);
+
+// The backward pass estimates the gradient of the expected loss L with respect to theta:
 //
 // grad_theta = c (1/S) sum_s (z_s - z'_s), z'_s = MAP(theta'_s + tau' eps_s), theta'_s = alpha theta - lambda dz_s,
 //
-// with the noise of the forward pass, which the key reproduces, and c = 1 / lambda or 1 (options.scale). The target is
-// (alpha * theta) - (lambda * dz), its score theta' + (tau' * eps), each operation rounded once. Central difference
-// and combinatorial target: see IMLE_DIFFERENCE_CENTRAL, IMLE_TARGET_COMBINATORIAL. An entry masked in theta stays
-// masked. The sum is exact, then multiplied by the float ((h * c) / S), h = 1 or 1/2 for the central difference. O(B S
-// N).
+// with the noise of the forward pass, which the key reproduces, and c = 1 / lambda or 1 (options.scale). The target
+// theta' is (alpha * theta) - (lambda * dz) and its score theta' + (tau' * eps); each operation is rounded once.
+// IMLE_DIFFERENCE_CENTRAL and IMLE_TARGET_COMBINATORIAL describe the other difference and the other target. An entry
+// masked in theta stays masked. The sum is exact. It is then multiplied by the float ((h * c) / S), where h is 1, or
+// 1/2 for the central difference. Time: O(B S N).
 //
 // shape, k_row, options, key, theta, ld_theta: in, the same as for imle_topk_sample.
 // dz, dz_row_stride, dz_sample_stride: in, [B][S][N], finite, in units of loss: the gradient of row b's own loss with
 // respect to z_(b,s); if the loss is a mean over the batch, leave its factor 1/B out, because lambda multiplies dz.
-// Element (b, s, i) is dz[b * dz_row_stride + s * dz_sample_stride + i]. dz_row_stride 0 = rows without gaps;
-// dz_sample_stride 0 = one dz per row, shared by its samples; others at least N.
-// indices: in, [B][S][K], what imle_topk_sample returned for the same key, which saves a selection, or NULL: they are
-// computed again. (The central difference checks them but does not use them.)
+// Element (b, s, i) is dz[b * dz_row_stride + s * dz_sample_stride + i]. dz_row_stride 0 means rows without gaps,
+// dz_sample_stride 0 one dz per row, shared by its samples; other strides are at least N.
+// indices: in, [B][S][K], what imle_topk_sample returned for the same key, which saves a selection; NULL means that
+// the states are computed again. (The central difference checks the lists but does not use them.)
 // grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta; row stride in elements, at least N, 0 =
 // contiguous. The gaps between rows are not touched.
 // diagnostics: out, one struct, written on success only, or NULL.
-// work, work_len: workspace (scratch memory), its length in floats at least imle_topk_workspace_len(shape).
+// work, work_len: workspace (scratch memory) and its length in floats, at least imle_topk_workspace_len(shape).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION, _OVERLAP, _VERSION; _NONFINITE, _INFEASIBLE (also for
 // an index list that is no state of its row).
 // Threads: any, with different outputs and workspaces. Source: Niepert, Minervini, Franceschi 2021 (arXiv 2106.01798),
@@ -427,329 +507,24 @@ imle_status imle_topk_gradient(const struct imle_shape *shape,
                                float *work,
                                size_t work_len);
 
-// Learns from observed states y instead of a loss on z. This is the Fenchel-Young loss of the perturbed optimiser, up
-// to an unknown constant that depends on y only, and its exact gradient:
-//
-// loss = (1/S) sum_s max over z of <z, theta + tau eps_s> - <theta, y>,   grad_theta = (1/S) sum_s z_s - y,
-//
-// with the z_s that imle_topk_sample draws for the same key. The loss is convex in theta, and its expectation is least
-// where E[z] = y. O(B S N).
-//
-// shape, k_row, options, key, theta, ld_theta: in, the same as for imle_topk_sample.
-// y, ld_y: in, [B][N], finite: a state, or a mean of states; row stride in elements, at least N, 0 = contiguous.
-// loss: out, [B], in units of theta; may be below 0; +inf where y is above 0 at a masked entry.
-// grad_theta, ld_grad: out, [B][N], exactly 0 where theta is masked; row stride in elements, at least N, 0 =
-// contiguous. The gaps between rows are not touched.
-// work, work_len: workspace (scratch memory), its length in floats at least imle_topk_workspace_len(shape).
-// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION, _OVERLAP, _VERSION; _NONFINITE, _INFEASIBLE.
-// Threads: any, with different outputs and workspaces. Source: Berthet, Blondel, Teboul, Cuturi, Vert, Bach 2020
-// (arXiv 2002.08676).
-IMLE_MUST_USE
-imle_status imle_topk_fenchel_young(const struct imle_shape *shape,
-                                    const uint32_t *k_row,
-                                    const struct imle_options *options,
-                                    const struct imle_key *key,
-                                    const float *theta,
-                                    size_t ld_theta,
-                                    const float *y,
-                                    size_t ld_y,
-                                    float *loss,
-                                    float *grad_theta,
-                                    size_t ld_grad,
-                                    float *work,
-                                    size_t work_len);
-
-// The floats of workspace that the exact functions of k-subsets need, for any number of rows and samples:
-// (N + 12)(K + 1) + 3 N + 136.
-// IMLE_TOPK_EXACT_WORKSPACE_LEN(n, k) is the same number as a constant.
-//
-// shape: in; samples is ignored.
-// Returns 0 for NULL, for a shape that every exact function refuses, and if the workspace exceeds the address space.
-// Threads: any. Source: this library.
-size_t imle_topk_exact_workspace_len(const struct imle_shape *shape);
-
-// Exact marginals, log-partition and entropy of p(z) = exp(<z, theta> / T - A) on k-subsets, T = temperature:
-//
-// marginals mu = E[z], log_partition A = ln sum over z of exp(<z, theta> / T), entropy H = A - <mu, theta> / T.
-//
-// mu is within 2e-6 of the exact value and A within 2e-6 * max(1, |A|), for theta in -80 to 80 and N to 4096 at
-// least. While |theta|, |theta / T| and (imle_topk_marginals_vjp) |v| are at most 1e30, no output of this and the
-// other exact functions is NaN. O(B N K).
-//
-// shape: in; samples is ignored.
-// k_row: in, [B], the k of each row, 0 to shape.k, or NULL: shape.k for all.
-// temperature: in, T, in units of theta, finite, above 0 (1 / T finite too).
-// theta, ld_theta: in, [B][N], scores, finite or -inf; row stride in elements, at least N, 0 = contiguous.
-// marginals: out, [B][N], 0 to 1, their sum is the row's k to rounding, exactly 0 where theta is -inf; or NULL.
-// log_partition: out, [B], in nats, or NULL.
-// entropy: out, [B], at least 0, in nats, or NULL. At least one of the three must not be NULL.
-// work, work_len: workspace (scratch memory), its length in floats at least imle_topk_exact_workspace_len(shape).
-// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE.
-// Threads: any, with different outputs and workspaces. Source: Ahmed, Zeng, Niepert, Van den Broeck 2023 (arXiv
-// 2210.01941).
-IMLE_MUST_USE
-imle_status imle_topk_marginals(const struct imle_shape *shape,
-                                const uint32_t *k_row,
-                                float temperature,
-                                const float *theta,
-                                size_t ld_theta,
-                                float *marginals,
-                                float *log_partition,
-                                float *entropy,
-                                float *work,
-                                size_t work_len);
-
-// The exact gradient of <v, mu(theta)> with respect to theta, a product with the covariance of p:
-//
-// out = (1 / T) Cov(z) v = (1 / T) (E[z <v, z>] - mu <v, mu>), T = temperature.
-//
-// If v is the gradient of the loss at mu, this is the backward pass of a layer whose output is mu. O(B N K).
-//
-// shape: in; samples is ignored.
-// k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
-// v, ld_v: in, [B][N], finite, in units of loss; row stride in elements, at least N, 0 = contiguous.
-// out: out, [B][N], in units of loss per unit of theta; its sum over a row is 0 to rounding.
-// work, work_len: workspace (scratch memory), its length in floats at least imle_topk_exact_workspace_len(shape).
-// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE (of theta or v),
-// _INFEASIBLE. imle_topk_find_bad_row names the row, with v for dz and dz_sample_stride 0.
-// Threads: any, with different outputs and workspaces. Source: Ahmed, Zeng, Niepert, Van den Broeck 2023 (arXiv
-// 2210.01941).
-IMLE_MUST_USE
-imle_status imle_topk_marginals_vjp(const struct imle_shape *shape,
-                                    const uint32_t *k_row,
-                                    float temperature,
-                                    const float *theta,
-                                    size_t ld_theta,
-                                    const float *v,
-                                    size_t ld_v,
-                                    float *out,
-                                    float *work,
-                                    size_t work_len);
-
-// Exact samples, independent of one another: z_s drawn from p(z) proportional to exp(<z, theta> / T), s = 1..S,
-// T = temperature. (The distribution of imle_topk_sample is only close to it.) The samples of row b are a pure
-// function of (seed, step, row0 + b); they share no random words with the noise of the same key. O(B N (K + S)).
-//
-// shape: in.
-// k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
-// key: in, which samples.
-// z: out, [B][S][N], 0 or 1, or NULL.
-// indices: out, [B][S][K], the positions of the ones, ascending, 0-based, unused tail UINT32_MAX, or NULL. At least
-// one of the two must not be NULL.
-// work, work_len: workspace (scratch memory), its length in floats at least imle_topk_exact_workspace_len(shape).
-// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE.
-// Threads: any, with different outputs and workspaces. Source: Ahmed, Zeng, Niepert, Van den Broeck 2023 (arXiv
-// 2210.01941).
-IMLE_MUST_USE
-imle_status imle_topk_sample_exact(const struct imle_shape *shape,
-                                   const uint32_t *k_row,
-                                   float temperature,
-                                   const struct imle_key *key,
-                                   const float *theta,
-                                   size_t ld_theta,
-                                   float *z,
-                                   uint32_t *indices,
-                                   float *work,
-                                   size_t work_len);
-
-// The log-probability of states: log_prob = ln p(z_s) = <z_s, theta> / T - A, T = temperature. O(B N (K + S)).
-//
-// shape: in.
-// k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
-// indices: in, [B][S][K], the positions of the ones, as the functions that draw return them.
-// log_prob: out, [B][S], at most 0, in nats.
-// work, work_len: workspace (scratch memory), its length in floats at least imle_topk_exact_workspace_len(shape).
-// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE (also
-// for an index list that is no state of its row: not ascending, not below N, masked, or not followed by UINT32_MAX).
-// Threads: any, with different outputs and workspaces. Source: Ahmed, Zeng, Niepert, Van den Broeck 2023 (arXiv
-// 2210.01941).
-IMLE_MUST_USE
-imle_status imle_topk_log_prob(const struct imle_shape *shape,
-                               const uint32_t *k_row,
-                               float temperature,
-                               const float *theta,
-                               size_t ld_theta,
-                               const uint32_t *indices,
-                               float *log_prob,
-                               float *work,
-                               size_t work_len);
-
-// The Kullback-Leibler divergence from p, of theta, to q, of theta_other, at the same temperature and k:
-// kl = KL(p || q) = sum over z of p(z) ln(p(z) / q(z)). O(B N K).
-//
-// shape: in; samples is ignored.
-// k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
-// theta_other, ld_other: in, [B][N], scores, finite or -inf; row stride in elements, at least N, 0 = contiguous.
-// kl: out, [B], at least 0, in nats; +inf where theta_other masks what p chooses.
-// work, work_len: workspace (scratch memory), its length in floats at least imle_topk_exact_workspace_len(shape).
-// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE, for
-// either set of scores. imle_topk_find_bad_row names the first bad row of each.
-// Threads: any, with different outputs and workspaces. Source: Ahmed, Zeng, Niepert, Van den Broeck 2023 (arXiv
-// 2210.01941).
-IMLE_MUST_USE
-imle_status imle_topk_kl(const struct imle_shape *shape,
-                         const uint32_t *k_row,
-                         float temperature,
-                         const float *theta,
-                         size_t ld_theta,
-                         const float *theta_other,
-                         size_t ld_other,
-                         float *kl,
-                         float *work,
-                         size_t work_len);
-
-// The SIMPLE estimator: exact samples in the forward pass, the derivative of the exact marginals in the backward pass:
-//
-// grad_theta = (1 / T) Cov(z) (1/S) sum_s dz_s, T = temperature, dz_s = the gradient of the loss at the s-th sample of
-// imle_topk_sample_exact.
-//
-// The mean over samples is computed as in imle_straight_through, the product as in imle_topk_marginals_vjp. O(B N (K +
-// S)).
-//
-// shape: in.
-// k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
-// dz, dz_row_stride, dz_sample_stride: in, [B][S][N], finite, in units of loss: the same as for imle_topk_gradient.
-// grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta, its sum over a row is 0 to rounding, exactly 0
-// where theta is masked; row stride in elements, at least N, 0 = contiguous. The gaps between rows are not touched.
-// work, work_len: workspace (scratch memory), its length in floats at least imle_topk_exact_workspace_len(shape).
-// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE.
-// Threads: any, with different outputs and workspaces. Source: Ahmed, Zeng, Niepert, Van den Broeck 2023 (arXiv
-// 2210.01941).
-IMLE_MUST_USE
-imle_status imle_topk_simple(const struct imle_shape *shape,
-                             const uint32_t *k_row,
-                             float temperature,
-                             const float *theta,
-                             size_t ld_theta,
-                             const float *dz,
-                             size_t dz_row_stride,
-                             size_t dz_sample_stride,
-                             float *grad_theta,
-                             size_t ld_grad,
-                             float *work,
-                             size_t work_len);
-
-// The score function of p with a leave-one-out baseline, an unbiased estimate of the gradient of E[loss(z)]:
-//
-// grad_theta = (1/S) sum_s (loss_s - mean over r != s of loss_r) (1 / T) (z_s - mu), T = temperature.
-//
-// It needs no gradient of the loss. It needs no mu either: the differences sum to 0, so mu cancels. O(B (N + S K)).
-//
-// shape: in; S at least 2.
-// k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
-// indices: in, [B][S][K], the samples that imle_topk_sample_exact drew.
-// losses: in, [B][S], finite: any function of the samples.
-// grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta, its sum over a row is 0 to rounding, exactly 0
-// where theta is masked; row stride in elements, at least N, 0 = contiguous. The gaps between rows are not touched.
-// Errors: IMLE_ERR_NULL, _SHAPE (also for S = 1), _STRIDE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE
-// (also for an index list that is no state of its row).
-// Threads: any, with different outputs. Source: Kool, van Hoof, Welling 2019 (Buy 4 REINFORCE samples, get a baseline
-// for free).
-IMLE_MUST_USE
-imle_status imle_topk_score_function(const struct imle_shape *shape,
-                                     const uint32_t *k_row,
-                                     float temperature,
-                                     const float *theta,
-                                     size_t ld_theta,
-                                     const uint32_t *indices,
-                                     const float *losses,
-                                     float *grad_theta,
-                                     size_t ld_grad);
-
-// The floats of workspace that imle_argmax_map, imle_argmax_sample, imle_argmax_gradient and imle_argmax_fenchel_young
-// need: 3 N, for any number of rows and samples. IMLE_ARGMAX_WORKSPACE_LEN(n) is the same number as a constant.
-//
-// shape: in; k = 1; samples is ignored.
-// Returns 0 for NULL and for a shape that every function refuses.
-// Threads: any. Source: this library.
-size_t imle_argmax_workspace_len(const struct imle_shape *shape);
-
-// The first row whose data imle_argmax_sample and imle_argmax_gradient would refuse: NaN or +inf in theta, no unmasked
-// entry, or a value of dz that is not finite.
-//
-// shape: in; k = 1.
-// theta, ld_theta: in, [B][N], row stride in elements, 0 = contiguous.
-// dz, dz_row_stride, dz_sample_stride: in, as for imle_argmax_gradient, or NULL: not checked.
-// row: out, one number: the first bad row, or shape.rows if all are good.
-// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OVERLAP; bad data is not an error here but the answer. O(B S N).
-// Threads: any, with different outputs. Source: this library.
-IMLE_MUST_USE
-imle_status imle_argmax_find_bad_row(const struct imle_shape *shape,
-                                     const float *theta,
-                                     size_t ld_theta,
-                                     const float *dz,
-                                     size_t dz_row_stride,
-                                     size_t dz_sample_stride,
-                                     uint32_t *row);
-
-// z = MAP(theta): 1 at the largest score of the row, the lowest index among equals (-0 equal to +0), 0 elsewhere: the
-// choice at test time. theta = -inf is a mask: the entry is never chosen. O(B N).
-//
-// shape: in; k = 1; samples is ignored.
-// theta, ld_theta: in, [B][N], scores, finite or -inf; row stride in elements, at least N, 0 = contiguous.
-// z: out, [B][N], 0 or 1, or NULL.
-// indices: out, [B], the position of the one, 0-based, or NULL. At least one of
-// the two must not be NULL.
-// work, work_len: workspace (scratch memory), its length in floats at least imle_argmax_workspace_len(shape).
-// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OVERLAP; _NONFINITE, _INFEASIBLE.
-// Threads: any, with different outputs and workspaces. Source: Niepert, Minervini, Franceschi 2021 (arXiv 2106.01798),
-// section 2.
-IMLE_MUST_USE
-imle_status imle_argmax_map(const struct imle_shape *shape,
-                            const float *theta,
-                            size_t ld_theta,
-                            float *z,
-                            uint32_t *indices,
-                            float *work,
-                            size_t work_len);
-
-// The forward pass: z_s = MAP(theta + tau eps_s), s = 1..S, with the noise eps_s of (key, row, s). With Gumbel noise
-// these are exact samples of p(z) proportional to exp(<z, theta> / tau), a softmax. The score of a coordinate is
-// theta + (tau * eps), each operation rounded once. O(B S N).
-//
-// shape: in; k = 1.
-// options: in; noise and temperature are used, every option is checked.
-// key: in, which noise.
-// theta, ld_theta: in, [B][N], scores, finite or -inf (never chosen); row stride in elements, at least N, 0 =
-// contiguous.
-// z: out, [B][S][N], 0 or 1, or NULL.
-// indices: out, [B][S], the position of the one, 0-based, or NULL.
-// marginals: out, [B][N], the mean of z_s over s, an estimate of E[z], or NULL. At least one of the three must not be
-// NULL.
-// work, work_len: workspace (scratch memory), its length in floats at least imle_argmax_workspace_len(shape).
-// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION, _OVERLAP, _VERSION; _NONFINITE, _INFEASIBLE.
-// Threads: any, with different outputs and workspaces. Source: Papandreou, Yuille 2011; Niepert, Minervini, Franceschi
-// 2021 (arXiv 2106.01798), section 3.2.
-IMLE_MUST_USE
-imle_status imle_argmax_sample(const struct imle_shape *shape,
-                               const struct imle_options *options,
-                               const struct imle_key *key,
-                               const float *theta,
-                               size_t ld_theta,
-                               float *z,
-                               uint32_t *indices,
-                               float *marginals,
-                               float *work,
-                               size_t work_len);
-
-// The backward pass: an estimate of the gradient of the expected loss L with respect to theta:
+// The backward pass estimates the gradient of the expected loss L with respect to theta:
 //
 // grad_theta = c (1/S) sum_s (z_s - z'_s), z'_s = MAP(theta'_s + tau' eps_s), theta'_s = alpha theta - lambda dz_s,
 //
-// with the noise of the forward pass, which the key reproduces, and c = 1 / lambda or 1 (options.scale). The same as
-// imle_topk_gradient at k = 1, without k_row. O(B S N).
+// with the noise of the forward pass, which the key reproduces, and c = 1 / lambda or 1 (options.scale). It is
+// imle_topk_gradient at k = 1, without k_row. Time: O(B S N).
 //
 // shape, options, key, theta, ld_theta: in, the same as for imle_argmax_sample.
 // dz, dz_row_stride, dz_sample_stride: in, [B][S][N], finite, in units of loss: the gradient of row b's own loss with
 // respect to z_(b,s); if the loss is a mean over the batch, leave its factor 1/B out, because lambda multiplies dz.
-// Element (b, s, i) is dz[b * dz_row_stride + s * dz_sample_stride + i]. dz_row_stride 0 = rows without gaps;
-// dz_sample_stride 0 = one dz per row, shared by its samples; others at least N.
-// indices: in, [B][S], what imle_argmax_sample returned for the same key, which saves a selection, or NULL: they are
-// computed again. (The central difference checks them but does not use them.)
+// Element (b, s, i) is dz[b * dz_row_stride + s * dz_sample_stride + i]. dz_row_stride 0 means rows without gaps,
+// dz_sample_stride 0 one dz per row, shared by its samples; other strides are at least N.
+// indices: in, [B][S], what imle_argmax_sample returned for the same key, which saves a selection; NULL means that the
+// states are computed again. (The central difference checks the positions but does not use them.)
 // grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta; row stride in elements, at least N, 0 =
 // contiguous. The gaps between rows are not touched.
 // diagnostics: out, one struct, written on success only, or NULL.
-// work, work_len: workspace (scratch memory), its length in floats at least imle_argmax_workspace_len(shape).
+// work, work_len: workspace (scratch memory) and its length in floats, at least imle_argmax_workspace_len(shape).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION, _OVERLAP, _VERSION; _NONFINITE, _INFEASIBLE (also for
 // an index that is masked or not below N).
 // Threads: any, with different outputs and workspaces. Source: Niepert, Minervini, Franceschi 2021 (arXiv 2106.01798),
@@ -775,15 +550,47 @@ imle_status imle_argmax_gradient(const struct imle_shape *shape,
 //
 // loss = (1/S) sum_s max over z of <z, theta + tau eps_s> - <theta, y>,   grad_theta = (1/S) sum_s z_s - y,
 //
-// with the z_s that imle_argmax_sample draws for the same key. The same as imle_topk_fenchel_young at k = 1, without
-// k_row. O(B S N).
+// with the z_s that imle_topk_sample draws for the same key. The loss is convex in theta, and its expectation has its
+// minimum where E[z] = y. Time: O(B S N).
+//
+// shape, k_row, options, key, theta, ld_theta: in, the same as for imle_topk_sample.
+// y, ld_y: in, [B][N], finite: a state, or a mean of states; row stride in elements, at least N, 0 = contiguous.
+// loss: out, [B], in units of theta; it may be below 0, and is +inf where y is above 0 at a masked entry.
+// grad_theta, ld_grad: out, [B][N], exactly 0 where theta is masked; row stride in elements, at least N, 0 =
+// contiguous. The gaps between rows are not touched.
+// work, work_len: workspace (scratch memory) and its length in floats, at least imle_topk_workspace_len(shape).
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION, _OVERLAP, _VERSION; _NONFINITE, _INFEASIBLE.
+// Threads: any, with different outputs and workspaces. Source: Berthet, Blondel, Teboul, Cuturi, Vert, Bach 2020
+// (arXiv 2002.08676).
+IMLE_MUST_USE
+imle_status imle_topk_fenchel_young(const struct imle_shape *shape,
+                                    const uint32_t *k_row,
+                                    const struct imle_options *options,
+                                    const struct imle_key *key,
+                                    const float *theta,
+                                    size_t ld_theta,
+                                    const float *y,
+                                    size_t ld_y,
+                                    float *loss,
+                                    float *grad_theta,
+                                    size_t ld_grad,
+                                    float *work,
+                                    size_t work_len);
+
+// Learns from observed states y instead of a loss on z. This is the Fenchel-Young loss of the perturbed optimiser, up
+// to an unknown constant that depends on y only, and its exact gradient:
+//
+// loss = (1/S) sum_s max over z of <z, theta + tau eps_s> - <theta, y>,   grad_theta = (1/S) sum_s z_s - y,
+//
+// with the z_s that imle_argmax_sample draws for the same key. It is imle_topk_fenchel_young at k = 1, without k_row.
+// Time: O(B S N).
 //
 // shape, options, key, theta, ld_theta: in, the same as for imle_argmax_sample.
 // y, ld_y: in, [B][N], finite: a state, or a mean of states; row stride in elements, at least N, 0 = contiguous.
-// loss: out, [B], in units of theta; may be below 0; +inf where y is above 0 at a masked entry.
+// loss: out, [B], in units of theta; it may be below 0, and is +inf where y is above 0 at a masked entry.
 // grad_theta, ld_grad: out, [B][N], exactly 0 where theta is masked; row stride in elements, at least N, 0 =
 // contiguous. The gaps between rows are not touched.
-// work, work_len: workspace (scratch memory), its length in floats at least imle_argmax_workspace_len(shape).
+// work, work_len: workspace (scratch memory) and its length in floats, at least imle_argmax_workspace_len(shape).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION, _OVERLAP, _VERSION; _NONFINITE, _INFEASIBLE.
 // Threads: any, with different outputs and workspaces. Source: Berthet, Blondel, Teboul, Cuturi, Vert, Bach 2020
 // (arXiv 2002.08676).
@@ -801,21 +608,61 @@ imle_status imle_argmax_fenchel_young(const struct imle_shape *shape,
                                       float *work,
                                       size_t work_len);
 
-// The floats of workspace that the exact functions of one-hot states need: N, for any number of rows and samples.
-// IMLE_ARGMAX_EXACT_WORKSPACE_LEN(n) is the same number as a constant.
+// Returns the floats of workspace that the exact functions of k-subsets need, for any number of rows and samples:
+// (N + 12)(K + 1) + 3 N + 136. IMLE_TOPK_EXACT_WORKSPACE_LEN(n, k) is the same number as a constant.
+//
+// shape: in; samples is ignored.
+// Returns 0 for NULL, for a shape that every exact function refuses, and if the workspace exceeds the address space.
+// Threads: any. Source: this library.
+size_t imle_topk_exact_workspace_len(const struct imle_shape *shape);
+
+// Returns the floats of workspace that the exact functions of one-hot states need: N, for any number of rows and
+// samples. IMLE_ARGMAX_EXACT_WORKSPACE_LEN(n) is the same number as a constant.
 //
 // shape: in; k = 1; samples is ignored.
 // Returns 0 for NULL and for a shape that every exact function refuses.
 // Threads: any. Source: this library.
 size_t imle_argmax_exact_workspace_len(const struct imle_shape *shape);
 
-// Exact marginals, log-partition and entropy of p(i) = exp(theta_i / T - A), T = temperature:
+// Computes the exact marginals, log-partition and entropy of p(z) = exp(<z, theta> / T - A) on k-subsets,
+// T = temperature:
+//
+// marginals mu = E[z], log_partition A = ln sum over z of exp(<z, theta> / T), entropy H = A - <mu, theta> / T.
+//
+// mu is within 2e-6 of the exact value and A within 2e-6 * max(1, |A|), for theta in -80 to 80 and N to 4096 at least.
+// While |theta|, |theta / T| and (imle_topk_marginals_vjp) |v| are at most 1e30, no output of this and the other exact
+// functions is NaN. Time: O(B N K).
+//
+// shape: in; samples is ignored.
+// k_row: in, [B], the k of each row, 0 to shape.k; NULL means shape.k for every row.
+// temperature: in, T, in units of theta, finite, above 0 (1 / T finite too).
+// theta, ld_theta: in, [B][N], scores, finite or -inf; row stride in elements, at least N, 0 = contiguous.
+// marginals: out, [B][N], 0 to 1, their sum is the row's k to rounding, exactly 0 where theta is -inf; or NULL.
+// log_partition: out, [B], in nats, or NULL.
+// entropy: out, [B], at least 0, in nats, or NULL. At least one of the three must not be NULL.
+// work, work_len: workspace (scratch memory) and its length in floats, at least imle_topk_exact_workspace_len(shape).
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE.
+// Threads: any, with different outputs and workspaces. Source: Ahmed, Zeng, Niepert, Van den Broeck 2023 (arXiv
+// 2210.01941).
+IMLE_MUST_USE
+imle_status imle_topk_marginals(const struct imle_shape *shape,
+                                const uint32_t *k_row,
+                                float temperature,
+                                const float *theta,
+                                size_t ld_theta,
+                                float *marginals,
+                                float *log_partition,
+                                float *entropy,
+                                float *work,
+                                size_t work_len);
+
+// Computes the exact marginals, log-partition and entropy of p(i) = exp(theta_i / T - A), T = temperature:
 //
 // marginals mu_i = p(i), the softmax, log_partition A = ln sum_i exp(theta_i / T), entropy H = A - <mu, theta> / T.
 //
-// mu is within 1e-6 of the exact value and A within 2e-6 * max(1, |A|), for theta in -80 to 80 and N to 4096 at
-// least. While |theta|, |theta / T| and (imle_argmax_marginals_vjp) |v| are at most 1e30, no output of this and the
-// other exact functions is NaN. O(B N).
+// mu is within 1e-6 of the exact value and A within 2e-6 * max(1, |A|), for theta in -80 to 80 and N to 4096 at least.
+// While |theta|, |theta / T| and (imle_argmax_marginals_vjp) |v| are at most 1e30, no output of this and the other
+// exact functions is NaN. Time: O(B N).
 //
 // shape: in; k = 1; samples is ignored.
 // temperature: in, T, in units of theta, finite, above 0 (1 / T finite too).
@@ -823,7 +670,8 @@ size_t imle_argmax_exact_workspace_len(const struct imle_shape *shape);
 // marginals: out, [B][N], 0 to 1, their sum is 1 to rounding, exactly 0 where theta is -inf; or NULL.
 // log_partition: out, [B], in nats, or NULL.
 // entropy: out, [B], at least 0, in nats, or NULL. At least one of the three must not be NULL.
-// work, work_len: workspace (scratch memory), its length in floats at least imle_argmax_exact_workspace_len(shape).
+// work, work_len: workspace (scratch memory) and its length in floats, at least
+// imle_argmax_exact_workspace_len(shape).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE.
 // Threads: any, with different outputs and workspaces. Source: this library; the softmax.
 IMLE_MUST_USE
@@ -837,17 +685,45 @@ imle_status imle_argmax_marginals(const struct imle_shape *shape,
                                   float *work,
                                   size_t work_len);
 
-// The exact gradient of <v, mu(theta)> with respect to theta, the backward pass of the softmax:
+// Computes the exact gradient of <v, mu(theta)> with respect to theta, a product with the covariance of p:
+//
+// out = (1 / T) Cov(z) v = (1 / T) (E[z <v, z>] - mu <v, mu>), T = temperature.
+//
+// If v is the gradient of the loss at mu, this is the backward pass of a layer whose output is mu. Time: O(B N K).
+//
+// shape: in; samples is ignored.
+// k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
+// v, ld_v: in, [B][N], finite, in units of loss; row stride in elements, at least N, 0 = contiguous.
+// out: out, [B][N], in units of loss per unit of theta; its sum over a row is 0 to rounding.
+// work, work_len: workspace (scratch memory) and its length in floats, at least imle_topk_exact_workspace_len(shape).
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE (of theta or v),
+// _INFEASIBLE. imle_topk_find_bad_row names the row, with v for dz and dz_sample_stride 0.
+// Threads: any, with different outputs and workspaces. Source: Ahmed, Zeng, Niepert, Van den Broeck 2023 (arXiv
+// 2210.01941).
+IMLE_MUST_USE
+imle_status imle_topk_marginals_vjp(const struct imle_shape *shape,
+                                    const uint32_t *k_row,
+                                    float temperature,
+                                    const float *theta,
+                                    size_t ld_theta,
+                                    const float *v,
+                                    size_t ld_v,
+                                    float *out,
+                                    float *work,
+                                    size_t work_len);
+
+// Computes the exact gradient of <v, mu(theta)> with respect to theta, the backward pass of the softmax:
 //
 // out_i = (1 / T) mu_i (v_i - <mu, v>), T = temperature.
 //
-// The same as imle_topk_marginals_vjp at k = 1, without k_row. O(B N).
+// It is imle_topk_marginals_vjp at k = 1, without k_row. Time: O(B N).
 //
 // shape: in; k = 1; samples is ignored.
 // temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
 // v, ld_v: in, [B][N], finite, in units of loss; row stride in elements, at least N, 0 = contiguous.
 // out: out, [B][N], in units of loss per unit of theta; its sum over a row is 0 to rounding.
-// work, work_len: workspace (scratch memory), its length in floats at least imle_argmax_exact_workspace_len(shape).
+// work, work_len: workspace (scratch memory) and its length in floats, at least
+// imle_argmax_exact_workspace_len(shape).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE (of theta or v),
 // _INFEASIBLE. imle_argmax_find_bad_row names the row, with v for dz and dz_sample_stride 0.
 // Threads: any, with different outputs and workspaces. Source: this library; the softmax.
@@ -862,17 +738,43 @@ imle_status imle_argmax_marginals_vjp(const struct imle_shape *shape,
                                       float *work,
                                       size_t work_len);
 
-// Exact samples, independent of one another: z_s one-hot at i with probability p(i), s = 1..S: the distribution of
-// imle_argmax_sample with Gumbel noise and tau = temperature. The samples of row b are a pure function of (seed, step,
-// row0 + b); they share no random words with the noise of the same key. O(B S N).
+// Draws exact samples, independent of one another: z_s from p(z) proportional to exp(<z, theta> / T), s = 1..S,
+// T = temperature. (The distribution of imle_topk_sample is only close to it.) The samples of row b are a pure
+// function of (seed, step, row0 + b); they share no random words with the noise of the same key. Time: O(B N (K + S)).
+//
+// shape: in.
+// k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
+// key: in, selects the samples.
+// z: out, [B][S][N], 0 or 1; or NULL.
+// indices: out, [B][S][K], the positions of the ones, ascending, 0-based, UINT32_MAX in the unused tail; or NULL. At
+// least one of the two must not be NULL.
+// work, work_len: workspace (scratch memory) and its length in floats, at least imle_topk_exact_workspace_len(shape).
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE.
+// Threads: any, with different outputs and workspaces. Source: Ahmed, Zeng, Niepert, Van den Broeck 2023 (arXiv
+// 2210.01941).
+IMLE_MUST_USE
+imle_status imle_topk_sample_exact(const struct imle_shape *shape,
+                                   const uint32_t *k_row,
+                                   float temperature,
+                                   const struct imle_key *key,
+                                   const float *theta,
+                                   size_t ld_theta,
+                                   float *z,
+                                   uint32_t *indices,
+                                   float *work,
+                                   size_t work_len);
+
+// Draws exact samples, independent of one another: z_s is one-hot at i with probability p(i), s = 1..S. This is the
+// distribution of imle_argmax_sample with Gumbel noise and tau = temperature. The samples of row b are a pure function
+// of (seed, step, row0 + b); they share no random words with the noise of the same key. Time: O(B S N).
 //
 // shape: in; k = 1.
 // temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
-// key: in, which samples.
-// z: out, [B][S][N], 0 or 1, or NULL.
-// indices: out, [B][S], the position of the one, 0-based, or NULL. At least one of
-// the two must not be NULL.
-// work, work_len: workspace (scratch memory), its length in floats at least imle_argmax_exact_workspace_len(shape).
+// key: in, selects the samples.
+// z: out, [B][S][N], 0 or 1; or NULL.
+// indices: out, [B][S], the position of the one, 0-based; or NULL. At least one of the two must not be NULL.
+// work, work_len: workspace (scratch memory) and its length in floats, at least
+// imle_argmax_exact_workspace_len(shape).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE.
 // Threads: any, with different outputs and workspaces. Source: this library; the softmax.
 IMLE_MUST_USE
@@ -886,13 +788,38 @@ imle_status imle_argmax_sample_exact(const struct imle_shape *shape,
                                      float *work,
                                      size_t work_len);
 
-// The log-probability of choices: log_prob = ln p(i_s) = theta_(i_s) / T - A, T = temperature. O(B S N).
+// Computes the log-probability of states: log_prob = ln p(z_s) = <z_s, theta> / T - A, T = temperature.
+// Time: O(B N (K + S)).
+//
+// shape: in.
+// k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
+// indices: in, [B][S][K], the positions of the ones, as the functions that draw return them.
+// log_prob: out, [B][S], at most 0, in nats.
+// work, work_len: workspace (scratch memory) and its length in floats, at least imle_topk_exact_workspace_len(shape).
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE (also
+// for an index list that is no state of its row: not ascending, not below N, masked, or not followed by UINT32_MAX).
+// Threads: any, with different outputs and workspaces. Source: Ahmed, Zeng, Niepert, Van den Broeck 2023 (arXiv
+// 2210.01941).
+IMLE_MUST_USE
+imle_status imle_topk_log_prob(const struct imle_shape *shape,
+                               const uint32_t *k_row,
+                               float temperature,
+                               const float *theta,
+                               size_t ld_theta,
+                               const uint32_t *indices,
+                               float *log_prob,
+                               float *work,
+                               size_t work_len);
+
+// Computes the log-probability of choices: log_prob = ln p(i_s) = theta_(i_s) / T - A, T = temperature.
+// Time: O(B S N).
 //
 // shape: in; k = 1.
 // temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
 // indices: in, [B][S], the position of the one, as the functions that draw return it.
 // log_prob: out, [B][S], at most 0, in nats.
-// work, work_len: workspace (scratch memory), its length in floats at least imle_argmax_exact_workspace_len(shape).
+// work, work_len: workspace (scratch memory) and its length in floats, at least
+// imle_argmax_exact_workspace_len(shape).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE (also
 // for an index that is masked or not below N).
 // Threads: any, with different outputs and workspaces. Source: this library; the softmax.
@@ -906,14 +833,39 @@ imle_status imle_argmax_log_prob(const struct imle_shape *shape,
                                  float *work,
                                  size_t work_len);
 
-// The Kullback-Leibler divergence from p, of theta, to q, of theta_other, at the same temperature:
-// kl = KL(p || q) = sum_i p(i) ln(p(i) / q(i)). O(B N).
+// Computes the Kullback-Leibler divergence from p, of theta, to q, of theta_other, at the same temperature and k:
+// kl = KL(p || q) = sum over z of p(z) ln(p(z) / q(z)). Time: O(B N K).
+//
+// shape: in; samples is ignored.
+// k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
+// theta_other, ld_other: in, [B][N], scores, finite or -inf; row stride in elements, at least N, 0 = contiguous.
+// kl: out, [B], at least 0, in nats, +inf where theta_other masks what p chooses.
+// work, work_len: workspace (scratch memory) and its length in floats, at least imle_topk_exact_workspace_len(shape).
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE, for
+// either set of scores. imle_topk_find_bad_row names the first bad row of each.
+// Threads: any, with different outputs and workspaces. Source: Ahmed, Zeng, Niepert, Van den Broeck 2023 (arXiv
+// 2210.01941).
+IMLE_MUST_USE
+imle_status imle_topk_kl(const struct imle_shape *shape,
+                         const uint32_t *k_row,
+                         float temperature,
+                         const float *theta,
+                         size_t ld_theta,
+                         const float *theta_other,
+                         size_t ld_other,
+                         float *kl,
+                         float *work,
+                         size_t work_len);
+
+// Computes the Kullback-Leibler divergence from p, of theta, to q, of theta_other, at the same temperature:
+// kl = KL(p || q) = sum_i p(i) ln(p(i) / q(i)). Time: O(B N).
 //
 // shape: in; k = 1; samples is ignored.
 // temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
 // theta_other, ld_other: in, [B][N], scores, finite or -inf; row stride in elements, at least N, 0 = contiguous.
-// kl: out, [B], at least 0, in nats; +inf where theta_other masks what p chooses.
-// work, work_len: workspace (scratch memory), its length in floats at least imle_argmax_exact_workspace_len(shape).
+// kl: out, [B], at least 0, in nats, +inf where theta_other masks what p chooses.
+// work, work_len: workspace (scratch memory) and its length in floats, at least
+// imle_argmax_exact_workspace_len(shape).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE, for
 // either set of scores. imle_argmax_find_bad_row names the first bad row of each.
 // Threads: any, with different outputs and workspaces. Source: this library; the softmax.
@@ -928,20 +880,54 @@ imle_status imle_argmax_kl(const struct imle_shape *shape,
                            float *work,
                            size_t work_len);
 
-// The SIMPLE estimator: exact samples in the forward pass, the derivative of the exact marginals in the backward pass:
+// The SIMPLE estimator takes exact samples in the forward pass and the derivative of the exact marginals in the
+// backward pass:
+//
+// grad_theta = (1 / T) Cov(z) (1/S) sum_s dz_s, T = temperature, dz_s = the gradient of the loss at the s-th sample of
+// imle_topk_sample_exact.
+//
+// The mean over samples is computed as in imle_straight_through, the product as in imle_topk_marginals_vjp.
+// Time: O(B N (K + S)).
+//
+// shape: in.
+// k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
+// dz, dz_row_stride, dz_sample_stride: in, [B][S][N], finite, in units of loss: the same as for imle_topk_gradient.
+// grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta, its sum over a row is 0 to rounding, exactly 0
+// where theta is masked; row stride in elements, at least N, 0 = contiguous. The gaps between rows are not touched.
+// work, work_len: workspace (scratch memory) and its length in floats, at least imle_topk_exact_workspace_len(shape).
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE.
+// Threads: any, with different outputs and workspaces. Source: Ahmed, Zeng, Niepert, Van den Broeck 2023 (arXiv
+// 2210.01941).
+IMLE_MUST_USE
+imle_status imle_topk_simple(const struct imle_shape *shape,
+                             const uint32_t *k_row,
+                             float temperature,
+                             const float *theta,
+                             size_t ld_theta,
+                             const float *dz,
+                             size_t dz_row_stride,
+                             size_t dz_sample_stride,
+                             float *grad_theta,
+                             size_t ld_grad,
+                             float *work,
+                             size_t work_len);
+
+// The SIMPLE estimator takes exact samples in the forward pass and the derivative of the exact marginals in the
+// backward pass:
 //
 // grad_theta = (1 / T) Cov(z) (1/S) sum_s dz_s, T = temperature, dz_s = the gradient of the loss at the s-th sample of
 // imle_argmax_sample_exact.
 //
 // The mean over samples is computed as in imle_straight_through, the product as in imle_argmax_marginals_vjp.
-// O(B S N).
+// Time: O(B S N).
 //
 // shape: in; k = 1.
 // temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
 // dz, dz_row_stride, dz_sample_stride: in, [B][S][N], finite, in units of loss: the same as for imle_argmax_gradient.
 // grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta, its sum over a row is 0 to rounding, exactly 0
 // where theta is masked; row stride in elements, at least N, 0 = contiguous. The gaps between rows are not touched.
-// work, work_len: workspace (scratch memory), its length in floats at least imle_argmax_exact_workspace_len(shape).
+// work, work_len: workspace (scratch memory) and its length in floats, at least
+// imle_argmax_exact_workspace_len(shape).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE.
 // Threads: any, with different outputs and workspaces. Source: Ahmed, Zeng, Niepert, Van den Broeck 2023 (arXiv
 // 2210.01941).
@@ -958,16 +944,45 @@ imle_status imle_argmax_simple(const struct imle_shape *shape,
                                float *work,
                                size_t work_len);
 
-// The score function of p with a leave-one-out baseline, an unbiased estimate of the gradient of E[loss(z)]:
+// The score function of p with a leave-one-out baseline estimates the gradient of E[loss(z)] without bias:
 //
 // grad_theta = (1/S) sum_s (loss_s - mean over r != s of loss_r) (1 / T) (z_s - mu), T = temperature.
 //
-// It needs no gradient of the loss. It needs no mu either: the differences sum to 0, so mu cancels. O(B (N + S)).
+// It needs no gradient of the loss. It needs no mu either: the differences sum to 0, so mu cancels.
+// Time: O(B (N + S K)).
+//
+// shape: in; S at least 2.
+// k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
+// indices: in, [B][S][K], the samples that imle_topk_sample_exact drew.
+// losses: in, [B][S], finite, any function of the samples.
+// grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta, its sum over a row is 0 to rounding, exactly 0
+// where theta is masked; row stride in elements, at least N, 0 = contiguous. The gaps between rows are not touched.
+// Errors: IMLE_ERR_NULL, _SHAPE (also for S = 1), _STRIDE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE
+// (also for an index list that is no state of its row).
+// Threads: any, with different outputs. Source: Kool, van Hoof, Welling 2019 (Buy 4 REINFORCE samples, get a baseline
+// for free).
+IMLE_MUST_USE
+imle_status imle_topk_score_function(const struct imle_shape *shape,
+                                     const uint32_t *k_row,
+                                     float temperature,
+                                     const float *theta,
+                                     size_t ld_theta,
+                                     const uint32_t *indices,
+                                     const float *losses,
+                                     float *grad_theta,
+                                     size_t ld_grad);
+
+// The score function of p with a leave-one-out baseline estimates the gradient of E[loss(z)] without bias:
+//
+// grad_theta = (1/S) sum_s (loss_s - mean over r != s of loss_r) (1 / T) (z_s - mu), T = temperature.
+//
+// It needs no gradient of the loss. It needs no mu either: the differences sum to 0, so mu cancels.
+// Time: O(B (N + S)).
 //
 // shape: in; k = 1; S at least 2.
 // temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
 // indices: in, [B][S], the samples that imle_argmax_sample_exact drew.
-// losses: in, [B][S], finite: any function of the samples.
+// losses: in, [B][S], finite, any function of the samples.
 // grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta, its sum over a row is 0 to rounding, exactly 0
 // where theta is masked; row stride in elements, at least N, 0 = contiguous. The gaps between rows are not touched.
 // Errors: IMLE_ERR_NULL, _SHAPE (also for S = 1), _STRIDE, _OPTION (temperature), _OVERLAP; _NONFINITE, _INFEASIBLE
@@ -984,16 +999,16 @@ imle_status imle_argmax_score_function(const struct imle_shape *shape,
                                        float *grad_theta,
                                        size_t ld_grad);
 
-// The straight-through estimator, the crudest one: it treats z as if it were theta. grad_theta = (1/S) sum_s dz_s, and
-// exactly 0 where theta is masked. The sum is taken in the order of the samples and divided once; a shared dz is its
-// own mean. O(B S N).
+// The straight-through estimator is the crudest one: it treats z as if it were theta. grad_theta is (1/S) sum_s dz_s,
+// and exactly 0 where theta is masked. The sum is taken in the order of the samples and divided once; a shared dz is
+// its own mean. Time: O(B S N).
 //
 // shape: in; k is not used, but must be at most n.
 // theta, ld_theta: in, [B][N], finite or -inf; row stride in elements, at least N, 0 = contiguous.
 // dz, dz_row_stride, dz_sample_stride: in, [B][S][N], finite, in units of loss: the gradient of row b's own loss with
-// respect to z_(b,s). Element (b, s, i) is dz[b * dz_row_stride + s * dz_sample_stride + i]. dz_row_stride 0 = rows
-// without gaps; dz_sample_stride 0 = one dz per row, shared by its samples; others at least N. Beyond FLT_MAX / S the
-// sum may overflow.
+// respect to z_(b,s). Element (b, s, i) is dz[b * dz_row_stride + s * dz_sample_stride + i]. dz_row_stride 0 means
+// rows without gaps, dz_sample_stride 0 one dz per row, shared by its samples; other strides are at least N. If a |dz|
+// exceeds FLT_MAX / S, the sum may overflow.
 // grad_theta, ld_grad: out, [B][N], in units of loss; row stride in elements, at least N, 0 = contiguous. The gaps
 // between rows are not touched.
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OVERLAP; _NONFINITE.
@@ -1008,21 +1023,21 @@ imle_status imle_straight_through(const struct imle_shape *shape,
                                   float *grad_theta,
                                   size_t ld_grad);
 
-// The score function of the noise, an unbiased estimate of the gradient of E[loss(MAP(theta + tau eps))], for samples
-// of any set of states, imle_topk_sample's, imle_argmax_sample's or your own solver's with imle_perturb:
+// The score function of the noise estimates the gradient of E[loss(MAP(theta + tau eps))] without bias. The samples
+// may be those of imle_topk_sample, of imle_argmax_sample, or of your own solver with imle_perturb:
 //
 // grad_theta = (1/S) sum_s (loss_s - mean over r != s of loss_r) (1 / tau) nu'(eps_s), nu = -ln density,
 //
 // nu'(eps) = eps for normal noise, 1 - exp(-eps) for Gumbel, tanh(eps / 2) for logistic noise. The key reproduces the
 // noise. With loss_s = <z_s, v> this is the vector-Jacobian product of a perturbed optimiser, the gradient of
 // <v, E[z]>. (The source has no baseline; E[nu'] = 0 permits one.) It needs no gradient of the loss. Its variance is
-// of order Var(loss) / (S tau^2) in every coordinate. Exactly 0 where theta is masked. O(B S N).
+// of order Var(loss) / (S tau^2) in every coordinate. It is exactly 0 where theta is masked. Time: O(B S N).
 //
 // shape: in; S at least 2; k is not used, but must be at most n.
-// options, key: in, the same as for the samples. Noise Gumbel, logistic or normal; temperature above 0
+// options, key: in, the same as for the samples. The noise is Gumbel, logistic or normal, and temperature is above 0
 // (1 / temperature finite too).
 // theta, ld_theta: in, [B][N], finite or -inf; row stride in elements, at least N, 0 = contiguous.
-// losses: in, [B][S], finite: any function of the samples.
+// losses: in, [B][S], finite, any function of the samples.
 // grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta; row stride in elements, at least N, 0 =
 // contiguous. The gaps between rows are not touched.
 // Errors: IMLE_ERR_NULL, _SHAPE (also for S = 1), _STRIDE, _OPTION, _OVERLAP, _VERSION; _NONFINITE.
@@ -1037,12 +1052,12 @@ imle_status imle_perturbed_gradient(const struct imle_shape *shape,
                                     float *grad_theta,
                                     size_t ld_grad);
 
-// Step 1 of 3 for a solver of your own: the scores theta + tau eps_s. Your solver finds z_s for them. Each operation
-// is rounded once; the score of an entry is -inf if and only if it is masked (theta = -inf). O(B S N).
+// Step 1 of 3 for a solver of your own computes the scores theta + tau eps_s. Your solver finds z_s for them. Each
+// operation is rounded once; the score of an entry is -inf if and only if it is masked (theta = -inf). Time: O(B S N).
 //
 // shape: in; k is not used, but must be at most n.
 // options: in; noise and temperature are used, every option is checked.
-// key: in, which noise.
+// key: in, selects the noise.
 // theta, ld_theta: in, [B][N], finite or -inf; row stride in elements, at least N, 0 = contiguous.
 // scores: out, [B][S][N].
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OPTION, _OVERLAP, _VERSION; _NONFINITE.
@@ -1056,17 +1071,18 @@ imle_status imle_perturb(const struct imle_shape *shape,
                          size_t ld_theta,
                          float *scores);
 
-// Step 2 of 3 for a solver of your own: the target scores theta'_s + tau' eps_s with the noise of imle_perturb for the
-// same key. Your solver finds z'_s for them. theta'_s = alpha theta - lambda dz_s, or + lambda dz_s on the other side,
-// or the combinatorial target (options.target). Each operation is rounded once; masked entries get -inf. O(B S N).
+// Step 2 of 3 for a solver of your own computes the target scores theta'_s + tau' eps_s with the noise of imle_perturb
+// for the same key. Your solver finds z'_s for them. theta'_s is alpha theta - lambda dz_s, or alpha theta +
+// lambda dz_s on the other side, or the combinatorial target (options.target). Each operation is rounded once; masked
+// entries get -inf. Time: O(B S N).
 //
 // shape, options, key, theta, ld_theta: in, the same as for imle_perturb.
 // side: in, +1: theta' = alpha theta - lambda dz, the target of both differences; -1: alpha theta + lambda dz. The
 // central difference takes the state of side -1 in place of that of the forward pass (IMLE_ERR_OPTION for the
 // combinatorial target).
 // dz, dz_row_stride, dz_sample_stride: in, [B][S][N], finite: the gradient of row b's own loss with respect to
-// z_(b,s). Element (b, s, i) is dz[b * dz_row_stride + s * dz_sample_stride + i]. dz_row_stride 0 = rows without
-// gaps; dz_sample_stride 0 = one dz per row, shared by its samples; others at least N.
+// z_(b,s). Element (b, s, i) is dz[b * dz_row_stride + s * dz_sample_stride + i]. dz_row_stride 0 means rows without
+// gaps, dz_sample_stride 0 one dz per row, shared by its samples; other strides are at least N.
 // scores: out, [B][S][N].
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OPTION, _OVERLAP, _VERSION; _NONFINITE.
 // Threads: any, with different outputs. Source: Niepert, Minervini, Franceschi 2021 (arXiv 2106.01798), section 3.1;
@@ -1083,14 +1099,14 @@ imle_status imle_target(const struct imle_shape *shape,
                         size_t dz_sample_stride,
                         float *scores);
 
-// Step 3 of 3 for a solver of your own: grad_theta = c (1/S) sum_s (z_s - z'_s), c = 1 / lambda or 1 (options.scale);
-// half of it for the central difference, for which z is the state of side -1. Rounded as in imle_topk_gradient.
-// O(B S N).
+// Step 3 of 3 for a solver of your own computes grad_theta = c (1/S) sum_s (z_s - z'_s), c = 1 / lambda or 1
+// (options.scale). For the central difference z is the state of side -1 and the result is halved. It is rounded as in
+// imle_topk_gradient. Time: O(B S N).
 //
 // shape: in; k is not used, but must be at most n.
 // options: in; lambda, scale, difference and target are used, every option is checked.
-// z, z_target: in, [B][S][N], the states that your solver found, finite (any numbers, not only 0 and 1;
-// those near FLT_MAX may overflow the sum).
+// z, z_target: in, [B][S][N], the states that your solver found, finite (any numbers, not only 0 and 1; numbers near
+// FLT_MAX may overflow the sum).
 // grad_theta, ld_grad: out, [B][N]; row stride in elements, at least N, 0 = contiguous. The gaps between rows are not
 // touched.
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OPTION, _OVERLAP, _VERSION; _NONFINITE.
@@ -1103,12 +1119,12 @@ imle_status imle_difference(const struct imle_shape *shape,
                             float *grad_theta,
                             size_t ld_grad);
 
-// The noise itself: eps_s for every row and sample, before tau. Every function uses this noise for the same key and
-// the same options.noise. It has the same bits on every platform. O(B S N).
+// Writes the noise itself: eps_s for every row and sample, before it is multiplied by tau. Every function uses this
+// noise for the same key and the same options.noise. It has the same bits on every platform. Time: O(B S N).
 //
 // shape: in; k is not used, but must be at most n.
 // options: in; noise is used, every option is checked.
-// key: in, which noise.
+// key: in, selects the noise.
 // noise: out, [B][S][N], finite; Gumbel: from -3.13 to 22.88, within 3.2e-7 * max(1, |eps|) of the exact value.
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OPTION, _VERSION.
 // Threads: any, with different outputs. Source: this library; the words are xoshiro128++ (Blackman, Vigna 2021).
@@ -1118,24 +1134,25 @@ imle_status imle_noise(const struct imle_shape *shape,
                        const struct imle_key *key,
                        float *noise);
 
-// Sets every field to what the multiplicative rule starts from, and struct_size to the size of the struct.
+// Sets every field to its value at the start of the multiplicative rule, and struct_size to the size of the struct.
 //
 // adaptive: out, one struct; NULL (or a misaligned pointer) does nothing.
 // Threads: any, with different structs. Source: this library.
 void imle_adaptive_default(struct imle_adaptive *adaptive);
 
-// lambda = a ||theta|| / ||dz||, Euclidean norms over all rows and samples: the options' lambda for the gradient of
-// this theta and dz. It is exactly 0 if dz is 0: there is nothing to learn, so skip the gradient (imle_options.lambda
-// = 0 is refused).
+// Computes lambda = a ||theta|| / ||dz||, with Euclidean norms over all rows and samples. Use it as
+// imle_options.lambda for the gradient of this theta and dz. It is exactly 0 if dz is 0: there is nothing to learn, so
+// skip the gradient (imle_options.lambda = 0 is refused).
 //
 // The relative error is at most 5e-6 at any scale of theta and dz; the result is limited to the positive normal
 // floats. Masked entries (theta = -inf) do not count. If all others are 0 (nothing is learnt yet), each counts as 1,
 // the scale of the noise. With S samples ||dz|| grows with sqrt(S), and a settles higher by that factor. If a batch is
-// cut over threads or hosts, compute lambda from the whole batch. O(theta_len + dz_len).
+// cut over threads or hosts, compute lambda from the whole batch. Time: O(theta_len + dz_len).
 //
 // adaptive: in.
-// theta, theta_len: in, all scores of the group, finite or -inf; their number. [B][N] without gaps: B N.
-// dz, dz_len: in, all gradients of the group, finite, in units of loss; their number. [B][S][N] without gaps: B S N.
+// theta, theta_len: in, all scores of the group, finite or -inf, and their number: B N for [B][N] without gaps.
+// dz, dz_len: in, all gradients of the group, finite, in units of loss, and their number: B S N for [B][S][N] without
+// gaps.
 // lambda: out, one number, in units of theta per unit of dz.
 // Errors: IMLE_ERR_NULL, _STRIDE (a length beyond the address space), _OPTION, _OVERLAP, _VERSION; _NONFINITE.
 // Threads: any, with different outputs. Source: Minervini, Franceschi, Niepert 2023 (arXiv 2209.04862).
@@ -1147,11 +1164,12 @@ imle_status imle_adaptive_lambda(const struct imle_adaptive *adaptive,
                                  size_t dz_len,
                                  float *lambda);
 
-// Call it after a gradient: g <- decay * g + (1 - decay) * nonzeros / states, and a by its rule. This holds for any S,
-// because it counts states (samples of rows). After an error nothing is changed.
+// Updates the state after a gradient: g <- decay * g + (1 - decay) * nonzeros / states, and a by its rule. This holds
+// for any S, because states (samples of rows) are counted. After an error nothing is changed.
 //
 // adaptive: in and out, one struct.
-// diagnostics: in, what the gradient filled in; summed field by field if the batch is cut over threads or hosts.
+// diagnostics: in, the counts that the gradient wrote, summed field by field if the batch is cut over threads or
+// hosts.
 // Errors: IMLE_ERR_NULL, _SHAPE (no states were counted), _OPTION, _VERSION.
 // Threads: any, with different structs. Source: Minervini, Franceschi, Niepert 2023 (arXiv 2209.04862); the
 // multiplicative rule: this library.

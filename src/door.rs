@@ -22,6 +22,7 @@ pub(crate) fn check_has_lists(shape: Shape, solver: &impl MapSolver) -> Result<(
 }
 
 /// Refuses outputs that are too short for the states of a batch, and lists of a solver that has none.
+#[cfg_attr(imle_small, inline(always))]
 pub(crate) fn check_states(states: &States<'_>, shape: Shape, solver: &impl MapSolver) -> Result<(), Error> {
     states.check_lengths(shape)?;
     if states.indices.is_some() { check_has_lists(shape, solver) } else { Ok(()) }

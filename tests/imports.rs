@@ -1,5 +1,5 @@
-//! The layers of the library: every import points down the list of modules in `src/lib.rs`, and no files import each
-//! other in a circle.
+//! The layers of the core and of the C ABI: every import points down the list of modules in `src/lib.rs` or
+//! `ffi/src/lib.rs`, and no files import each other in a circle.
 //!
 //! The test reads every `crate::`, `super::` and `self::` path of every source file, wherever it stands, as tokens. A file
 //! imports the file in which such a path ends. The file of a module also imports the modules that it declares. Unit tests
@@ -20,7 +20,12 @@ type Sources = BTreeMap<Module, String>;
 /// A path that starts with `crate`, `super` or `self`, in its segments.
 type Segments = Vec<String>;
 
-fn sources() -> Sources {
+/// The sources of the libraries, each with its folder.
+fn libraries() -> [(&'static str, Sources); 2] {
+    ["src", "ffi/src"].map(|folder| (folder, sources(folder)))
+}
+
+fn sources(folder: &str) -> Sources {
     fn read(folder: &Path, module: &Module, sources: &mut Sources) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -38,7 +43,7 @@ fn sources() -> Sources {
         }
     }
     let mut sources = Sources::new();
-    read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &Vec::new(), &mut sources);
+    read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &Vec::new(), &mut sources);
     sources
 }
 
@@ -188,7 +193,7 @@ fn order(sources: &Sources) -> Vec<String> {
         .map(|(name, _)| name.to_owned())
         .collect();
     let modules: BTreeSet<&String> = sources.keys().filter_map(|module| module.first()).collect();
-    assert_eq!(order.iter().collect::<BTreeSet<_>>(), modules, "src/lib.rs lists every module once");
+    assert_eq!(order.iter().collect::<BTreeSet<_>>(), modules, "lib.rs lists every module once");
     order
 }
 
@@ -241,14 +246,18 @@ fn circle(sources: &Sources) -> Option<Vec<String>> {
 
 #[test]
 fn every_import_points_down_the_list_in_lib_rs() {
-    let wrong = imports_that_point_up(&sources());
-    assert!(wrong.is_empty(), "these imports point up:\n{}", wrong.join("\n"));
+    for (folder, sources) in libraries() {
+        let wrong = imports_that_point_up(&sources);
+        assert!(wrong.is_empty(), "{folder}: these imports point up:\n{}", wrong.join("\n"));
+    }
 }
 
 #[test]
 fn no_files_import_each_other_in_a_circle() {
-    let circle = circle(&sources());
-    assert!(circle.is_none(), "a circle of imports: {circle:?}");
+    for (folder, sources) in libraries() {
+        let circle = circle(&sources);
+        assert!(circle.is_none(), "{folder}: a circle of imports: {circle:?}");
+    }
 }
 
 /// A library of two layers, in which `above` imports `below`.

@@ -10,7 +10,7 @@ use crate::status::Refused;
 /// The version of this ABI. It changes when programs must be compiled anew. Equals imle_abi_version().
 pub const IMLE_ABI_VERSION: u32 = 1;
 
-/// imle_options.noise: eps = 0. Every sample is MAP(theta).
+/// imle_options.noise: no noise, eps = 0. Every sample is MAP(theta).
 pub const IMLE_NOISE_NONE: u32 = 0;
 /// imle_options.noise, default: Gumbel(0, 1), eps = -ln(-ln U), mean 0.5772, variance pi^2/6. With argmax this samples
 /// p(z) proportional to exp(<z, theta> / tau) exactly; with top-k it draws the first k of a Plackett-Luce order.
@@ -57,15 +57,15 @@ pub struct imle_shape {
     pub rows: u32,
     /// N, at least 1.
     pub n: u32,
-    /// K, 0 to N; 1 for argmax. If rows differ (k_row), the largest.
+    /// K, 0 to N; 1 for argmax. If the k of rows differ (k_row), the largest of them.
     pub k: u32,
     /// S, 1 to 2^24.
     pub samples: u32,
 }
 
-/// Selects the noise: the eps of row b is a pure function of (seed, step, row0 + b) and of the noise options. To call a
-/// part of a batch, add the number of its first row to row0: it gets the noise that the whole batch would get. A
-/// backward call with the key of the forward call gets the same noise.
+/// Selects the noise: the eps of row b is a pure function of (seed, step, row0 + b), of the noise options and of N. To
+/// call a part of a batch, add the number of its first row to row0. The part then gets the noise that it would get in
+/// the whole batch. A backward call with the key of the forward call gets the same noise.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct imle_key {
@@ -77,7 +77,8 @@ pub struct imle_key {
     pub row0: u64,
 }
 
-/// How samples are drawn and gradients are estimated. Call imle_options_default, then change the fields that you want.
+/// How samples are drawn and gradients are estimated. Call imle_options_default first, and then change the fields that
+/// you want.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct imle_options {
@@ -130,40 +131,29 @@ unsafe impl Plain for imle_options {}
 unsafe impl Plain for imle_diagnostics {}
 
 /// Reads the sizes of a batch.
-///
-/// # Safety
-/// The contract of `args::read`.
 pub(crate) unsafe fn shape(shape: *const imle_shape) -> Result<Shape, Refused> {
-    // SAFETY: the contract above.
+    // SAFETY: the caller's contract.
     let imle_shape { rows, n, k, samples } = unsafe { args::read(shape) }?;
     Ok(Shape::new(rows, n, k, samples)?)
 }
 
 /// Reads the sizes of a batch whose samples do not matter.
-///
-/// # Safety
-/// The contract of `args::read`.
-pub(crate) unsafe fn shape_of_map(shape: *const imle_shape) -> Result<Shape, Refused> {
-    // SAFETY: the contract above.
+pub(crate) unsafe fn shape_ignoring_samples(shape: *const imle_shape) -> Result<Shape, Refused> {
+    // SAFETY: the caller's contract.
     let imle_shape { rows, n, k, samples: _ } = unsafe { args::read(shape) }?;
     Ok(Shape::new(rows, n, k, 1)?)
 }
 
 /// Reads the key of a batch.
-///
-/// # Safety
-/// The contract of `args::read`.
 pub(crate) unsafe fn key(key: *const imle_key) -> Result<Key, Refused> {
-    // SAFETY: the contract above.
-    Ok(unsafe { args::read(key) }?.into())
+    // SAFETY: the caller's contract.
+    let imle_key { seed, step, row0 } = unsafe { args::read(key) }?;
+    Ok(Key { seed, step, row0 })
 }
 
 /// Reads the options. The core checks their ranges.
-///
-/// # Safety
-/// The contract of `args::read_sized`.
 pub(crate) unsafe fn options(options: *const imle_options) -> Result<Options, Refused> {
-    // SAFETY: the contract above.
+    // SAFETY: the caller's contract.
     unsafe { args::read_sized(options) }?.to_core()
 }
 
@@ -182,7 +172,7 @@ impl imle_options {
         sog_kappa: 0.0,
     };
 
-    /// The options as the core takes them; it checks their ranges.
+    /// The options as the core takes them.
     pub(crate) fn to_core(self) -> Result<Options, Refused> {
         let unknown = Err(Refused::Option);
         Ok(Options {
@@ -217,19 +207,13 @@ impl imle_options {
     }
 }
 
-impl From<imle_key> for Key {
-    fn from(imle_key { seed, step, row0 }: imle_key) -> Key {
-        Key { seed, step, row0 }
-    }
-}
-
 impl From<Diagnostics> for imle_diagnostics {
     fn from(Diagnostics { states, unchanged, nonzeros }: Diagnostics) -> Self {
         imle_diagnostics { states, unchanged, nonzeros }
     }
 }
 
-/// The ABI version of the library that was linked; IMLE_ABI_VERSION is that of the header.
+/// Returns the ABI version of the library that was linked; IMLE_ABI_VERSION is that of the header.
 ///
 /// Threads: any. Source: this library.
 #[unsafe(no_mangle)]
@@ -237,9 +221,9 @@ pub extern "C" fn imle_abi_version() -> u32 {
     IMLE_ABI_VERSION
 }
 
-/// The version of the library that was linked, such as "0.1.0"; IMLE_VERSION is that of the header.
+/// Returns the version of the library that was linked, such as "0.1.0"; IMLE_VERSION is that of the header.
 ///
-/// Returns a string that ends in NUL and lives as long as the program; never NULL.
+/// The string ends in NUL and lives as long as the program; the pointer is never NULL.
 /// Threads: any. Source: this library.
 #[unsafe(no_mangle)]
 pub extern "C" fn imle_version() -> *const c_char {
@@ -248,10 +232,10 @@ pub extern "C" fn imle_version() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0\0").as_ptr().cast()
 }
 
-/// The instruction set that this build runs on this machine: "avx512", "avx2" or "portable" on x86-64, "neon" on
-/// AArch64, "portable" on others. The results do not depend on it.
+/// Returns the name of the instruction set that this build runs on this machine: "avx512", "avx2" or "portable" on
+/// x86-64, "neon" on AArch64, "portable" on others. The results do not depend on it.
 ///
-/// Returns a string that ends in NUL and lives as long as the program; never NULL.
+/// The string ends in NUL and lives as long as the program; the pointer is never NULL.
 /// Threads: any. Source: this library.
 #[unsafe(no_mangle)]
 pub extern "C" fn imle_kernel() -> *const c_char {

@@ -11,11 +11,12 @@ use crate::status::{Refused, imle_status, status};
 pub const IMLE_ADAPTIVE_ADDITIVE: u32 = 0;
 /// imle_adaptive.rule, default: a <- a (1 + step c), or a / (1 + step |c|) for c < 0, c = (target - g) / target within
 /// -1 to 1. Because g lags, a is held while the newest count lies on the other side of the target. With the default
-/// step an error by a factor of 1000 is gone after about 75 updates, with little overshoot.
+/// step a lambda that is wrong by a factor of 1000 is right after about 75 updates, with little overshoot.
 pub const IMLE_ADAPTIVE_MULTIPLICATIVE: u32 = 1;
 
-/// The state of an adaptive lambda: plain data, copy it and save it with the model. One state serves all rows that
-/// share lambda, usually a whole batch. Call imle_adaptive_default, then change the fields that you want.
+/// The state of an adaptive lambda. It is plain data: copy it, and save it with the model. One state serves all rows
+/// that share lambda, usually a whole batch. Call imle_adaptive_default first, and then change the fields that you
+/// want.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct imle_adaptive {
@@ -31,7 +32,8 @@ pub struct imle_adaptive {
     pub previous: f32,
     /// Finite, above 0, default 0.15; for the additive rule set 1e-3.
     pub step: f32,
-    /// The share of the last change in the next, 0 <= momentum < 1, default 0; must be 0 for the multiplicative rule.
+    /// The share of the last change in the next one, 0 <= momentum < 1, default 0; it must be 0 for the multiplicative
+    /// rule.
     pub momentum: f32,
     /// The weight of the past in g, 0 <= decay < 1, default 0.9.
     pub decay: f32,
@@ -43,7 +45,7 @@ pub struct imle_adaptive {
 unsafe impl Plain for imle_adaptive {}
 
 impl imle_adaptive {
-    /// The core's state; its ranges are for the core to check.
+    /// The state as the core takes it. The core checks its ranges.
     fn to_core(self) -> Result<Adaptive, Refused> {
         let imle_adaptive { struct_size: _, rule, a, g, previous, step, momentum, decay, target } = self;
         let rule = match rule {
@@ -66,7 +68,7 @@ impl From<Adaptive> for imle_adaptive {
     }
 }
 
-/// Sets every field to what the multiplicative rule starts from, and struct_size to the size of the struct.
+/// Sets every field to its value at the start of the multiplicative rule, and struct_size to the size of the struct.
 ///
 /// adaptive: out, one struct; NULL (or a misaligned pointer) does nothing.
 /// Threads: any, with different structs. Source: this library.
@@ -76,18 +78,19 @@ pub unsafe extern "C" fn imle_adaptive_default(adaptive: *mut imle_adaptive) {
     unsafe { args::write(adaptive, Adaptive::default().into()) }
 }
 
-/// lambda = a ||theta|| / ||dz||, Euclidean norms over all rows and samples: the options' lambda for the gradient of
-/// this theta and dz. It is exactly 0 if dz is 0: there is nothing to learn, so skip the gradient (imle_options.lambda
-/// = 0 is refused).
+/// Computes lambda = a ||theta|| / ||dz||, with Euclidean norms over all rows and samples. Use it as
+/// imle_options.lambda for the gradient of this theta and dz. It is exactly 0 if dz is 0: there is nothing to learn, so
+/// skip the gradient (imle_options.lambda = 0 is refused).
 ///
 /// The relative error is at most 5e-6 at any scale of theta and dz; the result is limited to the positive normal
 /// floats. Masked entries (theta = -inf) do not count. If all others are 0 (nothing is learnt yet), each counts as 1,
 /// the scale of the noise. With S samples ||dz|| grows with sqrt(S), and a settles higher by that factor. If a batch is
-/// cut over threads or hosts, compute lambda from the whole batch. O(theta_len + dz_len).
+/// cut over threads or hosts, compute lambda from the whole batch. Time: O(theta_len + dz_len).
 ///
 /// adaptive: in.
-/// theta, theta_len: in, all scores of the group, finite or -inf; their number. [B][N] without gaps: B N.
-/// dz, dz_len: in, all gradients of the group, finite, in units of loss; their number. [B][S][N] without gaps: B S N.
+/// theta, theta_len: in, all scores of the group, finite or -inf, and their number: B N for [B][N] without gaps.
+/// dz, dz_len: in, all gradients of the group, finite, in units of loss, and their number: B S N for [B][S][N] without
+/// gaps.
 /// lambda: out, one number, in units of theta per unit of dz.
 /// Errors: IMLE_ERR_NULL, _STRIDE (a length beyond the address space), _OPTION, _OVERLAP, _VERSION; _NONFINITE.
 /// Threads: any, with different outputs. Source: Minervini, Franceschi, Niepert 2023 (arXiv 2209.04862).
@@ -114,11 +117,12 @@ pub unsafe extern "C" fn imle_adaptive_lambda(
     })
 }
 
-/// Call it after a gradient: g <- decay * g + (1 - decay) * nonzeros / states, and a by its rule. This holds for any S,
-/// because it counts states (samples of rows). After an error nothing is changed.
+/// Updates the state after a gradient: g <- decay * g + (1 - decay) * nonzeros / states, and a by its rule. This holds
+/// for any S, because states (samples of rows) are counted. After an error nothing is changed.
 ///
 /// adaptive: in and out, one struct.
-/// diagnostics: in, what the gradient filled in; summed field by field if the batch is cut over threads or hosts.
+/// diagnostics: in, the counts that the gradient wrote, summed field by field if the batch is cut over threads or
+/// hosts.
 /// Errors: IMLE_ERR_NULL, _SHAPE (no states were counted), _OPTION, _VERSION.
 /// Threads: any, with different structs. Source: Minervini, Franceschi, Niepert 2023 (arXiv 2209.04862); the
 /// multiplicative rule: this library.

@@ -1,18 +1,20 @@
 //! The C ABI of `imle`: `include/imle.h` is generated from this crate and is its manual.
 //!
-//! The files, in layers: a file uses only those above it.
+//! Every function checks its arguments, turns them into views, calls the core and returns a status. The modules, each
+//! of which imports only from those below it (`tests/imports.rs` of the core holds that), are
 //!
-//! - [`status`]: what a call returns;
-//! - `spans`: the check that arrays do not overlap;
-//! - `args`: from C pointers to slices, the only file that dereferences a pointer;
-//! - `arrays`: arrays with strides, and the workspace;
-//! - [`abi`]: the structs that cross the ABI, their defaults and how they are read;
-//! - `calls`: the bodies of the functions that every family has;
-//! - [`topk`] and [`argmax`], a family of functions each, [`topk_exact`] and [`argmax_exact`] with the closed forms of
-//!   each, [`estimator`] with the estimators of states of any kind, [`solver`] with the three steps around a solver of
-//!   the caller's, and [`adaptive`], which finds lambda. These are the exported functions and their manual.
-//!
-//! Every function checks its arguments, turns them into views, calls the core and returns a status.
+//! - `adaptive`: the adaptive lambda.
+//! - `solver`: the three steps around a MAP solver of the caller's, and the noise.
+//! - `estimator`: estimators for states of any kind.
+//! - `exact`: the exact distribution, for both families.
+//! - `layer`: MAP, forward and backward pass, for both families.
+//! - `family`: the families of k of n and of one of n.
+//! - `abi`: the structs that cross the ABI, their defaults and how they are read.
+//! - `arrays`: arrays with strides, and the workspace.
+//! - `args`: from C pointers to slices, the only file that dereferences a pointer.
+//! - `spans`: the check that arrays do not overlap.
+//! - `status`: the result of a call.
+//! - `panic`: the panic handler of the libraries for C.
 //!
 //! This is an rlib; the libraries for C are made from it:
 //!
@@ -47,35 +49,29 @@
 
 mod args;
 mod arrays;
-mod calls;
+mod family;
 mod panic;
 mod spans;
 
 // In the order of the header.
-pub mod status;
+mod status;
 
-pub mod abi;
+mod abi;
 
-pub mod topk;
+mod layer;
 
-pub mod topk_exact;
+mod exact;
 
-pub mod argmax;
+mod estimator;
 
-pub mod argmax_exact;
+mod solver;
 
-pub mod estimator;
-
-pub mod solver;
-
-pub mod adaptive;
+mod adaptive;
 
 pub use abi::*;
 pub use adaptive::*;
-pub use argmax::*;
-pub use argmax_exact::*;
 pub use estimator::*;
+pub use exact::*;
+pub use layer::*;
 pub use solver::*;
 pub use status::*;
-pub use topk::*;
-pub use topk_exact::*;

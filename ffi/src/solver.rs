@@ -6,12 +6,12 @@ use crate::abi::{self, imle_key, imle_options, imle_shape};
 use crate::args::{Array, check_arrays};
 use crate::status::{Refused, imle_status, status};
 
-/// Step 1 of 3 for a solver of your own: the scores theta + tau eps_s. Your solver finds z_s for them. Each operation
-/// is rounded once; the score of an entry is -inf if and only if it is masked (theta = -inf). O(B S N).
+/// Step 1 of 3 for a solver of your own computes the scores theta + tau eps_s. Your solver finds z_s for them. Each
+/// operation is rounded once; the score of an entry is -inf if and only if it is masked (theta = -inf). Time: O(B S N).
 ///
 /// shape: in; k is not used, but must be at most n.
 /// options: in; noise and temperature are used, every option is checked.
-/// key: in, which noise.
+/// key: in, selects the noise.
 /// theta, ld_theta: in, [B][N], finite or -inf; row stride in elements, at least N, 0 = contiguous.
 /// scores: out, [B][S][N].
 /// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OPTION, _OVERLAP, _VERSION; _NONFINITE.
@@ -38,17 +38,18 @@ pub unsafe extern "C" fn imle_perturb(
     })
 }
 
-/// Step 2 of 3 for a solver of your own: the target scores theta'_s + tau' eps_s with the noise of imle_perturb for the
-/// same key. Your solver finds z'_s for them. theta'_s = alpha theta - lambda dz_s, or + lambda dz_s on the other side,
-/// or the combinatorial target (options.target). Each operation is rounded once; masked entries get -inf. O(B S N).
+/// Step 2 of 3 for a solver of your own computes the target scores theta'_s + tau' eps_s with the noise of imle_perturb
+/// for the same key. Your solver finds z'_s for them. theta'_s is alpha theta - lambda dz_s, or alpha theta +
+/// lambda dz_s on the other side, or the combinatorial target (options.target). Each operation is rounded once; masked
+/// entries get -inf. Time: O(B S N).
 ///
 /// shape, options, key, theta, ld_theta: in, the same as for imle_perturb.
 /// side: in, +1: theta' = alpha theta - lambda dz, the target of both differences; -1: alpha theta + lambda dz. The
 /// central difference takes the state of side -1 in place of that of the forward pass (IMLE_ERR_OPTION for the
 /// combinatorial target).
 /// dz, dz_row_stride, dz_sample_stride: in, [B][S][N], finite: the gradient of row b's own loss with respect to
-/// z_(b,s). Element (b, s, i) is dz[b * dz_row_stride + s * dz_sample_stride + i]. dz_row_stride 0 = rows without
-/// gaps; dz_sample_stride 0 = one dz per row, shared by its samples; others at least N.
+/// z_(b,s). Element (b, s, i) is dz[b * dz_row_stride + s * dz_sample_stride + i]. dz_row_stride 0 means rows without
+/// gaps, dz_sample_stride 0 one dz per row, shared by its samples; other strides are at least N.
 /// scores: out, [B][S][N].
 /// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OPTION, _OVERLAP, _VERSION; _NONFINITE.
 /// Threads: any, with different outputs. Source: Niepert, Minervini, Franceschi 2021 (arXiv 2106.01798), section 3.1;
@@ -86,14 +87,14 @@ pub unsafe extern "C" fn imle_target(
     })
 }
 
-/// Step 3 of 3 for a solver of your own: grad_theta = c (1/S) sum_s (z_s - z'_s), c = 1 / lambda or 1 (options.scale);
-/// half of it for the central difference, for which z is the state of side -1. Rounded as in imle_topk_gradient.
-/// O(B S N).
+/// Step 3 of 3 for a solver of your own computes grad_theta = c (1/S) sum_s (z_s - z'_s), c = 1 / lambda or 1
+/// (options.scale). For the central difference z is the state of side -1 and the result is halved. It is rounded as in
+/// imle_topk_gradient. Time: O(B S N).
 ///
 /// shape: in; k is not used, but must be at most n.
 /// options: in; lambda, scale, difference and target are used, every option is checked.
-/// z, z_target: in, [B][S][N], the states that your solver found, finite (any numbers, not only 0 and 1;
-/// those near FLT_MAX may overflow the sum).
+/// z, z_target: in, [B][S][N], the states that your solver found, finite (any numbers, not only 0 and 1; numbers near
+/// FLT_MAX may overflow the sum).
 /// grad_theta, ld_grad: out, [B][N]; row stride in elements, at least N, 0 = contiguous. The gaps between rows are not
 /// touched.
 /// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OPTION, _OVERLAP, _VERSION; _NONFINITE.
@@ -122,12 +123,12 @@ pub unsafe extern "C" fn imle_difference(
     })
 }
 
-/// The noise itself: eps_s for every row and sample, before tau. Every function uses this noise for the same key and
-/// the same options.noise. It has the same bits on every platform. O(B S N).
+/// Writes the noise itself: eps_s for every row and sample, before it is multiplied by tau. Every function uses this
+/// noise for the same key and the same options.noise. It has the same bits on every platform. Time: O(B S N).
 ///
 /// shape: in; k is not used, but must be at most n.
 /// options: in; noise is used, every option is checked.
-/// key: in, which noise.
+/// key: in, selects the noise.
 /// noise: out, [B][S][N], finite; Gumbel: from -3.13 to 22.88, within 3.2e-7 * max(1, |eps|) of the exact value.
 /// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OPTION, _VERSION.
 /// Threads: any, with different outputs. Source: this library; the words are xoshiro128++ (Blackman, Vigna 2021).

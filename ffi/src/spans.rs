@@ -30,9 +30,10 @@ impl Span {
 /// Refuses arrays that are misaligned or do not lie in the address space, and outputs that overlap each other or an
 /// input. A strided array reaches from its first element to its last, so the gaps between its rows belong to it.
 ///
-/// The first `outputs` arrays are the outputs. `check_arrays!` counts them: bodies name them.
-// Many calls share it: one copy on small machines.
-#[cfg_attr(imle_small, inline(never))]
+/// The first `outputs` arrays are the outputs. `check_arrays!` counts them, so that no body has to.
+// RISC-V has one copy, which saves 900 bytes of a program that samples and learns. On Arm one copy would save 400 bytes
+// and cost 2 % of the instructions for a row of 16 scores.
+#[cfg_attr(target_arch = "riscv32", inline(never))]
 pub(crate) fn check_spans(outputs: usize, arrays: &[Span]) -> Result<(), Refused> {
     for (i, array) in arrays.iter().enumerate() {
         let bytes = array.bytes()?;

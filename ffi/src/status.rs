@@ -13,17 +13,17 @@ pub type imle_status = i32;
 
 /// Success.
 pub const IMLE_OK: imle_status = 0;
-/// A pointer is NULL that must not be (an empty array needs a pointer too, as an index list with K = 0), no output was
-/// asked for, or a pointer is not aligned to its type.
+/// A pointer that must not be NULL is NULL (an empty array, such as an index list with K = 0, needs a pointer too), no
+/// output was asked for, or a pointer is not aligned to its type.
 pub const IMLE_ERR_NULL: imle_status = -1;
 /// The sizes do not fit together: rows, n or samples is 0, k > n, k_row[b] > k, k is not 1 for argmax, samples > 2^24,
-/// rows * samples * n floats exceed the address space, or a baseline is asked for from one sample.
+/// rows * samples * n floats exceed the address space, or a function with a baseline got one sample only.
 pub const IMLE_ERR_SHAPE: imle_status = -2;
 /// A stride is shorter than a row, or the array that it spans exceeds the address space.
 pub const IMLE_ERR_STRIDE: imle_status = -3;
 /// The workspace is shorter than its _workspace_len function says.
 pub const IMLE_ERR_WORKSPACE: imle_status = -4;
-/// An option is unknown or out of its range, or two of them exclude each other.
+/// An option is unknown or out of its range, or two options exclude each other.
 pub const IMLE_ERR_OPTION: imle_status = -5;
 /// NaN or +inf in theta, or NaN, +inf or -inf in another input.
 pub const IMLE_ERR_NONFINITE: imle_status = -6;
@@ -34,10 +34,10 @@ pub const IMLE_ERR_OVERLAP: imle_status = -8;
 /// struct_size is not the size of the struct: it was not set by its _default function, or header and library differ.
 pub const IMLE_ERR_VERSION: imle_status = -9;
 
-/// One sentence in English for a status.
+/// Returns one sentence in English for a status.
 ///
-/// status: what a call returned; any other number is called unknown.
-/// Returns a string that ends in NUL and lives as long as the program; never NULL.
+/// status: what a call returned; any other number is called unknown. The string ends in NUL and lives as long as the
+/// program; the pointer is never NULL.
 /// Threads: any. Source: this library.
 #[unsafe(no_mangle)]
 pub extern "C" fn imle_status_message(status: i32) -> *const c_char {
@@ -60,7 +60,7 @@ fn message(status: imle_status) -> &'static CStr {
     }
 }
 
-/// A call that stops with a status other than IMLE_OK.
+/// The reasons to stop a call, as statuses other than IMLE_OK.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub(crate) enum Refused {

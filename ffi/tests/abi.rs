@@ -1,11 +1,11 @@
 //! Every function and every argument against every kind of bad argument, by a table: the status, and that no output is
-//! written. A function is declared by the names of its arguments, and the name says what an argument is (`ARGUMENTS`). A
+//! written. A function is declared by the names of its arguments, and the name says what an argument is (`arguments`). A
 //! row of the table changes one argument of every function that has it. tests/bad_data.rs has the bad values in arrays.
 
 mod common;
 
 use common::bad_options::bad_options;
-use common::calls::{ANY_OF, ARGUMENTS, Call, FUNCTIONS, Function, K, Kind, NS, ROWS, having};
+use common::calls::{ANY_OF, Call, FUNCTIONS, Function, K, Kind, NS, ROWS, arguments, having};
 use common::in_c;
 use imle::Noise;
 use imle_ffi::*;
@@ -24,10 +24,8 @@ fn expect(function: &'static Function, what: &str, status: imle_status, change: 
 }
 
 fn pointers(function: &Function) -> impl Iterator<Item = &'static str> + '_ {
-    ARGUMENTS
-        .iter()
-        .filter(|(name, kind)| kind.is_pointer() && function.arguments.contains(name))
-        .map(|&(name, _)| name)
+    let is_pointer = |&(name, kind): &(&str, Kind)| kind.is_pointer() && function.arguments.contains(&name);
+    arguments().filter(is_pointer).map(|(name, _)| name)
 }
 
 #[test]

@@ -68,110 +68,73 @@ fn counts(imle_diagnostics { states, unchanged, nonzeros }: imle_diagnostics) ->
     Diagnostics { states, unchanged, nonzeros }
 }
 
+/// The layer of a family, with k_row or without: `layer!([generics] type, (k_row) or (), functions, { further items })`
+macro_rules! layer {
+    ([$($generics:tt)*] $layer:ty, ($($k_row:ident)?), $sample:ident, $gradient:ident, $map:ident, { $($items:tt)* }) => {
+        impl<$($generics)*> Layer for $layer {
+            $($items)*
+
+            fn sample(case: &Case) -> Sampled {
+                let mut c = Call::new(case);
+                let Sizes { rows, n, k, samples } = case.sizes;
+                let (mut z, mut marginals) = (c.per_state(), vec![JUNK; rows * n]);
+                let mut indices = vec![7; rows * samples * k];
+                let status = unsafe {
+                    $sample(&c.shape, $(in_c::$k_row(case),)? &c.options, &c.key, c.theta.as_ptr(), c.stride,
+                        z.as_mut_ptr(), indices.as_mut_ptr(), marginals.as_mut_ptr(), c.work.as_mut_ptr(), c.work.len())
+                };
+                assert_eq!(status, IMLE_OK);
+                Sampled { z, indices: Some(indices), marginals: Some(marginals) }
+            }
+
+            fn gradient(case: &Case, replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
+                let mut c = Call::new(case);
+                let (dz, dz_row_stride, dz_sample_stride) = in_c::dz(case);
+                let indices = replay.map_or(ptr::null(), <[u32]>::as_ptr);
+                let (mut grad_theta, mut diagnostics) = (c.per_row(), diagnostics());
+                let status = unsafe {
+                    $gradient(&c.shape, $(in_c::$k_row(case),)? &c.options, &c.key, c.theta.as_ptr(), c.stride,
+                        dz, dz_row_stride, dz_sample_stride, indices, grad_theta.as_mut_ptr(), c.stride,
+                        &mut diagnostics, c.work.as_mut_ptr(), c.work.len())
+                };
+                assert_eq!(status, IMLE_OK);
+                (c.without_gaps(&grad_theta), counts(diagnostics))
+            }
+        }
+
+        impl<$($generics)*> MapLayer for $layer {
+            fn map(case: &Case) -> Vec<f32> {
+                let mut c = Call::new(case);
+                c.shape.samples = 0;
+                let Sizes { rows, n, k, .. } = case.sizes;
+                let (mut z, mut indices) = (vec![JUNK; rows * n], vec![7; rows * k]);
+                let status = unsafe {
+                    $map(&c.shape, $(in_c::$k_row(case),)? c.theta.as_ptr(), c.stride,
+                        z.as_mut_ptr(), indices.as_mut_ptr(), c.work.as_mut_ptr(), c.work.len())
+                };
+                assert_eq!(status, IMLE_OK);
+                assert_eq!(indices, z.chunks(n).flat_map(|z| reference::index_list(z, k)).collect::<Vec<_>>());
+                z
+            }
+        }
+    };
+}
+
 /// imle_topk_*, with k_row or without.
 struct TopK<const PER_ROW: bool>;
 
-impl<const PER_ROW: bool> Layer for TopK<PER_ROW> {
+layer!([const PER_ROW: bool] TopK<PER_ROW>, (k_row), imle_topk_sample, imle_topk_gradient, imle_topk_map, {
     const PER_ROW_K: bool = PER_ROW;
-
-    fn sample(case: &Case) -> Sampled {
-        let mut c = Call::new(case);
-        let Sizes { rows, n, k, samples } = case.sizes;
-        let (mut z, mut indices, mut marginals) = (c.per_state(), vec![7; rows * samples * k], vec![JUNK; rows * n]);
-        #[rustfmt::skip]
-        let status = unsafe {
-            imle_topk_sample(&c.shape, in_c::k_row(case), &c.options, &c.key, c.theta.as_ptr(), c.stride,
-                z.as_mut_ptr(), indices.as_mut_ptr(), marginals.as_mut_ptr(), c.work.as_mut_ptr(), c.work.len())
-        };
-        assert_eq!(status, IMLE_OK);
-        Sampled { z, indices: Some(indices), marginals: Some(marginals) }
-    }
-
-    fn gradient(case: &Case, replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
-        let mut c = Call::new(case);
-        let (dz, dz_row_stride, dz_sample_stride) = in_c::dz(case);
-        let indices = replay.map_or(ptr::null(), <[u32]>::as_ptr);
-        let (mut grad_theta, mut diagnostics) = (c.per_row(), diagnostics());
-        #[rustfmt::skip]
-        let status = unsafe {
-            imle_topk_gradient(&c.shape, in_c::k_row(case), &c.options, &c.key, c.theta.as_ptr(), c.stride,
-                dz, dz_row_stride, dz_sample_stride, indices, grad_theta.as_mut_ptr(), c.stride,
-                &mut diagnostics, c.work.as_mut_ptr(), c.work.len())
-        };
-        assert_eq!(status, IMLE_OK);
-        (c.without_gaps(&grad_theta), counts(diagnostics))
-    }
-}
-
-impl<const PER_ROW: bool> MapLayer for TopK<PER_ROW> {
-    fn map(case: &Case) -> Vec<f32> {
-        let mut c = Call::new(case);
-        c.shape.samples = 0;
-        let Sizes { rows, n, k, .. } = case.sizes;
-        let (mut z, mut indices) = (vec![JUNK; rows * n], vec![7; rows * k]);
-        #[rustfmt::skip]
-        let status = unsafe {
-            imle_topk_map(&c.shape, in_c::k_row(case), c.theta.as_ptr(), c.stride,
-                z.as_mut_ptr(), indices.as_mut_ptr(), c.work.as_mut_ptr(), c.work.len())
-        };
-        assert_eq!(status, IMLE_OK);
-        assert_eq!(indices, z.chunks(n).flat_map(|z| reference::index_list(z, k)).collect::<Vec<_>>());
-        z
-    }
-}
+});
 
 /// imle_argmax_*
 struct Argmax;
 
-impl Layer for Argmax {
+layer!([] Argmax, (), imle_argmax_sample, imle_argmax_gradient, imle_argmax_map, {
     fn sizes() -> BoxedStrategy<Sizes> {
         any_sizes().prop_map(|sizes| Sizes { k: 1, ..sizes }).boxed()
     }
-
-    fn sample(case: &Case) -> Sampled {
-        let mut c = Call::new(case);
-        let Sizes { rows, n, samples, .. } = case.sizes;
-        let (mut z, mut indices, mut marginals) = (c.per_state(), vec![7; rows * samples], vec![JUNK; rows * n]);
-        #[rustfmt::skip]
-        let status = unsafe {
-            imle_argmax_sample(&c.shape, &c.options, &c.key, c.theta.as_ptr(), c.stride,
-                z.as_mut_ptr(), indices.as_mut_ptr(), marginals.as_mut_ptr(), c.work.as_mut_ptr(), c.work.len())
-        };
-        assert_eq!(status, IMLE_OK);
-        Sampled { z, indices: Some(indices), marginals: Some(marginals) }
-    }
-
-    fn gradient(case: &Case, replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
-        let mut c = Call::new(case);
-        let (dz, dz_row_stride, dz_sample_stride) = in_c::dz(case);
-        let indices = replay.map_or(ptr::null(), <[u32]>::as_ptr);
-        let (mut grad_theta, mut diagnostics) = (c.per_row(), diagnostics());
-        #[rustfmt::skip]
-        let status = unsafe {
-            imle_argmax_gradient(&c.shape, &c.options, &c.key, c.theta.as_ptr(), c.stride,
-                dz, dz_row_stride, dz_sample_stride, indices, grad_theta.as_mut_ptr(), c.stride,
-                &mut diagnostics, c.work.as_mut_ptr(), c.work.len())
-        };
-        assert_eq!(status, IMLE_OK);
-        (c.without_gaps(&grad_theta), counts(diagnostics))
-    }
-}
-
-impl MapLayer for Argmax {
-    fn map(case: &Case) -> Vec<f32> {
-        let mut c = Call::new(case);
-        c.shape.samples = 0;
-        let (mut z, mut indices) = (vec![JUNK; case.theta.len()], vec![7; case.sizes.rows]);
-        #[rustfmt::skip]
-        let status = unsafe {
-            imle_argmax_map(&c.shape, c.theta.as_ptr(), c.stride,
-                z.as_mut_ptr(), indices.as_mut_ptr(), c.work.as_mut_ptr(), c.work.len())
-        };
-        assert_eq!(status, IMLE_OK);
-        assert_eq!(indices, z.chunks(case.sizes.n).flat_map(|z| reference::index_list(z, 1)).collect::<Vec<_>>());
-        z
-    }
-}
+});
 
 /// imle_perturb, imle_target and imle_difference, with a sort as the solver.
 struct ThreeSteps;

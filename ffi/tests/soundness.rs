@@ -1,8 +1,11 @@
 //! The overlap rule at its edges: the gaps between the rows of an output belong to it, inputs may share memory, and a
 //! struct of the call may lie in an output.
 
+mod common;
+
 use std::ptr;
 
+use common::in_c;
 use imle_ffi::*;
 
 const ROWS: usize = 3;
@@ -13,15 +16,6 @@ const SPAN: usize = (ROWS - 1) * LD + N;
 
 const SHAPE: imle_shape = imle_shape { rows: ROWS as u32, n: N as u32, k: 2, samples: 1 };
 const KEY: imle_key = imle_key { seed: 1, step: 2, row0: 3 };
-
-fn options() -> imle_options {
-    let mut options = std::mem::MaybeUninit::uninit();
-    // SAFETY: a struct to be written, which is then initialised.
-    unsafe {
-        imle_options_default(options.as_mut_ptr());
-        options.assume_init()
-    }
-}
 
 /// The gradient of strided rows: theta, dz and grad_theta start at these elements of one array, options and key may lie
 /// anywhere.
@@ -57,7 +51,7 @@ fn gradient(
 #[test]
 fn the_gaps_of_an_output_belong_to_it() {
     let mut memory = [0.5; 3 * SPAN];
-    let mut call = |starts| gradient(memory.as_mut_ptr(), starts, &options(), &KEY);
+    let mut call = |starts| gradient(memory.as_mut_ptr(), starts, &in_c::defaults(), &KEY);
     // theta and dz share a matrix, column block beside column block; the gradient has one of its own.
     assert_eq!(call([0, N, 2 * SPAN]), IMLE_OK);
     assert_eq!(call([0, 0, 2 * SPAN]), IMLE_OK);
@@ -74,7 +68,7 @@ fn options_and_key_may_lie_in_an_output() {
     let mut apart = [0.0; TWO + SPAN + 1];
     apart[..TWO].copy_from_slice(&inputs);
     let mut inside = apart;
-    assert_eq!(gradient(apart.as_mut_ptr(), [0, SPAN, TWO], &options(), &KEY), IMLE_OK);
+    assert_eq!(gradient(apart.as_mut_ptr(), [0, SPAN, TWO], &in_c::defaults(), &KEY), IMLE_OK);
 
     // The gradient starts where the key starts, and the options follow the key.
     let start = inside.as_mut_ptr();
@@ -84,7 +78,7 @@ fn options_and_key_may_lie_in_an_output() {
         let key = start.add(grad_theta).cast::<imle_key>();
         let behind = key.add(1).cast::<imle_options>();
         key.write(KEY);
-        behind.write(options());
+        behind.write(in_c::defaults());
         (grad_theta, key, behind)
     };
     assert_eq!(gradient(start, [0, SPAN, grad_theta], options_in_it, key), IMLE_OK);

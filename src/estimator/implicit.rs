@@ -101,17 +101,17 @@ impl<M: MapSolver> Row<'_, M> {
         diagnostics: &mut Diagnostics,
     ) -> Result<(), BadRow> {
         let check_lists = |lists| check_lists(lists, self.samples, self.theta, self.solver.ones(self.b));
-        let lists = match (lists, self.options.difference) {
-            (Some(lists), Difference::Central) => {
-                // The central difference has no use for the forward state, so it only checks the lists.
-                check_dz_row(dz, self.b, self.samples)?;
-                check_lists(lists)?;
-                None
-            }
-            _ => lists,
-        };
         let mut stream = self.stream(source);
         if let Some(few) = self.few() {
+            let lists = match (lists, self.options.difference) {
+                (Some(lists), Difference::Central) => {
+                    // The central difference has no use for the forward state, so it only checks the lists.
+                    check_dz_row(dz, self.b, self.samples)?;
+                    check_lists(lists)?;
+                    None
+                }
+                _ => lists,
+            };
             let Some((sum, counts)) = self.sum_of_few(few, dz, lists, &mut stream, *diagnostics) else {
                 check_dz_row(dz, self.b, self.samples)?;
                 lists.map_or(Ok(0), check_lists)?;
@@ -124,7 +124,9 @@ impl<M: MapSolver> Row<'_, M> {
         }
         check_dz_row(dz, self.b, self.samples)?;
         let lists = match lists {
-            Some(lists) => Some((lists, check_lists(lists)?)),
+            Some(lists) => {
+                Some((lists, check_lists(lists)?)).filter(|_| self.options.difference == Difference::Forward)
+            }
             None => None,
         };
         self.gradient_by_sample(dz, lists, &mut stream, work, (grad, factor), diagnostics);

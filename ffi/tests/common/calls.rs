@@ -25,60 +25,32 @@ pub enum Kind {
     Number,
 }
 
-pub const ARGUMENTS: &[(&str, Kind)] = &[
-    ("shape", Kind::Struct(4)),
-    ("options", Kind::Struct(4)),
-    ("key", Kind::Struct(8)),
-    ("adaptive", Kind::Struct(4)),
-    ("counts", Kind::Struct(8)),
-    ("state", Kind::State(4)),
-    ("k_row", Kind::Input(4)),
-    ("theta", Kind::Input(4)),
-    ("dz", Kind::Input(4)),
-    ("dz_or_null", Kind::Input(4)),
-    ("lists", Kind::Input(4)),
-    ("z_in", Kind::Input(4)),
-    ("z_target", Kind::Input(4)),
-    ("v", Kind::Input(4)),
-    ("theta_other", Kind::Input(4)),
-    ("y", Kind::Input(4)),
-    ("losses", Kind::Input(4)),
-    ("z", Kind::Output(4)),
-    ("indices", Kind::Output(4)),
-    ("marginals", Kind::Output(4)),
-    ("log_partition", Kind::Output(4)),
-    ("entropy", Kind::Output(4)),
-    ("out", Kind::Output(4)),
-    ("log_prob", Kind::Output(4)),
-    ("kl", Kind::Output(4)),
-    ("loss", Kind::Output(4)),
-    ("scores", Kind::Output(4)),
-    ("noise", Kind::Output(4)),
-    ("grad_theta", Kind::Output(4)),
-    ("diagnostics", Kind::Output(8)),
-    ("row", Kind::Output(4)),
-    ("lambda", Kind::Output(4)),
-    ("work", Kind::Work),
-    ("ld_theta", Kind::Number),
-    ("ld_grad", Kind::Number),
-    ("ld_v", Kind::Number),
-    ("ld_other", Kind::Number),
-    ("ld_y", Kind::Number),
-    ("dz_row_stride", Kind::Number),
-    ("dz_sample_stride", Kind::Number),
-    ("work_len", Kind::Number),
-    ("theta_len", Kind::Number),
-    ("dz_len", Kind::Number),
-    ("side", Kind::Number),
-    ("temperature", Kind::Number),
+const KINDS: &[(Kind, &str)] = &[
+    (Kind::Struct(4), "shape options adaptive"),
+    (Kind::Struct(8), "key counts"),
+    (Kind::State(4), "state"),
+    (Kind::Input(4), "k_row theta dz dz_or_null lists z_in z_target v theta_other y losses"),
+    (
+        Kind::Output(4),
+        "z indices marginals log_partition entropy out log_prob kl loss scores noise grad_theta row lambda",
+    ),
+    (Kind::Output(8), "diagnostics"),
+    (Kind::Work, "work"),
+    (Kind::Number, "ld_theta ld_grad ld_v ld_other ld_y dz_row_stride dz_sample_stride"),
+    (Kind::Number, "work_len theta_len dz_len side temperature"),
 ];
+
+/// Every argument by its name, with its kind.
+pub fn arguments() -> impl Iterator<Item = (&'static str, Kind)> {
+    KINDS.iter().flat_map(|&(kind, names)| names.split(' ').map(move |name| (name, kind)))
+}
 
 /// Some functions accept any of these outputs and need at least one.
 pub const ANY_OF: [&str; 5] = ["z", "indices", "marginals", "log_partition", "entropy"];
 
 impl Kind {
     pub fn of(name: &str) -> Kind {
-        ARGUMENTS.iter().find(|(known, _)| *known == name).expect("a known argument").1
+        arguments().find(|(known, _)| *known == name).expect("a known argument").1
     }
 
     pub fn is_pointer(self) -> bool {
@@ -244,8 +216,8 @@ pub struct Call {
 impl Call {
     /// Good arguments.
     pub fn new(function: &'static Function, n: usize) -> Call {
-        let memory = ARGUMENTS.iter().filter(|(_, kind)| kind.is_pointer());
-        let mut memory: BTreeMap<_, _> = memory.map(|&(name, _)| (name, vec![u64::MAX; room(n) / 8])).collect();
+        let memory = arguments().filter(|(_, kind)| kind.is_pointer());
+        let mut memory: BTreeMap<_, _> = memory.map(|(name, _)| (name, vec![u64::MAX; room(n) / 8])).collect();
         let pointers = memory.iter_mut().map(|(&name, memory)| (name, memory.as_mut_ptr().cast())).collect();
         let strides = ["ld_theta", "ld_grad", "ld_v", "ld_other", "ld_y", "dz_row_stride"].map(|name| (name, 0));
         let theta_len = ROWS as usize * n;
@@ -329,8 +301,8 @@ impl Call {
 
     /// The memory of the outputs.
     pub fn outputs(&mut self) -> BTreeMap<&'static str, Vec<u8>> {
-        let outputs = ARGUMENTS.iter().filter(|(_, kind)| matches!(kind, Kind::Output(_) | Kind::State(_)));
-        outputs.map(|&(name, _)| (name, self.array::<u8>(name).to_vec())).collect()
+        let outputs = arguments().filter(|(_, kind)| matches!(kind, Kind::Output(_) | Kind::State(_)));
+        outputs.map(|(name, _)| (name, self.array::<u8>(name).to_vec())).collect()
     }
 
     /// The bytes of an array argument at the good sizes.
