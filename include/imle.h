@@ -207,8 +207,8 @@ typedef struct imle_key {
 typedef struct imle_diagnostics {
     // The states compared: rows * samples.
     uint64_t states;
-    // States with z' = z, which add nothing to the gradient. If this is near `states`, lambda or tau' is too small to
-    // change choices.
+    // States with z' = z, which add nothing to the gradient. If this is near `states`, lambda is too small to change
+    // choices.
     uint64_t unchanged;
     // The sum over states of the non-zeros of z - z'.
     uint64_t nonzeros;

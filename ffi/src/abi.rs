@@ -114,8 +114,8 @@ pub struct imle_options {
 pub struct imle_diagnostics {
     /// The states compared: rows * samples.
     pub states: u64,
-    /// States with z' = z, which add nothing to the gradient. If this is near `states`, lambda or tau' is too small to
-    /// change choices.
+    /// States with z' = z, which add nothing to the gradient. If this is near `states`, lambda is too small to change
+    /// choices.
     pub unchanged: u64,
     /// The sum over states of the non-zeros of z - z'.
     pub nonzeros: u64,
