@@ -89,11 +89,11 @@ pub(crate) fn expand(odds: &[f32], degree: usize, table: &mut [Lanes], column: &
     if let Some(one) = padded.get_mut(EIGHT) {
         *one = 1.0;
     }
+    debug_assert!(table.len() >= rows(degree) && column.len() >= rows(degree));
     if odds.len() <= COINS {
-        expand_few(odds, degree, padded);
+        expand_few(odds, degree, table.as_flattened_mut().as_chunks_mut().0, padded);
         return 0;
     }
-    debug_assert!(table.len() >= rows(degree) && column.len() >= rows(degree));
     let (table, exponent) = expand_in_lanes(odds, table.get_mut(..rows(degree)).unwrap_or_default());
     multiply_lanes(table, column, padded);
     exponent + normalise(padded)
@@ -102,14 +102,15 @@ pub(crate) fn expand(odds: &[f32], degree: usize, table: &mut [Lanes], column: &
 /// Multiplies `padded`, which is 1, by the coins, four after four.
 ///
 /// The factors of all fours are stored first, because that takes the fewest instructions (benches/instructions.tsv).
+/// `factors` has room for the fours of [`COINS`] coins: [`QUAD`] rows of a table.
 #[inline(always)]
-fn expand_few(odds: &[f32], degree: usize, padded: &mut [f32]) {
-    let (mut factors, fours) = ([[0.0; 4]; EIGHT], odds.len().div_ceil(4));
+fn expand_few(odds: &[f32], degree: usize, factors: &mut [[f32; 4]], padded: &mut [f32]) {
+    let fours = odds.len().div_ceil(4);
     for (factor, coins) in factors.iter_mut().zip(odds.chunks(4)) {
         let [a, b, c, d] = load_positive(coins).map(|r| [r]);
         *factor = elementary_symmetric([&a, &b, &c, &d]).map(|[e]| e);
     }
-    for (number, factor) in (1..=fours).zip(&factors) {
+    for (number, factor) in (1..=fours).zip(&*factors) {
         multiply_by_four(padded, degree.min(4 * number), factor);
     }
 }
