@@ -5,8 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/page.sh
 
-cargo build --quiet --release -p learning_to_explain
-explain() { "${CARGO_TARGET_DIR:-target}/release/learning_to_explain" "$@"; }
+cargo build --quiet --profile example -p learning_to_explain
+explain() { "${CARGO_TARGET_DIR:-target}/example/learning_to_explain" "$@"; }
 
 explain --seeds 3 --out "$tmp/page.html" 2>/dev/null | tee "$tmp/table"
 # mean METHOD COLUMN: the first number of that column in the row of the method.

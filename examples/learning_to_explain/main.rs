@@ -1,6 +1,6 @@
 //! Learning to explain: which k words of a review carry its score?
 //!
-//!     cargo run --release -p learning_to_explain -- --help
+//!     cargo run --profile example -p learning_to_explain -- --help
 //!
 //! The training loop with the layer in it is in `training`, the two networks and their sizes are in `networks`.
 
