@@ -107,6 +107,7 @@ impl<M: MapSolver> Row<'_, M> {
         if let Some(k) = selects
             && map_unchecked_row(self.theta, k, work)
         {
+            debug_assert!(work.len() >= k, "no room for {k} positions");
             return Ok(State::Ones(work.get(..k).unwrap_or_default()));
         }
         check_row(self.solver, self.b, self.theta)?;

@@ -56,6 +56,7 @@ pub(crate) fn write_positions(heap: &mut [f32], positions: impl Iterator<Item = 
 
 /// z = 1 for the k largest scores by the rule for ties, else 0; a k above n counts as n. No score may be NaN.
 pub(crate) fn map(scores: &[f32], k: usize, z: &mut [f32]) {
+    debug_assert!(z.len() == scores.len());
     let heap = z.get_mut(..k.min(scores.len())).unwrap_or_default();
     heap.fill(0.0);
     scores.iter().for_each(|&score| offer(heap, rank(score)));

@@ -87,6 +87,7 @@ pub(crate) struct Best {
 /// next multiple of 8, must be −inf; fewer than k of the first may be. No score may be NaN.
 #[inline(always)]
 pub(crate) fn best_of_few<I: Isa>(isa: I, scores: &[f32], count: usize, k: usize) -> Best {
+    debug_assert!(1 <= k && k <= count && count.next_multiple_of(EIGHT) <= scores.len().min(FEW), "{k} of {count}");
     let all = scores.get(..count).unwrap_or_default();
     if k == 1 {
         let best = argmax(all);

@@ -140,6 +140,7 @@ struct Padded<'a> {
 impl<'a> Padded<'a> {
     #[inline(always)]
     fn new(row: Few<'_>, noise: Sampler<'a>) -> Self {
+        debug_assert!(are_few(row.theta.len(), row.k), "{} of {}", row.k, row.theta.len());
         let mut theta = [f32::NEG_INFINITY; FEW];
         copy(row.theta, &mut theta);
         let zeros = [0.0; FEW];

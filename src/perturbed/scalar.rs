@@ -69,6 +69,7 @@ pub(super) fn map_unchecked_row(theta: &[f32], k: usize, work: &mut [f32]) -> bo
     if k == 0 {
         return all_finite_or(theta, Some(f32::NEG_INFINITY));
     }
+    debug_assert!(work.len() >= k + theta.len(), "no room for {k} ranks and the list");
     let (heap, list) = work.split_at_mut_checked(k).unwrap_or_default();
     heap.fill(f32::from_bits(MASK));
     // 0 for a mask, more for all other θ, and also for NaN of either sign.

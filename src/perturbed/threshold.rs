@@ -17,6 +17,7 @@ pub(super) const fn groups(k: usize) -> usize {
 /// `bar`. `room` holds [`groups`] floats.
 #[inline(always)]
 pub(super) fn floor<I: Isa>(isa: I, bounds: &[f32], k: usize, bar: f32, room: &mut [f32]) -> Option<f32> {
+    debug_assert!(room.len() >= groups(k), "no room for the groups of {k}");
     let span = bounds.len().checked_div(groups(k)).unwrap_or_default();
     let maxima = group_maxima(bounds, span.max(1), room);
     if maxima.as_chunks::<LANES>().0.iter().all(|block| isa.at_least(block, bar) == 0) {
