@@ -91,7 +91,7 @@ pub(crate) fn expand(odds: &[f32], degree: usize, table: &mut [Lanes], column: &
     }
     debug_assert!(table.len() >= rows(degree) && column.len() >= rows(degree));
     if odds.len() <= COINS {
-        expand_few(odds, degree, table.as_flattened_mut().as_chunks_mut().0, padded);
+        expand_few(odds, degree, padded);
         return 0;
     }
     let (table, exponent) = expand_in_lanes(odds, table.get_mut(..rows(degree)).unwrap_or_default());
@@ -100,18 +100,12 @@ pub(crate) fn expand(odds: &[f32], degree: usize, table: &mut [Lanes], column: &
 }
 
 /// Multiplies `padded`, which is 1, by the coins, four after four.
-///
-/// The factors of all fours are stored first, because that takes the fewest instructions (benches/instructions.tsv).
-/// `factors` has room for the fours of [`COINS`] coins: [`QUAD`] rows of a table.
 #[inline(always)]
-fn expand_few(odds: &[f32], degree: usize, factors: &mut [[f32; 4]], padded: &mut [f32]) {
-    let fours = odds.len().div_ceil(4);
-    for (factor, coins) in factors.iter_mut().zip(odds.chunks(4)) {
+fn expand_few(odds: &[f32], degree: usize, padded: &mut [f32]) {
+    for (number, coins) in (1..).zip(odds.chunks(4)) {
         let [a, b, c, d] = load_positive(coins).map(|r| [r]);
-        *factor = elementary_symmetric([&a, &b, &c, &d]).map(|[e]| e);
-    }
-    for (number, factor) in (1..=fours).zip(&*factors) {
-        multiply_by_four(padded, degree.min(4 * number), factor);
+        let factor = elementary_symmetric([&a, &b, &c, &d]).map(|[e]| e);
+        multiply_by_four(padded, degree.min(4 * number), &factor);
     }
 }
 
