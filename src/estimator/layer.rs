@@ -86,7 +86,7 @@ impl<M: MapSolver> Imle<M> {
     }
 }
 
-/// One row of a batch, as the estimators see it. Its θ is good, and it has a state.
+/// One row of a batch, as the estimators see it. Its θ was checked, except where a method says that it checks it.
 pub(crate) struct Row<'a, M> {
     pub solver: &'a M,
     pub options: &'a Options,

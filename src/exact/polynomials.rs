@@ -197,7 +197,7 @@ fn divide_by_total(df: &mut [f32], f_k: f32, f: &[f32], k: usize) {
     }
 }
 
-/// What Horner's rule needs of F and dF.
+/// The coefficients of F and dF, as Horner's rule takes them.
 #[inline(always)]
 fn derivative<'a>(f: &[f32], df: &'a [f32], scratch: &'a mut [f32]) -> Derivative<'a> {
     let weighted = scratch.get_mut(..f.len()).unwrap_or_default();

@@ -34,7 +34,7 @@ struct Work<'a> {
     rest: &'a mut [f32],
 }
 
-/// What is in [`Work::rest`].
+/// The present use of [`Work::rest`].
 #[derive(Clone, Copy, PartialEq)]
 enum Contents {
     /// [`Polynomials`].

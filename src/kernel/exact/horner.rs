@@ -14,7 +14,7 @@ use crate::kernel::reduce::{dot, sum};
 /// but no more than there are registers for.
 const WIDE: usize = if cfg!(target_pointer_width = "64") { 32 } else { 8 };
 
-/// What the derivatives of coins in F (or Q) need.
+/// The coefficients from which Horner's rule makes the derivatives of coins in F (or Q).
 #[derive(Clone, Copy)]
 pub(crate) struct Derivative<'a> {
     /// The coefficients of F as [`weigh_for_square`] makes them.
