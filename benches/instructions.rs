@@ -37,10 +37,10 @@ const UNUSUAL: [(&str, Turn); 7] = [
 
 fn main() {
     for (rows, n, k, samples) in SHAPES {
-        let shape = Shape::new(rows, n, k, samples).unwrap();
+        let shape = Shape { rows, n, k, samples };
         calls(&format!("{rows}x{n} k={k} S={samples}"), Case::new(shape, Noise::Gumbel), &Call::ALL);
     }
-    let shape = Shape::new(40, 350, 10, 1).unwrap();
+    let shape = Shape { rows: 40, n: 350, k: 10, samples: 1 };
     for (name, noise) in [
         ("None", Noise::None),
         ("Logistic", Noise::Logistic),
@@ -49,10 +49,10 @@ fn main() {
     ] {
         calls(&format!("40x350 k=10 {name}"), Case::new(shape, noise), &[Call::Sample, Call::Gradient]);
     }
-    let shape = Shape::new(40, 350, 1, 1).unwrap();
+    let shape = Shape { rows: 40, n: 350, k: 1, samples: 1 };
     calls("40x350 Argmax", Case::<Argmax>::of(shape, Noise::Gumbel), &[Call::Map, Call::Sample, Call::Gradient]);
     for (rows, n, k, samples) in SHAPES {
-        let shape = Shape::new(rows, n, k, samples).unwrap();
+        let shape = Shape { rows, n, k, samples };
         for (scores, turn) in UNUSUAL {
             let mut case = Case::new(shape, Noise::Gumbel);
             case.theta.chunks_mut(n as usize).for_each(|theta| turn(theta, k as usize));

@@ -13,13 +13,13 @@ const SHAPES: [(u32, u32, u32, u32); 4] = [(40, 350, 10, 1), (100, 20, 10, 10), 
 
 fn shapes(criterion: &mut Criterion) {
     for (rows, n, k, samples) in SHAPES {
-        let shape = Shape::new(rows, n, k, samples).unwrap();
+        let shape = Shape { rows, n, k, samples };
         calls(criterion, &format!("{rows}x{n} k={k} S={samples}"), Case::new(shape, Noise::Gumbel), &Call::ALL);
     }
 }
 
 fn laws(criterion: &mut Criterion) {
-    let shape = Shape::new(40, 350, 10, 1).unwrap();
+    let shape = Shape { rows: 40, n: 350, k: 10, samples: 1 };
     for noise in [Noise::None, Noise::Logistic, Noise::Normal] {
         calls(criterion, &format!("40x350 k=10 {noise:?}"), Case::new(shape, noise), &[Call::Sample, Call::Gradient]);
     }

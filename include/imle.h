@@ -86,7 +86,7 @@
 #endif
 
 // The version of this ABI. It changes when programs must be compiled anew. Equals imle_abi_version().
-#define IMLE_ABI_VERSION 1
+#define IMLE_ABI_VERSION 2
 
 // imle_options.noise: no noise, eps = 0. Every sample is MAP(theta).
 #define IMLE_NOISE_NONE 0
@@ -191,16 +191,27 @@ typedef struct imle_shape {
 // and imle_topk_find_bad_row names it if theta, dz or k_row is bad (it does not see the other inputs).
 typedef int32_t imle_status;
 
-// Selects the noise: the eps of row b is a pure function of (seed, step, row0 + b), of the noise options and of N. To
-// call a part of a batch, add the number of its first row to row0. The part then gets the noise that it would get in
-// the whole batch. A backward call with the key of the forward call gets the same noise.
+// Selects the noise. Row b of a call has the number r = row0 + row_ids[b], or row0 + b without ids, modulo 2^64; sample
+// s has the number sample0 + s. The eps of a coordinate is a pure function of seed, step, r, the sample's number, the
+// coordinate and the noise options. It depends neither on N nor on S nor on the other rows, so any cut of a batch over
+// threads, hosts or micro-batches gets the noise of the whole batch. A backward call with the key of the forward call
+// gets the same noise. Initialise the whole struct: every field after row0 may be zero.
 typedef struct imle_key {
     // One per run.
     uint64_t seed;
     // One per training iteration.
     uint64_t step;
-    // The number of the first row; row b is row0 + b modulo 2^64.
+    // The number of the first row, or what is added to every id.
     uint64_t row0;
+    // [B], the number of each row of a shuffled, ragged or distributed batch; NULL if rows follow one another. It is an
+    // input array: it must be aligned (else IMLE_ERR_NULL) and may not overlap an output.
+    const uint64_t *row_ids;
+    // The number of the first sample; sample0 + samples is at most 2^28, else IMLE_ERR_SHAPE.
+    uint32_t sample0;
+    // With stratified noise: the number of samples of the whole batch, if this call has only some of them; 0 means the
+    // samples of this call. sample0 + samples must be at most strata, else IMLE_ERR_SHAPE. With independent noise: 0, else
+    // IMLE_ERR_OPTION.
+    uint32_t strata;
 } imle_key;
 
 // Counts of the states that a gradient compared.

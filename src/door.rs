@@ -2,18 +2,22 @@
 
 use crate::error::BadRow;
 use crate::kernel::reduce::all_finite;
-use crate::map::first_row_above;
 use crate::mask::{has_unmasked, is_masked};
 use crate::views::lists::Lists;
-use crate::views::rows::DzView;
-use crate::{Argument, Error, MapSolver, Rule, Shape, States};
+use crate::views::rows::{DzView, check_length};
+use crate::{Argument, Error, Key, MapSolver, Rule, Shape, States};
 
-/// Refuses a solver that was made for another shape: no row's states may have more ones than the shape's k.
-pub(crate) fn check_solver(solver: &impl MapSolver, shape: Shape) -> Result<(), Error> {
-    match first_row_above(solver, shape.rows(), shape.k()) {
-        Some(_) => Err(Error::Shape { rule: Rule::SolverAtMostK }),
-        None => Ok(()),
+/// All samples of a row have numbers below this.
+const SAMPLE_NUMBERS: u32 = 1 << 28;
+
+/// Refuses a key that does not fit the batch.
+#[cfg_attr(imle_small, inline(always))]
+pub(crate) fn check_key(key: &Key<'_>, shape: Shape) -> Result<(), Error> {
+    // The difference does not wrap, because S is at most 2²⁴.
+    if key.sample0 > SAMPLE_NUMBERS - shape.samples {
+        return Err(Error::Shape { rule: Rule::SamplesNumbered });
     }
+    key.row_ids.map_or(Ok(()), |ids| check_length(Argument::RowIds, ids, shape.rows()))
 }
 
 /// Refuses index lists of a solver that does not tell how many ones its states have.

@@ -42,7 +42,7 @@
 //! # Ok::<(), imle::Error>(())
 //! ```
 
-use crate::door::check_row;
+use crate::door::{check_key, check_row};
 use crate::error::BadRow;
 use crate::estimator::{Row, for_rows_with_noise};
 use crate::noise::Source;
@@ -62,9 +62,10 @@ pub struct Layer<const N: usize, const K: usize> {
 
 impl<const N: usize, const K: usize> Layer<N, K> {
     /// Compiles only if 1 ≤ N, K ≤ N, and N fits the 32 bits of an index.
-    const SHAPE: Shape = match Shape::new(1, N as u32, K as u32, 1) {
-        Ok(shape) if N <= u32::MAX as usize && K <= N => shape,
-        _ => panic!("N must be at least 1 and K at most N"),
+    const SHAPE: Shape = {
+        let shape = Shape { rows: 1, n: N as u32, k: K as u32, samples: 1 };
+        assert!(shape.check().is_ok() && N <= u32::MAX as usize && K <= N, "N must be at least 1 and K at most N");
+        shape
     };
 
     /// Checks the options; the compiler has checked the sizes.
@@ -73,7 +74,7 @@ impl<const N: usize, const K: usize> Layer<N, K> {
     /// [`Error::Option`].
     pub fn new(options: Options) -> Result<Self, Error> {
         options.check()?;
-        Ok(Layer { options, solver: TopK::new(Self::SHAPE) })
+        Ok(Layer { options, solver: TopK::new(Self::SHAPE.k) })
     }
 
     /// MAP(θ). O(N).
@@ -103,8 +104,7 @@ impl<const N: usize, const K: usize> Layer<N, K> {
         let mut list = heapless::Vec::new();
         // The list is as long as its k ones, which the capacity K limits.
         list.resize(k, 0).map_err(|_| Error::Shape { rule: crate::Rule::SolverAtMostK })?;
-        let shape = Shape::new(1, N as u32, k as u32, 1)?;
-        map_row(&TopK::new(shape), theta, &mut list)?;
+        map_row(&TopK::new(k as u32), theta, &mut list)?;
         Ok(list)
     }
 
@@ -112,7 +112,8 @@ impl<const N: usize, const K: usize> Layer<N, K> {
     ///
     /// # Errors
     /// [`Error::NonFinite`], [`Error::Infeasible`].
-    pub fn sample<const S: usize>(&self, key: Key, theta: &[f32; N]) -> Result<[Chosen<K>; S], Error> {
+    pub fn sample<const S: usize>(&self, key: Key<'_>, theta: &[f32; N]) -> Result<[Chosen<K>; S], Error> {
+        check_key(&key, Shape { samples: S as u32, ..Self::SHAPE })?;
         check(&self.solver, theta)?;
         let mut samples = [[0; K]; S];
         let mut work = [[0.0; N]; 3];
@@ -135,10 +136,11 @@ impl<const N: usize, const K: usize> Layer<N, K> {
     /// [`Error::NonFinite`], [`Error::Infeasible`].
     pub fn gradient<const S: usize>(
         &self,
-        key: Key,
+        key: Key<'_>,
         theta: &[f32; N],
         dz: &[[f32; N]; S],
     ) -> Result<([f32; N], Diagnostics), Error> {
+        check_key(&key, Shape { samples: S as u32, ..Self::SHAPE })?;
         check(&self.solver, theta)?;
         let mut grad_theta = [0.0; N];
         let mut diagnostics = Diagnostics::of(1, S);

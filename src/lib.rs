@@ -20,10 +20,10 @@
 //! use imle::{Dz, Imle, Key, Options, Rows, RowsMut, Shape, States, TopK};
 //!
 //! // One row of five scores; choose two, draw one sample.
-//! let shape = Shape::new(1, 5, 2, 1)?;
-//! let layer = Imle::new(shape, TopK::new(shape), Options::default())?;
+//! let shape = Shape { rows: 1, n: 5, k: 2, samples: 1 };
+//! let layer = Imle::new(shape, TopK::new(shape.k), Options::default())?;
 //! let theta = [0.3, -1.2, 0.9, 0.0, f32::NEG_INFINITY]; // −inf: never chosen
-//! let key = Key { seed: 42, step: 0, row0: 0 };
+//! let key = Key { seed: 42, step: 0, ..Key::default() };
 //! let mut work = [0.0; 3 * 5];
 //!
 //! let mut z = [0.0; 5];

@@ -203,16 +203,16 @@ impl Task {
         let theta =
             [1.764052, 0.400157, 0.978738, 2.240893, 1.867558, -0.977278, 0.950088, -0.151357, -0.103219, 0.410599];
         let b = [0.144044, 1.454274, 0.761038, 0.121675, 0.443863, 0.333674, 1.494079, 0.205158, 0.313068, 0.854096];
-        Task { shape: Shape::new(1, 10, 5, samples).expect("good sizes"), theta: theta.into(), b: b.into() }
+        Task { shape: Shape { rows: 1, n: 10, k: 5, samples }, theta: theta.into(), b: b.into() }
     }
 
     /// A batch like one of reviews: 10 of up to 350 words, the rest of a row masked.
     fn batch(samples: u32) -> Task {
-        let shape = Shape::new(40, 350, 10, samples).expect("good sizes");
+        let shape = Shape { rows: 40, n: 350, k: 10, samples };
         let (n, len) = (shape.n(), shape.rows() * shape.n());
         let mut theta = vec![0.0; len];
         let options = Options { noise: imle::Noise::Normal, ..Options::default() };
-        let one = Shape::new(40, 350, 10, 1).expect("good sizes");
+        let one = Shape { rows: 40, n: 350, k: 10, samples: 1 };
         imle::noise(one, &options, Key { seed: 3, ..Key::default() }, &mut theta).expect("good sizes");
         let b = theta.iter().map(|t| (3.0 * t) % 1.0).collect();
         theta.iter_mut().enumerate().filter(|(i, _)| i % n > 100 + i / n * 5).for_each(|(_, t)| *t = MASK);
@@ -220,13 +220,13 @@ impl Task {
     }
 
     fn layer(&self, options: Options) -> Imle<TopK<'static>> {
-        Imle::new(self.shape, TopK::new(self.shape), options).expect("good options")
+        Imle::new(self.shape, TopK::new(self.shape.k), options).expect("good options")
     }
 
     /// One pass forward and back; θ stays where it is.
     fn step(&self, adaptive: &mut Adaptive, step: u64) {
         let (n, samples) = (self.shape.n(), self.shape.samples());
-        let (key, theta) = (Key { seed: 5, step, row0: 0 }, Rows::contiguous(&self.theta));
+        let (key, theta) = (Key { seed: 5, step, ..Key::default() }, Rows::contiguous(&self.theta));
         let (mut z, mut work) = (vec![0.0; samples * self.theta.len()], vec![0.0; 3 * n]);
         self.layer(Options::default()).sample(key, theta, States::z(&mut z), None, &mut work).expect("good input");
         let b = |i: usize| self.b[i / n / samples * n + i % n];

@@ -8,8 +8,8 @@ use common::bad_calls::faults::{Fault, bad_floats, bad_lists, infeasible_row};
 use common::bad_calls::options::{bad_options, good_options};
 use common::bad_calls::{B, Call, F, K, NS, Outputs, S, assert_display_names_what_is_wrong, named, shape};
 use imle::{
-    Argument, Dz, Error, Exact, Imle, Key, MapSolver, Noise, Options, Rows, RowsMut, Shape, Side, States, Target, TopK,
-    fixed,
+    Argmax, Argument, Dz, Error, Exact, Imle, Key, MapSolver, Noise, Options, Rows, RowsMut, Shape, Side, States,
+    Target, TopK, fixed,
 };
 
 #[test]
@@ -90,7 +90,7 @@ fn options_at_the_ends_of_their_range_are_accepted() {
 
 #[test]
 fn the_combinatorial_target_has_one_side() {
-    let shape = Shape::new(1, 1, 1, 1).expect("good sizes");
+    let shape = Shape { rows: 1, n: 1, k: 1, samples: 1 };
     let options = Options { target: Target::Combinatorial, ..Options::default() };
     let mut scores = [Outputs::UNTOUCHED];
     let (theta, dz) = (Rows::contiguous(&[0.0]), Dz::shared(&[0.0]));
@@ -118,14 +118,14 @@ fn the_perturbed_gradient_needs_a_density_and_a_baseline() {
             assert_eq!(out, Outputs::untouched(&call));
         }
     }
-    let shape = Shape::new(1, 2, 1, 1).expect("good sizes");
+    let shape = Shape { rows: 1, n: 2, k: 1, samples: 1 };
     let (theta, mut grad) = ([0.0; 2], [Outputs::UNTOUCHED; 2]);
     let (theta, losses) = (Rows::contiguous(&theta), [1.0]);
     let refused = |answer| {
         assert!(matches!(answer, Err(Error::Shape { rule }) if rule.text().contains("samples")), "{answer:?}");
     };
     refused(imle::perturbed_gradient(shape, &good, Key::default(), theta, &losses, RowsMut::contiguous(&mut grad)));
-    let exact = Exact::new(shape, TopK::new(shape), 1.0).expect("good sizes");
+    let exact = Exact::new(shape, TopK::new(shape.k), 1.0).expect("good sizes");
     refused(exact.score_function(theta, &[0], &losses, RowsMut::contiguous(&mut grad)));
     assert_eq!(grad, [Outputs::UNTOUCHED; 2]);
 }
@@ -134,7 +134,6 @@ fn the_perturbed_gradient_needs_a_density_and_a_baseline() {
 fn sizes_that_do_not_fit_together_are_refused() {
     let two_24 = 1 << 24;
     let bad = [
-        ([0, 1, 0, 1], "rows"),
         ([1, 0, 0, 1], "n "),
         ([1, 1, 0, 0], "samples"),
         ([1, 2, 3, 1], "k "),
@@ -145,12 +144,13 @@ fn sizes_that_do_not_fit_together_are_refused() {
         ([u32::MAX, u32::MAX, u32::MAX, two_24], "addressable"),
     ];
     for ([rows, n, k, samples], named) in bad {
-        let error = Shape::new(rows, n, k, samples).expect_err("the sizes are bad");
+        let error = Shape { rows, n, k, samples }.check().expect_err("the sizes are bad");
         assert!(matches!(error, Error::Shape { rule } if rule.text().contains(named)), "{named}: {error}");
         assert_display_names_what_is_wrong(error);
     }
-    assert!(Shape::new(1, 1, 1, two_24).is_ok());
-    assert!(Shape::new(1, 1, 0, 1).is_ok());
+    for [rows, k, samples] in [[1, 1, two_24], [1, 0, 1], [0, 1, 1]] {
+        assert_eq!(Shape { rows, n: 1, k, samples }.check(), Ok(()));
+    }
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn a_row_with_more_than_k_ones_is_refused() {
 fn a_call_without_an_output_is_refused() {
     for n in NS {
         let (call, shape) = (Call::new(F::Sample, n), shape(n));
-        let layer = Imle::new(shape, TopK::new(shape), call.options).expect("good options");
+        let layer = Imle::new(shape, TopK::new(shape.k), call.options).expect("good options");
         let (theta, mut work) = (Rows::contiguous(&call.theta), vec![0.0; layer.workspace_len()]);
         assert_eq!(layer.map(theta, States::default(), &mut work), Err(Error::NoOutput));
         assert_eq!(layer.sample(Key::default(), theta, States::default(), None, &mut work), Err(Error::NoOutput));
@@ -279,18 +279,26 @@ impl MapSolver for Own {
 
 #[test]
 fn a_solver_for_another_shape_is_refused() {
-    let shape = |rows, k| Shape::new(rows, NS[0] as u32, k, S as u32).expect("good sizes");
-    let (here, wider, shorter) = (shape(B as u32, K as u32), shape(B as u32, K as u32 + 1), shape(1, K as u32));
+    let shape = |rows, k| Shape { rows, n: NS[0] as u32, k, samples: S as u32 };
+    let (here, wider) = (shape(B as u32, K as u32), shape(B as u32, K as u32 + 1));
     let refused = |result: Result<(), Error>| assert!(matches!(result, Err(Error::Shape { .. })), "{result:?}");
     for row in 0..B {
         let own = Own { row, ones: Some(K + 1) };
         refused(Imle::new(here, own, Options::default()).map(drop));
         assert!(Imle::new(wider, own, Options::default()).is_ok());
     }
-    let per_row = TopK::with_k_row(shorter, &[K as u32]).expect("good sizes");
-    for solver in [TopK::new(wider), per_row] {
-        refused(Imle::new(here, solver, Options::default()).map(drop));
-        refused(Exact::new(here, solver, 1.0).map(drop));
+    refused(Imle::new(here, TopK::new(K as u32 + 1), Options::default()).map(drop));
+    refused(Exact::new(here, TopK::new(K as u32 + 1), 1.0).map(drop));
+    refused(Imle::new(here, Argmax, Options::default()).map(drop));
+    refused(Exact::new(here, Argmax, 1.0).map(drop));
+    let (short, above) = ([K as u32; B - 1], [K as u32, K as u32 + 1, 0]);
+    for (k_row, expected) in [
+        (&short[..], Error::Length { argument: Argument::KRow, needed: B, given: B - 1 }),
+        (&above, Error::RowK { row: 1 }),
+    ] {
+        let solver = TopK::per_row(k_row);
+        assert_eq!(Imle::new(here, solver, Options::default()).map(drop), Err(expected));
+        assert_eq!(Exact::new(here, solver, 1.0).map(drop), Err(expected));
     }
 }
 

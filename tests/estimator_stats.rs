@@ -12,7 +12,7 @@ use statrs::distribution::{Continuous, Normal};
 
 /// Number of independent gradients, which are rows of the same θ.
 const DRAWS: usize = 100_000;
-const KEY: Key = Key { seed: 2020, step: 3, row0: 0 };
+const KEY: Key<'_> = Key { seed: 2020, step: 3, row0: 0, row_ids: None, sample0: 0, strata: 0 };
 
 /// The mean over the rows of `draws` is `expected`.
 fn assert_mean(draws: &[f32], expected: &[f64], what: &str) {
@@ -41,7 +41,7 @@ fn set(list: &[u32]) -> u32 {
 }
 
 fn shape(n: usize, k: usize, samples: u32) -> Shape {
-    Shape::new(DRAWS as u32, n as u32, k as u32, samples).expect("good sizes")
+    Shape { rows: DRAWS as u32, n: n as u32, k: k as u32, samples }
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn the_score_function_estimates_the_gradient_of_the_expected_loss() {
     let theta = [0.5, -0.75, 1.25, 0.0, -0.25];
     for (k, temperature, samples) in [(2, 0.7, 2), (3, 1.5, 4), (1, 1.0, 2)] {
         let shape = shape(5, k, samples);
-        let exact = Exact::new(shape, TopK::new(shape), temperature).expect("good temperature");
+        let exact = Exact::new(shape, TopK::new(shape.k), temperature).expect("good temperature");
         let rows = theta.repeat(DRAWS);
         let (rows, mut work) = (Rows::contiguous(&rows), vec![0.0; exact.workspace_len()]);
         let mut lists = vec![0; DRAWS * samples as usize * k];
@@ -115,7 +115,7 @@ fn the_perturbed_gradient_of_top_k_is_that_of_the_inclusion_probabilities() {
     let (theta, v) = ([0.5, -0.75, 1.25, 0.0, 0.25, -1.5], [1.0, -1.0, 0.5, 1.5, 0.0, -0.5]);
     let shape = shape(6, 3, 4);
     let options = Options { temperature: 0.75, ..Options::default() };
-    let gradients = perturbed(shape, TopK::new(shape), options, &theta, &v);
+    let gradients = perturbed(shape, TopK::new(shape.k), options, &theta, &v);
     let value = |theta: &[f32]| inclusion(theta, 0.75, 3).iter().zip(v).map(|(p, v)| p * f64::from(v)).sum::<f64>();
     const STEP: f32 = 1.0 / 256.0;
     let slope = |i: usize| {
@@ -133,11 +133,11 @@ fn the_fenchel_young_gradient_vanishes_where_the_model_made_y() {
     for noise in [Noise::Gumbel, Noise::Logistic, Noise::Normal] {
         let (one, shape) = (shape(6, 2, 1), shape(6, 2, 2));
         let options = Options { noise, temperature: 0.75, ..Options::default() };
-        let layer = Imle::new(shape, TopK::new(shape), options).expect("good options");
+        let layer = Imle::new(shape, TopK::new(shape.k), options).expect("good options");
         let (mut y, mut gradients) = (vec![f32::NAN; DRAWS * 6], vec![f32::NAN; DRAWS * 6]);
         let (mut loss, mut work) = (vec![f32::NAN; DRAWS], vec![0.0; layer.workspace_len()]);
         let other = Key { seed: 2021, ..KEY };
-        let teacher = Imle::new(one, TopK::new(one), options).expect("good options");
+        let teacher = Imle::new(one, TopK::new(one.k), options).expect("good options");
         teacher.sample(other, theta, States::z(&mut y), None, &mut work).expect("good arguments");
         let (y, out) = (Rows::contiguous(&y), RowsMut::contiguous(&mut gradients));
         layer.fenchel_young(KEY, theta, y, &mut loss, out, &mut work).expect("good arguments");

@@ -278,8 +278,8 @@ fn simple_agrees_with_enumeration() {
     let dz: Vec<f32> = (0..3 * 8).map(|i| (i * 11 % 16) as f32 / 4.0 - 2.0).collect();
     let mean: Vec<f32> = (0..8).map(|i| (dz[i] + dz[8 + i] + dz[16 + i]) / 3.0).collect();
     for (k, temperature) in (0..=7).flat_map(|k| [0.5, 1.0, 3.0].map(|temperature| (k, temperature))) {
-        let shape = Shape::new(1, 8, k, 3).unwrap();
-        let exact = Exact::new(shape, TopK::new(shape), temperature).unwrap();
+        let shape = Shape { rows: 1, n: 8, k, samples: 3 };
+        let exact = Exact::new(shape, TopK::new(shape.k), temperature).unwrap();
         let (mut gradient, mut work) = ([JUNK; 8], vec![JUNK; exact.workspace_len()]);
         let out = RowsMut::contiguous(&mut gradient);
         exact.simple(Rows::contiguous(&theta), Dz::per_sample(&dz), out, &mut work).unwrap();
@@ -297,9 +297,9 @@ fn simple_agrees_with_enumeration() {
 fn the_fenchel_young_gradient_is_the_slope_of_the_loss() {
     const N: usize = 12;
     const STEP: f32 = 0.125;
-    let shape = Shape::new(1, N as u32, 4, 5).unwrap();
+    let shape = Shape { rows: 1, n: N as u32, k: 4, samples: 5 };
     let options = Options { temperature: 0.5, noise: Noise::Normal, ..Options::default() };
-    let layer = Imle::new(shape, TopK::new(shape), options).unwrap();
+    let layer = Imle::new(shape, TopK::new(shape.k), options).unwrap();
     let theta: Vec<f32> = (0..N).map(|i| (i * 7 % 12) as f32 / 8.0 - 0.75).collect();
     let y: Vec<f32> = (0..N).map(|i| f32::from(u8::from(i % 3 == 0))).collect();
     let at = |key: Key, theta: &[f32]| {
@@ -328,8 +328,8 @@ fn the_fenchel_young_gradient_is_the_slope_of_the_loss() {
 /// A constant added to all losses costs no digits and changes no gradient.
 #[test]
 fn a_constant_loss_has_no_gradient() {
-    let (shape, theta) = (Shape::new(1, 5, 2, 3).unwrap(), [0.5, -1.0, 0.0, 2.0, 0.25]);
-    let (lists, exact) = ([0, 1, 2, 3, 0, 4], Exact::new(shape, TopK::new(shape), 0.3).unwrap());
+    let (shape, theta) = (Shape { rows: 1, n: 5, k: 2, samples: 3 }, [0.5, -1.0, 0.0, 2.0, 0.25]);
+    let (lists, exact) = ([0, 1, 2, 3, 0, 4], Exact::new(shape, TopK::new(shape.k), 0.3).unwrap());
     let gradients = |losses: [f32; 3]| {
         let (mut p, mut noise) = ([JUNK; 5], [JUNK; 5]);
         let theta = Rows::contiguous(&theta);

@@ -17,8 +17,8 @@ struct Answer {
 }
 
 fn exact(theta: &[f32], k: usize, temperature: f32) -> (Exact<TopK<'static>>, Vec<f32>) {
-    let shape = Shape::new(1, theta.len() as u32, k as u32, 1).unwrap();
-    let exact = Exact::new(shape, TopK::new(shape), temperature).unwrap();
+    let shape = Shape { rows: 1, n: theta.len() as u32, k: k as u32, samples: 1 };
+    let exact = Exact::new(shape, TopK::new(shape.k), temperature).unwrap();
     let work = vec![JUNK; exact.workspace_len()];
     (exact, work)
 }
@@ -128,7 +128,7 @@ fn one_hot_is_softmax() {
         for (name, theta) in inputs(n) {
             for temperature in TEMPERATURES {
                 let what = format!("{name}, n {n}, T {temperature}");
-                let shape = Shape::new(1, n as u32, 1, 1).unwrap();
+                let shape = Shape { rows: 1, n: n as u32, k: 1, samples: 1 };
                 let softmax = Exact::new(shape, Argmax, temperature).unwrap();
                 let got = ask(&softmax, &theta, vec![JUNK; softmax.workspace_len()]);
                 let beta = 1.0 / f64::from(temperature);
@@ -241,14 +241,14 @@ fn log_prob_and_kl_agree_with_enumeration() {
 fn samples_follow_p() {
     const SAMPLES: u32 = 100_000;
     let draw = |k: u32, temperature: f32, theta: &[f32]| {
-        let shape = Shape::new(1, theta.len() as u32, k, SAMPLES).unwrap();
+        let shape = Shape { rows: 1, n: theta.len() as u32, k, samples: SAMPLES };
         let mut z = vec![JUNK; theta.len() * SAMPLES as usize];
-        let (key, rows) = (Key { seed: 11, step: u64::from(k), row0: 0 }, Rows::contiguous(theta));
+        let (key, rows) = (Key { seed: 11, step: u64::from(k), ..Key::default() }, Rows::contiguous(theta));
         let mut work = vec![0.0; 4096];
         if k == 1 {
             Exact::new(shape, Argmax, temperature).unwrap().sample(key, rows, States::z(&mut z), &mut work).unwrap();
         } else {
-            let exact = Exact::new(shape, TopK::new(shape), temperature).unwrap();
+            let exact = Exact::new(shape, TopK::new(shape.k), temperature).unwrap();
             exact.sample(key, rows, States::z(&mut z), &mut work).unwrap();
         }
         z
@@ -288,7 +288,7 @@ fn samples_follow_p() {
 fn improbable_states_have_their_probability() {
     const DRAWS: u32 = 1 << 24;
     let counts = |k: u32, theta: [f32; 2]| {
-        let shape = Shape::new(1, 2, k, DRAWS).unwrap();
+        let shape = Shape { rows: 1, n: 2, k, samples: DRAWS };
         let (mut list, mut work) = (vec![u32::MAX; DRAWS as usize], [0.0; 256]);
         let (key, rows) = (Key { seed: 12, ..Key::default() }, Rows::contiguous(&theta));
         let low = if theta[0] < theta[1] { 0 } else { 1 };
@@ -297,7 +297,7 @@ fn improbable_states_have_their_probability() {
             list.iter().filter(|&&i| i == low).count()
         };
         let (one_hot, top_k) =
-            (Exact::new(shape, Argmax, 1.0).unwrap(), Exact::new(shape, TopK::new(shape), 1.0).unwrap());
+            (Exact::new(shape, Argmax, 1.0).unwrap(), Exact::new(shape, TopK::new(shape.k), 1.0).unwrap());
         [
             seldom(&|states, work| one_hot.sample(key, rows, states, work).unwrap()),
             seldom(&|states, work| top_k.sample(key, rows, states, work).unwrap()),
@@ -351,6 +351,6 @@ fn a_state_that_the_other_scores_mask_makes_the_divergence_infinite() {
         assert_eq!(kl(exact(&theta, k, 1.0).0, &theta, &other), f32::INFINITY, "k = {k}");
         assert!(kl(exact(&theta, k, 1.0).0, &other, &theta).is_finite(), "k = {k}");
     }
-    let shape = Shape::new(1, 4, 1, 1).unwrap();
+    let shape = Shape { rows: 1, n: 4, k: 1, samples: 1 };
     assert_eq!(kl(Exact::new(shape, Argmax, 1.0).unwrap(), &theta, &other), f32::INFINITY);
 }

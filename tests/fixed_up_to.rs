@@ -17,8 +17,8 @@ proptest! {
         k in 0..=K,
         theta in prop::array::uniform9(prop::sample::select(vec![-1.0, -0.0, 0.0, 0.5, 1.0, f32::NEG_INFINITY])),
     ) {
-        let shape = Shape::new(1, N as u32, k as u32, 1).expect("a good shape");
-        let layer = Imle::new(shape, TopK::new(shape), Options::default()).expect("a good layer");
+        let shape = Shape { rows: 1, n: N as u32, k: k as u32, samples: 1 };
+        let layer = Imle::new(shape, TopK::new(shape.k), Options::default()).expect("a good layer");
         let (mut expected, mut work) = (vec![7; k], vec![0.0; layer.workspace_len()]);
         let expected = layer.map(Rows::contiguous(&theta), States::indices(&mut expected), &mut work).map(|()| expected);
         prop_assert_eq!(map_up_to(k, &theta), expected);

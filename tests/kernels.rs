@@ -159,10 +159,10 @@ proptest! {
         let dz: Vec<f32> = (0..n).map(|i| if i % 3 == 0 { 0.0 } else { normal[i * 7 % 97] }).collect();
         prop_assume!(theta.iter().filter(|&&t| t != f32::NEG_INFINITY).count() >= k);
 
-        let shape = Shape::new(1, n as u32, k as u32, samples).expect("good sizes");
-        let fast = Imle::new(shape, TopK::new(shape), options).expect("good options");
+        let shape = Shape { rows: 1, n: n as u32, k: k as u32, samples };
+        let fast = Imle::new(shape, TopK::new(shape.k), options).expect("good options");
         let readable = Imle::new(shape, Readable { k }, options).expect("good options");
-        let key = Key { seed, step: 1, row0: 2 };
+        let key = Key { seed, step: 1, row0: 2, ..Key::default() };
         prop_assert_eq!(map(&fast, &theta), map(&readable, &theta));
         let states = sample(&readable, key, Rows::contiguous(&theta));
         prop_assert_eq!(&sample(&fast, key, Rows::contiguous(&theta)), &states);
@@ -183,8 +183,8 @@ proptest! {
 #[test]
 fn one_pass_finds_every_bad_score() {
     const N: usize = 1500;
-    let shape = Shape::new(2, N as u32, 5, 1).unwrap();
-    let layer = Imle::new(shape, TopK::new(shape), Options::default()).unwrap();
+    let shape = Shape { rows: 2, n: N as u32, k: 5, samples: 1 };
+    let layer = Imle::new(shape, TopK::new(shape.k), Options::default()).unwrap();
     let (mut indices, mut work) = ([7; 10], vec![JUNK; layer.workspace_len()]);
     let good: Vec<f32> = (0..2 * N).map(|i| ((i * 37 % 101) as f32).sqrt()).collect();
     let places = [0, 1, 15, 16, 17, 511, 512, 513, 1023, 1024, 1487, 1488, N - 1];

@@ -95,7 +95,7 @@ proptest! {
             }
             z
         };
-        let shape = Shape::new(rows as u32, n as u32, solver.pairs as u32, samples as u32).expect("good sizes");
+        let shape = Shape { rows: rows as u32, n: n as u32, k: solver.pairs as u32, samples: samples as u32 };
         let layer = Imle::new(shape, solver, case.options).expect("cases are good");
         let sampled = sample(&layer, case.key, Rows::contiguous(&case.theta));
         prop_assert_eq!(&sampled.z, &solve(&perturbed(&case)));
@@ -144,7 +144,7 @@ proptest! {
         let shape = layer.shape();
         prop_assert_eq!((shape.rows(), shape.n(), shape.k(), shape.samples()), (rows, n, k, samples));
 
-        let again = Imle::new(shape, TopK::new(shape), *layer.options()).expect("cases are good");
+        let again = Imle::new(shape, TopK::new(shape.k), *layer.options()).expect("cases are good");
         let theta = Rows::contiguous(&case.theta);
         prop_assert_eq!(sample(&again, case.key, theta), sample(&layer, case.key, theta));
         let [(again, _), (first, _)] =

@@ -28,25 +28,25 @@ fn assert_independent(epsilon: &[f32], block: usize, lags: std::ops::RangeInclus
 }
 
 /// A sequence of keys.
-type Keys = fn(u64) -> Key;
+type Keys = fn(u64) -> Key<'static>;
 
 #[test]
 fn noise_is_independent_along_every_axis() {
-    let key = Key { seed: 31, step: 0, row0: 0 };
+    let key = Key { seed: 31, step: 0, ..Key::default() };
     let join = |key: Keys| -> Vec<f32> { (0..1 << 13).flat_map(|i| GUMBEL.draw(1, 1, 32, key(i))).collect() };
     assert_independent(&GUMBEL.draw(1, 1, 1 << 18, key), 1, 1..=64, "coordinates");
     assert_independent(&GUMBEL.draw(1, 1 << 13, 32, key), 32, 1..=8, "samples");
     assert_independent(&GUMBEL.draw(1 << 13, 1, 32, key), 32, 1..=8, "rows");
-    assert_independent(&join(|step| Key { seed: 32, step, row0: 0 }), 32, 1..=8, "steps");
-    assert_independent(&join(|seed| Key { seed, step: 32, row0: 0 }), 32, 1..=8, "seeds");
+    assert_independent(&join(|step| Key { seed: 32, step, ..Key::default() }), 32, 1..=8, "steps");
+    assert_independent(&join(|seed| Key { seed, step: 32, ..Key::default() }), 32, 1..=8, "seeds");
     // Changes of two words of the key must not cancel each other.
     let together: [(Keys, &str); 6] = [
-        (|i| Key { seed: i, step: i, row0: 0 }, "seeds and steps"),
-        (|i| Key { seed: i, step: !i, row0: 0 }, "seeds and steps, opposite"),
-        (|i| Key { seed: i, step: 0, row0: i }, "seeds and rows"),
-        (|i| Key { seed: i, step: 0, row0: !i }, "seeds and rows, opposite"),
-        (|i| Key { seed: 0, step: i, row0: i }, "steps and rows"),
-        (|i| Key { seed: 0, step: i, row0: !i }, "steps and rows, opposite"),
+        (|i| Key { seed: i, step: i, ..Key::default() }, "seeds and steps"),
+        (|i| Key { seed: i, step: !i, ..Key::default() }, "seeds and steps, opposite"),
+        (|i| Key { seed: i, step: 0, row0: i, ..Key::default() }, "seeds and rows"),
+        (|i| Key { seed: i, step: 0, row0: !i, ..Key::default() }, "seeds and rows, opposite"),
+        (|i| Key { seed: 0, step: i, row0: i, ..Key::default() }, "steps and rows"),
+        (|i| Key { seed: 0, step: i, row0: !i, ..Key::default() }, "steps and rows, opposite"),
     ];
     for (key, what) in together {
         assert_independent(&join(key), 32, 1..=2, what);
@@ -56,8 +56,9 @@ fn noise_is_independent_along_every_axis() {
 /// Neighbouring keys differ in one bit.
 #[test]
 fn noise_is_independent_of_that_of_every_neighbouring_key() {
-    let draws = |flip: Key| -> [Vec<f64>; 2] {
-        let key = |i: u64| Key { seed: i ^ flip.seed, step: (i >> 2) ^ flip.step, row0: (i << 1) ^ flip.row0 };
+    let draws = |flip: Key<'_>| -> [Vec<f64>; 2] {
+        let none = Key::default();
+        let key = |i: u64| Key { seed: i ^ flip.seed, step: (i >> 2) ^ flip.step, row0: (i << 1) ^ flip.row0, ..none };
         standardised(&(0..1 << 8).flat_map(|i| GUMBEL.draw(1, 1, 64, key(i))).collect::<Vec<f32>>())
     };
     let base = draws(Key::default());

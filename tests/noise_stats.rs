@@ -20,9 +20,9 @@ fn noise_has_its_distribution_in_every_direction() {
         let steps: Vec<f32> = (0..1 << 18).map(|step| first(Key { step, ..Key::default() })).collect();
         let seeds: Vec<f32> = (0..1 << 18).map(|seed| first(Key { seed, ..Key::default() })).collect();
         for (epsilon, what) in [
-            (law.draw(1, 1, N, Key { seed: 1, step: 0, row0: 0 }), "along a row"),
-            (law.draw(1, N / 16, 16, Key { seed: 2, step: 0, row0: 0 }), "along samples"),
-            (law.draw(N, 1, 1, Key { seed: 3, step: 0, row0: 0 }), "first coordinates of rows"),
+            (law.draw(1, 1, N, Key { seed: 1, step: 0, ..Key::default() }), "along a row"),
+            (law.draw(1, N / 16, 16, Key { seed: 2, step: 0, ..Key::default() }), "along samples"),
+            (law.draw(N, 1, 1, Key { seed: 3, step: 0, ..Key::default() }), "first coordinates of rows"),
             (steps, "first coordinates of steps"),
             (seeds, "first coordinates of seeds"),
         ] {
@@ -50,7 +50,7 @@ fn normal_tails_have_the_right_weight() {
 #[test]
 fn noise_has_its_mean_and_variance() {
     for law in LAWS {
-        let epsilon = law.draw(4, 1, 1 << 20, Key { seed: 21, step: 5, row0: 0 });
+        let epsilon = law.draw(4, 1, 1 << 20, Key { seed: 21, step: 5, ..Key::default() });
         let n = epsilon.len() as f64;
         let mean = epsilon.iter().map(|&x| f64::from(x)).sum::<f64>() / n;
         let variance = epsilon.iter().map(|&x| (f64::from(x) - law.mean).powi(2)).sum::<f64>() / n;
@@ -62,18 +62,18 @@ fn noise_has_its_mean_and_variance() {
 
 /// The marginals of `samples` draws at one θ.
 fn marginals<M: MapSolver>(
-    solver: impl Fn(Shape) -> M,
+    solver: M,
     theta: &[f32],
     k: usize,
     (noise, tau): (Noise, f32),
     samples: u32,
     seed: u64,
 ) -> Vec<f64> {
-    let shape = Shape::new(1, theta.len() as u32, k as u32, samples).expect("good sizes");
+    let shape = Shape { rows: 1, n: theta.len() as u32, k: k as u32, samples };
     let options = Options { noise, temperature: tau, ..Options::default() };
-    let layer = Imle::new(shape, solver(shape), options).expect("good options");
+    let layer = Imle::new(shape, solver, options).expect("good options");
     let (mut mean, mut work) = (vec![f32::NAN; theta.len()], vec![f32::NAN; layer.workspace_len()]);
-    let key = Key { seed, step: 0, row0: 0 };
+    let key = Key { seed, step: 0, ..Key::default() };
     layer.sample(key, Rows::contiguous(theta), States::default(), Some(&mut mean), &mut work).expect("good θ");
     mean.into_iter().map(f64::from).collect()
 }
@@ -88,12 +88,12 @@ fn one_hot_samples_follow_softmax() {
         [vec![0.0; 2], vec![0.3, -1.2, 0.9, 0.0, f32::NEG_INFINITY], skewed, normal_theta(17, 1), vec![-0.0; 33]];
     for (seed, theta) in (41..).zip(&thetas) {
         for tau in [0.75, 1.0, 2.0] {
-            let shape = Shape::new(ROWS, theta.len() as u32, 1, SAMPLES).expect("good sizes");
+            let shape = Shape { rows: ROWS, n: theta.len() as u32, k: 1, samples: SAMPLES };
             let options = Options { temperature: tau, ..Options::default() };
             let layer = Imle::new(shape, Argmax, options).expect("good options");
             let mut choices = vec![u32::MAX; (ROWS * SAMPLES) as usize];
             let (batch, work) = (theta.repeat(ROWS as usize), &mut vec![f32::NAN; layer.workspace_len()]);
-            let key = Key { seed, step: 0, row0: 0 };
+            let key = Key { seed, step: 0, ..Key::default() };
             layer.sample(key, Rows::contiguous(&batch), States::indices(&mut choices), None, work).expect("good θ");
 
             let softmax = Enumeration::one_hot(theta, 1.0 / f64::from(tau));
@@ -118,7 +118,7 @@ fn marginals_of_one_hot_samples_approach_enumeration() {
         let theta = normal_theta(n, seed);
         let exact = Enumeration::new(&theta, 1, 1.0).marginals();
         for samples in [10, 1000, 100_000] {
-            let sampled = marginals(|_| Argmax, &theta, 1, (Noise::Gumbel, 1.0), samples, seed);
+            let sampled = marginals(Argmax, &theta, 1, (Noise::Gumbel, 1.0), samples, seed);
             for (sampled, exact) in sampled.iter().zip(&exact) {
                 let bound = (-2.0 * f64::from(samples) * (sampled - exact).powi(2)).exp();
                 assert_plausible(2.0 * bound, &format!("{sampled} for {exact} after {samples} samples"));
@@ -135,7 +135,7 @@ fn marginals_of_k_subsets_are_those_of_plackett_luce() {
         for tau in [0.5, 1.0, 1.25] {
             let theta = normal_theta(n, seed);
             let exact = plackett_luce::inclusion(&theta, f64::from(tau), k);
-            let sampled = marginals(TopK::new, &theta, k, (Noise::Gumbel, tau), SAMPLES, seed);
+            let sampled = marginals(TopK::new(k as u32), &theta, k, (Noise::Gumbel, tau), SAMPLES, seed);
             for (sampled, exact) in sampled.iter().zip(&exact) {
                 let deviation = (exact * (1.0 - exact) / f64::from(SAMPLES)).sqrt();
                 assert_plausible(two_sided((sampled - exact) / deviation), &format!("{sampled} for {exact}: {n}, {k}"));
@@ -178,7 +178,7 @@ fn error_of_k_subset_marginals_is_as_measured_before() {
             let error = |seed| {
                 let theta = normal_theta(n, 100 + seed);
                 let exact = Enumeration::new(&theta, k, 1.0).marginals();
-                let sampled = marginals(TopK::new, &theta, k, noise, 1 << 16, seed);
+                let sampled = marginals(TopK::new(k as u32), &theta, k, noise, 1 << 16, seed);
                 sampled.iter().zip(&exact).map(|(sampled, exact)| (sampled - exact).abs()).sum::<f64>() / n as f64
             };
             let errors: Vec<f64> = (0..DRAWS).map(error).collect();

@@ -16,7 +16,7 @@ fn sum_of_gamma_tails_have_the_right_weight() {
 
 fn sum_of_gamma(kappa: f32, terms: u32, n: u32, seed: u64) -> Vec<f32> {
     let law = Law { noise: Noise::SumOfGamma { kappa, terms }, ..SUM_OF_GAMMA };
-    law.draw(1, 1, n, Key { seed, step: 0, row0: 0 })
+    law.draw(1, 1, n, Key { seed, step: 0, ..Key::default() })
 }
 
 /// Kolmogorov–Smirnov at 256 of 2²⁰ draws. Each draw may be off by the error that the documentation states: a small 1/κ
@@ -80,7 +80,7 @@ fn kappa_sums_of_gamma_make_gumbel() {
 #[test]
 fn kappa_is_the_rows_k_unless_set() {
     let draw = |k, kappa| {
-        let shape = Shape::new(1, 33, k, 1).expect("good sizes");
+        let shape = Shape { rows: 1, n: 33, k, samples: 1 };
         let options = Options { noise: Noise::SumOfGamma { kappa, terms: 10 }, ..Options::default() };
         let mut epsilon = vec![f32::NAN; 33];
         imle::noise(shape, &options, Key::default(), &mut epsilon).expect("good arguments");
@@ -92,10 +92,10 @@ fn kappa_is_the_rows_k_unless_set() {
 
     let k_row = [2, 9, 9, 0];
     let sample = |kappa, rows: u32, row0: u64| {
-        let shape = Shape::new(rows, 33, 9, 1).expect("good sizes");
+        let shape = Shape { rows, n: 33, k: 9, samples: 1 };
         let options = Options { noise: Noise::SumOfGamma { kappa, terms: 10 }, ..Options::default() };
         let rows = &k_row[row0 as usize..][..rows as usize];
-        let layer = Imle::new(shape, TopK::with_k_row(shape, rows).expect("at most 9"), options).expect("good options");
+        let layer = Imle::new(shape, TopK::per_row(rows), options).expect("good options");
         let (mut z, mut work) = (vec![f32::NAN; rows.len() * 33], vec![f32::NAN; layer.workspace_len()]);
         let theta: Vec<f32> = normal_theta(4 * 33, 84)[row0 as usize * 33..][..z.len()].to_vec();
         let key = Key { row0, ..Key::default() };

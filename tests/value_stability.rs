@@ -9,17 +9,16 @@ use imle::{
     Shape, States, TopK,
 };
 
-const KEYS: [Key; 4] = [
-    Key { seed: 0, step: 0, row0: 0 },
-    Key { seed: 42, step: 0, row0: 0 },
-    Key { seed: 42, step: 1, row0: 0 },
-    Key { seed: u64::MAX, step: 1 << 40, row0: u64::MAX },
-];
+const KEYS: [Key<'_>; 4] = [key(0, 0, 0), key(42, 0, 0), key(42, 1, 0), key(u64::MAX, 1 << 40, u64::MAX)];
+
+const fn key(seed: u64, step: u64, row0: u64) -> Key<'static> {
+    Key { seed, step, row0, row_ids: None, sample0: 0, strata: 0 }
+}
 
 /// Sizes around the lanes' borders.
 const SIZES: [u32; 6] = [1, 15, 16, 17, 33, 4097];
 
-fn noise(shape: Shape, key: Key) -> Vec<u32> {
+fn noise(shape: Shape, key: Key<'_>) -> Vec<u32> {
     let mut epsilon = vec![f32::NAN; shape.rows() * shape.samples() * shape.n()];
     imle::noise(shape, &Options::default(), key, &mut epsilon).expect("good arguments");
     epsilon.iter().map(|x| x.to_bits()).collect()
@@ -35,7 +34,7 @@ fn theta(len: usize) -> Vec<f32> {
     quarters(len, 7).into_iter().enumerate().map(mask).collect()
 }
 
-fn sample(layer: &Imle<TopK<'_>>, key: Key) -> Vec<u32> {
+fn sample(layer: &Imle<TopK<'_>>, key: Key<'_>) -> Vec<u32> {
     let shape = layer.shape();
     let mut indices = vec![0; shape.rows() * shape.samples() * shape.k()];
     let theta = theta(shape.rows() * shape.n());
@@ -44,7 +43,7 @@ fn sample(layer: &Imle<TopK<'_>>, key: Key) -> Vec<u32> {
     indices
 }
 
-fn gradient(layer: &Imle<TopK<'_>>, key: Key) -> (Vec<f32>, Diagnostics) {
+fn gradient(layer: &Imle<TopK<'_>>, key: Key<'_>) -> (Vec<f32>, Diagnostics) {
     let shape = layer.shape();
     let theta = theta(shape.rows() * shape.n());
     let dz = quarters(shape.rows() * shape.samples() * shape.n(), 11);
@@ -56,8 +55,8 @@ fn gradient(layer: &Imle<TopK<'_>>, key: Key) -> (Vec<f32>, Diagnostics) {
 }
 
 fn layer(rows: u32, n: u32, k: u32, samples: u32, options: Options) -> Imle<TopK<'static>> {
-    let shape = Shape::new(rows, n, k, samples).expect("good sizes");
-    Imle::new(shape, TopK::new(shape), options).expect("good options")
+    let shape = Shape { rows, n, k, samples };
+    Imle::new(shape, TopK::new(shape.k), options).expect("good options")
 }
 
 /// The gradients of the score function of the noise and of the Fenchel–Young loss, and that loss.
@@ -88,7 +87,7 @@ fn fnv_1a_is_the_published_hash() {
 
 #[test]
 fn the_first_noise_of_four_keys_is_as_pinned() {
-    let shape = Shape::new(1, 4, 0, 1).expect("good sizes");
+    let shape = Shape { rows: 1, n: 4, k: 0, samples: 1 };
     let pinned: [[u32; 4]; 4] = [
         [0xbcef_be59, 0x3fba_d062, 0x401c_9838, 0x3fa5_1437],
         [0xbe3c_5d18, 0xbea1_e5b8, 0xbed8_a945, 0x3e87_c7f8],
@@ -100,7 +99,7 @@ fn the_first_noise_of_four_keys_is_as_pinned() {
 
 #[test]
 fn the_noise_of_every_size_is_as_pinned() {
-    let hash = |n| fnv_1a(KEYS.into_iter().flat_map(|key| noise(Shape::new(3, n, 0, 2).expect("good sizes"), key)));
+    let hash = |n| fnv_1a(KEYS.into_iter().flat_map(|key| noise(Shape { rows: 3, n, k: 0, samples: 2 }, key)));
     let pinned = [
         0x6393_7cf7_2e8b_441a,
         0x6b25_f390_bd05_6da5,
@@ -115,7 +114,7 @@ fn the_noise_of_every_size_is_as_pinned() {
 fn hash_of_law(noise: Noise) -> u64 {
     let mut epsilon = vec![f32::NAN; 4097];
     let options = Options { noise, ..Options::default() };
-    imle::noise(Shape::new(1, 4097, 0, 1).expect("good sizes"), &options, KEYS[1], &mut epsilon).expect("good sizes");
+    imle::noise(Shape { rows: 1, n: 4097, k: 0, samples: 1 }, &options, KEYS[1], &mut epsilon).expect("good sizes");
     fnv_1a(epsilon.into_iter().map(f32::to_bits))
 }
 
@@ -213,8 +212,8 @@ fn exact_distributions_of_every_size_are_as_pinned() {
     let hash = |n: u32| {
         let most = n - n.div_ceil(8);
         let bits = [0, 1, most.min(40), most.min(300)].into_iter().flat_map(|k| {
-            let shape = Shape::new(1, n, k, 1).expect("good sizes");
-            let exact = Exact::new(shape, TopK::new(shape), 0.5).expect("good sizes");
+            let shape = Shape { rows: 1, n, k, samples: 1 };
+            let exact = Exact::new(shape, TopK::new(shape.k), 0.5).expect("good sizes");
             let (theta, v) = (theta(n as usize), quarters(n as usize, 3));
             let (theta, v) = (Rows::contiguous(&theta), Rows::contiguous(&v));
             let mut work = vec![f32::NAN; exact.workspace_len()];

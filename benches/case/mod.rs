@@ -47,7 +47,7 @@ pub trait Solver: Distribution {
 
 impl Solver for TopK<'static> {
     fn new(shape: Shape) -> Self {
-        TopK::new(shape)
+        TopK::new(shape.k)
     }
 }
 
@@ -99,7 +99,7 @@ impl<D: Solver> Case<D> {
             work: vec![0.0; exact.workspace_len().max(imle::workspace_len(n))],
         };
         let normal = Options { noise: Noise::Normal, ..Options::default() };
-        let one_sample = Shape::new(rows as u32, n as u32, 0, 1).unwrap();
+        let one_sample = Shape { rows: rows as u32, n: n as u32, k: 0, samples: 1 };
         imle::noise(one_sample, &normal, Key { seed: 1, ..Key::default() }, &mut case.theta).unwrap();
         imle::noise(shape, &normal, Key { seed: 2, ..Key::default() }, &mut case.dz).unwrap();
         case.run(Call::Sample); // `Gradient` needs the lists
@@ -117,7 +117,7 @@ impl<D: Solver> Case<D> {
         let Case { shape, options, step, .. } = *self;
         let layer = Imle::new(shape, D::new(shape), options).unwrap();
         let exact = Exact::new(shape, D::new(shape), 1.0).unwrap();
-        let key = Key { seed: 3, step, row0: 0 };
+        let key = Key { seed: 3, step, ..Key::default() };
         let (theta, work) = (Rows::contiguous(&self.theta), &mut self.work[..]);
         match call {
             Call::Map => layer.map(theta, States::indices(&mut self.map), work),

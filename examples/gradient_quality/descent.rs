@@ -48,13 +48,13 @@ pub fn descend(
     seed: u64,
 ) -> Result<Vec<Vec<f64>>, Error> {
     let n = start.theta.len();
-    let shape = Shape::new(repeats, n as u32, start.k as u32, samples)?;
+    let shape = Shape { rows: repeats, n: n as u32, k: start.k as u32, samples };
     let mut gradients = Gradients::new(estimator, &start.loss, shape)?;
     let mut theta: Vec<f32> = start.theta.iter().map(|t| *t as f32).collect::<Vec<_>>().repeat(repeats as usize);
     let (mut grad, mut velocity) = (vec![0.0; theta.len()], vec![0.0; theta.len()]);
     let mut gaps = Vec::with_capacity(STEPS);
     for step in 0..STEPS as u64 {
-        gradients.estimate(Key { seed, step, row0: 0 }, &theta, &mut grad)?;
+        gradients.estimate(Key { seed, step, ..Key::default() }, &theta, &mut grad)?;
         for ((theta, velocity), grad) in theta.iter_mut().zip(&mut velocity).zip(&grad) {
             *velocity = MOMENTUM * *velocity + grad;
             *theta -= rate * *velocity;

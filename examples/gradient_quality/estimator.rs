@@ -219,9 +219,9 @@ impl<'a> Gradients<'a> {
 }
 
 pub fn exact(shape: Shape) -> Result<Exact<TopK<'static>>, Error> {
-    Exact::new(shape, TopK::new(shape), 1.0)
+    Exact::new(shape, TopK::new(shape.k), 1.0)
 }
 
 pub fn layer(shape: Shape, options: Options) -> Result<Imle<TopK<'static>>, Error> {
-    Imle::new(shape, TopK::new(shape), options)
+    Imle::new(shape, TopK::new(shape.k), options)
 }

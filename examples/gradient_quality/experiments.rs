@@ -113,14 +113,14 @@ pub fn seconds(methods: &[General]) -> Result<Vec<Vec<f64>>, Error> {
 fn seconds_of(estimator: Estimator, samples: u32, problem: &Problem) -> Result<f64, Error> {
     const ROWS: u32 = 100;
     const RUNS: u64 = 20;
-    let shape = Shape::new(ROWS, problem.theta.len() as u32, problem.k as u32, samples)?;
+    let shape = Shape { rows: ROWS, n: problem.theta.len() as u32, k: problem.k as u32, samples };
     let mut gradients = Gradients::new(estimator, &problem.loss, shape)?;
     let theta: Vec<f32> = problem.theta.iter().map(|t| *t as f32).collect::<Vec<_>>().repeat(ROWS as usize);
     let mut grad = vec![0.0; theta.len()];
     let mut least = f64::INFINITY;
     for step in 0..RUNS {
         let start = Instant::now();
-        gradients.estimate(Key { seed: 0, step, row0: 0 }, &theta, &mut grad)?;
+        gradients.estimate(Key { seed: 0, step, ..Key::default() }, &theta, &mut grad)?;
         least = least.min(start.elapsed().as_secs_f64() / f64::from(ROWS));
     }
     Ok(least)

@@ -38,7 +38,7 @@ impl Quality {
 /// Measures `draws` gradients (rounded up to whole batches), each from S samples, at the problem's θ.
 pub fn measure(problem: &Problem, estimator: Estimator, samples: u32, draws: u32, seed: u64) -> Result<Quality, Error> {
     let n = problem.theta.len();
-    let shape = Shape::new(BATCH, n as u32, problem.k as u32, samples)?;
+    let shape = Shape { rows: BATCH, n: n as u32, k: problem.k as u32, samples };
     let mut gradients = Gradients::new(estimator, &problem.loss, shape)?;
     let theta: Vec<f32> = problem.theta.iter().map(|t| *t as f32).collect::<Vec<_>>().repeat(BATCH as usize);
     let adaptive = matches!(estimator, Estimator::ImplicitMle { lambda: Lambda::Adaptive { .. }, .. });
@@ -46,7 +46,7 @@ pub fn measure(problem: &Problem, estimator: Estimator, samples: u32, draws: u32
     let mut drawn = Vec::new();
     for step in 0..warm_up + u64::from(draws.div_ceil(BATCH)) {
         let mut grad = vec![0.0; theta.len()];
-        gradients.estimate(Key { seed, step, row0: 0 }, &theta, &mut grad)?;
+        gradients.estimate(Key { seed, step, ..Key::default() }, &theta, &mut grad)?;
         if step >= warm_up {
             drawn.extend(grad);
         }

@@ -18,7 +18,7 @@ fn logistic() -> Options {
 pub fn noise(shape: Shape, key: Key) -> Result<Vec<f32>, Error> {
     let (n, samples) = (shape.n(), shape.samples());
     assert!(samples.is_power_of_two());
-    let two = Shape::new(shape.rows() as u32, n as u32, shape.k() as u32, 2)?;
+    let two = Shape { rows: shape.rows() as u32, n: n as u32, k: shape.k() as u32, samples: 2 };
     let mut seeds = vec![0.0; shape.rows() * 2 * n];
     imle::noise(two, &logistic(), key, &mut seeds)?;
     let uniform = |logistic: f32| 1.0 / (1.0 + (-f64::from(logistic)).exp());
@@ -56,7 +56,7 @@ pub fn map(
             scores.extend(theta.iter().zip(v).zip(epsilon).map(|((t, v), e)| t + step * v + e));
         }
     }
-    let states = Shape::new((shape.rows() * samples) as u32, n as u32, shape.k() as u32, 1)?;
+    let states = Shape { rows: (shape.rows() * samples) as u32, n: n as u32, k: shape.k() as u32, samples: 1 };
     layer(states, logistic())?.map(Rows::contiguous(&scores), States::z(z), work)
 }
 
@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn each_coordinate_has_one_sample_in_every_stratum() -> Result<(), Error> {
         let (rows, n, samples) = (3, 17, 8);
-        let epsilon = noise(Shape::new(rows, n, 2, samples)?, Key { seed: 5, step: 0, row0: 0 })?;
+        let epsilon = noise(Shape { rows, n, k: 2, samples }, Key { seed: 5, step: 0, ..Key::default() })?;
         for row in epsilon.chunks_exact((n * samples) as usize) {
             for i in 0..n as usize {
                 let uniforms = row.chunks_exact(n as usize).map(|epsilon| 1.0 / (1.0 + (-epsilon[i]).exp()));

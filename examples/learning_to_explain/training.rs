@@ -141,12 +141,12 @@ impl Model {
     /// The layer for these texts. Their number and their k make its shape.
     fn layer<'a>(&self, k_row: &'a [u32], samples: u32) -> Result<Imle<TopK<'a>>, Error> {
         let k = k_row.iter().copied().max().unwrap_or(0);
-        let shape = Shape::new(k_row.len() as u32, self.n as u32, k, samples)?;
+        let shape = Shape { rows: k_row.len() as u32, n: self.n as u32, k, samples };
         let mut options = self.settings.options;
         if self.method == Method::RandomWords {
             options.noise = imle::Noise::Gumbel; // equal scores and Gumbel noise: every k words are equally likely
         }
-        Imle::new(shape, TopK::with_k_row(shape, k_row)?, options)
+        Imle::new(shape, TopK::per_row(k_row), options)
     }
 
     fn k_row(&self, texts: &[&Example]) -> Vec<u32> {
@@ -163,7 +163,7 @@ impl Model {
         let mut work = vec![0.0; layer.workspace_len()];
         let (theta, states) = (Rows::contiguous(&theta), States::z(&mut z));
         if self.method == Method::RandomWords {
-            let key = Key { seed: self.seed, step: 0, row0: row0 as u64 }; // training steps count from 1
+            let key = Key { seed: self.seed, row0: row0 as u64, ..Key::default() }; // training steps count from 1
             layer.sample(key, theta, states, None, &mut work)?;
         } else {
             layer.map(theta, states, &mut work)?;
@@ -174,7 +174,7 @@ impl Model {
     /// One step of Adam on a batch. Returns the sum of the texts' losses, each of which is a mean over samples.
     fn step(&mut self, texts: &[&Example], step: u64) -> Result<f32, Error> {
         let samples = if self.method == Method::AllWords { 1 } else { self.settings.samples };
-        let key = Key { seed: self.seed, step, row0: 0 };
+        let key = Key { seed: self.seed, step, ..Key::default() };
         let theta = self.theta(texts);
         let k_row = self.k_row(texts);
         let layer = self.layer(&k_row, samples)?;
@@ -231,7 +231,7 @@ impl Model {
         }
         let mut grad_theta = vec![0.0; theta.len()];
         if options.lambda > 0.0 {
-            let layer = Imle::new(layer.shape(), TopK::with_k_row(layer.shape(), k_row)?, options)?;
+            let layer = Imle::new(layer.shape(), TopK::per_row(k_row), options)?;
             let (theta, grad) = (Rows::contiguous(theta), RowsMut::contiguous(&mut grad_theta));
             let diagnostics = layer.gradient(key, theta, Dz::per_sample(dz), None, grad, work)?;
             self.adaptive.update(&diagnostics)?;

@@ -4,11 +4,11 @@ use core::ffi::c_char;
 
 use imle::{Diagnostics, Difference, Key, Noise, Options, Scale, Shape, Target};
 
-use crate::args::{self, Plain};
+use crate::args::{self, Array, Input, Plain};
 use crate::status::Refused;
 
 /// The version of this ABI. It changes when programs must be compiled anew. Equals imle_abi_version().
-pub const IMLE_ABI_VERSION: u32 = 1;
+pub const IMLE_ABI_VERSION: u32 = 2;
 
 /// imle_options.noise: no noise, eps = 0. Every sample is MAP(theta).
 pub const IMLE_NOISE_NONE: u32 = 0;
@@ -63,9 +63,11 @@ pub struct imle_shape {
     pub samples: u32,
 }
 
-/// Selects the noise: the eps of row b is a pure function of (seed, step, row0 + b), of the noise options and of N. To
-/// call a part of a batch, add the number of its first row to row0. The part then gets the noise that it would get in
-/// the whole batch. A backward call with the key of the forward call gets the same noise.
+/// Selects the noise. Row b of a call has the number r = row0 + row_ids[b], or row0 + b without ids, modulo 2^64; sample
+/// s has the number sample0 + s. The eps of a coordinate is a pure function of seed, step, r, the sample's number, the
+/// coordinate and the noise options. It depends neither on N nor on S nor on the other rows, so any cut of a batch over
+/// threads, hosts or micro-batches gets the noise of the whole batch. A backward call with the key of the forward call
+/// gets the same noise. Initialise the whole struct: every field after row0 may be zero.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct imle_key {
@@ -73,8 +75,17 @@ pub struct imle_key {
     pub seed: u64,
     /// One per training iteration.
     pub step: u64,
-    /// The number of the first row; row b is row0 + b modulo 2^64.
+    /// The number of the first row, or what is added to every id.
     pub row0: u64,
+    /// [B], the number of each row of a shuffled, ragged or distributed batch; NULL if rows follow one another. It is an
+    /// input array: it must be aligned (else IMLE_ERR_NULL) and may not overlap an output.
+    pub row_ids: *const u64,
+    /// The number of the first sample; sample0 + samples is at most 2^28, else IMLE_ERR_SHAPE.
+    pub sample0: u32,
+    /// With stratified noise: the number of samples of the whole batch, if this call has only some of them; 0 means the
+    /// samples of this call. sample0 + samples must be at most strata, else IMLE_ERR_SHAPE. With independent noise: 0, else
+    /// IMLE_ERR_OPTION.
+    pub strata: u32,
 }
 
 /// How samples are drawn and gradients are estimated. Call imle_options_default first, and then change the fields that
@@ -123,7 +134,7 @@ pub struct imle_diagnostics {
 
 // SAFETY: `repr(C)`, of integers.
 unsafe impl Plain for imle_shape {}
-// SAFETY: `repr(C)`, of integers.
+// SAFETY: `repr(C)`, of integers and a pointer, which is not dereferenced unless it was checked.
 unsafe impl Plain for imle_key {}
 // SAFETY: `repr(C)`, of integers and floats.
 unsafe impl Plain for imle_options {}
@@ -134,21 +145,34 @@ unsafe impl Plain for imle_diagnostics {}
 pub(crate) unsafe fn shape(shape: *const imle_shape) -> Result<Shape, Refused> {
     // SAFETY: the caller's contract.
     let imle_shape { rows, n, k, samples } = unsafe { args::read(shape) }?;
-    Ok(Shape::new(rows, n, k, samples)?)
+    checked(Shape { rows, n, k, samples })
 }
 
 /// Reads the sizes of a batch whose samples do not matter.
 pub(crate) unsafe fn shape_ignoring_samples(shape: *const imle_shape) -> Result<Shape, Refused> {
     // SAFETY: the caller's contract.
     let imle_shape { rows, n, k, samples: _ } = unsafe { args::read(shape) }?;
-    Ok(Shape::new(rows, n, k, 1)?)
+    checked(Shape { rows, n, k, samples: 1 })
 }
 
-/// Reads the key of a batch.
-pub(crate) unsafe fn key(key: *const imle_key) -> Result<Key, Refused> {
+fn checked(shape: Shape) -> Result<Shape, Refused> {
+    shape.check()?;
+    Ok(shape)
+}
+
+/// Reads the key of a batch, and its array.
+pub(crate) unsafe fn key(key: *const imle_key, shape: Shape) -> Result<(imle_key, Array<u64>), Refused> {
     // SAFETY: the caller's contract.
-    let imle_key { seed, step, row0 } = unsafe { args::read(key) }?;
-    Ok(Key { seed, step, row0 })
+    let key = unsafe { args::read(key) }?;
+    Ok((key, Array::optional(key.row_ids, shape.rows())))
+}
+
+impl imle_key {
+    /// The key as the core takes it.
+    pub(crate) fn to_core(self, row_ids: Input<'_, u64>) -> Key<'_> {
+        let imle_key { seed, step, row0, row_ids: _, sample0, strata } = self;
+        Key { seed, step, row0, row_ids: row_ids.slice_if_any(), sample0, strata }
+    }
 }
 
 /// Reads the options. The core checks their ranges.

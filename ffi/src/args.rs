@@ -23,6 +23,8 @@ pub(crate) unsafe trait Plain: Copy {}
 unsafe impl Plain for f32 {}
 // SAFETY: an integer.
 unsafe impl Plain for u32 {}
+// SAFETY: an integer.
+unsafe impl Plain for u64 {}
 
 /// A NULL or misaligned pointer points to nothing.
 fn usable<T>(pointer: *const T) -> bool {

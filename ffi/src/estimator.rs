@@ -77,14 +77,16 @@ pub unsafe extern "C" fn imle_perturbed_gradient(
 ) -> imle_status {
     status(|| {
         // SAFETY: the caller's contract.
-        let (shape, options, key) = unsafe { (abi::shape(shape)?, abi::options(options)?, abi::key(key)?) };
+        let (shape, options) = unsafe { (abi::shape(shape)?, abi::options(options)?) };
+        // SAFETY: the caller's contract.
+        let (key, row_ids) = unsafe { abi::key(key, shape) }?;
         let theta = Array::rows(shape, theta, ld_theta)?;
         let losses = Array::required(losses, shape.rows() * shape.samples());
         let grad_theta = Array::rows(shape, grad_theta, ld_grad)?;
         // SAFETY: the caller's contract.
-        check_arrays!(unsafe outputs: [grad_theta], inputs: [theta, losses]);
+        check_arrays!(unsafe outputs: [grad_theta], inputs: [theta, losses, row_ids]);
         let theta = theta.rows(ld_theta);
         let grad_theta = grad_theta.rows(ld_grad);
-        Ok(imle::perturbed_gradient(shape, &options, key, theta, losses.slice(), grad_theta)?)
+        Ok(imle::perturbed_gradient(shape, &options, key.to_core(row_ids), theta, losses.slice(), grad_theta)?)
     })
 }

@@ -10,13 +10,13 @@ use crate::family::{Family, OneHot, Start, TopK, start, with_gradient, workspace
 use crate::status::{Refused, imle_status, status};
 
 fn exact<F: Family>(shape: Shape, k_row: Option<&[u32]>, temperature: f32) -> Result<Exact<F::Solver<'_>>, Refused> {
-    Ok(Exact::new(shape, F::solver(shape, k_row)?, temperature)?)
+    Ok(Exact::new(shape, F::solver(shape, k_row), temperature)?)
 }
 
 /// The floats of workspace that the exact functions need: the same for any number of rows, any k_row and temperature.
 fn floats<F: Family>(shape: Shape) -> Option<usize> {
-    let one_row = Shape::new(1, shape.n() as u32, shape.k() as u32, 1).ok()?;
-    let exact = Exact::new(one_row, F::solver(one_row, None).ok()?, 1.0).ok()?;
+    let one_row = Shape { rows: 1, samples: 1, ..shape };
+    let exact = Exact::new(one_row, F::solver(one_row, None), 1.0).ok()?;
     Some(exact.workspace_len())
 }
 
@@ -248,15 +248,15 @@ unsafe fn sample_exact_of<F: Family>(
     let Start { shape, k_row, theta, work } =
         start(unsafe { abi::shape(shape) }, k_row, (theta, ld_theta), work, floats::<F>)?;
     // SAFETY: the caller's contract.
-    let key = unsafe { abi::key(key) }?;
+    let (key, row_ids) = unsafe { abi::key(key, shape) }?;
     let states = shape.rows() * shape.samples();
     let z = Array::optional(z, states * shape.n());
     let indices = Array::optional(indices, states * shape.k());
     // SAFETY: the caller's contract.
-    check_arrays!(unsafe outputs: [z, indices, work], inputs: [k_row, theta]);
+    check_arrays!(unsafe outputs: [z, indices, work], inputs: [k_row, theta, row_ids]);
     let exact = exact::<F>(shape, k_row.slice_if_any(), temperature)?;
     let states = States { z: z.slice_if_any(), indices: indices.slice_if_any() };
-    Ok(exact.sample(key, theta.rows(ld_theta), states, work.slice())?)
+    Ok(exact.sample(key.to_core(row_ids), theta.rows(ld_theta), states, work.slice())?)
 }
 
 /// Draws exact samples, independent of one another: z_s from p(z) proportional to exp(<z, theta> / T), s = 1..S,

@@ -3,7 +3,7 @@
 //! Every function of the families has one body, which is generic over the family. It stands in `layer` or `exact` above
 //! the two exported functions that call it.
 
-use imle::{Distribution, Error, Rule, Shape};
+use imle::{Distribution, Shape};
 
 use crate::abi::{self, imle_shape};
 use crate::args::Array;
@@ -14,7 +14,7 @@ pub(crate) trait Family {
     type Solver<'a>: Distribution;
 
     /// The solver of a batch. A family of fixed k has no `k_row`.
-    fn solver(shape: Shape, k_row: Option<&[u32]>) -> Result<Self::Solver<'_>, Error>;
+    fn solver(shape: Shape, k_row: Option<&[u32]>) -> Self::Solver<'_>;
 }
 
 /// k of n: C = { z in {0,1}^N : sum z_i = k }.
@@ -24,8 +24,8 @@ impl Family for TopK {
     type Solver<'a> = imle::TopK<'a>;
 
     #[cfg_attr(imle_small, inline(always))]
-    fn solver(shape: Shape, k_row: Option<&[u32]>) -> Result<imle::TopK<'_>, Error> {
-        k_row.map_or(Ok(imle::TopK::new(shape)), |k_row| imle::TopK::with_k_row(shape, k_row))
+    fn solver(shape: Shape, k_row: Option<&[u32]>) -> imle::TopK<'_> {
+        k_row.map_or(imle::TopK::new(shape.k), imle::TopK::per_row)
     }
 }
 
@@ -35,8 +35,8 @@ pub(crate) struct OneHot;
 impl Family for OneHot {
     type Solver<'a> = imle::Argmax;
 
-    fn solver(shape: Shape, _: Option<&[u32]>) -> Result<imle::Argmax, Error> {
-        if shape.k() == 1 { Ok(imle::Argmax) } else { Err(Error::Shape { rule: Rule::SolverAtMostK }) }
+    fn solver(_: Shape, _: Option<&[u32]>) -> imle::Argmax {
+        imle::Argmax
     }
 }
 

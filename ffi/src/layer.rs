@@ -2,7 +2,7 @@
 
 use core::ptr;
 
-use imle::{Error, Imle, Options, Shape, States};
+use imle::{Error, Imle, MapSolver, Options, Shape, States};
 
 use crate::abi::{self, imle_diagnostics, imle_key, imle_options, imle_shape};
 use crate::args::{Array, check_arrays};
@@ -15,7 +15,7 @@ unsafe fn layer<F: Family>(
     k_row: Option<&[u32]>,
     options: *const imle_options,
 ) -> Result<Imle<F::Solver<'_>>, Refused> {
-    let solver = F::solver(shape, k_row)?;
+    let solver = F::solver(shape, k_row);
     // SAFETY: the caller's contract.
     let options = unsafe { abi::options(options) }?;
     Ok(Imle::new(shape, solver, options)?)
@@ -23,7 +23,7 @@ unsafe fn layer<F: Family>(
 
 /// The floats of workspace that a layer needs.
 fn floats<F: Family>(shape: Shape) -> Option<usize> {
-    F::solver(shape, None).ok()?;
+    F::solver(shape, None).check(shape).ok()?;
     Some(imle::workspace_len(shape.n()))
 }
 
@@ -76,13 +76,11 @@ unsafe fn find_bad_row_of<F: Family>(
     // The rows before the first bad k are checked; it is the answer if they are good.
     let too_large = |k_row: &[u32]| k_row.iter().position(|&k| k as usize > shape.k());
     let rows = k_row.and_then(too_large).unwrap_or(shape.rows()) as u32;
-    let first = match Shape::new(rows, shape.n() as u32, shape.k() as u32, shape.samples() as u32) {
-        Ok(good) => match Imle::new(good, F::solver(good, k_row)?, Options::default())?.check(theta, dz) {
-            Ok(()) => rows,
-            Err(Error::NonFinite { row, .. } | Error::Infeasible { row }) => row,
-            Err(error) => return Err(error.into()),
-        },
-        Err(_) => rows,
+    let good = Shape { rows, ..shape };
+    let first = match Imle::new(good, F::solver(good, k_row), Options::default())?.check(theta, dz) {
+        Ok(()) => rows,
+        Err(Error::NonFinite { row, .. } | Error::Infeasible { row }) => row,
+        Err(error) => return Err(error.into()),
     };
     row.slice().fill(first);
     Ok(())
@@ -154,7 +152,7 @@ unsafe fn map_of<F: Family>(
     let indices = Array::optional(indices, shape.rows() * shape.k());
     // SAFETY: the caller's contract.
     check_arrays!(unsafe outputs: [z, indices, work], inputs: [k_row, theta]);
-    let layer = Imle::new(shape, F::solver(shape, k_row.slice_if_any())?, Options::default())?;
+    let layer = Imle::new(shape, F::solver(shape, k_row.slice_if_any()), Options::default())?;
     let states = States { z: z.slice_if_any(), indices: indices.slice_if_any() };
     Ok(layer.map(theta.rows(ld_theta), states, work.slice())?)
 }
@@ -232,13 +230,13 @@ unsafe fn sample_of<F: Family>(
     let indices = Array::optional(indices, states * shape.k());
     let marginals = Array::optional(marginals, shape.rows() * shape.n());
     // SAFETY: the caller's contract.
-    check_arrays!(unsafe outputs: [z, indices, marginals, work], inputs: [k_row, theta]);
+    let (key, row_ids) = unsafe { abi::key(key, shape) }?;
+    // SAFETY: the caller's contract.
+    check_arrays!(unsafe outputs: [z, indices, marginals, work], inputs: [k_row, theta, row_ids]);
     // SAFETY: the caller's contract.
     let layer = unsafe { layer::<F>(shape, k_row.slice_if_any(), options) }?;
-    // SAFETY: the caller's contract.
-    let key = unsafe { abi::key(key) }?;
     let states = States { z: z.slice_if_any(), indices: indices.slice_if_any() };
-    Ok(layer.sample(key, theta.rows(ld_theta), states, marginals.slice_if_any(), work.slice())?)
+    Ok(layer.sample(key.to_core(row_ids), theta.rows(ld_theta), states, marginals.slice_if_any(), work.slice())?)
 }
 
 /// The forward pass draws z_s = MAP(theta + tau eps_s), s = 1..S, with the noise eps_s of (key, row, s). The score of a
@@ -334,13 +332,20 @@ unsafe fn gradient_of<F: Family>(
     let indices = Array::optional(indices, shape.rows() * shape.samples() * shape.k());
     let diagnostics = Array::optional(diagnostics, 1);
     // SAFETY: the caller's contract.
-    check_arrays!(unsafe outputs: [grad_theta, diagnostics, work], inputs: [k_row, theta, dz, indices]);
+    let (key, row_ids) = unsafe { abi::key(key, shape) }?;
+    // SAFETY: the caller's contract.
+    check_arrays!(unsafe outputs: [grad_theta, diagnostics, work], inputs: [k_row, theta, dz, indices, row_ids]);
     // SAFETY: the caller's contract.
     let layer = unsafe { layer::<F>(shape, k_row.slice_if_any(), options) }?;
-    // SAFETY: the caller's contract.
-    let key = unsafe { abi::key(key) }?;
     let (theta, dz) = (theta.rows(ld_theta), dz.dz(dz_row_stride, dz_sample_stride));
-    let found = layer.gradient(key, theta, dz, indices.slice_if_any(), grad_theta.rows(ld_grad), work.slice())?;
+    let found = layer.gradient(
+        key.to_core(row_ids),
+        theta,
+        dz,
+        indices.slice_if_any(),
+        grad_theta.rows(ld_grad),
+        work.slice(),
+    )?;
     if let Some(diagnostics) = diagnostics.slice_if_any() {
         diagnostics.fill(found.into());
     }
@@ -462,13 +467,13 @@ unsafe fn fenchel_young_of<F: Family>(
         with_gradient(start, |shape| Array::rows(shape, y, ld_y), (grad_theta, ld_grad))?;
     let loss = Array::required(loss, shape.rows());
     // SAFETY: the caller's contract.
-    check_arrays!(unsafe outputs: [loss, grad_theta, work], inputs: [k_row, theta, y]);
+    let (key, row_ids) = unsafe { abi::key(key, shape) }?;
+    // SAFETY: the caller's contract.
+    check_arrays!(unsafe outputs: [loss, grad_theta, work], inputs: [k_row, theta, y, row_ids]);
     // SAFETY: the caller's contract.
     let layer = unsafe { layer::<F>(shape, k_row.slice_if_any(), options) }?;
-    // SAFETY: the caller's contract.
-    let key = unsafe { abi::key(key) }?;
     let (theta, y) = (theta.rows(ld_theta), y.rows(ld_y));
-    Ok(layer.fenchel_young(key, theta, y, loss.slice(), grad_theta.rows(ld_grad), work.slice())?)
+    Ok(layer.fenchel_young(key.to_core(row_ids), theta, y, loss.slice(), grad_theta.rows(ld_grad), work.slice())?)
 }
 
 /// Learns from observed states y instead of a loss on z. This is the Fenchel-Young loss of the perturbed optimiser, up

@@ -29,12 +29,14 @@ pub unsafe extern "C" fn imle_perturb(
 ) -> imle_status {
     status(|| {
         // SAFETY: the caller's contract.
-        let (shape, options, key) = unsafe { (abi::shape(shape)?, abi::options(options)?, abi::key(key)?) };
+        let (shape, options) = unsafe { (abi::shape(shape)?, abi::options(options)?) };
+        // SAFETY: the caller's contract.
+        let (key, row_ids) = unsafe { abi::key(key, shape) }?;
         let theta = Array::rows(shape, theta, ld_theta)?;
         let scores = Array::required(scores, shape.rows() * shape.samples() * shape.n());
         // SAFETY: the caller's contract.
-        check_arrays!(unsafe outputs: [scores], inputs: [theta]);
-        Ok(imle::perturb(shape, &options, key, theta.rows(ld_theta), scores.slice())?)
+        check_arrays!(unsafe outputs: [scores], inputs: [theta, row_ids]);
+        Ok(imle::perturb(shape, &options, key.to_core(row_ids), theta.rows(ld_theta), scores.slice())?)
     })
 }
 
@@ -70,7 +72,9 @@ pub unsafe extern "C" fn imle_target(
 ) -> imle_status {
     status(|| {
         // SAFETY: the caller's contract.
-        let (shape, options, key) = unsafe { (abi::shape(shape)?, abi::options(options)?, abi::key(key)?) };
+        let (shape, options) = unsafe { (abi::shape(shape)?, abi::options(options)?) };
+        // SAFETY: the caller's contract.
+        let (key, row_ids) = unsafe { abi::key(key, shape) }?;
         let side = match side {
             1 => Side::Minus,
             -1 => Side::Plus,
@@ -80,10 +84,10 @@ pub unsafe extern "C" fn imle_target(
         let dz = Array::dz(shape, dz, dz_row_stride, dz_sample_stride)?;
         let scores = Array::required(scores, shape.rows() * shape.samples() * shape.n());
         // SAFETY: the caller's contract.
-        check_arrays!(unsafe outputs: [scores], inputs: [theta, dz]);
+        check_arrays!(unsafe outputs: [scores], inputs: [theta, dz, row_ids]);
         let dz = dz.dz(dz_row_stride, dz_sample_stride);
         let theta = theta.rows(ld_theta);
-        Ok(imle::target(shape, &options, key, side, theta, dz, scores.slice())?)
+        Ok(imle::target(shape, &options, key.to_core(row_ids), side, theta, dz, scores.slice())?)
     })
 }
 
@@ -142,10 +146,12 @@ pub unsafe extern "C" fn imle_noise(
 ) -> imle_status {
     status(|| {
         // SAFETY: the caller's contract.
-        let (shape, options, key) = unsafe { (abi::shape(shape)?, abi::options(options)?, abi::key(key)?) };
+        let (shape, options) = unsafe { (abi::shape(shape)?, abi::options(options)?) };
+        // SAFETY: the caller's contract.
+        let (key, row_ids) = unsafe { abi::key(key, shape) }?;
         let noise = Array::required(noise, shape.rows() * shape.samples() * shape.n());
         // SAFETY: the caller's contract.
-        check_arrays!(unsafe outputs: [noise], inputs: []);
-        Ok(imle::noise(shape, &options, key, noise.slice())?)
+        check_arrays!(unsafe outputs: [noise], inputs: [row_ids]);
+        Ok(imle::noise(shape, &options, key.to_core(row_ids), noise.slice())?)
     })
 }

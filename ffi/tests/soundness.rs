@@ -15,7 +15,7 @@ const LD: usize = 2 * N;
 const SPAN: usize = (ROWS - 1) * LD + N;
 
 const SHAPE: imle_shape = imle_shape { rows: ROWS as u32, n: N as u32, k: 2, samples: 1 };
-const KEY: imle_key = imle_key { seed: 1, step: 2, row0: 3 };
+const KEY: imle_key = imle_key { seed: 1, step: 2, row0: 3, row_ids: ptr::null(), sample0: 0, strata: 0 };
 
 /// The gradient of strided rows: theta, dz and grad_theta start at these elements of one array, options and key may lie
 /// anywhere.

@@ -28,12 +28,12 @@ pub enum AdaptiveRule {
 /// ```
 /// use imle::{Adaptive, Dz, Imle, Key, Options, Rows, RowsMut, Shape, States, TopK};
 ///
-/// let shape = Shape::new(1, 5, 2, 1)?;
-/// let layer = |options| Imle::new(shape, TopK::new(shape), options);
+/// let shape = Shape { rows: 1, n: 5, k: 2, samples: 1 };
+/// let layer = |options| Imle::new(shape, TopK::new(shape.k), options);
 /// let mut adaptive = Adaptive::default();
 /// let (mut z, mut grad, mut work) = ([0.0; 5], [0.0; 5], [0.0; 15]);
 /// for step in 0..100 {
-///     let (key, theta) = (Key { seed: 42, step, row0: 0 }, [0.3, -1.2, 0.9, 0.0, 0.5]);
+///     let (key, theta) = (Key { seed: 42, step, ..Key::default() }, [0.3, -1.2, 0.9, 0.0, 0.5]);
 ///     layer(Options::default())?.sample(key, Rows::contiguous(&theta), States::z(&mut z), None, &mut work)?;
 ///     let dz = z.map(|z| 1e-3 * (z - 0.5)); // ∇_z ℓ, whatever its scale
 ///

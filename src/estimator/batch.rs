@@ -1,5 +1,6 @@
 //! Loops over the rows and samples of a batch, with the law of each row's noise.
 
+use crate::door::check_key;
 use crate::error::BadRow;
 use crate::noise::{MAX_KAPPA, Noise, SUM_OF_GAMMA, Sampler, Source, Stream, SumOfGamma};
 use crate::views::rows::{block_mut, for_rows};
@@ -53,11 +54,12 @@ fn for_rows_with_table(
 pub(super) fn write_samples(
     shape: Shape,
     options: &Options,
-    key: Key,
+    key: Key<'_>,
     out: &mut [f32],
     check: impl Fn(usize) -> Result<(), BadRow>,
     write: impl Fn(Sampler<'_>, (usize, usize), &mut Stream, &mut [f32]),
 ) -> Result<(), Error> {
+    check_key(&key, shape)?;
     let source = Source::noise(key);
     for_rows_with_noise(
         options.noise,

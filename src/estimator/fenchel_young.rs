@@ -1,7 +1,7 @@
 //! The Fenchel–Young loss of a perturbed optimiser (Berthet, Blondel, Teboul, Cuturi, Vert, Bach 2020).
 
 use super::layer::{Imle, workspace};
-use crate::door::{check_finite, check_row};
+use crate::door::{check_finite, check_key, check_row};
 use crate::float::CompensatedSum;
 use crate::kernel::elementwise::{accumulate, divide};
 use crate::mask::zero_masked;
@@ -23,7 +23,7 @@ impl<M: MapSolver> Imle<M> {
     /// row.
     pub fn fenchel_young(
         &self,
-        key: Key,
+        key: Key<'_>,
         theta: Rows<'_>,
         y: Rows<'_>,
         loss: &mut [f32],
@@ -35,6 +35,7 @@ impl<M: MapSolver> Imle<M> {
         check_length(Argument::Loss, loss, shape.rows())?;
         let mut grad_theta = grad_theta.check(Argument::GradTheta, shape)?;
         let work = workspace(work, shape.n())?;
+        check_key(&key, shape)?;
         let source = Source::noise(key);
         self.for_rows(|noise, b| {
             let (theta, y) = (theta.row(b, shape.n()), y.row(b, shape.n()));

@@ -6,7 +6,7 @@
 
 use super::layer::{BATCH, Imle, Row, workspace};
 use super::target::Side;
-use crate::door::{check_dz_row, check_finite, check_has_lists, check_lists, check_row};
+use crate::door::{check_dz_row, check_finite, check_has_lists, check_key, check_lists, check_row};
 use crate::error::BadRow;
 use crate::kernel::elementwise;
 use crate::kernel::select::FEW;
@@ -56,7 +56,7 @@ impl<M: MapSolver> Imle<M> {
     #[cfg_attr(imle_small, inline(always))]
     pub fn gradient(
         &self,
-        key: Key,
+        key: Key<'_>,
         theta: Rows<'_>,
         dz: Dz<'_>,
         indices: Option<&[u32]>,
@@ -74,6 +74,7 @@ impl<M: MapSolver> Imle<M> {
         let mut grad_theta = grad_theta.check(Argument::GradTheta, shape)?;
         let work = workspace(work, n)?;
 
+        check_key(&key, shape)?;
         let source = Source::noise(key);
         let factor = self.options.gradient_factor(shape.samples());
         let mut diagnostics = Diagnostics::of(shape.rows(), shape.samples());
@@ -232,6 +233,7 @@ pub fn difference(
     z_target: &[f32],
     grad_theta: RowsMut<'_>,
 ) -> Result<Diagnostics, Error> {
+    shape.check()?;
     options.check()?;
     let states = shape.samples() * shape.n();
     check_length(Argument::Z, z, shape.rows() * states)?;

@@ -2,7 +2,7 @@
 
 use super::batch::for_rows_with_noise;
 use crate::arch::SCALAR;
-use crate::door::{check_dz_row, check_row, check_solver};
+use crate::door::{check_dz_row, check_row};
 use crate::error::BadRow;
 use crate::noise::{Sampler, Source, Stream};
 use crate::perturbed::few::{Few, are_few};
@@ -31,15 +31,16 @@ pub struct Imle<M> {
 }
 
 impl<M: MapSolver> Imle<M> {
-    /// Checks the options, and that the solver's states fit the shape.
+    /// Checks the sizes, the options, and that the solver serves the shape.
     ///
     /// # Errors
     /// [`Error::Option`], [`Error::Shape`].
     // On small machines the copies of arguments and results weigh more than the code, here as in `sample` and `gradient`.
     #[cfg_attr(imle_small, inline(always))]
     pub fn new(shape: Shape, solver: M, options: Options) -> Result<Self, Error> {
+        shape.check()?;
         options.check()?;
-        check_solver(&solver, shape)?;
+        solver.check(shape)?;
         Ok(Imle { shape, solver, options })
     }
 

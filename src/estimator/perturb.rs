@@ -4,7 +4,7 @@
 use super::batch::write_samples;
 use super::layer::{BATCH, Imle, Row, workspace};
 use crate::arch::SCALAR;
-use crate::door::{check_row, check_states, check_theta_row};
+use crate::door::{check_key, check_row, check_states, check_theta_row};
 use crate::error::BadRow;
 use crate::kernel::elementwise;
 use crate::noise::{Sampler, Source, Stream};
@@ -44,7 +44,7 @@ impl<M: MapSolver> Imle<M> {
     #[cfg_attr(imle_small, inline(always))]
     pub fn sample(
         &self,
-        key: Key,
+        key: Key<'_>,
         theta: Rows<'_>,
         mut states: States<'_>,
         mut marginals: Option<&mut [f32]>,
@@ -60,6 +60,7 @@ impl<M: MapSolver> Imle<M> {
         }
         let work = workspace(work, shape.n())?;
 
+        check_key(&key, shape)?;
         let source = Source::noise(key);
         self.for_rows(|noise, b| {
             let theta = theta.row(b, shape.n());
@@ -124,7 +125,14 @@ impl<M: MapSolver> Row<'_, M> {
 ///
 /// # Errors
 /// Argument errors before anything is written; [`Error::NonFinite`] with the first bad row.
-pub fn perturb(shape: Shape, options: &Options, key: Key, theta: Rows<'_>, scores: &mut [f32]) -> Result<(), Error> {
+pub fn perturb(
+    shape: Shape,
+    options: &Options,
+    key: Key<'_>,
+    theta: Rows<'_>,
+    scores: &mut [f32],
+) -> Result<(), Error> {
+    shape.check()?;
     options.check()?;
     let theta = theta.check(Argument::Theta, shape)?;
     check_length(Argument::Scores, scores, shape.rows() * shape.samples() * shape.n())?;
@@ -146,7 +154,8 @@ pub fn perturb(shape: Shape, options: &Options, key: Key, theta: Rows<'_>, score
 ///
 /// # Errors
 /// [`Error::Option`], [`Error::Length`].
-pub fn noise(shape: Shape, options: &Options, key: Key, epsilon: &mut [f32]) -> Result<(), Error> {
+pub fn noise(shape: Shape, options: &Options, key: Key<'_>, epsilon: &mut [f32]) -> Result<(), Error> {
+    shape.check()?;
     options.check()?;
     check_length(Argument::Epsilon, epsilon, shape.rows() * shape.samples() * shape.n())?;
     write_samples(shape, options, key, epsilon, |_| Ok(()), |noise, _, stream, epsilon| noise.draw(stream, epsilon))

@@ -5,7 +5,7 @@
 //! (1/S) Σ_s (ℓ_s − mean_{r≠s} ℓ_r) g_s = (1/(S−1)) Σ_s (ℓ_s − ℓ̄) g_s and Σ_s (ℓ_s − ℓ̄) = 0, any part that all g_s share
 //! drops out.
 
-use crate::door::{check_finite, check_lists, check_row, check_theta_row};
+use crate::door::{check_finite, check_key, check_lists, check_row, check_theta_row};
 use crate::error::BadRow;
 use crate::float::CompensatedSum;
 use crate::kernel::elementwise::divide;
@@ -72,11 +72,12 @@ impl<D: Distribution> Exact<D> {
 pub fn perturbed_gradient(
     shape: Shape,
     options: &Options,
-    key: Key,
+    key: Key<'_>,
     theta: Rows<'_>,
     losses: &[f32],
     grad_theta: RowsMut<'_>,
 ) -> Result<(), Error> {
+    shape.check()?;
     options.check()?;
     let Some(noise) = options.noise.sampler().filter(|noise| noise.has_density_score()) else {
         return Err(Error::Option { rule: Rule::NoiseWithDensity });
@@ -87,6 +88,7 @@ pub fn perturbed_gradient(
     let theta = theta.check(Argument::Theta, shape)?;
     check_losses(shape, losses)?;
     let mut grad_theta = grad_theta.check(Argument::GradTheta, shape)?;
+    check_key(&key, shape)?;
     let source = Source::noise(key);
     for_rows(shape.rows(), |b| {
         let theta = theta.row(b, shape.n());

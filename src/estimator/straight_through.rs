@@ -16,6 +16,7 @@ use crate::{Argument, Dz, Error, Rows, RowsMut, Shape};
 /// # Errors
 /// Argument errors before anything is written; [`Error::NonFinite`] with the first bad row.
 pub fn straight_through(shape: Shape, theta: Rows<'_>, dz: Dz<'_>, grad_theta: RowsMut<'_>) -> Result<(), Error> {
+    shape.check()?;
     let (theta, dz) = (theta.check(Argument::Theta, shape)?, dz.check(shape)?);
     let mut grad_theta = grad_theta.check(Argument::GradTheta, shape)?;
     for_rows(shape.rows(), |b| {

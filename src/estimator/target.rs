@@ -38,12 +38,13 @@ impl Options {
 pub fn target(
     shape: Shape,
     options: &Options,
-    key: Key,
+    key: Key<'_>,
     side: Side,
     theta: Rows<'_>,
     dz: Dz<'_>,
     scores: &mut [f32],
 ) -> Result<(), Error> {
+    shape.check()?;
     options.check()?;
     if (options.target, side) == (Target::Combinatorial, Side::Plus) {
         return Err(Error::Option { rule: Rule::CombinatorialHasOneSide });

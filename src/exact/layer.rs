@@ -1,7 +1,7 @@
 //! The closed forms over the rows of a batch.
 
 use super::distribution::{Distribution, RowDistribution};
-use crate::door::{check_feasible, check_finite, check_lists, check_row, check_scores, check_solver, check_states};
+use crate::door::{check_feasible, check_finite, check_key, check_lists, check_row, check_scores, check_states};
 use crate::error::BadRow;
 use crate::kernel::elementwise::divide;
 use crate::kernel::lanes::copy;
@@ -33,16 +33,17 @@ pub struct ExactOutputs<'a> {
 }
 
 impl<D: Distribution> Exact<D> {
-    /// Checks the temperature.
+    /// Checks the sizes, the temperature, and that the constraint set serves the shape.
     ///
     /// # Errors
     /// [`Error::Option`] unless T is finite, greater than 0, and 1/T finite; [`Error::Shape`] if the constraint set was
     /// made for another shape or the workspace is not addressable.
     pub fn new(shape: Shape, distribution: D, temperature: f32) -> Result<Self, Error> {
+        shape.check()?;
         if !(temperature > 0.0 && temperature.is_finite() && (1.0 / temperature).is_finite()) {
             return Err(Error::Option { rule: Rule::TemperatureAboveZero });
         }
-        check_solver(&distribution, shape)?;
+        distribution.check(shape)?;
         if D::workspace_len(shape).is_none_or(|len| len > isize::MAX as usize / size_of::<f32>()) {
             return Err(Error::Shape { rule: Rule::WorkspaceAddressable });
         }
@@ -110,13 +111,14 @@ impl<D: Distribution> Exact<D> {
     ///
     /// # Errors
     /// As [`marginals`](Exact::marginals).
-    pub fn sample(&self, key: Key, theta: Rows<'_>, mut states: States<'_>, work: &mut [f32]) -> Result<(), Error> {
+    pub fn sample(&self, key: Key<'_>, theta: Rows<'_>, mut states: States<'_>, work: &mut [f32]) -> Result<(), Error> {
         let (shape, theta) = (self.shape, theta.check(Argument::Theta, self.shape)?);
         check_states(&states, shape, &self.distribution)?;
         if states.is_none() {
             return Err(Error::NoOutput);
         }
         self.check_work(work)?;
+        check_key(&key, shape)?;
         let source = Source::exact(key);
         for_rows(shape.rows(), |b| {
             let mut row = self.row(b, theta.row(b, shape.n()), work)?;

@@ -2,9 +2,10 @@
 
 use super::solver::MapSolver;
 use crate::kernel::reduce::argmax;
+use crate::{Error, Rule, Shape};
 
 /// One-hot states: z = 1 at the largest score, the lowest index among equals (−0 equal to +0). The same bits as
-/// [`TopK`](crate::TopK) with k = 1. O(n).
+/// [`TopK`](crate::TopK) with k = 1. The shape's k must be 1. O(n).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Argmax;
 
@@ -18,6 +19,10 @@ impl MapSolver for Argmax {
 
     fn ones(&self, _row: usize) -> Option<usize> {
         Some(1)
+    }
+
+    fn check(&self, shape: Shape) -> Result<(), Error> {
+        if shape.k == 1 { Ok(()) } else { Err(Error::Shape { rule: Rule::OneHotHasKOne }) }
     }
 
     fn selects(&self, _row: usize) -> Option<usize> {

@@ -6,5 +6,4 @@ mod top_k;
 
 pub use argmax::Argmax;
 pub use solver::MapSolver;
-pub(crate) use solver::first_row_above;
 pub use top_k::TopK;

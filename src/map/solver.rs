@@ -1,6 +1,7 @@
 //! The interface of a constraint set.
 
 use crate::mask::has_unmasked;
+use crate::{Error, Rule, Shape};
 
 /// A constraint set C and its solver: the only thing the estimators know about the structure z.
 ///
@@ -35,7 +36,7 @@ use crate::mask::has_unmasked;
 ///     }
 /// }
 ///
-/// let shape = Shape::new(1, 4, 2, 1)?;
+/// let shape = Shape { rows: 1, n: 4, k: 2, samples: 1 };
 /// let layer = Imle::new(shape, OnePerHalf, Options::default())?;
 /// let (mut z, mut work) = ([0.0; 4], [0.0; 12]);
 /// layer.map(Rows::contiguous(&[0.1, 0.7, 0.9, 0.2]), States::z(&mut z), &mut work)?;
@@ -58,6 +59,18 @@ pub trait MapSolver {
         None
     }
 
+    /// Refuses a shape that the solver does not serve. A layer asks once, when it is built. By default no row's states may have
+    /// more ones than the shape's k.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] by default.
+    fn check(&self, shape: Shape) -> Result<(), Error> {
+        match first_row_above(self, shape) {
+            None => Ok(()),
+            Some(_) => Err(Error::Shape { rule: Rule::SolverAtMostK }),
+        }
+    }
+
     /// True if the row has a state that avoids every masked entry (θ = −inf). Rows without one are
     /// [`Error::Infeasible`](crate::Error::Infeasible) and never reach [`map`](MapSolver::map). By default a row needs as many
     /// unmasked entries as its states have ones; if [`ones`](MapSolver::ones) does not tell, every row is feasible, also one
@@ -78,8 +91,8 @@ pub trait MapSolver {
     }
 }
 
-/// The first row whose states have more than k ones.
+/// The first row whose states have more ones than the shape's k.
 #[cfg_attr(imle_small, inline(never))]
-pub(crate) fn first_row_above(solver: &impl MapSolver, rows: usize, k: usize) -> Option<usize> {
-    (0..rows).find(|&b| solver.ones(b).is_some_and(|ones| ones > k))
+pub(crate) fn first_row_above<M: MapSolver + ?Sized>(solver: &M, shape: Shape) -> Option<u32> {
+    (0..shape.rows).find(|&b| solver.ones(b as usize).is_some_and(|ones| ones > shape.k()))
 }

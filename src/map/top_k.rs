@@ -3,40 +3,33 @@
 use super::solver::{MapSolver, first_row_above};
 use crate::kernel::select;
 use crate::views::rows::check_length;
-use crate::{Argument, Error, Shape};
+use crate::{Argument, Error, Rule, Shape};
 
 /// k-subsets: z = 1 at the k largest scores, equal scores by lower index (−0 equal to +0), exactly k ones. O(n),
 /// whatever the scores; on 32-bit Arm and RISC-V, whose loops go by coordinates, O(n log k) at worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TopK<'a> {
-    k: usize,
+    k: u32,
     k_row: Option<&'a [u32]>,
 }
 
 impl<'a> TopK<'a> {
-    /// The shape's k for every row.
+    /// k for every row.
     #[must_use]
-    pub const fn new(shape: Shape) -> Self {
-        TopK { k: shape.k(), k_row: None }
+    pub const fn new(k: u32) -> Self {
+        TopK { k, k_row: None }
     }
 
-    /// Row b selects `k_row[b]`, at most the shape's k.
-    ///
-    /// # Errors
-    /// [`Error::Length`] if `k_row` has fewer than B elements, [`Error::RowK`] if one exceeds k.
-    pub fn with_k_row(shape: Shape, k_row: &'a [u32]) -> Result<Self, Error> {
-        check_length(Argument::KRow, k_row, shape.rows())?;
-        let solver = TopK { k: shape.k(), k_row: k_row.get(..shape.rows()) };
-        match first_row_above(&solver, shape.rows(), shape.k()) {
-            Some(row) => Err(Error::RowK { row: row as u32 }),
-            None => Ok(solver),
-        }
+    /// Row b selects `k_row[b]`. A layer checks that every row has a k, and that none is above the shape's k.
+    #[must_use]
+    pub const fn per_row(k_row: &'a [u32]) -> Self {
+        TopK { k: 0, k_row: Some(k_row) }
     }
 
-    /// The k of a row. A row that `k_row` does not reach has none, and a layer for such a shape is refused.
+    /// The k of a row; 0 if `k_row` does not reach it, which a layer refuses.
     #[cfg_attr(imle_small, inline(never))]
     pub(crate) fn k(&self, row: usize) -> usize {
-        self.k_row.map_or(self.k, |k_row| k_row.get(row).map_or(usize::MAX, |&k| k as usize))
+        self.k_row.map_or(self.k, |k_row| k_row.get(row).copied().unwrap_or_default()) as usize
     }
 }
 
@@ -47,6 +40,17 @@ impl MapSolver for TopK<'_> {
 
     fn ones(&self, row: usize) -> Option<usize> {
         Some(self.k(row))
+    }
+
+    fn check(&self, shape: Shape) -> Result<(), Error> {
+        if let Some(k_row) = self.k_row {
+            check_length(Argument::KRow, k_row, shape.rows())?;
+        }
+        match first_row_above(self, shape) {
+            None => Ok(()),
+            Some(row) if self.k_row.is_some() => Err(Error::RowK { row }),
+            Some(_) => Err(Error::Shape { rule: Rule::SolverAtMostK }),
+        }
     }
 
     fn selects(&self, row: usize) -> Option<usize> {

@@ -18,31 +18,31 @@ pub use lanes::Stream;
 
 /// The words of a batch: a stream for every row.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Source {
+pub(crate) struct Source<'a> {
     constants: &'static [u32; 4],
     /// The hash of seed and step, into which each row is hashed.
     hashes: [u32; 4],
-    row0: u64,
+    key: Key<'a>,
 }
 
-impl Source {
+impl<'a> Source<'a> {
     /// The words of a call's noise.
     #[cfg_attr(imle_small, inline(always))]
-    pub(crate) fn noise(key: Key) -> Source {
+    pub(crate) fn noise(key: Key<'a>) -> Source<'a> {
         Source::new(&NOISE_CONSTANTS, key)
     }
 
     /// The words of exact samples, which do not depend on the noise of any key.
-    pub(crate) fn exact(key: Key) -> Source {
+    pub(crate) fn exact(key: Key<'a>) -> Source<'a> {
         Source::new(&EXACT_CONSTANTS, key)
     }
 
     #[cfg_attr(imle_small, inline(always))]
-    fn new(constants: &'static [u32; 4], key: Key) -> Source {
+    fn new(constants: &'static [u32; 4], key: Key<'a>) -> Source<'a> {
         let mut hashes = [0; 4];
         absorb(&mut hashes, constants, key.seed);
         absorb(&mut hashes, constants, key.step);
-        Source { constants, hashes, row0: key.row0 }
+        Source { constants, hashes, key }
     }
 
     /// The words of row b from the beginning; `samples` samples will be drawn.
@@ -54,7 +54,7 @@ impl Source {
     #[inline(always)]
     fn hash(&self, b: usize) -> [u32; 4] {
         let mut hashes = self.hashes;
-        absorb(&mut hashes, self.constants, self.row0.wrapping_add(b as u64));
+        absorb(&mut hashes, self.constants, self.key.row(b));
         hashes
     }
 }

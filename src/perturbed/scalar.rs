@@ -167,7 +167,7 @@ mod tests {
             let tau = if any() % 2 == 0 { scale } else { 10_f32.powi(any() as i32 % 32) };
             let scores = Perturbed { theta: &theta, dz: &dz, formula: Formula { base, noise, tau } };
 
-            let mut stream = Source::noise(Key { seed: row, step: 0, row0: 0 }).row(0, 1);
+            let mut stream = Source::noise(Key { seed: row, step: 0, ..Key::default() }).row(0, 1);
             let (mut words, mut order) = (vec![0.0; n], (0..n).collect::<Vec<_>>());
             stream.peek(|stream| noise.draw_words(stream, &mut words));
             let ranks: Vec<u32> = (0..n).map(|i| rank(scores.score_of_word(i, words[i].to_bits()))).collect();

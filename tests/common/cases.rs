@@ -14,7 +14,7 @@ pub struct Case {
     /// `[B]`, each at most k.
     pub k_row: Option<Vec<u32>>,
     pub options: Options,
-    pub key: Key,
+    pub key: Key<'static>,
     /// `[B][N]`
     pub theta: Vec<f32>,
     /// `[B][S][N]`, or `[B][N]` if the samples share it.
@@ -33,13 +33,12 @@ pub struct Sizes {
 impl Case {
     pub fn shape(&self) -> Shape {
         let Sizes { rows, n, k, samples } = self.sizes;
-        Shape::new(rows as u32, n as u32, k as u32, samples as u32).expect("cases have good sizes")
+        Shape { rows: rows as u32, n: n as u32, k: k as u32, samples: samples as u32 }
     }
 
     /// The solver for k of n, with `k_row` if the case has one.
     pub fn top_k(&self) -> TopK<'_> {
-        let with_k_row = |k_row| TopK::with_k_row(self.shape(), k_row).expect("cases are good");
-        self.k_row.as_deref().map_or(TopK::new(self.shape()), with_k_row)
+        self.k_row.as_deref().map_or(TopK::new(self.sizes.k as u32), TopK::per_row)
     }
 
     pub fn exact(&self, temperature: f32) -> Exact<TopK<'_>> {
@@ -68,7 +67,7 @@ impl Case {
     pub fn epsilon(&self, b: usize) -> Vec<Vec<f32>> {
         let Sizes { n, samples, .. } = self.sizes;
         let mut epsilon = vec![f32::NAN; samples * n];
-        let shape = Shape::new(1, n as u32, 0, samples as u32).expect("cases have good sizes");
+        let shape = Shape { rows: 1, n: n as u32, k: 0, samples: samples as u32 };
         let key = Key { row0: self.key.row0.wrapping_add(b as u64), ..self.key };
         imle::noise(shape, &self.options, key, &mut epsilon).expect("cases are good");
         epsilon.chunks(n).map(<[f32]>::to_vec).collect()
@@ -167,9 +166,9 @@ fn scores(len: usize, masks: bool) -> impl Strategy<Value = Vec<f32>> {
     })
 }
 
-fn any_key() -> impl Strategy<Value = Key> {
+fn any_key() -> impl Strategy<Value = Key<'static>> {
     let row0 = prop_oneof![Just(0), any::<u64>(), Just(u64::MAX)];
-    (any::<u64>(), any::<u64>(), row0).prop_map(|(seed, step, row0)| Key { seed, step, row0 })
+    (any::<u64>(), any::<u64>(), row0).prop_map(|(seed, step, row0)| Key { seed, step, row0, ..Key::default() })
 }
 
 fn any_options() -> impl Strategy<Value = Options> {

@@ -86,7 +86,7 @@ pub const LAWS: &[Law] = &[
 
 impl Law {
     pub fn draw(&self, rows: u32, samples: u32, n: u32, key: Key) -> Vec<f32> {
-        let shape = Shape::new(rows, n, 0, samples).expect("good sizes");
+        let shape = Shape { rows, n, k: 0, samples };
         let mut epsilon = vec![f32::NAN; shape.rows() * shape.samples() * shape.n()];
         let options = Options { noise: self.noise, ..Options::default() };
         imle::noise(shape, &options, key, &mut epsilon).expect("good arguments");
@@ -121,7 +121,7 @@ pub fn assert_tails(law: &Law) {
     let upper = P.map(|p| (law.tails)(p).1 as f32);
     let (mut below, mut above, mut largest) = ([0_u32; 6], [0_u32; 6], Vec::new());
     for step in 0..CALLS {
-        for x in law.draw(64, 1, PER_CALL / 64, Key { seed: 11, step, row0: 0 }) {
+        for x in law.draw(64, 1, PER_CALL / 64, Key { seed: 11, step, ..Key::default() }) {
             if x <= lower[0] {
                 below.iter_mut().zip(lower).for_each(|(count, bound)| *count += u32::from(x <= bound));
             } else if x > upper[0] {

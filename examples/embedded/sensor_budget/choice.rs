@@ -23,7 +23,7 @@ pub fn learn<const K: usize>(
         if step & step.wrapping_sub(1) == 0 {
             show(step, &best(&layer, covariances, &theta)?);
         }
-        let key = Key { seed, step, row0: 0 };
+        let key = Key { seed, step, ..Key::default() };
         let [z] = layer.sample::<1>(key, &theta)?;
         let (_, dz) = covariances.regress(&channels(&z));
         let (grad_theta, _) = layer.gradient(key, &theta, &[dz])?;
@@ -46,7 +46,7 @@ fn best<const K: usize>(
 /// θ = 0, so all subsets are equally likely.
 pub fn random<const K: usize>(covariances: &Covariances, draw: u64) -> Result<Predictor, Error> {
     let layer = fixed::Layer::<CHANNELS, K>::new(Options::default())?;
-    let [z] = layer.sample::<1>(Key { seed: 0, step: draw, row0: 0 }, &[0.0; CHANNELS])?;
+    let [z] = layer.sample::<1>(Key { seed: 0, step: draw, ..Key::default() }, &[0.0; CHANNELS])?;
     Ok(Predictor::new(covariances, channels(&z)))
 }
 

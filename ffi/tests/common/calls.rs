@@ -232,7 +232,8 @@ impl Call {
             unsafe { imle_adaptive_default(call.adaptive(name)) };
         }
         call.array::<imle_diagnostics>("counts")[0] = imle_diagnostics { states: 8, unchanged: 3, nonzeros: 10 };
-        call.array::<imle_key>("key")[0] = imle_key { seed: 1, step: 2, row0: 3 };
+        call.array::<imle_key>("key")[0] =
+            imle_key { seed: 1, step: 2, row0: 3, row_ids: std::ptr::null(), sample0: 0, strata: 0 };
         call.array::<u32>("k_row").fill(k);
         for name in ["theta", "dz", "dz_or_null", "z_in", "z_target", "v", "theta_other", "y", "losses"] {
             (0..).zip(call.array::<f32>(name)).for_each(|(i, x)| *x = (i * 77 % 16) as f32 - 8.0);

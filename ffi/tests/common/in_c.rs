@@ -11,9 +11,9 @@ pub fn shape(case: &Case) -> imle_shape {
     imle_shape { rows, n, k, samples }
 }
 
-pub fn key(key: Key) -> imle_key {
-    let Key { seed, step, row0 } = key;
-    imle_key { seed, step, row0 }
+pub fn key(key: Key<'_>) -> imle_key {
+    let Key { seed, step, row0, row_ids, sample0, strata } = key;
+    imle_key { seed, step, row0, row_ids: row_ids.map_or(std::ptr::null(), <[u64]>::as_ptr), sample0, strata }
 }
 
 /// k_row, or NULL if the case has none.

@@ -120,7 +120,9 @@ mod tests {
 
     #[test]
     fn every_lane_is_xoshiro128_plus_plus() {
-        for (row, key) in [Key::default(), Key { seed: 7, step: 3, row0: u64::MAX }].into_iter().enumerate() {
+        for (row, key) in
+            [Key::default(), Key { seed: 7, step: 3, row0: u64::MAX, ..Key::default() }].into_iter().enumerate()
+        {
             let mut stream = Source::noise(key).row(row, 1);
             let mut lanes: Vec<_> = (0..LANES)
                 .map(|l| {
@@ -137,7 +139,7 @@ mod tests {
 
     #[test]
     fn row0_and_row_add_up() {
-        let state = |row0, row| Source::noise(Key { seed: 1, step: 2, row0 }).row(row, 1).state;
+        let state = |row0, row| Source::noise(Key { seed: 1, step: 2, row0, ..Key::default() }).row(row, 1).state;
         assert_eq!(state(40, 2), state(0, 42));
         assert_eq!(state(u64::MAX, 2), state(0, 1));
         assert_ne!(state(0, 1), state(0, 2));
@@ -149,7 +151,7 @@ mod tests {
     #[test]
     fn seeding_has_full_avalanche() {
         const KEYS: u64 = 4096;
-        let key = |i: u64| Key { seed: i * 3, step: i / 64, row0: i % 64 };
+        let key = |i: u64| Key { seed: i * 3, step: i / 64, row0: i % 64, ..Key::default() };
         for bit in 0..192 {
             let mut flips = vec![0_u32; 2048];
             for i in 0..KEYS {

@@ -14,7 +14,7 @@ pub const K: usize = 2;
 pub const S: usize = 2;
 
 pub fn shape(n: usize) -> Shape {
-    Shape::new(B as u32, n as u32, K as u32, S as u32).expect("good sizes")
+    Shape { rows: B as u32, n: n as u32, k: K as u32, samples: S as u32 }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -140,7 +140,7 @@ impl Call {
         let shape = shape(self.n);
         let (options, key) = (&self.options, Key::default());
         let layer = || {
-            let solver = TopK::with_k_row(shape, self.cut("k_row", &self.k_row))?;
+            let solver = TopK::per_row(self.cut("k_row", &self.k_row));
             Imle::new(shape, solver, *options)
         };
         let theta = || Rows::strided(self.cut("theta", &self.theta), self.theta_stride);

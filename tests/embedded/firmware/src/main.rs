@@ -11,7 +11,7 @@ use cortex_m_semihosting::hprintln as println;
 
 const N: usize = 33;
 const K: usize = 5;
-const KEY: Key = Key { seed: 42, step: 7, row0: 100 };
+const KEY: Key<'_> = Key { seed: 42, step: 7, row0: 100, row_ids: None, sample0: 0, strata: 0 };
 
 fn show(name: &str, values: &[f32]) {
     println!("{}", name);
@@ -39,8 +39,8 @@ fn arrays(options: Options) -> Result<(), Error> {
 
 /// The layer with sizes that are known at run time.
 fn slices(options: Options) -> Result<(), Error> {
-    let shape = Shape::new(1, N as u32, K as u32, 2)?;
-    let layer = Imle::new(shape, TopK::new(shape), options)?;
+    let shape = Shape { rows: 1, n: N as u32, k: K as u32, samples: 2 };
+    let layer = Imle::new(shape, TopK::new(shape.k), options)?;
     let (theta, dz) = (quarters(7), quarters(11));
     let (mut z, mut grad, mut work) = ([0.0; 2 * N], [0.0; N], [f32::NAN; 3 * N]);
     layer.sample(KEY, Rows::contiguous(&theta), States::z(&mut z), None, &mut work)?;
@@ -52,8 +52,8 @@ fn slices(options: Options) -> Result<(), Error> {
 }
 
 fn exact() -> Result<(), Error> {
-    let shape = Shape::new(1, N as u32, K as u32, 1)?;
-    let exact = Exact::new(shape, TopK::new(shape), 0.5)?;
+    let shape = Shape { rows: 1, n: N as u32, k: K as u32, samples: 1 };
+    let exact = Exact::new(shape, TopK::new(shape.k), 0.5)?;
     let theta = quarters(7);
     let mut work = [f32::NAN; (N + 12) * (K + 1) + 3 * N + 136];
     let (mut mu, mut log_partition, mut entropy) = ([0.0; N], [0.0; 1], [0.0; 1]);
