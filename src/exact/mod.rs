@@ -5,6 +5,7 @@
 mod argmax;
 mod distribution;
 mod layer;
+mod log_partitions;
 mod polynomials;
 mod tilt;
 mod top_k;
