@@ -14,7 +14,7 @@ mod target;
 mod unbiased_simple;
 
 pub use adaptive::{Adaptive, AdaptiveRule};
-pub(crate) use batch::for_rows_with_noise;
+pub(crate) use batch::{for_rows_with_noise, noise_words};
 pub use implicit::{Diagnostics, difference};
 pub(crate) use layer::Row;
 pub use layer::{Imle, workspace_len};
