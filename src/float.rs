@@ -80,8 +80,8 @@ pub(crate) fn exp_negative(x: f32) -> f32 {
     if x > EXP_LOWEST { y * power } else { 0.0 }
 }
 
-/// e^(x + rest) as two floats, for x ≤ 0 and a `rest` that rounding left out of x: within 1.5e-8 of its value for x > −65, and
-/// within 1 ulp of the first float below. 0 where [`exp_negative`] is 0, whatever the rest is.
+/// e^(x + rest) as two floats, for x ≤ 0 and a `rest` that rounding left out of x: within 1.5e-8 of its value for x >
+/// −65, and within 1 ulp of the first float below. 0 where [`exp_negative`] is 0, whatever the rest is.
 #[inline(always)]
 pub(crate) fn exp_negative_in_two(x: f32, rest: f32) -> (f32, f32) {
     let inside = if x > EXP_LOWEST { x } else { EXP_LOWEST };

@@ -179,8 +179,8 @@ fn a_size_without_states_is_ignored() {
     assert_eq!(log_partitions(&[f32::NEG_INFINITY; 3], 2, 1.0), [0.0, f32::NEG_INFINITY, f32::NEG_INFINITY]);
 }
 
-/// The use that the documentation names: k with probability ∝ e^{A_k}, and a k-subset of that size, are n coins given that
-/// at most K show heads.
+/// The use that the documentation names: k with probability ∝ e^{A_k}, and a k-subset of that size, are n coins given
+/// that at most K show heads.
 #[test]
 fn sizes_weighted_by_their_sums_are_coins_with_at_most_k_heads() {
     let (theta, k) = ([0.3, -0.7, 1.2, 0.0, -2.0, 0.9], 3);

@@ -1,5 +1,5 @@
-//! SIMPLE as the control variate of the score function: low variance where the loss is nearly linear in z, and no bias where
-//! it is not.
+//! SIMPLE as the control variate of the score function: low variance where the loss is nearly linear in z, and no bias
+//! where it is not.
 //!
 //! Let v_s be the mean of the dz of the *other* samples. It is independent of z_s, so that for any dz
 //!
@@ -7,16 +7,16 @@
 //! ∇_θ E[ℓ(z)] = E[ (ℓ(z_s) − ⟨v_s, z_s⟩) (1/T)(z_s − μ) ] + (1/T) Cov_p(z) E[v_s]
 //! ```
 //!
-//! The first part is a score function of the residuals, with the mean residual of the other samples as its baseline; the second
-//! part is SIMPLE. With r_st = ℓ_t − ⟨v_s, z_t⟩ and Z = Σ_t z_t, the factor of z_s − μ is
+//! The first part is a score function of the residuals, with the mean residual of the other samples as its baseline;
+//! the second part is SIMPLE. With r_st = ℓ_t − ⟨v_s, z_t⟩ and Z = Σ_t z_t, the factor of z_s − μ is
 //!
 //! ```text
 //! c_s = r_ss − mean_{t≠s} r_st = (S (ℓ_s − ℓ̄) − ⟨v_s, S z_s − Z⟩)/(S − 1)
 //! v_s = (S·mean dz − dz_s)/(S − 1)
 //! ```
 //!
-//! So no pair of samples has to meet. ⟨v_s, ·⟩ is split into the part of the mean, which needs the lists alone, and that of
-//! dz_s, which needs Z as a vector.
+//! So no pair of samples has to meet. ⟨v_s, ·⟩ is split into the part of the mean, which needs the lists alone, and
+//! that of dz_s, which needs Z as a vector.
 
 use super::score::{centred, check_losses, row_losses};
 use super::straight_through;
@@ -31,19 +31,19 @@ use crate::{Argument, Distribution, Dz, Error, Exact, Rows, RowsMut};
 
 impl<D: Distribution> Exact<D> {
     /// grad_theta = (1/T) Cov_p(z) · (1/S) Σ_s dz_s + (1/S) Σ_s (r_ss − mean_{t≠s} r_st) (1/T) (z_s − μ), S ≥ 2, with
-    /// r_st = ℓ_t − ⟨v_s, z_t⟩ and v_s the mean of the dz of the other samples: [`simple`](Exact::simple), corrected by the
-    /// score function of what dz does not explain. It is an unbiased estimate of `∇_θ E_p[ℓ(z)]`, whatever the loss and dz
-    /// are. The nearer the loss is to a linear function of z with the gradient dz, the smaller is the variance.
+    /// r_st = ℓ_t − ⟨v_s, z_t⟩ and v_s the mean of the dz of the other samples: [`simple`](Exact::simple), corrected by
+    /// the score function of what dz does not explain. It is an unbiased estimate of `∇_θ E_p[ℓ(z)]`, whatever the loss
+    /// and dz are. The nearer the loss is to a linear function of z with the gradient dz, the smaller is the variance.
     ///
     /// `indices` are the lists `[B][S][K]` that [`sample`](Exact::sample) drew, `dz` the gradients of the loss at these
-    /// states, and `losses`, `[B][S]`, their losses. With a shared dz, v_s is that dz. A common offset of the losses costs no
-    /// digits. The gradient is exactly 0 where θ is masked. O(B·(N·K + S·N)) (one-hot: O(B·S·N)).
+    /// states, and `losses`, `[B][S]`, their losses. With a shared dz, v_s is that dz. A common offset of the losses
+    /// costs no digits. The gradient is exactly 0 where θ is masked. O(B·(N·K + S·N)) (one-hot: O(B·S·N)).
     ///
     /// Samples of any other law give a bias, perturb-and-MAP samples of k-subsets and stratified ones too.
     ///
     /// # Errors
-    /// [`Error::Shape`] for S = 1, because no other sample is there; otherwise as [`marginals`](Exact::marginals), for dz and
-    /// the losses too, and [`Error::NotAState`].
+    /// [`Error::Shape`] for S = 1, because no other sample is there; otherwise as [`marginals`](Exact::marginals), for
+    /// dz and the losses too, and [`Error::NotAState`].
     pub fn unbiased_simple(
         &self,
         theta: Rows<'_>,

@@ -1,7 +1,7 @@
 //! The log-partitions of all sizes, A_0 to A_K, in one pass, and their gradient. `kernel::exact::by_size` has the sums.
 //!
-//! The gradient walks back through the coordinates. It starts with the weight v_k at size k. The coordinate that came last
-//! is in a share h_k of the subsets of size k, so it gets Σ_k v_k h_k, and of v_k the part v_k h_k moves to size k − 1.
+//! The gradient walks back through the coordinates. It starts with the weight v_k at size k. The coordinate that came
+//! last is in a share h_k of the subsets of size k. So it gets Σ_k v_k h_k, and of v_k the part v_k h_k moves to k − 1.
 
 use super::layer::Exact;
 use super::polynomials::take;
@@ -18,13 +18,14 @@ use crate::views::rows::{block_mut, check_length, for_rows};
 use crate::{Argument, Error, Rows, Shape, TopK};
 
 impl Exact<TopK<'_>> {
-    /// A_k = ln Σ e^{⟨z, θ⟩/T} over the states with k ones, for every k = 0..=K, `[B][K+1]`. A_0 = 0, and A_k is −inf where
-    /// fewer than k entries are not masked, so no row is infeasible. K is the shape's; the k of the rows do not matter.
+    /// A_k = ln Σ e^{⟨z, θ⟩/T} over the states with k ones, for every k = 0..=K, `[B][K+1]`. A_0 = 0, and A_k is −inf
+    /// where fewer than k entries are not masked, so no row is infeasible. K is the shape's; the k of the rows do not
+    /// matter.
     ///
     /// Each is within 2e-6 · max(1, |A_k|) of the exact value, whatever θ/T is. O(B·N·K) with one exponential a cell.
     ///
-    /// They are what a model needs whose k is itself chosen. p(k) ∝ e^{A_k}, times any prior of k, and then a k-subset from
-    /// p(z; θ) is the law of n independent coins with odds e^{θ_i/T}, given that at most K of them show heads (a
+    /// They are what a model needs whose k is itself chosen. p(k) ∝ e^{A_k}, times any prior of k, and then a k-subset
+    /// from p(z; θ) is the law of n independent coins with odds e^{θ_i/T}, given that at most K of them show heads (a
     /// Poisson–binomial law of k): "up to K of N".
     ///
     /// ```
@@ -55,8 +56,8 @@ impl Exact<TopK<'_>> {
     }
 
     /// out_i = Σ_k v_k ∂A_k/∂θ_i, `[B][N]`, the gradient of Σ_k v_k A_k: ∂A_k/∂θ_i = μ_i/T with the marginal μ_i of the
-    /// states with k ones. v is `[B][K+1]`; v_k is ignored where A_k = −inf, which has no gradient, but must be finite there
-    /// too. out is exactly 0 where θ is masked.
+    /// states with k ones. v is `[B][K+1]`; v_k is ignored where A_k = −inf, which has no gradient, but must be finite
+    /// there too. out is exactly 0 where θ is masked.
     ///
     /// The error of out is some 1e-6 · Σ|v_k|/T. O(B·N·K).
     ///
@@ -97,7 +98,8 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// `work` has [`Exact::workspace_len`] floats. The sums take 9K + 63 at most, and the gradient N·K + N + K + 1 more.
+    /// `work` has [`Exact::workspace_len`] floats. The sums take 9K + 63 at most, and the gradient N·K + N + K + 1
+    /// more.
     fn new(theta: &'a [f32], k: usize, temperature: f32, work: &'a mut [f32]) -> Self {
         let unmasked = theta.iter().filter(|&&t| !is_masked(t)).count();
         let most = k.min(unmasked);

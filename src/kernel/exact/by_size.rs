@@ -1,16 +1,16 @@
 //! Sums over subsets, one for every size: e_j = Σ e^{⟨z, θ⟩/T} over the z with j ones, j = 0..=K.
 //!
-//! A coordinate with score θ makes e_j larger by e^{θ/T} e_{j−1}. The range of e_j exceeds that of f32 by far, so each is
-//! kept in units of its largest term: with the K largest scores θ_(1) ≥ θ_(2) ≥ …,
+//! A coordinate with score θ makes e_j larger by e^{θ/T} e_{j−1}. The range of e_j exceeds that of f32 by far, so each
+//! is kept in units of its largest term: with the K largest scores θ_(1) ≥ θ_(2) ≥ …,
 //!
 //! ```text
 //! a_j = e_j / e^{(θ_(1) + … + θ_(j))/T}        a_j ← a_j + e^{(θ − θ_(j))/T} a_{j−1}
 //! ```
 //!
-//! The coordinates come in an order in which no exponent is above 0: first the K largest in their order, then the others.
-//! When coordinate i comes, a_j is there for j < i. So from its first value on, a_j is at least 1; neither a_{j−1}/a_j nor
-//! a_j/a_{j−1} exceeds n; all terms are positive; and nothing depends on how large θ/T is. Each a_j is two floats and a power
-//! of two: the error of a sum does not grow with n, and C(n, j) does not overflow.
+//! The coordinates come in an order in which no exponent is above 0: first the K largest in their order, then the
+//! others. When coordinate i comes, a_j is there for j < i. So from its first value on, a_j is at least 1; neither
+//! a_{j−1}/a_j nor a_j/a_{j−1} exceeds n; all terms are positive; and nothing depends on how large θ/T is. Each a_j is
+//! two floats and a power of two: the error of a sum does not grow with n, and C(n, j) does not overflow.
 //!
 //! Slices begin with j = 1, because a_0 = 1 always, and are whole blocks of eight.
 
@@ -70,8 +70,8 @@ impl Sums<'_> {
         add(terms, terms_low, high, low);
     }
 
-    /// `shares` ← the shares of the last coordinate in a_1, a_2, …: the probability that it is among the j that are chosen of
-    /// all that have come.
+    /// `shares` ← the shares of the last coordinate in a_1, a_2, …: the probability that it is among the j that are
+    /// chosen of all that have come.
     #[inline(always)]
     pub(crate) fn write_shares(&self, shares: &mut [f32]) {
         for ((share, term), high) in shares.iter_mut().zip(&*self.terms).zip(&*self.high) {
@@ -128,8 +128,9 @@ fn add(terms: &[f32], terms_low: &[f32], high: &mut [f32], low: &mut [f32]) {
     }
 }
 
-/// Takes the coordinate that came last away from a mixture of sizes: `mixture` holds a weight for j = 0..=K, and `shares`
-/// the coordinate's share of each sum. Returns the weight of the subsets that have it. `shares` is scratch afterwards.
+/// Takes the coordinate that came last away from a mixture of sizes: `mixture` holds a weight for j = 0..=K, and
+/// `shares` the coordinate's share of each sum. Returns the weight of the subsets that have it. `shares` is scratch
+/// afterwards.
 #[inline(always)]
 pub(crate) fn walk_back(mixture: &mut [f32], shares: &mut [f32]) -> f32 {
     for (share, weight) in shares.iter_mut().zip(mixture.get_mut(1..).unwrap_or_default()) {
