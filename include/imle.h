@@ -904,6 +904,61 @@ imle_status imle_argmax_kl(const struct imle_shape *shape,
                            float *work,
                            size_t work_len);
 
+// Computes the log-partitions of all sizes in one pass: A_k = ln sum of exp(<z, theta> / T) over the z with k ones,
+// for k = 0 to K, T = temperature.
+//
+// This is for a k that is itself chosen. Draw k with probability proportional to exp(A_k), or to exp(A_k) times a
+// prior of k, and then a subset with imle_topk_sample_exact and this k in k_row: without a prior this is the law of N
+// independent coins with odds exp(theta_i / T), given that at most K of them show heads (a Poisson-binomial law of k,
+// "up to K of N").
+//
+// Each A_k is within 2e-6 * max(1, |A_k|) of the exact value, for theta / T in -80 to 80 at least, also where large
+// terms cancel. While |theta| and |theta / T| are at most 1e30, no output is NaN. Time: O(B N K), with one exponential
+// a step.
+//
+// shape: in; samples is ignored. K = N is allowed.
+// temperature: in, T, in units of theta, finite, above 0 (1 / T finite too).
+// theta, ld_theta: in, [B][N], scores, finite or -inf; row stride in elements, at least N, 0 = contiguous.
+// log_partitions: out, [B][K+1], in nats; A_0 = 0, and -inf where fewer than k entries are not masked: no row is
+// infeasible.
+// work, work_len: workspace (scratch memory) and its length in floats, at least imle_topk_exact_workspace_len(shape).
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE.
+// Threads: any, with different outputs and workspaces. Source: this library.
+IMLE_MUST_USE
+imle_status imle_topk_log_partitions(const struct imle_shape *shape,
+                                     float temperature,
+                                     const float *theta,
+                                     size_t ld_theta,
+                                     float *log_partitions,
+                                     float *work,
+                                     size_t work_len);
+
+// Computes the gradient of sum_k v_k A_k with respect to theta, with the A_k of imle_topk_log_partitions:
+//
+// out_i = sum_k v_k dA_k / dtheta_i, dA_k / dtheta_i = (1 / T) mu_i, mu = the marginals of the states with k ones.
+//
+// If v is the gradient of the loss with respect to the A_k, this is the backward pass. The error of out is about
+// 1e-6 * sum_k |v_k| / T. Time: O(B N K).
+//
+// shape: in; samples is ignored. K = N is allowed.
+// temperature, theta, ld_theta: in, the same as for imle_topk_log_partitions.
+// v, ld_v: in, [B][K+1], finite, in units of loss; row stride in elements, at least K + 1, 0 = contiguous. Where A_k
+// is -inf it has no gradient, and v_k is ignored (but must be finite).
+// out: out, [B][N], in units of loss per unit of theta, exactly 0 where theta is masked.
+// work, work_len: workspace (scratch memory) and its length in floats, at least imle_topk_exact_workspace_len(shape).
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE (of theta or v).
+// Threads: any, with different outputs and workspaces. Source: this library.
+IMLE_MUST_USE
+imle_status imle_topk_log_partitions_vjp(const struct imle_shape *shape,
+                                         float temperature,
+                                         const float *theta,
+                                         size_t ld_theta,
+                                         const float *v,
+                                         size_t ld_v,
+                                         float *out,
+                                         float *work,
+                                         size_t work_len);
+
 // The SIMPLE estimator takes exact samples in the forward pass and the derivative of the exact marginals in the
 // backward pass:
 //
@@ -977,7 +1032,8 @@ imle_status imle_argmax_simple(const struct imle_shape *shape,
 //
 // shape: in; S at least 2.
 // k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
-// indices: in, [B][S][K], the samples that imle_topk_sample_exact drew.
+// indices: in, [B][S][K], the samples that imle_topk_sample_exact drew. Samples of any other law give a
+// bias, those of imle_topk_sample and stratified ones too.
 // losses: in, [B][S], finite, any function of the samples.
 // grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta, its sum over a row is 0 to rounding, exactly 0
 // where theta is masked; row stride in elements, at least N, 0 = contiguous. The gaps between rows are not touched.
@@ -1005,7 +1061,8 @@ imle_status imle_topk_score_function(const struct imle_shape *shape,
 //
 // shape: in; k = 1; S at least 2.
 // temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
-// indices: in, [B][S], the samples that imle_argmax_sample_exact drew.
+// indices: in, [B][S], the samples that imle_argmax_sample_exact drew. Samples of any other law give a
+// bias, stratified ones too.
 // losses: in, [B][S], finite, any function of the samples.
 // grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta, its sum over a row is 0 to rounding, exactly 0
 // where theta is masked; row stride in elements, at least N, 0 = contiguous. The gaps between rows are not touched.
@@ -1022,6 +1079,84 @@ imle_status imle_argmax_score_function(const struct imle_shape *shape,
                                        const float *losses,
                                        float *grad_theta,
                                        size_t ld_grad);
+
+// SIMPLE with the score function as its correction estimates the gradient of E[loss(z)] without bias, whatever the
+// loss and dz are:
+//
+// grad_theta = (1 / T) Cov(z) (1/S) sum_s dz_s + (1/S) sum_s (r_ss - mean over t != s of r_st) (1 / T) (z_s - mu),
+// r_st = loss_t - <v_s, z_t>, v_s = the mean of the dz of the other samples (a shared dz itself), T = temperature.
+//
+// The nearer the loss is to a linear function of z with the gradient dz, the smaller is the variance. A common offset
+// of the losses costs no digits. Time: O(B N (K + S)).
+//
+// shape: in; S at least 2.
+// k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
+// indices: in, [B][S][K], the samples that imle_topk_sample_exact drew. Samples of any other law give a bias, those of
+// imle_topk_sample and stratified ones too.
+// dz, dz_row_stride, dz_sample_stride: in, [B][S][N], finite, in units of loss, the gradients of the loss at these
+// samples: the same as for imle_topk_gradient.
+// losses: in, [B][S], finite, of these samples.
+// grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta, its sum over a row is 0 to rounding, exactly 0
+// where theta is masked; row stride in elements, at least N, 0 = contiguous. The gaps between rows are not touched.
+// work, work_len: workspace (scratch memory) and its length in floats, at least imle_topk_exact_workspace_len(shape).
+// Errors: IMLE_ERR_NULL, _SHAPE (also for S = 1), _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE,
+// _INFEASIBLE (also for an index list that is no state of its row).
+// Threads: any, with different outputs and workspaces. Source: this library; SIMPLE: Ahmed, Zeng, Niepert, Van den
+// Broeck 2023 (arXiv 2210.01941).
+IMLE_MUST_USE
+imle_status imle_topk_unbiased_simple(const struct imle_shape *shape,
+                                      const uint32_t *k_row,
+                                      float temperature,
+                                      const float *theta,
+                                      size_t ld_theta,
+                                      const uint32_t *indices,
+                                      const float *dz,
+                                      size_t dz_row_stride,
+                                      size_t dz_sample_stride,
+                                      const float *losses,
+                                      float *grad_theta,
+                                      size_t ld_grad,
+                                      float *work,
+                                      size_t work_len);
+
+// SIMPLE with the score function as its correction estimates the gradient of E[loss(z)] without bias, whatever the
+// loss and dz are:
+//
+// grad_theta = (1 / T) Cov(z) (1/S) sum_s dz_s + (1/S) sum_s (r_ss - mean over t != s of r_st) (1 / T) (z_s - mu),
+// r_st = loss_t - <v_s, z_t>, v_s = the mean of the dz of the other samples (a shared dz itself), T = temperature.
+//
+// The nearer the loss is to a linear function of z with the gradient dz, the smaller is the variance. A common offset
+// of the losses costs no digits. Time: O(B S N).
+//
+// shape: in; k = 1; S at least 2.
+// temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
+// indices: in, [B][S], the samples that imle_argmax_sample_exact drew. Samples of any other law give a bias,
+// stratified ones too.
+// dz, dz_row_stride, dz_sample_stride: in, [B][S][N], finite, in units of loss, the gradients of the loss at these
+// samples: the same as for imle_argmax_gradient.
+// losses: in, [B][S], finite, of these samples.
+// grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta, its sum over a row is 0 to rounding, exactly 0
+// where theta is masked; row stride in elements, at least N, 0 = contiguous. The gaps between rows are not touched.
+// work, work_len: workspace (scratch memory) and its length in floats, at least
+// imle_argmax_exact_workspace_len(shape).
+// Errors: IMLE_ERR_NULL, _SHAPE (also for S = 1), _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE,
+// _INFEASIBLE (also for an index that is masked or not below N).
+// Threads: any, with different outputs and workspaces. Source: this library; SIMPLE: Ahmed, Zeng, Niepert, Van den
+// Broeck 2023 (arXiv 2210.01941).
+IMLE_MUST_USE
+imle_status imle_argmax_unbiased_simple(const struct imle_shape *shape,
+                                        float temperature,
+                                        const float *theta,
+                                        size_t ld_theta,
+                                        const uint32_t *indices,
+                                        const float *dz,
+                                        size_t dz_row_stride,
+                                        size_t dz_sample_stride,
+                                        const float *losses,
+                                        float *grad_theta,
+                                        size_t ld_grad,
+                                        float *work,
+                                        size_t work_len);
 
 // The straight-through estimator is the crudest one: it treats z as if it were theta. grad_theta is (1/S) sum_s dz_s,
 // and exactly 0 where theta is masked. The sum is taken in the order of the samples and divided once; a shared dz is

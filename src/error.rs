@@ -54,6 +54,7 @@ texts! {
     Epsilon = "epsilon",
     Marginals = "marginals",
     LogPartition = "log_partition",
+    LogPartitions = "log_partitions",
     Entropy = "entropy",
     LogProb = "log_prob",
     Kl = "kl",

@@ -13,8 +13,9 @@
 //!
 //! C: k of n ([`TopK`]), one of n ([`Argmax`]), or your own [`MapSolver`]. Sizes known at compile time: [`fixed`].
 //! A solver that lives elsewhere: [`perturb()`], [`target()`], [`difference`]. Other estimators of ∇_θ L:
-//! [`straight_through()`], SIMPLE ([`Exact::simple`]), the score functions of p ([`Exact::score_function`]) and of the
-//! noise ([`perturbed_gradient`]), and the Fenchel–Young loss ([`Imle::fenchel_young`]).
+//! [`straight_through()`], SIMPLE ([`Exact::simple`]) and its unbiased form ([`Exact::unbiased_simple`]), the score
+//! functions of p ([`Exact::score_function`]) and of the noise ([`perturbed_gradient`]), and the Fenchel–Young loss
+//! ([`Imle::fenchel_young`]).
 //!
 //! ```
 //! use imle::{Dz, Imle, Key, Options, Rows, RowsMut, Shape, States, TopK};

@@ -5,6 +5,7 @@ mod common;
 
 use common::arrays::{JUNK, bits};
 use common::cases::Sizes;
+use common::exact_laws::{CoreArgmax, CoreTopK};
 use common::laws::{self, Layer, MapLayer};
 use common::layers::fixed_size::Fixed;
 use common::layers::three_steps::{ThreeSteps, perturbed, targets};
@@ -19,6 +20,9 @@ laws!(top_k_per_row: PerRow, map, any_size, replay);
 laws!(argmax: OneHot, map, any_size, replay);
 laws!(fixed_size: Fixed, map);
 laws!(three_steps: ThreeSteps, any_size);
+
+exact_laws!(exact_top_k: CoreTopK);
+exact_laws!(exact_argmax: CoreArgmax);
 
 /// It chooses one entry of each pair of neighbours, and the last entry if it has no neighbour.
 #[derive(Clone, Copy)]

@@ -247,3 +247,38 @@ fn exact_distributions_of_every_size_are_as_pinned() {
     ];
     assert_eq!(SIZES.map(hash), pinned);
 }
+
+/// The log-partitions of all sizes, their gradient, and the unbiased SIMPLE of three states that need no noise.
+#[test]
+fn exact_estimators_of_every_size_are_as_pinned() {
+    let hash = |n: u32| {
+        let k = (n - n.div_ceil(8)).min(60);
+        let shape = Shape { rows: 1, n, k, samples: 3 };
+        let exact = Exact::new(shape, TopK::new(k), 0.5).expect("good sizes");
+        let (scores, weights) = (theta(n as usize), quarters(k as usize + 1, 5));
+        let (theta, weights) = (Rows::contiguous(&scores), Rows::contiguous(&weights));
+        let (dz, losses) = (quarters(3 * n as usize, 3), quarters(3, 7));
+        let mut work = vec![f32::NAN; exact.workspace_len().max(imle::workspace_len(n as usize))];
+        let (mut all, mut lists) = (vec![f32::NAN; k as usize + 1], vec![0; 3 * k as usize]);
+        let [mut vjp, mut grad] = [(); 2].map(|()| vec![f32::NAN; n as usize]);
+        exact.log_partitions(theta, &mut all, &mut work).expect("good θ");
+        exact.log_partitions_vjp(theta, weights, &mut vjp, &mut work).expect("good θ");
+        let map = Imle::new(Shape { samples: 1, ..shape }, TopK::new(k), Options::default()).expect("good sizes");
+        for (list, dz) in lists.chunks_mut(k.max(1) as usize).zip(dz.chunks(n as usize)) {
+            let moved: Vec<f32> = scores.iter().zip(dz).map(|(score, dz)| score + dz).collect();
+            map.map(Rows::contiguous(&moved), States::indices(list), &mut work).expect("good θ");
+        }
+        let (dz, out) = (Dz::per_sample(&dz), RowsMut::contiguous(&mut grad));
+        exact.unbiased_simple(theta, &lists, dz, &losses, out, &mut work).expect("good arguments");
+        fnv_1a(all.into_iter().chain(vjp).chain(grad).map(f32::to_bits))
+    };
+    let pinned = [
+        0x5467_b0da_1d10_6495,
+        0xe992_4638_7cb3_517f,
+        0x6f7c_4023_ffd1_dab3,
+        0x5377_58d2_2b76_5ae7,
+        0x036d_e512_d791_cb08,
+        0x63b1_d447_7e91_2fe4,
+    ];
+    assert_eq!(SIZES.map(hash), pinned);
+}

@@ -151,10 +151,14 @@ fn strides_out_of_range_are_refused() {
         |_| isize::MAX as usize / 4,
         |_| isize::MAX as usize / 8 + 1,
     ];
-    for name in ["ld_theta", "ld_grad", "ld_v", "ld_other", "ld_y", "dz_row_stride", "dz_sample_stride"] {
+    let names = ["ld_theta", "ld_grad", "ld_v", "ld_weights", "ld_other", "ld_y", "dz_row_stride", "dz_sample_stride"];
+    for name in names {
         for function in having(name) {
             for (i, stride) in bad.iter().enumerate() {
-                expect(function, &format!("{name} {i}"), IMLE_ERR_STRIDE, |call| call.set(name, stride(call.n)));
+                expect(function, &format!("{name} {i}"), IMLE_ERR_STRIDE, |call| {
+                    let row = if name == "ld_weights" { K as usize + 1 } else { call.n };
+                    call.set(name, stride(row));
+                });
             }
         }
     }

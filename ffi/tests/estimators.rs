@@ -19,6 +19,7 @@ struct Outputs {
     fenchel_young: Vec<f32>,
     simple: Vec<f32>,
     score_function: Vec<f32>,
+    unbiased_simple: Vec<f32>,
     loss: Vec<f32>,
 }
 
@@ -31,6 +32,7 @@ impl Outputs {
             fenchel_young: gradient(),
             simple: gradient(),
             score_function: gradient(),
+            unbiased_simple: gradient(),
             loss: vec![JUNK; rows],
         }
     }
@@ -38,7 +40,7 @@ impl Outputs {
     /// The bits of all, gaps included.
     fn bits(&self) -> Vec<u32> {
         let all = [&self.straight_through, &self.perturbed, &self.fenchel_young, &self.simple, &self.score_function];
-        all.into_iter().chain([&self.loss]).flat_map(|output| bits(output)).collect()
+        all.into_iter().chain([&self.unbiased_simple, &self.loss]).flat_map(|output| bits(output)).collect()
     }
 }
 
@@ -60,7 +62,7 @@ impl Inputs {
             case.options.noise = Noise::Normal; // the perturbed gradient needs a density
         }
         // It needs independent noise too.
-        (case.options.coupling, case.key.strata) = (Coupling::Independent, 0);
+        (case.options.coupling, case.key().strata) = (Coupling::Independent, 0);
         case.options.temperature = case.options.temperature.clamp(0.01, 4.0);
         let Sizes { rows, n, k, samples } = case.sizes;
         let exact = case.exact(TEMPERATURE);
@@ -97,13 +99,16 @@ impl Inputs {
         layer.fenchel_young(case.key(), theta, y, &mut out.loss, rows(&mut out.fenchel_young), &mut work).unwrap();
         exact.simple(theta, dz, rows(&mut out.simple), &mut work).unwrap();
         exact.score_function(theta, &self.lists, &self.losses, rows(&mut out.score_function)).unwrap();
+        let unbiased = rows(&mut out.unbiased_simple);
+        exact.unbiased_simple(theta, &self.lists, dz, &self.losses, unbiased, &mut work).unwrap();
         out
     }
 }
 
 /// `through_c!(inputs, (k_row,) or (), functions)`
 macro_rules! through_c {
-    ($inputs:expr, ($($k_row:expr)?), $exact_len:ident, $fenchel_young:ident, $simple:ident, $score_function:ident) => {{
+    ($inputs:expr, ($($k_row:expr)?), $exact_len:ident, $fenchel_young:ident, $simple:ident, $score_function:ident,
+        $unbiased_simple:ident) => {{
         let c: &Inputs = $inputs;
         let (shape, key, options) = (in_c::shape(&c.case), in_c::key(c.case.key()), in_c::options(&c.case.options));
         let (theta, y, losses, ld) = (c.theta.as_ptr(), c.y.as_ptr(), c.losses.as_ptr(), c.stride);
@@ -121,9 +126,11 @@ macro_rules! through_c {
                     out.simple.as_mut_ptr(), ld, work, len),
                 $score_function(&shape, $($k_row,)? TEMPERATURE, theta, ld, c.lists.as_ptr(), losses,
                     out.score_function.as_mut_ptr(), ld),
+                $unbiased_simple(&shape, $($k_row,)? TEMPERATURE, theta, ld, c.lists.as_ptr(), dz, dz_row, dz_sample,
+                    losses, out.unbiased_simple.as_mut_ptr(), ld, work, len),
             ]
         };
-        assert_eq!(statuses, [IMLE_OK; 5]);
+        assert_eq!(statuses, [IMLE_OK; 6]);
         out
     }};
 }
@@ -135,7 +142,8 @@ fn topk_through_c(inputs: &Inputs) -> Outputs {
         imle_topk_exact_workspace_len,
         imle_topk_fenchel_young,
         imle_topk_simple,
-        imle_topk_score_function
+        imle_topk_score_function,
+        imle_topk_unbiased_simple
     )
 }
 
@@ -146,7 +154,8 @@ fn argmax_through_c(inputs: &Inputs) -> Outputs {
         imle_argmax_exact_workspace_len,
         imle_argmax_fenchel_young,
         imle_argmax_simple,
-        imle_argmax_score_function
+        imle_argmax_score_function,
+        imle_argmax_unbiased_simple
     )
 }
 

@@ -11,6 +11,7 @@ mod score;
 mod simple;
 mod straight_through;
 mod target;
+mod unbiased_simple;
 
 pub use adaptive::{Adaptive, AdaptiveRule};
 pub(crate) use batch::{for_rows_with_noise, noise_words};

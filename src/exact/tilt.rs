@@ -11,6 +11,10 @@ const WIDTH: f32 = 2.0;
 /// At least e to the power of [`WIDTH`].
 const E_TO_WIDTH: f32 = 7.4;
 
+/// Half the inverse of a number that no n exceeds. It is a constant, and not 0.5/n, so that −inf behind the scores of a row
+/// changes no bit.
+const LOWEST_C: f32 = 1.0 / (1_u64 << 33) as f32;
+
 /// A guard against a search without end. No test reaches it: every step narrows the bracket, and the model in [`step`] is
 /// so close that a search over random rows with n up to 20,000 met none that takes more than 12 steps. If it were reached,
 /// precision would suffer; and an h too large for the memory of the polynomials fails an assertion there.
@@ -68,7 +72,7 @@ impl Dispatch for TiltCoins<'_> {
 fn expect_heads(k: usize, odds: &mut [f32]) -> (f32, usize) {
     // With c at the lower end at most k − ½ heads are expected (all but k − 1 coins have odds ≤ 1/2n), at the upper end at
     // least k − ¼ (the k largest have odds ≥ 4k).
-    let (mut low, mut high) = (0.5 / odds.len() as f32, 4.0 * E_TO_WIDTH * k as f32);
+    let (mut low, mut high) = (LOWEST_C, 4.0 * E_TO_WIDTH * k as f32);
     let (mut c, mut steps) = (1.0, 0..MOST_STEPS);
     loop {
         let expected = Expected::new(odds);

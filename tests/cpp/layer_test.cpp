@@ -280,18 +280,35 @@ void exact_distributions_give_the_bits_of_c() {
     CHECK(exact_through_cpp(imle::exact_argmax(the_shape(1), TEMPERATURE), 1) == exact_argmax_through_c());
 }
 
+void log_partitions_give_the_bits_of_c() {
+    const Floats theta = the_theta(), v = numbers(B * LD, 6);
+    const imle_shape s = the_shape().c();
+    const imle::exact_topk exact(the_shape(), TEMPERATURE);
+    Floats all(B * (K + 1), UNTOUCHED), vjp(B * N, UNTOUCHED), work(exact.workspace_len());
+    Floats all_of_c = all, vjp_of_c = vjp;
+    CHECK(exact.log_partitions({theta, LD}, all, work) == imle::status::ok);
+    CHECK(exact.log_partitions_vjp({theta, LD}, {v, LD}, vjp, work) == imle::status::ok);
+    CHECK(imle_topk_log_partitions(&s, TEMPERATURE, theta.data(), LD, all_of_c.data(), work.data(), work.size()) ==
+          IMLE_OK);
+    CHECK(imle_topk_log_partitions_vjp(&s, TEMPERATURE, theta.data(), LD, v.data(), LD, vjp_of_c.data(), work.data(),
+                                       work.size()) == IMLE_OK);
+    CHECK(same(all, all_of_c) && same(vjp, vjp_of_c) && all[0] == 0.0f && !untouched(vjp));
+}
+
 // The outputs of the other estimators, for a family and its exact family.
 struct Estimates {
-    Floats straight_through, perturbed, loss, fenchel_young, simple, score_function;
+    Floats straight_through, perturbed, loss, fenchel_young, simple, score_function, unbiased_simple;
 
     Estimates()
         : straight_through(ROWS, UNTOUCHED), perturbed(ROWS, UNTOUCHED), loss(B, UNTOUCHED),
-          fenchel_young(ROWS, UNTOUCHED), simple(ROWS, UNTOUCHED), score_function(ROWS, UNTOUCHED) {}
+          fenchel_young(ROWS, UNTOUCHED), simple(ROWS, UNTOUCHED), score_function(ROWS, UNTOUCHED),
+          unbiased_simple(ROWS, UNTOUCHED) {}
 
     bool operator==(const Estimates &o) const {
         return same(straight_through, o.straight_through) && same(perturbed, o.perturbed) && same(loss, o.loss) &&
                same(fenchel_young, o.fenchel_young) && same(simple, o.simple) &&
-               same(score_function, o.score_function) && !untouched(simple) && !untouched(score_function);
+               same(score_function, o.score_function) && same(unbiased_simple, o.unbiased_simple) &&
+               !untouched(simple) && !untouched(score_function) && !untouched(unbiased_simple);
     }
 };
 
@@ -324,7 +341,10 @@ Estimates estimates_through_cpp(const Choice &choice, const Exact &exact, std::u
           imle::status::ok);
     CHECK(choice.fenchel_young(KEY, rows, {y, LD}, out.loss, {out.fenchel_young, LD}, work) == imle::status::ok);
     CHECK(exact.simple(rows, per_sample, {out.simple, LD}, exact_work) == imle::status::ok);
-    CHECK(exact.score_function(rows, the_lists(k, k_row), losses, {out.score_function, LD}) == imle::status::ok);
+    const Indices lists = the_lists(k, k_row);
+    CHECK(exact.score_function(rows, lists, losses, {out.score_function, LD}) == imle::status::ok);
+    CHECK(exact.unbiased_simple(rows, lists, per_sample, losses, {out.unbiased_simple, LD}, exact_work) ==
+          imle::status::ok);
     return out;
 }
 
@@ -340,7 +360,7 @@ Estimates estimates_through_c(std::uint32_t k, const Indices &k_row) {
     const float *th = theta.data(), *t = y.data(), *d = dz.data(), *l = losses.data();
     Estimates out;
     float *loss = out.loss.data(), *fy = out.fenchel_young.data(), *simple = out.simple.data();
-    float *score = out.score_function.data();
+    float *score = out.score_function.data(), *unbiased = out.unbiased_simple.data();
     Floats work(IMLE_TOPK_EXACT_WORKSPACE_LEN(N, K));
     float *w = work.data();
     const std::size_t len = work.size();
@@ -350,10 +370,14 @@ Estimates estimates_through_c(std::uint32_t k, const Indices &k_row) {
         CHECK(imle_argmax_fenchel_young(s, o, &KEY.c(), th, LD, t, LD, loss, fy, LD, w, len) == IMLE_OK);
         CHECK(imle_argmax_simple(s, TEMPERATURE, th, LD, d, 0, N, simple, LD, w, len) == IMLE_OK);
         CHECK(imle_argmax_score_function(s, TEMPERATURE, th, LD, lists.data(), l, score, LD) == IMLE_OK);
+        CHECK(imle_argmax_unbiased_simple(s, TEMPERATURE, th, LD, lists.data(), d, 0, N, l, unbiased, LD, w, len) ==
+              IMLE_OK);
     } else {
         CHECK(imle_topk_fenchel_young(s, ks, o, &KEY.c(), th, LD, t, LD, loss, fy, LD, w, len) == IMLE_OK);
         CHECK(imle_topk_simple(s, ks, TEMPERATURE, th, LD, d, 0, N, simple, LD, w, len) == IMLE_OK);
         CHECK(imle_topk_score_function(s, ks, TEMPERATURE, th, LD, lists.data(), l, score, LD) == IMLE_OK);
+        CHECK(imle_topk_unbiased_simple(s, ks, TEMPERATURE, th, LD, lists.data(), d, 0, N, l, unbiased, LD, w, len) ==
+              IMLE_OK);
     }
     return out;
 }
@@ -488,6 +512,12 @@ void spans_of_exact_calls_must_hold_the_shape() {
     NEEDS(B * S, layer.log_prob(in, indices, it, work));
     NEEDS(B * N, layer.kl(in, it, out, work));
     NEEDS(B, layer.kl(in, in, it, work));
+    NEEDS(B * N, layer.log_partitions(it, out, work));
+    NEEDS(B * (K + 1), layer.log_partitions(in, it, work));
+    NEEDS(B * N, layer.log_partitions_vjp(it, in, out, work));
+    NEEDS(B * (K + 1), layer.log_partitions_vjp(in, it, out, work));
+    NEEDS((B - 1) * 7 + K + 1, layer.log_partitions_vjp(in, {it, 7}, out, work));
+    NEEDS(B * N, layer.log_partitions_vjp(in, in, it, work));
 
     std::fill(out.begin(), out.end(), UNTOUCHED);
     CHECK(layer.sample(KEY, in, {out, few}, work) == imle::status::shape);
@@ -523,9 +553,13 @@ void spans_of_estimators_must_hold_the_shape() {
     NEEDS(B * N, exact.simple(in, dz, it, exact_work));
     NEEDS(B * S, exact.score_function(rows, lists, it, out));
     NEEDS(B * N, exact.score_function(rows, lists, in, it));
+    NEEDS(B * S * N, exact.unbiased_simple(rows, lists, imle::dz::per_sample(it), in, out, exact_work));
+    NEEDS(B * S, exact.unbiased_simple(rows, lists, dz, it, out, exact_work));
+    NEEDS(B * N, exact.unbiased_simple(rows, lists, dz, in, it, exact_work));
 
     std::fill(out.begin(), out.end(), UNTOUCHED);
     CHECK(exact.score_function(rows, few, in, out) == imle::status::shape);
+    CHECK(exact.unbiased_simple(rows, few, dz, in, out, exact_work) == imle::status::shape);
     CHECK(exact.score_function({theta, N - 1}, lists, in, out) == imle::status::stride);
     CHECK(untouched(out));
 }
@@ -626,6 +660,7 @@ int main() {
     choices_give_the_bits_of_c();
     own_solver_gives_the_bits_of_c();
     exact_distributions_give_the_bits_of_c();
+    log_partitions_give_the_bits_of_c();
     estimators_give_the_bits_of_c();
     an_adaptive_lambda_gives_the_bits_of_c();
     find_bad_row_finds_the_first_bad_row();

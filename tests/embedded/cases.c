@@ -106,6 +106,10 @@ static void exact(uint32_t n, uint32_t k, float temperature)
     show("exact log-probabilities", status, log_prob, 4);
     status = imle_topk_kl(&shape, NULL, temperature, theta, 0, other, 0, &kl, work, work_len);
     show("exact kl", status, &kl, 1);
+    status = imle_topk_log_partitions(&shape, temperature, theta, 0, out, work, work_len);
+    show("exact log-partitions of all sizes", status, out, k + 1);
+    status = imle_topk_log_partitions_vjp(&shape, temperature, theta, 0, dz, 0, out, work, work_len);
+    show("exact vjp of the log-partitions", status, out, n);
 }
 
 static void estimators(const imle_options *options, uint32_t n, uint32_t k)
@@ -126,6 +130,8 @@ static void estimators(const imle_options *options, uint32_t n, uint32_t k)
     if (status == IMLE_OK)
         status = imle_topk_score_function(&shape, NULL, 0.5f, theta, 0, indices, losses, out, 0);
     show("score function", status, out, n);
+    status = imle_topk_unbiased_simple(&shape, NULL, 0.5f, theta, 0, indices, dz, 0, 0, losses, out, 0, work, work_len);
+    show("unbiased SIMPLE", status, out, n);
     status = imle_perturbed_gradient(&shape, options, &key, theta, 0, losses, out, 0);
     show("score function of the noise", status, out, n);
     show("straight-through", imle_straight_through(&shape, theta, 0, dz, 0, 0, out, 0), out, n);
