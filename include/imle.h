@@ -1,5 +1,5 @@
 /*
- * imle: Implicit MLE, training through discrete choices.
+ * imle: Implicit MLE, training through discrete choices. ABI version 2.
  *
  * A model computes scores theta in R^N and uses a discrete structure z in C, a subset of {0,1}^N, inside. It is still
  * trained by gradient descent:
@@ -37,9 +37,11 @@
  *  - theta is finite or -inf, the mask: such an entry is never chosen. -0 equals +0. Among equal scores the lower index
  *    wins.
  *  - The noise of row b is a pure function of (seed, step, row0 + b), of the noise options and of N. A batch equals its
- *    rows called one by one, in any cut and order, and the backward pass reproduces the noise of the forward pass. All
- *    results have the same bits on every platform in the default floating-point environment: round to nearest,
- *    subnormals kept (a program linked with -ffast-math may flush them).
+ *    rows called one by one, in any cut and order, and the backward pass reproduces the noise of the forward pass.
+ *  - All results have the same bits on every platform, in whatever floating-point mode the caller is. A call that finds
+ *    another direction of rounding, flushed subnormals or traps (x86 MXCSR, AArch64 FPCR, Arm FPSCR, RISC-V frm) works
+ *    in the default mode and puts the caller's back, also after an error; it may lose or raise sticky flags. In the
+ *    default mode it writes no control register. On other processors call in the default mode.
  *  - A score that overflows downwards, or has no value (inf - inf), counts as -FLT_MAX: only masked entries have -inf.
  *
  * Written by cbindgen from the Rust sources in ffi/; do not edit.

@@ -4,6 +4,8 @@ use core::ffi::{CStr, c_char};
 
 use imle::Error;
 
+use crate::float_mode::in_default_mode;
+
 /// The result of a call: IMLE_OK, or an IMLE_ERR_ code below 0.
 ///
 /// Argument errors (NULL, SHAPE, STRIDE, WORKSPACE, OPTION, OVERLAP, VERSION): no output was written. Data errors
@@ -90,11 +92,11 @@ impl From<Error> for Refused {
     }
 }
 
-/// Runs the body of an exported function.
+/// Runs the body of an exported function, in the default floating-point mode.
 #[inline(always)]
 pub(crate) fn status(body: impl FnOnce() -> Result<(), Refused>) -> imle_status {
-    match body() {
+    in_default_mode(move || match body() {
         Ok(()) => IMLE_OK,
         Err(refused) => refused as imle_status,
-    }
+    })
 }
