@@ -41,8 +41,9 @@
 //! # Guarantees
 //! - No allocation, no panic. The caller owns all memory. All unsafe code is in `arch`, which picks the instruction set;
 //!   on x86-64 it remembers the answer in one byte of global state.
-//! - The noise of row b is a pure function of (seed, step, row0 + b), of the law, and of N. So any cut of a batch over
-//!   threads or hosts gives the same bits, and the backward pass replays the forward pass's noise without storing it.
+//! - The noise of a coordinate is a pure function of (seed, step, row, sample, coordinate) and of the law. So padding,
+//!   other rows and samples, and any cut of a batch over threads or hosts leave its bits as they are, and the backward pass
+//!   replays the forward pass's noise without storing it.
 //! - The same bits on every platform. Rust code runs in the default floating-point mode by the rule of the language; the C
 //!   functions of `imle.h` see to it themselves, whatever mode their caller has set. A change of bits is called
 //!   value-breaking in the changelog.
@@ -107,7 +108,7 @@ pub use exact::{Distribution, Exact, ExactOutputs};
 pub use key::Key;
 pub use map::{Argmax, MapSolver, TopK};
 pub use noise::Noise;
-pub use options::{Difference, Options, Scale, Target};
+pub use options::{Coupling, Difference, Options, Scale, Target};
 pub use shape::{MAX_SAMPLES, Shape};
 pub use views::rows::{Dz, Rows, RowsMut, dz_span, rows_span};
 pub use views::states::States;

@@ -1,20 +1,21 @@
 //! Implicit MLE: ∇_θ L ≈ c · (1/S) Σ_s (z_s − z'_s), z'_s = MAP(θ' + τ' ε_s) with the forward pass's ε and c = 1/λ (Niepert,
 //! Minervini, Franceschi 2021, Algorithm 1; central difference: Minervini, Franceschi, Niepert 2023).
 //!
-//! z and z' of a sample read the same words: rows of few scores draw them once for both (`perturbed::few`), and others read
-//! them twice from the same place of the row's stream.
+//! z and z' of a sample read the same words: rows of few scores draw them once for both (`perturbed::few`), and others draw
+//! them twice.
 
+use super::batch::noise_words;
 use super::layer::{BATCH, Imle, Row, workspace};
 use super::target::Side;
-use crate::door::{check_dz_row, check_finite, check_has_lists, check_key, check_lists, check_row};
+use crate::door::{check_dz_row, check_finite, check_has_lists, check_lists, check_row};
 use crate::error::BadRow;
 use crate::kernel::elementwise;
 use crate::kernel::select::FEW;
-use crate::noise::{Source, Stream};
+use crate::noise::{BatchWords, RowWords};
 use crate::perturbed::few::{Few, First, Pair};
 use crate::perturbed::scores::Formula;
 use crate::views::lists::Lists;
-use crate::views::rows::{DzView, block, block_mut, check_length, for_rows};
+use crate::views::rows::{DzView, block, check_length, for_rows};
 use crate::views::state::State;
 use crate::{Argument, Difference, Dz, Error, Key, MapSolver, Options, Rows, RowsMut, Shape};
 
@@ -74,8 +75,7 @@ impl<M: MapSolver> Imle<M> {
         let mut grad_theta = grad_theta.check(Argument::GradTheta, shape)?;
         let work = workspace(work, n)?;
 
-        check_key(&key, shape)?;
-        let source = Source::noise(key);
+        let words = noise_words(shape, &self.options, key)?;
         let factor = self.options.gradient_factor(shape.samples());
         let mut diagnostics = Diagnostics::of(shape.rows(), shape.samples());
         self.for_rows(|noise, b| {
@@ -83,7 +83,7 @@ impl<M: MapSolver> Imle<M> {
             let lists = indices.map(|lists| Lists::of_row(lists, b, shape.samples(), shape.k()));
             check_row(&self.solver, b, theta)?;
             let grad = (grad_theta.row(b, n), factor);
-            self.row(noise, b, theta).gradient(&source, dz, lists, work, grad, &mut diagnostics)
+            self.row(noise, b, theta).gradient(&words, dz, lists, work, grad, &mut diagnostics)
         })?;
         Ok(diagnostics)
     }
@@ -94,7 +94,7 @@ impl<M: MapSolver> Row<'_, M> {
     #[cfg_attr(imle_small, inline(always))]
     pub(crate) fn gradient(
         &self,
-        source: &Source,
+        batch: &BatchWords<'_>,
         dz: DzView<'_>,
         lists: Option<Lists<'_>>,
         work: &mut [f32],
@@ -102,7 +102,7 @@ impl<M: MapSolver> Row<'_, M> {
         diagnostics: &mut Diagnostics,
     ) -> Result<(), BadRow> {
         let check_lists = |lists| check_lists(lists, self.samples, self.theta, self.solver.ones(self.b));
-        let mut stream = self.stream(source);
+        let words = self.words(batch);
         if let Some(few) = self.few() {
             let lists = match (lists, self.options.difference) {
                 (Some(lists), Difference::Central) => {
@@ -113,7 +113,7 @@ impl<M: MapSolver> Row<'_, M> {
                 }
                 _ => lists,
             };
-            let Some((sum, counts)) = self.sum_of_few(few, dz, lists, &mut stream, *diagnostics) else {
+            let Some((sum, counts)) = self.sum_of_few(few, dz, lists, words, *diagnostics) else {
                 check_dz_row(dz, self.b, self.samples)?;
                 lists.map_or(Ok(0), check_lists)?;
                 debug_assert!(false, "a row of few scores was refused although its dz and its lists are good");
@@ -130,7 +130,7 @@ impl<M: MapSolver> Row<'_, M> {
             }
             None => None,
         };
-        self.gradient_by_sample(dz, lists, &mut stream, work, (grad, factor), diagnostics);
+        self.gradient_by_sample(dz, lists, words, work, (grad, factor), diagnostics);
         Ok(())
     }
 
@@ -156,7 +156,7 @@ impl<M: MapSolver> Row<'_, M> {
         few: Few<'_>,
         dz: DzView<'_>,
         lists: Option<Lists<'_>>,
-        stream: &mut Stream,
+        words: RowWords,
         mut counts: Diagnostics,
     ) -> Option<([f32; FEW], Diagnostics)> {
         let z = match lists {
@@ -167,7 +167,7 @@ impl<M: MapSolver> Row<'_, M> {
         let (mut sum, mut states) = ([0.0; FEW], [[0; 2]; BATCH]);
         for from in (0..self.samples).step_by(BATCH) {
             let states = states.get_mut(..BATCH.min(self.samples - from)).unwrap_or_default();
-            if !few.pairs(&pair, stream, from, states) {
+            if !few.pairs(&pair, words, from, states) {
                 return None;
             }
             for &mut [z, z_target] in states {
@@ -183,7 +183,7 @@ impl<M: MapSolver> Row<'_, M> {
         &self,
         dz: DzView<'_>,
         lists: Option<(Lists<'_>, usize)>,
-        stream: &mut Stream,
+        words: RowWords,
         work: &mut [f32],
         (grad, factor): (&mut [f32], f32),
         diagnostics: &mut Diagnostics,
@@ -195,24 +195,19 @@ impl<M: MapSolver> Row<'_, M> {
         let step = if self.samples == 1 { factor } else { 1.0 };
         grad.fill(0.0);
         for s in 0..self.samples {
-            let dz = dz.get(self.b, s);
+            let (dz, words) = (dz.get(self.b, s), words.sample(s));
             let (z, rest) = match lists {
                 Some((lists, ones)) => {
                     let (ones, rest) = lists.copy_ones(s, ones, work);
                     (State::Ones(ones), rest)
                 }
-                // z and z' read the same words.
-                None => stream.peek(|stream| self.choose(first, dz, stream, work)),
+                None => self.choose(first, dz, words, work),
             };
             if descends && z.unchanged_by_step(dz) {
-                // Draw and discard this sample's words, so that the next sample starts at its own.
-                if s + 1 < self.samples {
-                    self.noise.draw_words(stream, block_mut(rest, 0, self.theta.len()));
-                }
                 diagnostics.count(0);
                 continue;
             }
-            let (z_target, _) = self.choose(target, dz, stream, rest);
+            let (z_target, _) = self.choose(target, dz, words, rest);
             diagnostics.count(z.accumulate_difference(z_target, step, grad));
         }
         if self.samples > 1 {

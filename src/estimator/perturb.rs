@@ -1,13 +1,13 @@
 //! Perturb-and-MAP: z_s = MAP(θ + τ ε_s), s = 1..S (Papandreou, Yuille 2011; Niepert, Minervini, Franceschi 2021,
 //! section 3.2).
 
-use super::batch::write_samples;
+use super::batch::{noise_words, write_samples};
 use super::layer::{BATCH, Imle, Row, workspace};
 use crate::arch::SCALAR;
-use crate::door::{check_key, check_row, check_states, check_theta_row};
+use crate::door::{check_row, check_states, check_theta_row};
 use crate::error::BadRow;
 use crate::kernel::elementwise;
-use crate::noise::{Sampler, Source, Stream};
+use crate::noise::{BatchWords, RowWords, Sampler};
 use crate::perturbed::map_unchecked_row;
 use crate::perturbed::scores::{Base, Formula, Perturbed};
 use crate::views::rows::{block_mut, check_length, for_rows};
@@ -60,8 +60,7 @@ impl<M: MapSolver> Imle<M> {
         }
         let work = workspace(work, shape.n())?;
 
-        check_key(&key, shape)?;
-        let source = Source::noise(key);
+        let words = noise_words(shape, &self.options, key)?;
         self.for_rows(|noise, b| {
             let theta = theta.row(b, shape.n());
             check_row(&self.solver, b, theta)?;
@@ -71,7 +70,7 @@ impl<M: MapSolver> Imle<M> {
                 None => &mut [],
             };
             mean.fill(0.0);
-            self.row(noise, b, theta).sample(&source, work, |s, z| {
+            self.row(noise, b, theta).sample(&words, work, |s, z| {
                 states.put(shape, b * shape.samples() + s, z);
                 if !mean.is_empty() {
                     z.accumulate(1.0, mean);
@@ -85,20 +84,20 @@ impl<M: MapSolver> Imle<M> {
 
 impl<M: MapSolver> Row<'_, M> {
     /// Draws the row's samples one after another and shows each to `sink`.
-    pub(crate) fn sample(&self, source: &Source, work: &mut [f32], mut sink: impl FnMut(usize, State<'_>)) {
+    pub(crate) fn sample(&self, batch: &BatchWords<'_>, work: &mut [f32], mut sink: impl FnMut(usize, State<'_>)) {
         let scores = self.forward_scores();
-        let mut stream = self.stream(source);
+        let words = self.words(batch);
         if let Some(few) = self.few() {
             let mut states = [0; BATCH];
             for from in (0..self.samples).step_by(BATCH) {
                 let states = states.get_mut(..BATCH.min(self.samples - from)).unwrap_or_default();
-                few.sample(&scores, &mut stream, states);
+                few.sample(&scores, words, from, states);
                 (from..).zip(states).for_each(|(s, z)| sink(s, State::Bits(*z)));
             }
             return;
         }
         for s in 0..self.samples {
-            sink(s, self.choose(scores, &[], &mut stream, work).0);
+            sink(s, self.choose(scores, &[], words.sample(s), work).0);
         }
     }
 
@@ -116,7 +115,7 @@ impl<M: MapSolver> Row<'_, M> {
             // On small machines the one pass answers every good row, so the rest need not be linked.
             return Ok(State::Ones(&[]));
         }
-        Ok(self.choose(Formula::THETA, &[], &mut Stream::unused(), work).0)
+        Ok(self.choose(Formula::THETA, &[], RowWords::UNUSED.sample(0), work).0)
     }
 }
 
@@ -143,9 +142,9 @@ pub fn perturb(
         key,
         scores,
         |b| check_theta_row(row(b)),
-        |noise, (b, _), stream, scores| {
+        |noise, (b, _), words, scores| {
             let formula = Formula { base: Base::Theta, noise, tau: options.temperature };
-            Perturbed { theta: row(b), dz: &[], formula }.draw(stream, scores);
+            Perturbed { theta: row(b), dz: &[], formula }.draw(words, scores);
         },
     )
 }
@@ -158,5 +157,5 @@ pub fn noise(shape: Shape, options: &Options, key: Key<'_>, epsilon: &mut [f32])
     shape.check()?;
     options.check()?;
     check_length(Argument::Epsilon, epsilon, shape.rows() * shape.samples() * shape.n())?;
-    write_samples(shape, options, key, epsilon, |_| Ok(()), |noise, _, stream, epsilon| noise.draw(stream, epsilon))
+    write_samples(shape, options, key, epsilon, |_| Ok(()), |noise, _, words, epsilon| noise.draw(words, epsilon))
 }

@@ -10,7 +10,7 @@ mod knots;
 mod terms;
 
 use super::law::Law;
-use super::stream::Stream;
+use super::stream::Lanes;
 use super::uniform::{Odds, OfWord, replace};
 use crate::arch::{self, Dispatch, Isa};
 use density::{MAX_NODES, Node};
@@ -18,7 +18,7 @@ use knots::{Knots, position};
 use terms::Terms;
 
 /// True if the library has this noise.
-pub(crate) const SUM_OF_GAMMA: bool = cfg!(not(feature = "no-sum-of-gamma"));
+pub(crate) const SUM_OF_GAMMA: bool = cfg!(feature = "sum-of-gamma");
 
 /// Largest κ: its noise is farther than 2e-5 from the mean only in the tails.
 pub(crate) const MAX_KAPPA: f32 = 65_536.0;
@@ -124,8 +124,8 @@ impl Law for SumOfGamma {
     }
 
     #[inline(always)]
-    fn draw(&self, stream: &mut Stream, epsilon: &mut [f32]) {
-        stream.fill(epsilon, &OddsBelow);
+    fn draw(&self, lanes: &mut Lanes, epsilon: &mut [f32]) {
+        lanes.fill(epsilon, &OddsBelow);
         self.replace_odds(epsilon);
     }
 
