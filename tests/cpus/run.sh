@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # run.sh [--all]: runs Rust tests on other CPUs, with std built from source: AArch64 and s390x (big-endian) on QEMU, and
-# 32-bit x86. Then runs C programs of tests/embedded, which must write what the host writes (run tests/embedded/run.sh
+# 32-bit x86. Then builds the library for x86-64 without SSE and runs C programs of tests/embedded, which must write what the host writes (run tests/embedded/run.sh
 # first): cases.c as WebAssembly under node, and float_modes.c where floats are computed in hardware. The tests are the pinned values, the laws and, on AArch64, the kernels, with few cases.
 # --all adds the kernels everywhere, the unit tests, the exact distributions and all cases.
 set -euo pipefail
@@ -46,6 +46,7 @@ float_modes() {
   diff "$CARGO_TARGET_DIR/embedded/host/release/float_modes.txt" "$out/float_modes.txt"
   echo "no result depends on the caller's floating-point mode on $target"
 }
+archive x86_64-unknown-none # it has no SSE and computes floats in software
 archive aarch64-unknown-linux-gnu
 float_modes qemu-aarch64 aarch64-linux-gnu-gcc -static tests/embedded/host.c
 archive i686-unknown-linux-gnu
