@@ -81,17 +81,26 @@ impl<T: Plain> Array<T> {
     /// The address of an array that the check refuses, because it is misaligned.
     const REFUSED: *mut T = core::ptr::without_provenance_mut(1);
 
-    /// An array that may be absent.
+    /// The address of an array without elements.
+    const EMPTY: *mut T = core::ptr::dangling_mut();
+
+    /// An array that may be absent. An array without elements is there, also at NULL.
     pub(crate) fn optional(start: *const T, len: usize) -> Self {
         const { assert!(size_of::<T>().is_multiple_of(WORD) && align_of::<T>().is_multiple_of(WORD)) };
         // The check knows the alignment of words only.
         let aligned = align_of::<T>() == WORD || start.is_aligned();
-        Array { start: if aligned { start.cast_mut() } else { Self::REFUSED }, len }
+        let start = if start.is_null() && len == 0 { Self::EMPTY } else { start.cast_mut() };
+        Array { start: if aligned { start } else { Self::REFUSED }, len }
+    }
+
+    /// An array that is not there.
+    pub(crate) fn absent() -> Self {
+        Array { start: core::ptr::null_mut(), len: 0 }
     }
 
     /// An array that must be there.
     pub(crate) fn required(start: *const T, len: usize) -> Self {
-        Self::optional(if start.is_null() { Self::REFUSED } else { start }, len)
+        Self::optional(if start.is_null() && len != 0 { Self::REFUSED } else { start }, len)
     }
 
     #[inline(always)]

@@ -23,7 +23,7 @@ fn floats<F: Family>(shape: Shape) -> Option<usize> {
 /// Returns the floats of workspace that the exact functions of k-subsets need, for any number of rows and samples:
 /// (N + 12)(K + 1) + 3 N + 136. IMLE_TOPK_EXACT_WORKSPACE_LEN(n, k) is the same number as a constant.
 ///
-/// shape: in; samples is ignored.
+/// shape: in; rows and samples are ignored.
 /// Returns 0 for NULL, for a shape that every exact function refuses, and if the workspace exceeds the address space.
 /// Threads: any. Source: this library.
 #[unsafe(no_mangle)]
@@ -35,7 +35,7 @@ pub unsafe extern "C" fn imle_topk_exact_workspace_len(shape: *const imle_shape)
 /// Returns the floats of workspace that the exact functions of one-hot states need: N, for any number of rows and
 /// samples. IMLE_ARGMAX_EXACT_WORKSPACE_LEN(n) is the same number as a constant.
 ///
-/// shape: in; k = 1; samples is ignored.
+/// shape: in; k = 1; rows and samples are ignored.
 /// Returns 0 for NULL and for a shape that every exact function refuses.
 /// Threads: any. Source: this library.
 #[unsafe(no_mangle)]
@@ -599,6 +599,7 @@ unsafe fn score_function_of<F: Family>(
 ) -> Result<(), Refused> {
     // SAFETY: the caller's contract.
     let shape = unsafe { abi::shape(shape) }?;
+    F::check(shape)?;
     let states = shape.rows() * shape.samples();
     let k_row = Array::optional(k_row, shape.rows());
     let theta = Array::rows(shape, theta, ld_theta)?;

@@ -2,7 +2,7 @@
 
 use core::ptr;
 
-use imle::{Error, Imle, MapSolver, Options, Shape, States};
+use imle::{Error, Imle, Options, Shape, States};
 
 use crate::abi::{self, imle_diagnostics, imle_key, imle_options, imle_shape};
 use crate::args::{Array, check_arrays};
@@ -23,14 +23,14 @@ unsafe fn layer<F: Family>(
 
 /// The floats of workspace that a layer needs.
 fn floats<F: Family>(shape: Shape) -> Option<usize> {
-    F::solver(shape, None).check(shape).ok()?;
+    F::check(shape).ok()?;
     Some(imle::workspace_len(shape.n()))
 }
 
 /// Returns the floats of workspace that imle_topk_map, imle_topk_sample, imle_topk_gradient and imle_topk_fenchel_young
 /// need: 3 N, for any number of rows and samples. IMLE_TOPK_WORKSPACE_LEN(n, k) is the same number as a constant.
 ///
-/// shape: in; samples is ignored.
+/// shape: in; rows and samples are ignored.
 /// Returns 0 for NULL and for a shape that every function refuses.
 /// Threads: any. Source: this library.
 #[unsafe(no_mangle)]
@@ -43,7 +43,7 @@ pub unsafe extern "C" fn imle_topk_workspace_len(shape: *const imle_shape) -> us
 /// imle_argmax_fenchel_young need: 3 N, for any number of rows and samples. IMLE_ARGMAX_WORKSPACE_LEN(n) is the same
 /// number as a constant.
 ///
-/// shape: in; k = 1; samples is ignored.
+/// shape: in; k = 1; rows and samples are ignored.
 /// Returns 0 for NULL and for a shape that every function refuses.
 /// Threads: any. Source: this library.
 #[unsafe(no_mangle)]
@@ -61,10 +61,11 @@ unsafe fn find_bad_row_of<F: Family>(
 ) -> Result<(), Refused> {
     // SAFETY: the caller's contract.
     let shape = unsafe { abi::shape(shape) }?;
+    F::check(shape)?;
     let k_row = Array::optional(k_row, shape.rows());
     let theta = Array::rows(shape, theta, ld_theta)?;
     let dz = match dz.is_null() {
-        true => Array::optional(dz, 0),
+        true => Array::absent(),
         false => Array::dz(shape, dz, dz_row_stride, dz_sample_stride)?,
     };
     let row = Array::required(row, 1);

@@ -24,7 +24,7 @@ impl<M: MapSolver> Imle<M> {
         let shape = self.shape.one_sample();
         let theta = theta.check(Argument::Theta, shape)?;
         check_states(&states, shape, &self.solver)?;
-        let work = workspace(work, shape.n())?;
+        let work = workspace(work, shape)?;
         if states.is_none() {
             return Err(Error::NoOutput);
         }
@@ -58,7 +58,7 @@ impl<M: MapSolver> Imle<M> {
         } else if states.is_none() {
             return Err(Error::NoOutput);
         }
-        let work = workspace(work, shape.n())?;
+        let work = workspace(work, shape)?;
 
         let words = noise_words(shape, &self.options, key)?;
         self.for_rows(|noise, b| {

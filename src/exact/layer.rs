@@ -189,7 +189,7 @@ impl<D: Distribution> Exact<D> {
     }
 
     pub(crate) fn check_work(&self, work: &[f32]) -> Result<(), Error> {
-        let needed = self.workspace_len();
+        let needed = if self.shape.rows == 0 { 0 } else { self.workspace_len() };
         if work.len() < needed { Err(Error::Workspace { needed, given: work.len() }) } else { Ok(()) }
     }
 }
