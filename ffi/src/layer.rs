@@ -65,7 +65,7 @@ unsafe fn find_bad_row_of<F: Family>(
     let k_row = Array::optional(k_row, shape.rows());
     let theta = Array::rows(shape, theta, ld_theta)?;
     let dz = match dz.is_null() {
-        true => Array::absent(),
+        true => Array::optional(dz, 0),
         false => Array::dz(shape, dz, dz_row_stride, dz_sample_stride)?,
     };
     let row = Array::required(row, 1);

@@ -25,7 +25,7 @@ impl<M: MapSolver> Imle<M> {
         let theta = theta.check(Argument::Theta, shape)?;
         check_states(&states, shape, &self.solver)?;
         let work = workspace(work, shape)?;
-        if states.is_none() {
+        if states.is_none() && shape.rows > 0 {
             return Err(Error::NoOutput);
         }
         for_rows(shape.rows(), |b| {
@@ -55,7 +55,7 @@ impl<M: MapSolver> Imle<M> {
         check_states(&states, shape, &self.solver)?;
         if let Some(marginals) = &marginals {
             check_length(Argument::Marginals, marginals, shape.rows() * shape.n())?;
-        } else if states.is_none() {
+        } else if states.is_none() && shape.rows > 0 {
             return Err(Error::NoOutput);
         }
         let work = workspace(work, shape)?;

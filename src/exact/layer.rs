@@ -63,7 +63,8 @@ impl<D: Distribution> Exact<D> {
     /// row. The same holds for every method below.
     pub fn marginals(&self, theta: Rows<'_>, mut out: ExactOutputs<'_>, work: &mut [f32]) -> Result<(), Error> {
         let (shape, theta) = (self.shape, theta.check(Argument::Theta, self.shape)?);
-        if out.marginals.is_none() && out.log_partition.is_none() && out.entropy.is_none() {
+        let no_output = out.marginals.is_none() && out.log_partition.is_none() && out.entropy.is_none();
+        if no_output && shape.rows > 0 {
             return Err(Error::NoOutput);
         }
         check_optional(Argument::Marginals, &out.marginals, shape.rows() * shape.n())?;
@@ -114,7 +115,7 @@ impl<D: Distribution> Exact<D> {
     pub fn sample(&self, key: Key<'_>, theta: Rows<'_>, mut states: States<'_>, work: &mut [f32]) -> Result<(), Error> {
         let (shape, theta) = (self.shape, theta.check(Argument::Theta, self.shape)?);
         check_states(&states, shape, &self.distribution)?;
-        if states.is_none() {
+        if states.is_none() && shape.rows > 0 {
             return Err(Error::NoOutput);
         }
         self.check_work(work)?;
