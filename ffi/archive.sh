@@ -14,12 +14,11 @@ cd "$(dirname "$0")/.."
 target=${CARGO_BUILD_TARGET:-}
 . ffi/cross.sh
 binutils "$target"
-features=panic-handler
-options=()
-[[ $profile != size ]] || { features+=,no-sum-of-gamma; options+=(--no-default-features); }
+features=(--features panic-handler)
+[[ $profile != size ]] || features+=(--no-default-features)
 library() {
   "${CARGO:-cargo}" rustc --quiet --manifest-path ffi/archive/Cargo.toml --locked --target-dir "$build" \
-    --profile "$profile" --features "$features" "${options[@]}" --crate-type "$@"
+    --profile "$profile" "${features[@]}" --crate-type "$@"
 }
 build=${CARGO_TARGET_DIR:-target}
 built=$build/${target:+$target/}$profile

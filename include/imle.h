@@ -1,5 +1,5 @@
 /*
- * imle: Implicit MLE, training through discrete choices.
+ * imle: Implicit MLE, training through discrete choices. ABI version 2.
  *
  * A model computes scores theta in R^N and uses a discrete structure z in C, a subset of {0,1}^N, inside. It is still
  * trained by gradient descent:
@@ -33,13 +33,17 @@
  *  - Outputs and the workspace may overlap neither an input array nor each other (checked: IMLE_ERR_OVERLAP). An array
  *    reaches from its first element to its last, so the gaps between rows belong to it. The structs (shape, options,
  *    key, adaptive, its diagnostics) are copied first and may lie anywhere. Empty arrays overlap nothing.
+ *  - rows = 0 is an empty batch. The sizes, the options and struct sizes are checked as ever; all arrays and the
+ *    workspace may be NULL (work_len 0); nothing is written but diagnostics of zeros and the 0 of find_bad_row.
  *  - Options are passed as integers, never as enums: an unknown value is IMLE_ERR_OPTION.
  *  - theta is finite or -inf, the mask: such an entry is never chosen. -0 equals +0. Among equal scores the lower index
  *    wins.
  *  - The noise of row b is a pure function of (seed, step, row0 + b), of the noise options and of N. A batch equals its
- *    rows called one by one, in any cut and order, and the backward pass reproduces the noise of the forward pass. All
- *    results have the same bits on every platform in the default floating-point environment: round to nearest,
- *    subnormals kept (a program linked with -ffast-math may flush them).
+ *    rows called one by one, in any cut and order, and the backward pass reproduces the noise of the forward pass.
+ *  - All results have the same bits on every platform, in whatever floating-point mode the caller is. A call that finds
+ *    another direction of rounding, flushed subnormals or traps (x86 MXCSR, AArch64 FPCR, Arm FPSCR, RISC-V frm) works
+ *    in the default mode and puts the caller's back, also after an error; it may lose or raise sticky flags. In the
+ *    default mode it writes no control register. On other processors call in the default mode.
  *  - A score that overflows downwards, or has no value (inf - inf), counts as -FLT_MAX: only masked entries have -inf.
  *
  * Written by cbindgen from the Rust sources in ffi/; do not edit.
@@ -187,7 +191,7 @@ typedef struct imle_options {
 // The sizes of a batch: B rows of N scores, states of K ones, S samples per row. B * S * N floats must fit into the
 // address space.
 typedef struct imle_shape {
-    // B, at least 1.
+    // B; 0 is an empty batch.
     uint32_t rows;
     // N, at least 1.
     uint32_t n;
@@ -266,11 +270,11 @@ typedef struct imle_adaptive {
 // Success.
 #define IMLE_OK 0
 
-// A pointer that must not be NULL is NULL (an empty array, such as an index list with K = 0, needs a pointer too), no
-// output was asked for, or a pointer is not aligned to its type.
+// A pointer that must not be NULL is NULL, no output was asked for, or a pointer is not aligned to its type. An array
+// without elements may be NULL: all arrays if rows = 0, and an index list if K = 0.
 #define IMLE_ERR_NULL -1
 
-// The sizes do not fit together: rows, n or samples is 0, k > n, k_row[b] > k, k is not 1 for argmax, samples > 2^24,
+// The sizes do not fit together: n or samples is 0, k > n, k_row[b] > k, k is not 1 for argmax, samples > 2^24,
 // rows * samples * n floats exceed the address space, or a function with a baseline got one sample only.
 #define IMLE_ERR_SHAPE -2
 
@@ -333,7 +337,7 @@ void imle_options_default(struct imle_options *options);
 // Returns the floats of workspace that imle_topk_map, imle_topk_sample, imle_topk_gradient and imle_topk_fenchel_young
 // need: 3 N, for any number of rows and samples. IMLE_TOPK_WORKSPACE_LEN(n, k) is the same number as a constant.
 //
-// shape: in; samples is ignored.
+// shape: in; rows and samples are ignored.
 // Returns 0 for NULL and for a shape that every function refuses.
 // Threads: any. Source: this library.
 size_t imle_topk_workspace_len(const struct imle_shape *shape);
@@ -342,7 +346,7 @@ size_t imle_topk_workspace_len(const struct imle_shape *shape);
 // imle_argmax_fenchel_young need: 3 N, for any number of rows and samples. IMLE_ARGMAX_WORKSPACE_LEN(n) is the same
 // number as a constant.
 //
-// shape: in; k = 1; samples is ignored.
+// shape: in; k = 1; rows and samples are ignored.
 // Returns 0 for NULL and for a shape that every function refuses.
 // Threads: any. Source: this library.
 size_t imle_argmax_workspace_len(const struct imle_shape *shape);
@@ -635,7 +639,7 @@ imle_status imle_argmax_fenchel_young(const struct imle_shape *shape,
 // Returns the floats of workspace that the exact functions of k-subsets need, for any number of rows and samples:
 // (N + 12)(K + 1) + 3 N + 136. IMLE_TOPK_EXACT_WORKSPACE_LEN(n, k) is the same number as a constant.
 //
-// shape: in; samples is ignored.
+// shape: in; rows and samples are ignored.
 // Returns 0 for NULL, for a shape that every exact function refuses, and if the workspace exceeds the address space.
 // Threads: any. Source: this library.
 size_t imle_topk_exact_workspace_len(const struct imle_shape *shape);
@@ -643,7 +647,7 @@ size_t imle_topk_exact_workspace_len(const struct imle_shape *shape);
 // Returns the floats of workspace that the exact functions of one-hot states need: N, for any number of rows and
 // samples. IMLE_ARGMAX_EXACT_WORKSPACE_LEN(n) is the same number as a constant.
 //
-// shape: in; k = 1; samples is ignored.
+// shape: in; k = 1; rows and samples are ignored.
 // Returns 0 for NULL and for a shape that every exact function refuses.
 // Threads: any. Source: this library.
 size_t imle_argmax_exact_workspace_len(const struct imle_shape *shape);

@@ -104,7 +104,7 @@ pub unsafe extern "C" fn imle_adaptive_lambda(
     dz_len: usize,
     lambda: *mut f32,
 ) -> imle_status {
-    status(|| {
+    status(move || {
         // SAFETY: the caller's contract.
         let adaptive = unsafe { args::read_sized(adaptive) }?.to_core()?;
         let (theta, dz) = (Array::required(theta, theta_len), Array::required(dz, dz_len));
@@ -132,7 +132,7 @@ pub unsafe extern "C" fn imle_adaptive_update(
     adaptive: *mut imle_adaptive,
     diagnostics: *const imle_diagnostics,
 ) -> imle_status {
-    status(|| {
+    status(move || {
         // SAFETY: the caller's contract.
         let mut updated = unsafe { args::read_sized(adaptive.cast_const()) }?.to_core()?;
         // SAFETY: the caller's contract.

@@ -27,7 +27,7 @@ pub unsafe extern "C" fn imle_perturb(
     ld_theta: usize,
     scores: *mut f32,
 ) -> imle_status {
-    status(|| {
+    status(move || {
         // SAFETY: the caller's contract.
         let (shape, options) = unsafe { (abi::shape(shape)?, abi::options(options)?) };
         // SAFETY: the caller's contract.
@@ -70,7 +70,7 @@ pub unsafe extern "C" fn imle_target(
     dz_sample_stride: usize,
     scores: *mut f32,
 ) -> imle_status {
-    status(|| {
+    status(move || {
         // SAFETY: the caller's contract.
         let (shape, options) = unsafe { (abi::shape(shape)?, abi::options(options)?) };
         // SAFETY: the caller's contract.
@@ -113,7 +113,7 @@ pub unsafe extern "C" fn imle_difference(
     grad_theta: *mut f32,
     ld_grad: usize,
 ) -> imle_status {
-    status(|| {
+    status(move || {
         // SAFETY: the caller's contract.
         let (shape, options) = unsafe { (abi::shape(shape)?, abi::options(options)?) };
         let states = shape.rows() * shape.samples() * shape.n();
@@ -144,7 +144,7 @@ pub unsafe extern "C" fn imle_noise(
     key: *const imle_key,
     noise: *mut f32,
 ) -> imle_status {
-    status(|| {
+    status(move || {
         // SAFETY: the caller's contract.
         let (shape, options) = unsafe { (abi::shape(shape)?, abi::options(options)?) };
         // SAFETY: the caller's contract.

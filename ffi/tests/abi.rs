@@ -87,6 +87,95 @@ fn overlap_is_refused() {
     }
 }
 
+/// The first argument is checked first, so a wrong k is named whatever else is wrong.
+#[test]
+fn argmax_names_a_wrong_k_before_all_other_faults() {
+    for function in having("shape").filter(|function| function.chooses_one()) {
+        for k in [0, 2] {
+            let wrong_k = |call: &mut Call| call.shape().k = k;
+            let outputs = || pointers(function).filter(|name| matches!(Kind::of(name), Kind::Output(_) | Kind::Work));
+            for output in outputs() {
+                expect(function, &format!("k = {k}, {output} overlaps theta"), IMLE_ERR_SHAPE, |call| {
+                    wrong_k(call);
+                    call.place(output, "theta", 0);
+                });
+            }
+            for name in pointers(function).filter(|&name| name != "shape") {
+                expect(function, &format!("k = {k}, {name} is NULL"), IMLE_ERR_SHAPE, |call| {
+                    wrong_k(call);
+                    call.set_null(name);
+                });
+            }
+            if function.arguments.contains(&"options") {
+                expect(function, &format!("k = {k}, wrong options"), IMLE_ERR_SHAPE, |call| {
+                    wrong_k(call);
+                    call.options().struct_size = 0;
+                });
+            }
+        }
+    }
+}
+
+/// A call for no rows needs no array and no workspace and writes nothing but counts of zero.
+#[test]
+fn a_batch_without_rows_is_empty() {
+    let no_rows = |call: &mut Call| {
+        call.shape().rows = 0;
+        call.set("work_len", 0);
+        for (name, kind) in arguments() {
+            if kind.is_pointer() && !matches!(kind, Kind::Struct(_)) && name != "row" && name != "diagnostics" {
+                call.set_null(name);
+            }
+        }
+    };
+    for function in having("shape") {
+        for n in NS {
+            let mut call = Call::new(function, n);
+            no_rows(&mut call);
+            let mut expected = call.outputs();
+            assert_eq!(call.run(), IMLE_OK, "{}", function.name);
+            for (name, bytes) in [("row", 4), ("diagnostics", size_of::<imle_diagnostics>())] {
+                if function.arguments.contains(&name) {
+                    expected.get_mut(name).unwrap()[..bytes].fill(0);
+                }
+            }
+            assert!(call.outputs() == expected, "{}: wrote an output", function.name);
+        }
+        expect(function, "no diagnostics", IMLE_OK, |call| {
+            no_rows(call);
+            call.set_null("diagnostics");
+        });
+        expect(function, "no rows and no n", IMLE_ERR_SHAPE, |call| {
+            no_rows(call);
+            call.shape().n = 0;
+        });
+        expect(function, "no rows and k above n", IMLE_ERR_SHAPE, |call| {
+            no_rows(call);
+            call.shape().k = call.shape().n + 1;
+        });
+    }
+    for function in having("options") {
+        expect(function, "no rows and a wrong struct_size", IMLE_ERR_VERSION, |call| {
+            no_rows(call);
+            call.options().struct_size = 0;
+        });
+        expect(function, "no rows and an unknown law", IMLE_ERR_OPTION, |call| {
+            no_rows(call);
+            call.options().noise = u32::MAX;
+        });
+        expect(function, "no rows and lambda = 0", IMLE_ERR_OPTION, |call| {
+            no_rows(call);
+            call.options().lambda = 0.0;
+        });
+    }
+    for function in having("temperature") {
+        expect(function, "no rows and temperature 0", IMLE_ERR_OPTION, |call| {
+            no_rows(call);
+            call.temperature = 0.0;
+        });
+    }
+}
+
 /// An index list without entries overlaps nothing, wherever its pointer points.
 #[test]
 fn empty_arrays_overlap_nothing() {
@@ -106,7 +195,6 @@ fn sizes_out_of_range_are_refused() {
     for function in having("shape") {
         let argmax = function.name.starts_with("imle_argmax");
         for bad in [
-            shape(0, 5, 1, 1),
             shape(1, 0, 0, 1),
             shape(1, 0, 1, 1),
             shape(1, 1, 2, 1),
@@ -324,6 +412,7 @@ fn functions_without_a_status_survive_null() {
 
 #[test]
 fn workspaces_are_measured() {
+    const MOST: usize = u32::MAX as usize;
     let shape = |rows, n, k, samples| imle_shape { rows, n, k, samples };
     // For the exact functions, (n + 12)(k + 1) + 3n + 136 for top-k and n for argmax.
     for (shape, topk, argmax, topk_exact, argmax_exact) in [
@@ -333,8 +422,8 @@ fn workspaces_are_measured() {
         (shape(1, 5, 0, 1), 15, 0, 168, 0),
         (shape(1, 5, 6, 1), 0, 0, 0, 0),
         (shape(1, 0, 0, 1), 0, 0, 0, 0),
-        (shape(0, 5, 1, 1), 0, 0, 0, 0),
-        (shape(u32::MAX, u32::MAX, 1, 1), 0, 0, 0, 0),
+        (shape(0, 5, 1, 1), 15, 15, 185, 5),
+        (shape(u32::MAX, u32::MAX, 1, u32::MAX), 3 * MOST, 3 * MOST, 5 * MOST + 160, MOST),
     ] {
         assert_eq!(unsafe { imle_topk_workspace_len(&shape) }, topk, "{shape:?}");
         assert_eq!(unsafe { imle_argmax_workspace_len(&shape) }, argmax, "{shape:?}");

@@ -65,7 +65,8 @@ impl<D: Distribution> Exact<D> {
     /// row. The same holds for every method below.
     pub fn marginals(&self, theta: Rows<'_>, mut out: ExactOutputs<'_>, work: &mut [f32]) -> Result<(), Error> {
         let (shape, theta) = (self.shape, theta.check(Argument::Theta, self.shape)?);
-        if out.marginals.is_none() && out.log_partition.is_none() && out.entropy.is_none() {
+        let no_output = out.marginals.is_none() && out.log_partition.is_none() && out.entropy.is_none();
+        if no_output && shape.rows > 0 {
             return Err(Error::NoOutput);
         }
         check_optional(Argument::Marginals, &out.marginals, shape.rows() * shape.n())?;
@@ -116,7 +117,7 @@ impl<D: Distribution> Exact<D> {
     pub fn sample(&self, key: Key<'_>, theta: Rows<'_>, mut states: States<'_>, work: &mut [f32]) -> Result<(), Error> {
         let (shape, theta) = (self.shape, theta.check(Argument::Theta, self.shape)?);
         check_states(&states, shape, &self.distribution)?;
-        if states.is_none() {
+        if states.is_none() && shape.rows > 0 {
             return Err(Error::NoOutput);
         }
         self.check_work(work)?;
@@ -192,7 +193,7 @@ impl<D: Distribution> Exact<D> {
     }
 
     pub(crate) fn check_work(&self, work: &[f32]) -> Result<(), Error> {
-        let needed = self.workspace_len();
+        let needed = if self.shape.rows == 0 { 0 } else { self.workspace_len() };
         if work.len() < needed { Err(Error::Workspace { needed, given: work.len() }) } else { Ok(()) }
     }
 }
