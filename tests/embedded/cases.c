@@ -168,7 +168,7 @@ static void own_solver(const imle_options *options, int32_t side, uint32_t n)
     solve(z, z, 2 * n);
     show("target", imle_target(&shape, options, &key, side, theta, 0, dz, 0, 0, z_target), z_target, 2 * n);
     solve(z_target, z_target, 2 * n);
-    show("difference", imle_difference(&shape, options, z, z_target, out, 0), out, n);
+    show("difference", imle_difference(&shape, options, z, z_target, out, 0, NULL), out, n);
 }
 
 static void adaptive(uint32_t rule, size_t n)
