@@ -242,7 +242,8 @@ fn no_parts_break_lambda() {
                     let adaptive = Adaptive { a, theta_floor, ..Adaptive::new(rule) };
                     if a > 0.0 || rule == AdaptiveRule::Additive {
                         let lambda = adaptive.lambda_from(&parts).expect("good parts");
-                        assert!(lambda == 0.0 || lambda >= f32::MIN_POSITIVE && lambda <= f32::MAX, "{parts:?}");
+                        let allowed = f32::MIN_POSITIVE..=f32::MAX;
+                        assert!(lambda == 0.0 || allowed.contains(&lambda), "{parts:?}: {lambda}");
                     }
                 }
             }

@@ -60,7 +60,8 @@ impl<'a> Corpus<'a> {
     /// that this text's score is too far away in units of their deviation.
     pub fn line_beyond_measure(&self) -> Option<usize> {
         let mut all = self.training.iter().chain(&self.validation).chain(&self.test);
-        all.find(|example| !(example.target.abs() <= LARGEST_SCORE)).map(|example| example.text.line)
+        let allowed = -LARGEST_SCORE..=LARGEST_SCORE;
+        all.find(|example| !allowed.contains(&example.target)).map(|example| example.text.line)
     }
 
     /// Turns a prediction into the unit of the scores.
