@@ -93,7 +93,7 @@ fn through_core<D: Distribution>(case: &Case, exact: &Exact<D>) -> Answers {
     };
     exact.marginals(theta, moments, &mut work).unwrap();
     exact.marginals_vjp(theta, v, &mut out.vjp, &mut work).unwrap();
-    exact.sample(case.key, theta, States::both(&mut out.z, &mut out.indices), &mut work).unwrap();
+    exact.sample(case.key_without_strata(), theta, States::both(&mut out.z, &mut out.indices), &mut work).unwrap();
     exact.log_prob(theta, &out.indices, &mut out.log_prob, &mut work).unwrap();
     exact.kl(theta, other, &mut out.kl, &mut work).unwrap();
     out.answers()
@@ -109,7 +109,7 @@ macro_rules! through_c {
     ($case:expr, $temperature:expr, $gap:expr, ($($k_row:expr)?), $workspace_len:ident, $marginals:ident, $vjp:ident,
         $sample:ident, $log_prob:ident, $kl:ident) => {{
         let (case, t) = ($case, $temperature);
-        let (shape, key, n) = (in_c::shape(case), in_c::key(case.key), case.sizes.n);
+        let (shape, key, n) = (in_c::shape(case), in_c::key(case.key_without_strata()), case.sizes.n);
         let no_samples = imle_shape { samples: 0, ..shape };
         let (theta, ld_theta) = strided(&case.theta, n, $gap);
         let (v, ld_v) = strided(v(case), n, 2 * $gap);

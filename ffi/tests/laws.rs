@@ -12,10 +12,10 @@ use imle::{Diagnostics, Difference, Options};
 use imle_ffi::*;
 use proptest::prelude::*;
 
-laws!(top_k: TopK<false>, map, replay);
-laws!(top_k_per_row: TopK<true>, map, replay);
-laws!(argmax: Argmax, map, replay);
-laws!(three_steps: ThreeSteps);
+laws!(top_k: TopK<false>, map, any_size, replay);
+laws!(top_k_per_row: TopK<true>, map, any_size, replay);
+laws!(argmax: Argmax, map, any_size, replay);
+laws!(three_steps: ThreeSteps, any_size);
 
 /// Number of elements between the rows of theta and grad_theta.
 const GAP: usize = 3;
@@ -38,7 +38,7 @@ impl<'a> Call<'a> {
             case,
             shape,
             options: in_c::options(&case.options),
-            key: in_c::key(case.key),
+            key: in_c::key(case.key()),
             theta: spread(&case.theta, n, GAP),
             stride: n + GAP,
             work: vec![JUNK; unsafe { imle_topk_workspace_len(&shape) }],

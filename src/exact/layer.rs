@@ -1,7 +1,9 @@
 //! The closed forms over the rows of a batch.
 
 use super::distribution::{Distribution, RowDistribution};
-use crate::door::{check_feasible, check_finite, check_key, check_lists, check_row, check_scores, check_states};
+use crate::door::{
+    check_coupling, check_feasible, check_finite, check_key, check_lists, check_row, check_scores, check_states,
+};
 use crate::error::BadRow;
 use crate::kernel::elementwise::divide;
 use crate::kernel::lanes::copy;
@@ -9,7 +11,7 @@ use crate::noise::BatchWords;
 use crate::views::lists::Lists;
 use crate::views::rows::{block_mut, check_length, for_rows};
 use crate::views::state::State;
-use crate::{Argument, Error, Key, Rows, Rule, Shape, States};
+use crate::{Argument, Coupling, Error, Key, Rows, Rule, Shape, States};
 
 /// The exact distribution of every row of a batch, for a temperature T > 0 (β = 1/T).
 ///
@@ -119,6 +121,7 @@ impl<D: Distribution> Exact<D> {
         }
         self.check_work(work)?;
         check_key(&key, shape)?;
+        check_coupling(Coupling::Independent, &key, shape)?;
         let words = BatchWords::exact(key);
         for_rows(shape.rows(), |b| {
             let mut row = self.row(b, theta.row(b, shape.n()), work)?;
