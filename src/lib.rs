@@ -102,8 +102,8 @@ mod views;
 pub use arch::instruction_set;
 pub use error::{Argument, Error, Rule};
 pub use estimator::{
-    Adaptive, AdaptiveRule, Diagnostics, Imle, Side, difference, noise, perturb, perturbed_gradient, straight_through,
-    target, workspace_len,
+    Adaptive, AdaptiveParts, AdaptiveRule, Diagnostics, Imle, Side, difference, noise, perturb, perturbed_gradient,
+    straight_through, target, workspace_len,
 };
 pub use exact::{Distribution, Exact, ExactOutputs};
 pub use key::Key;
