@@ -4,7 +4,8 @@ mod common;
 
 use common::laws::config;
 use imle::{
-    Adaptive, AdaptiveRule, Argument, Diagnostics, Dz, Error, Imle, Key, Options, Rows, RowsMut, Shape, States, TopK,
+    Adaptive, AdaptiveRule, Argument, Diagnostics, Dz, Error, Forward, Imle, Key, Options, Rows, RowsMut, Shape,
+    States, TopK,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -228,7 +229,7 @@ impl Task {
         let (n, samples) = (self.shape.n(), self.shape.samples());
         let (key, theta) = (Key { seed: 5, step, ..Key::default() }, Rows::contiguous(&self.theta));
         let (mut z, mut work) = (vec![0.0; samples * self.theta.len()], vec![0.0; 3 * n]);
-        self.layer(Options::default()).sample(key, theta, States::z(&mut z), None, &mut work).expect("good input");
+        self.layer(Options::default()).sample(key, theta, States::z(&mut z), &mut work).expect("good input");
         let b = |i: usize| self.b[i / n / samples * n + i % n];
         let dz: Vec<f32> = z.iter().enumerate().map(|(i, z)| 2.0 * (z - b(i))).collect();
 
@@ -236,7 +237,7 @@ impl Task {
         let layer = self.layer(Options { lambda, ..Options::default() });
         let (dz, mut grad) = (Dz::per_sample(&dz), vec![0.0; self.theta.len()]);
         let grad = RowsMut::contiguous(&mut grad);
-        let diagnostics = layer.gradient(key, theta, dz, None, grad, &mut work).expect("good input");
+        let diagnostics = layer.gradient(key, theta, dz, Forward::Replay, grad, &mut work).expect("good input");
         adaptive.update(&diagnostics).expect("states were counted");
     }
 

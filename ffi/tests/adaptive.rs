@@ -9,6 +9,7 @@ fn bits(adaptive: Adaptive) -> [u32; 8] {
     let rule = match rule {
         AdaptiveRule::Additive => IMLE_ADAPTIVE_ADDITIVE,
         AdaptiveRule::Multiplicative => IMLE_ADAPTIVE_MULTIPLICATIVE,
+        _ => unreachable!("no case has another one"),
     };
     let [a, g, previous, step, momentum, decay, target] =
         [a, g, previous, step, momentum, decay, target].map(f32::to_bits);

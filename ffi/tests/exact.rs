@@ -5,7 +5,7 @@ mod common;
 use common::arrays::{JUNK, bits, spread};
 use common::cases::{Case, Sizes, any_sizes, cases};
 use common::{in_c, laws};
-use imle::{Argmax, Distribution, Exact, ExactOutputs, Rows, States};
+use imle::{Argmax, Distribution, Exact, ExactOutputs, Rows, RowsMut, States};
 use imle_ffi::*;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -92,7 +92,7 @@ fn through_core<D: Distribution>(case: &Case, exact: &Exact<D>) -> Answers {
         entropy: Some(&mut out.entropy),
     };
     exact.marginals(theta, moments, &mut work).unwrap();
-    exact.marginals_vjp(theta, v, &mut out.vjp, &mut work).unwrap();
+    exact.marginals_vjp(theta, v, RowsMut::contiguous(&mut out.vjp), &mut work).unwrap();
     exact.sample(case.key, theta, States::both(&mut out.z, &mut out.indices), &mut work).unwrap();
     exact.log_prob(theta, &out.indices, &mut out.log_prob, &mut work).unwrap();
     exact.kl(theta, other, &mut out.kl, &mut work).unwrap();

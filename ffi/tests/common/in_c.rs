@@ -50,14 +50,17 @@ pub fn options(options: &Options) -> imle_options {
         target: match target {
             Target::Linear => IMLE_TARGET_LINEAR,
             Target::Combinatorial => IMLE_TARGET_COMBINATORIAL,
+            _ => unreachable!("no case has another one"),
         },
         difference: match difference {
             Difference::Forward => IMLE_DIFFERENCE_FORWARD,
             Difference::Central => IMLE_DIFFERENCE_CENTRAL,
+            _ => unreachable!("no case has another one"),
         },
         scale: match scale {
             Scale::InverseLambda => IMLE_SCALE_INVERSE_LAMBDA,
             Scale::None => IMLE_SCALE_NONE,
+            _ => unreachable!("no case has another one"),
         },
         ..defaults()
     }
