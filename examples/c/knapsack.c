@@ -51,7 +51,7 @@ static void score(const packs *p, const float *w, float *theta) {
     const float *feature = &p->feature[0][0][0];
     for (uint32_t i = 0; i < p->rows * ITEMS; i++) {
         theta[i] = 0.0f;
-        for (int f = 0; f < FEATURES; f++) theta[i] += feature[i * FEATURES + f] * w[f];
+        for (uint32_t f = 0; f < FEATURES; f++) theta[i] += feature[i * FEATURES + f] * w[f];
     }
 }
 
@@ -103,7 +103,7 @@ static imle_status train(const packs *p, const imle_options *options, uint64_t s
     if (status != IMLE_OK) return status;
     float grad_w[FEATURES] = {0};
     for (uint32_t i = 0; i < p->rows * ITEMS; i++)
-        for (int f = 0; f < FEATURES; f++) grad_w[f] += feature[i * FEATURES + f] * grad_theta[i];
+        for (uint32_t f = 0; f < FEATURES; f++) grad_w[f] += feature[i * FEATURES + f] * grad_theta[i];
     for (int f = 0; f < FEATURES; f++) w[f] -= rate * grad_w[f] / (float)p->rows;
     return IMLE_OK;
 }
