@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # archive.sh OUT_DIR [PROFILE]: builds OUT_DIR/libimle.a and, for Linux, OUT_DIR/libimle.so. PROFILE is release (the
-# default) or size (opt-level "s", without the Sum-of-Gamma noise).
+# default) or size (opt-level "s", without the Sum-of-Gamma noise and without stratified noise).
 # The archive is one object that holds the code which the exported functions reach. It exports no other symbol, and it
 # leaves out bitcode, debug sections and the unused rest of Rust's core library. It links with no other library.
 # The build needs no network: ffi/archive/Cargo.toml resolves no crate outside this tree.
@@ -15,10 +15,11 @@ target=${CARGO_BUILD_TARGET:-}
 . ffi/cross.sh
 binutils "$target"
 features=panic-handler
-[[ $profile != size ]] || features+=,no-sum-of-gamma
+options=()
+[[ $profile != size ]] || { features+=,no-sum-of-gamma; options+=(--no-default-features); }
 library() {
   "${CARGO:-cargo}" rustc --quiet --manifest-path ffi/archive/Cargo.toml --locked --target-dir "$build" \
-    --profile "$profile" --features "$features" --crate-type "$@"
+    --profile "$profile" --features "$features" "${options[@]}" --crate-type "$@"
 }
 build=${CARGO_TARGET_DIR:-target}
 built=$build/${target:+$target/}$profile

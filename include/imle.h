@@ -133,6 +133,16 @@
 // imle_options.scale: c = 1: the gradient of the maximum-likelihood objective, which Algorithm 1 of the paper returns.
 #define IMLE_SCALE_NONE 1
 
+// imle_options.coupling, default: the noise of every sample is independent of the others'.
+#define IMLE_COUPLING_INDEPENDENT 0
+
+// imle_options.coupling: stratified samples. The S uniform words behind the noise of a coordinate lie one in each of S
+// equal parts of all words, in an order that is the coordinate's own (Latin hypercube sampling). One sample alone still
+// has independent noise of the right law, so means over samples have the same expectation and a lower variance, at the
+// same number of MAP solves. The small archives for microcontrollers leave it out and answer IMLE_ERR_OPTION. Source:
+// McKay, Beckman, Conover 1979.
+#define IMLE_COUPLING_STRATIFIED 1
+
 // imle_adaptive.rule: a <- max(a + c, 0), c = momentum * previous +- step, + while g < target. This is the rule of the
 // paper. Set step to its value, 1e-3: a thousand updates then move a by 1.
 #define IMLE_ADAPTIVE_ADDITIVE 0
@@ -169,6 +179,9 @@ typedef struct imle_options {
     // kappa of the Sum-of-Gamma noise, from 1 to 65536, or 0 (default): the row's k (shape.k for functions without
     // k_row), limited to that range. Other laws ignore it.
     float sog_kappa;
+    // IMLE_COUPLING_INDEPENDENT (default) or IMLE_COUPLING_STRATIFIED: how the noises of a row's samples depend on each
+    // other.
+    uint32_t coupling;
 } imle_options;
 
 // The sizes of a batch: B rows of N scores, states of K ones, S samples per row. B * S * N floats must fit into the

@@ -154,6 +154,8 @@ enum class difference : std::uint32_t { forward = IMLE_DIFFERENCE_FORWARD, centr
 
 enum class scale : std::uint32_t { inverse_lambda = IMLE_SCALE_INVERSE_LAMBDA, none = IMLE_SCALE_NONE };
 
+enum class coupling : std::uint32_t { independent = IMLE_COUPLING_INDEPENDENT, stratified = IMLE_COUPLING_STRATIFIED };
+
 /// The noise and the estimator. The defaults are those of imle_options_default.
 class options {
 public:
@@ -176,14 +178,18 @@ public:
         return *this;
     }
     options &scale(imle::scale c) noexcept { c_.scale = static_cast<std::uint32_t>(c); return *this; }
+    options &coupling(imle::coupling of_samples) noexcept {
+        c_.coupling = static_cast<std::uint32_t>(of_samples);
+        return *this;
+    }
     const imle_options &c() const noexcept { return c_; }
 
 private:
     imle_options c_;
 };
 
-/// Selects the noise: that of row b is a pure function of (seed, step, row0 + b), the options and the shape's n. All
-/// three are 0 by default.
+/// Selects the noise: that of a coordinate is a pure function of seed, step, the numbers of its row and its sample, its
+/// place in the row, and the options. Everything is 0 by default.
 class key {
 public:
     constexpr key &seed(std::uint64_t run) noexcept { c_.seed = run; return *this; }
@@ -191,10 +197,25 @@ public:
     /// The number of the call's first row in the batch. With it a batch that is cut over threads or hosts gives the
     /// same bits as the whole batch.
     constexpr key &row0(std::uint64_t row) noexcept { c_.row0 = row; return *this; }
+    /// The numbers of the call's rows, if they do not follow one another: those of a shuffled or distributed batch. row0
+    /// is added to them. The key keeps the view, not a copy.
+    constexpr key &row_ids(span<const std::uint64_t> ids) noexcept {
+        c_.row_ids = ids.data();
+        ids_ = ids.size();
+        return *this;
+    }
+    /// The number of the call's first sample, and with stratified noise the number of samples of the whole batch.
+    constexpr key &samples(std::uint32_t first, std::uint32_t strata = 0) noexcept {
+        c_.sample0 = first;
+        c_.strata = strata;
+        return *this;
+    }
     constexpr const imle_key &c() const noexcept { return c_; }
+    constexpr bool fits(const shape &s) const noexcept { return c_.row_ids == nullptr || ids_ >= s.c().rows; }
 
 private:
-    imle_key c_{0, 0, 0};
+    imle_key c_{0, 0, 0, nullptr, 0, 0};
+    std::size_t ids_ = 0;
 };
 
 // ---- sizes against shapes ----
@@ -204,7 +225,7 @@ namespace detail {
 // The number of elements that `count` blocks span when their starts are `stride` apart. (These functions may overflow;
 // the C function refuses such sizes.)
 constexpr std::size_t extent(std::size_t count, std::size_t stride, std::size_t block) noexcept {
-    return (count - 1) * stride + block;
+    return count == 0 ? 0 : (count - 1) * stride + block;
 }
 
 // The number of elements in B blocks of `each`.
@@ -452,7 +473,7 @@ public:
     /// The forward pass: z_s = MAP(theta + tau eps_s). The marginals are the mean of z_s over the samples.
     status sample(const key &key, const rows<const float> &theta, const draws &out,
                   const workspace &work) const noexcept {
-        return !fit(theta, out) ? status::shape
+        return !fit(key, theta, out) ? status::shape
                                 : call(Calls::sample, &options_.c(), &key.c(), theta.data(), theta.stride(),
                                        out.z.data(), out.indices.data(), out.marginals.data(), work.data(),
                                        work.size());
@@ -464,7 +485,7 @@ public:
                     const rows<float> &grad_theta, const workspace &work,
                     diagnostics *counts = nullptr) const noexcept {
         const bool listed = detail::fits(indices, detail::per_state(shape_, shape_.c().k));
-        return !(listed && fit(theta, dz, grad_theta))
+        return !(listed && fit(key, theta, dz, grad_theta))
                    ? status::shape
                    : call(Calls::gradient, &options_.c(), &key.c(), theta.data(), theta.stride(), dz.data(),
                           dz.row_stride(), dz.sample_stride(shape_), indices.data(), grad_theta.data(),
@@ -475,7 +496,7 @@ public:
     /// gradient. Each row of y [B][N] is an observed state or a mean of states.
     status fenchel_young(const key &key, const rows<const float> &theta, const rows<const float> &y, span<float> loss,
                          const rows<float> &grad_theta, const workspace &work) const noexcept {
-        return !(fit(theta, y, grad_theta) && detail::fits(loss, shape_.c().rows))
+        return !(fit(key, theta, y, grad_theta) && detail::fits(loss, shape_.c().rows))
                    ? status::shape
                    : call(Calls::fenchel_young, &options_.c(), &key.c(), theta.data(), theta.stride(), y.data(),
                           y.stride(), loss.data(), grad_theta.data(), grad_theta.stride(), work.data(), work.size());
@@ -530,7 +551,7 @@ public:
     /// Draws the samples z_s from p, independent of one another.
     status sample(const key &key, const rows<const float> &theta, const exact_draws &out,
                   const workspace &work) const noexcept {
-        return !fit(theta, out) ? status::shape
+        return !fit(key, theta, out) ? status::shape
                                 : call(Calls::sample, temperature_, &key.c(), theta.data(), theta.stride(),
                                        out.z.data(), out.indices.data(), work.data(), work.size());
     }
@@ -604,7 +625,7 @@ public:
 
     /// scores = theta + tau eps_s. Your solver finds z_s for them.
     status perturb(const key &key, const rows<const float> &theta, span<float> scores) const noexcept {
-        return !(theta.fits(shape_) && fits(scores))
+        return !(key.fits(shape_) && theta.fits(shape_) && fits(scores))
                    ? status::shape
                    : status{imle_perturb(&shape_.c(), &options_.c(), &key.c(), theta.data(), theta.stride(),
                                          scores.data())};
@@ -613,7 +634,7 @@ public:
     /// scores = theta'_s + tau' eps_s, with the eps_s of perturb for the same key. Your solver finds z'_s for them.
     status target(const key &key, side side, const rows<const float> &theta, const dz &dz,
                   span<float> scores) const noexcept {
-        return !(theta.fits(shape_) && dz.fits(shape_) && fits(scores))
+        return !(key.fits(shape_) && theta.fits(shape_) && dz.fits(shape_) && fits(scores))
                    ? status::shape
                    : status{imle_target(&shape_.c(), &options_.c(), &key.c(), static_cast<std::int32_t>(side),
                                         theta.data(), theta.stride(), dz.data(), dz.row_stride(),
@@ -631,7 +652,7 @@ public:
 
     /// epsilon [B][S][N] = eps_s, not yet multiplied by tau.
     status noise(const key &key, span<float> epsilon) const noexcept {
-        return !fits(epsilon) ? status::shape
+        return !(key.fits(shape_) && fits(epsilon)) ? status::shape
                               : status{imle_noise(&shape_.c(), &options_.c(), &key.c(), epsilon.data())};
     }
 
@@ -661,7 +682,7 @@ inline status straight_through(const shape &shape, const rows<const float> &thet
 inline status perturbed_gradient(const shape &shape, const options &options, const key &key,
                                  const rows<const float> &theta, span<const float> losses,
                                  const rows<float> &grad_theta) noexcept {
-    return !(theta.fits(shape) && detail::fits(losses, detail::per_state(shape, 1)) && grad_theta.fits(shape))
+    return !(key.fits(shape) && theta.fits(shape) && detail::fits(losses, detail::per_state(shape, 1)) && grad_theta.fits(shape))
                ? status::shape
                : status{imle_perturbed_gradient(&shape.c(), &options.c(), &key.c(), theta.data(), theta.stride(),
                                                 losses.data(), grad_theta.data(), grad_theta.stride())};

@@ -5,7 +5,7 @@ use crate::kernel::reduce::all_finite;
 use crate::mask::{has_unmasked, is_masked};
 use crate::views::lists::Lists;
 use crate::views::rows::{DzView, block_mut, check_length};
-use crate::{Argument, Error, Key, MapSolver, Rule, Shape, States, Unsolved};
+use crate::{Argument, Coupling, Error, Key, MapSolver, Rule, Shape, States, Unsolved};
 
 /// All samples of a row have numbers below this.
 const SAMPLE_NUMBERS: u32 = 1 << 28;
@@ -18,6 +18,21 @@ pub(crate) fn check_key(key: &Key<'_>, shape: Shape) -> Result<(), Error> {
         return Err(Error::Shape { rule: Rule::SamplesNumbered });
     }
     key.row_ids.map_or(Ok(()), |ids| check_length(Argument::RowIds, ids, shape.rows()))
+}
+
+/// Refuses a key whose strata do not fit the coupling of the samples; the number of strata, 1 if there are none.
+#[cfg_attr(imle_small, inline(always))]
+pub(crate) fn check_coupling(coupling: Coupling, key: &Key<'_>, shape: Shape) -> Result<u32, Error> {
+    match coupling {
+        Coupling::Independent if key.strata == 0 => Ok(1),
+        Coupling::Independent => Err(Error::Option { rule: Rule::IndependentHasNoStrata }),
+        Coupling::Stratified => {
+            let strata = if key.strata == 0 { shape.samples } else { key.strata };
+            // The sum does not wrap, because `check_key` has seen that it is at most 2²⁸.
+            let fits = key.sample0 + shape.samples <= strata;
+            if fits { Ok(strata) } else { Err(Error::Shape { rule: Rule::SamplesWithinStrata }) }
+        }
+    }
 }
 
 /// Refuses index lists of a solver that does not tell how many ones its states have.

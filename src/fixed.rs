@@ -42,10 +42,9 @@
 //! # Ok::<(), imle::Error>(())
 //! ```
 
-use crate::door::{check_key, check_row, solve};
+use crate::door::{check_row, solve};
 use crate::error::BadRow;
-use crate::estimator::{Given, Row, for_rows_with_noise};
-use crate::noise::Source;
+use crate::estimator::{Given, Row, for_rows_with_noise, noise_words};
 use crate::views::rows::DzView;
 use crate::views::state::State;
 use crate::{Diagnostics, Error, Key, Options, Shape, TopK};
@@ -113,13 +112,13 @@ impl<const N: usize, const K: usize> Layer<N, K> {
     /// # Errors
     /// [`Error::NonFinite`], [`Error::Infeasible`].
     pub fn sample<const S: usize>(&self, key: Key<'_>, theta: &[f32; N]) -> Result<[Chosen<K>; S], Error> {
-        check_key(&key, Shape { samples: S as u32, ..Self::SHAPE })?;
+        let words = noise_words(Shape { samples: S as u32, ..Self::SHAPE }, &self.options, key)?;
         check(&self.solver, theta)?;
         let mut samples = [[0; K]; S];
         let mut work = [[0.0; N]; 3];
         let mut out = samples.iter_mut();
         self.with_row::<S>(theta, |row| {
-            row.sample(&Source::noise(key), work.as_flattened_mut(), |_, z| {
+            row.sample(&words, work.as_flattened_mut(), |_, z| {
                 if let Some(list) = out.next() {
                     z.write_list(list);
                 }
@@ -139,7 +138,7 @@ impl<const N: usize, const K: usize> Layer<N, K> {
         theta: &[f32; N],
         dz: &[[f32; N]; S],
     ) -> Result<([f32; N], Diagnostics), Error> {
-        check_key(&key, Shape { samples: S as u32, ..Self::SHAPE })?;
+        let words = noise_words(Shape { samples: S as u32, ..Self::SHAPE }, &self.options, key)?;
         check(&self.solver, theta)?;
         let mut grad_theta = [0.0; N];
         let mut diagnostics = Diagnostics::of(1, S);
@@ -147,7 +146,7 @@ impl<const N: usize, const K: usize> Layer<N, K> {
         let dz = DzView::of_row(dz.as_flattened(), N);
         self.with_row::<S>(theta, |row| {
             let grad = (&mut grad_theta[..], self.options.gradient_factor(S));
-            row.gradient(&Source::noise(key), dz, Given::Nothing, work.as_flattened_mut(), grad, &mut diagnostics)
+            row.gradient(&words, dz, Given::Nothing, work.as_flattened_mut(), grad, &mut diagnostics)
         })?;
         Ok((grad_theta, diagnostics))
     }

@@ -41,8 +41,9 @@
 //! # Guarantees
 //! - No allocation, no panic. The caller owns all memory. All unsafe code is in `arch`, which picks the instruction set;
 //!   on x86-64 it remembers the answer in one byte of global state.
-//! - The noise of row b is a pure function of (seed, step, row0 + b), of the law, and of N. So any cut of a batch over
-//!   threads or hosts gives the same bits, and the backward pass replays the forward pass's noise without storing it.
+//! - The noise of a coordinate is a pure function of (seed, step, row, sample, coordinate) and of the law. So padding,
+//!   other rows and samples, and any cut of a batch over threads or hosts leave its bits as they are, and the backward pass
+//!   replays the forward pass's noise without storing it.
 //! - The same bits on every platform, in the default floating-point environment: round to nearest, subnormals kept (on
 //!   x86 a program linked with `-ffast-math` flushes them). A change of bits is called value-breaking in the changelog.
 //! - Exactly k ones; ties go to the lowest index; −0 equals +0; θ = −inf is a mask.
@@ -106,7 +107,7 @@ pub use exact::{Distribution, Exact, ExactOutputs};
 pub use key::Key;
 pub use map::{Argmax, MapSolver, TopK, Unsolved};
 pub use noise::Noise;
-pub use options::{Difference, Options, Scale, Target};
+pub use options::{Coupling, Difference, Options, Scale, Target};
 pub use shape::{MAX_SAMPLES, Shape};
 pub use views::rows::{Dz, Rows, RowsMut, dz_span, rows_span};
 pub use views::states::{Forward, States};

@@ -1,6 +1,6 @@
 //! How to draw and how to estimate: plain data, checked when a layer is built.
 
-use crate::noise::{MAX_KAPPA, SUM_OF_GAMMA};
+use crate::noise::{MAX_KAPPA, STRATIFIED, SUM_OF_GAMMA};
 use crate::{Error, Noise, Rule};
 
 /// The way in which the target parameters θ' are formed from θ and dz.
@@ -37,6 +37,20 @@ pub enum Scale {
     None,
 }
 
+/// How the noises of a row's samples depend on each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Coupling {
+    /// The noise of every sample is independent of the others'.
+    #[default]
+    Independent,
+    /// The S uniform words behind the noise of a coordinate lie one in each of S equal parts of all words, in an order that is
+    /// the coordinate's own (Latin hypercube sampling; McKay, Beckman, Conover 1979). One sample alone still has independent
+    /// noise of the right law, so means over samples have the same expectation; their variance is lower, at the same number
+    /// of MAP solves. It serves every law. [`Key::strata`](crate::Key::strata) is S if a call draws only some of the samples.
+    Stratified,
+}
+
 /// How samples are drawn and gradients are estimated.
 ///
 /// Write `..Options::default()` behind the fields that you set. A new field is a minor change and not a breaking one, so
@@ -66,6 +80,8 @@ pub struct Options {
     pub difference: Difference,
     /// 1/λ (default) or 1.
     pub scale: Scale,
+    /// Independent samples (default) or stratified ones.
+    pub coupling: Coupling,
 }
 
 impl Default for Options {
@@ -79,6 +95,7 @@ impl Default for Options {
             target: Target::Linear,
             difference: Difference::Forward,
             scale: Scale::InverseLambda,
+            coupling: Coupling::Independent,
         }
     }
 }
@@ -122,6 +139,9 @@ impl Options {
             if terms == 0 {
                 return Some(Rule::Terms);
             }
+        }
+        if self.coupling == Coupling::Stratified && !STRATIFIED {
+            return Some(Rule::StratifiedBuilt);
         }
         let central = (self.target, self.difference) == (Target::Combinatorial, Difference::Central);
         central.then_some(Rule::CombinatorialHasNoCentral)

@@ -178,13 +178,14 @@ fn a_short_workspace_is_refused() {
 fn options_out_of_range_are_refused() {
     const COMBINATORIAL: u32 = IMLE_TARGET_COMBINATORIAL;
     type Change = fn(&mut imle_options);
-    let unknown: [Change; 7] = [
+    let unknown: [Change; 8] = [
         |o| o.noise = 5,
         |o| o.noise = u32::MAX,
         |o| o.target = 2,
         |o| o.target = u32::MAX,
         |o| o.difference = 2,
         |o| o.scale = 2,
+        |o| o.coupling = 2,
         |o| (o.target, o.difference) = (COMBINATORIAL, IMLE_DIFFERENCE_CENTRAL),
     ];
     let size = size_of::<imle_options>() as u32;

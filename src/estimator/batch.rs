@@ -1,10 +1,17 @@
 //! Loops over the rows and samples of a batch, with the law of each row's noise.
 
-use crate::door::check_key;
+use crate::door::{check_coupling, check_key};
 use crate::error::BadRow;
-use crate::noise::{MAX_KAPPA, Noise, SUM_OF_GAMMA, Sampler, Source, Stream, SumOfGamma};
+use crate::noise::{BatchWords, MAX_KAPPA, Noise, SUM_OF_GAMMA, SampleWords, Sampler, SumOfGamma};
 use crate::views::rows::{block_mut, for_rows};
 use crate::{Error, Key, Options, Shape};
+
+/// The words of a batch's noise, if the key fits the batch and the options.
+#[cfg_attr(imle_small, inline(always))]
+pub(crate) fn noise_words<'a>(shape: Shape, options: &Options, key: Key<'a>) -> Result<BatchWords<'a>, Error> {
+    check_key(&key, shape)?;
+    Ok(BatchWords::noise(key, check_coupling(options.coupling, &key, shape)?))
+}
 
 /// Calls `run` for every row with the law of its noise; `k` tells the k of a row.
 #[inline(always)]
@@ -48,8 +55,7 @@ fn for_rows_with_table(
     Ok(())
 }
 
-/// Writes one array `[B][S][N]`, sample after sample: each row is checked, then `write` fills the block of each of its samples
-/// from the row's next words. Such functions have no k of a row, so κ = 0 means the shape's k.
+/// Writes one array `[B][S][N]`, sample after sample: each row is checked, then `write` fills the block of each of its samples. Such functions have no k of a row, so κ = 0 means the shape's k.
 #[inline(always)]
 pub(super) fn write_samples(
     shape: Shape,
@@ -57,20 +63,19 @@ pub(super) fn write_samples(
     key: Key<'_>,
     out: &mut [f32],
     check: impl Fn(usize) -> Result<(), BadRow>,
-    write: impl Fn(Sampler<'_>, (usize, usize), &mut Stream, &mut [f32]),
+    write: impl Fn(Sampler<'_>, (usize, usize), SampleWords, &mut [f32]),
 ) -> Result<(), Error> {
-    check_key(&key, shape)?;
-    let source = Source::noise(key);
+    let words = noise_words(shape, options, key)?;
     for_rows_with_noise(
         options.noise,
         shape.rows(),
         |_| shape.k(),
         |noise, b| {
             check(b)?;
-            let mut stream = source.row(b, shape.samples());
+            let words = words.row(b);
             for s in 0..shape.samples() {
                 let block = block_mut(out, (b * shape.samples() + s) * shape.n(), shape.n());
-                write(noise, (b, s), &mut stream, block);
+                write(noise, (b, s), words.sample(s), block);
             }
             Ok(())
         },

@@ -1,11 +1,11 @@
 //! The Fenchel–Young loss of a perturbed optimiser (Berthet, Blondel, Teboul, Cuturi, Vert, Bach 2020).
 
+use super::batch::noise_words;
 use super::layer::Imle;
-use crate::door::{check_finite, check_key, check_row, solve};
+use crate::door::{check_finite, check_row, solve};
 use crate::float::CompensatedSum;
 use crate::kernel::elementwise::{accumulate, divide};
 use crate::mask::zero_masked;
-use crate::noise::Source;
 use crate::perturbed::scores::Perturbed;
 use crate::views::rows::check_length;
 use crate::{Argument, Error, Key, MapSolver, Rows, RowsMut};
@@ -35,20 +35,19 @@ impl<M: MapSolver> Imle<M> {
         check_length(Argument::Loss, loss, shape.rows())?;
         let mut grad_theta = grad_theta.check(Argument::GradTheta, shape)?;
         let work = self.workspace(work)?;
-        check_key(&key, shape)?;
-        let source = Source::noise(key);
+        let words = noise_words(shape, &self.options, key)?;
         self.for_rows(|noise, b| {
             let (theta, y) = (theta.row(b, shape.n()), y.row(b, shape.n()));
             check_row(&self.solver, b, theta, work)?;
             check_finite(Argument::Y, y)?;
             let grad = grad_theta.row(b, shape.n());
             grad.fill(0.0);
-            let (mut stream, mut best) = (source.row(b, shape.samples()), CompensatedSum::default());
+            let (words, mut best) = (words.row(b), CompensatedSum::default());
             let perturbed = Perturbed { theta, dz: &[], formula: self.row(noise, b, theta).forward_scores() };
-            for _ in 0..shape.samples() {
+            for s in 0..shape.samples() {
                 let Some((scores, rest)) = work.split_at_mut_checked(shape.n()) else { break };
                 let (z, solver_work) = rest.split_at_mut_checked(shape.n()).unwrap_or_default();
-                perturbed.draw(&mut stream, scores);
+                perturbed.draw(words.sample(s), scores);
                 solve(&self.solver, b, scores, z, solver_work)?;
                 chosen(scores, z).for_each(|score| best.add(score));
                 accumulate(z, 1.0, grad);

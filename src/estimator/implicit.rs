@@ -1,20 +1,21 @@
 //! Implicit MLE: ∇_θ L ≈ c · (1/S) Σ_s (z_s − z'_s), z'_s = MAP(θ' + τ' ε_s) with the forward pass's ε and c = 1/λ (Niepert,
 //! Minervini, Franceschi 2021, Algorithm 1; central difference: Minervini, Franceschi, Niepert 2023).
 //!
-//! z and z' of a sample read the same words: rows of few scores draw them once for both (`perturbed::few`), and others read
-//! them twice from the same place of the row's stream.
+//! z and z' of a sample read the same words: rows of few scores draw them once for both (`perturbed::few`), and others draw
+//! them twice.
 
+use super::batch::noise_words;
 use super::layer::{BATCH, Imle, Row};
 use super::target::Side;
-use crate::door::{check_dz_row, check_finite, check_has_lists, check_key, check_lists, check_row, check_z};
+use crate::door::{check_dz_row, check_finite, check_has_lists, check_lists, check_row, check_z};
 use crate::error::BadRow;
 use crate::kernel::elementwise;
 use crate::kernel::select::FEW;
-use crate::noise::{Source, Stream};
+use crate::noise::{BatchWords, RowWords};
 use crate::perturbed::few::{Few, First, Pair};
 use crate::perturbed::scores::Formula;
 use crate::views::lists::Lists;
-use crate::views::rows::{DzView, block, block_mut, check_length, for_rows};
+use crate::views::rows::{DzView, block, check_length, for_rows};
 use crate::views::state::State;
 use crate::{Argument, Difference, Dz, Error, Forward, Key, MapSolver, Options, Rows, RowsMut, Shape};
 
@@ -78,8 +79,7 @@ impl<M: MapSolver> Imle<M> {
         let mut grad_theta = grad_theta.check(Argument::GradTheta, shape)?;
         let work = self.workspace(work)?;
 
-        check_key(&key, shape)?;
-        let source = Source::noise(key);
+        let words = noise_words(shape, &self.options, key)?;
         let factor = self.options.gradient_factor(shape.samples());
         let mut diagnostics = Diagnostics::of(shape.rows(), shape.samples());
         self.for_rows(|noise, b| {
@@ -91,7 +91,7 @@ impl<M: MapSolver> Imle<M> {
             };
             check_row(&self.solver, b, theta, work)?;
             let grad = (grad_theta.row(b, n), factor);
-            self.row(noise, b, theta).gradient(&source, dz, given, work, grad, &mut diagnostics)
+            self.row(noise, b, theta).gradient(&words, dz, given, work, grad, &mut diagnostics)
         })?;
         Ok(diagnostics)
     }
@@ -111,7 +111,7 @@ impl<M: MapSolver> Row<'_, M> {
     #[cfg_attr(imle_small, inline(always))]
     pub(crate) fn gradient(
         &self,
-        source: &Source,
+        batch: &BatchWords<'_>,
         dz: DzView<'_>,
         given: Given<'_>,
         work: &mut [f32],
@@ -119,7 +119,7 @@ impl<M: MapSolver> Row<'_, M> {
         diagnostics: &mut Diagnostics,
     ) -> Result<(), BadRow> {
         let check_lists = |lists| check_lists(lists, self.samples, self.theta, self.solver.ones(self.b));
-        let mut stream = self.stream(source);
+        let words = self.words(batch);
         // A given z is read where it is, so its row goes sample by sample.
         if let Some(few) = self.few().filter(|_| !matches!(given, Given::Z(_))) {
             let lists = match (given, self.options.difference) {
@@ -132,7 +132,7 @@ impl<M: MapSolver> Row<'_, M> {
                 (Given::Lists(lists), _) => Some(lists),
                 _ => None,
             };
-            let Some((sum, counts)) = self.sum_of_few(few, dz, lists, &mut stream, *diagnostics) else {
+            let Some((sum, counts)) = self.sum_of_few(few, dz, lists, words, *diagnostics) else {
                 check_dz_row(dz, self.b, self.samples)?;
                 lists.map_or(Ok(()), check_lists)?;
                 debug_assert!(false, "a row of few scores was refused although its dz and its lists are good");
@@ -153,7 +153,7 @@ impl<M: MapSolver> Row<'_, M> {
             }
         }
         let given = if self.options.difference == Difference::Forward { given } else { Given::Nothing };
-        self.gradient_by_sample(dz, given, &mut stream, work, (grad, factor), diagnostics)
+        self.gradient_by_sample(dz, given, words, work, (grad, factor), diagnostics)
     }
 
     /// The scores of z.
@@ -178,7 +178,7 @@ impl<M: MapSolver> Row<'_, M> {
         few: Few<'_>,
         dz: DzView<'_>,
         lists: Option<Lists<'_>>,
-        stream: &mut Stream,
+        words: RowWords,
         mut counts: Diagnostics,
     ) -> Option<([f32; FEW], Diagnostics)> {
         let z = match lists {
@@ -189,7 +189,7 @@ impl<M: MapSolver> Row<'_, M> {
         let (mut sum, mut states) = ([0.0; FEW], [[0; 2]; BATCH]);
         for from in (0..self.samples).step_by(BATCH) {
             let states = states.get_mut(..BATCH.min(self.samples - from)).unwrap_or_default();
-            if !few.pairs(&pair, stream, from, states) {
+            if !few.pairs(&pair, words, from, states) {
                 return None;
             }
             for &mut [z, z_target] in states {
@@ -205,7 +205,7 @@ impl<M: MapSolver> Row<'_, M> {
         &self,
         dz: DzView<'_>,
         given: Given<'_>,
-        stream: &mut Stream,
+        words: RowWords,
         work: &mut [f32],
         (grad, factor): (&mut [f32], f32),
         diagnostics: &mut Diagnostics,
@@ -218,7 +218,7 @@ impl<M: MapSolver> Row<'_, M> {
         let step = if self.samples == 1 { factor } else { 1.0 };
         grad.fill(0.0);
         for s in 0..self.samples {
-            let dz = dz.get(self.b, s);
+            let (dz, words) = (dz.get(self.b, s), words.sample(s));
             let (z, rest) = match given {
                 Given::Lists(lists) => {
                     let ones = self.solver.ones(self.b).unwrap_or_else(|| lists.ones(s));
@@ -226,18 +226,13 @@ impl<M: MapSolver> Row<'_, M> {
                     (State::Ones(ones), rest)
                 }
                 Given::Z(z) => (State::Dense(block(z, s * self.theta.len(), self.theta.len())), &mut *work),
-                // z and z' read the same words.
-                Given::Nothing => stream.peek(|stream| self.choose(first, dz, stream, work))?,
+                Given::Nothing => self.choose(first, dz, words, work)?,
             };
             if descends && z.unchanged_by_step(dz) {
-                // Draw and discard this sample's words, so that the next sample starts at its own.
-                if s + 1 < self.samples {
-                    self.noise.draw_words(stream, block_mut(rest, 0, self.theta.len()));
-                }
                 diagnostics.count(0);
                 continue;
             }
-            let (z_target, _) = self.choose(target, dz, stream, rest)?;
+            let (z_target, _) = self.choose(target, dz, words, rest)?;
             diagnostics.count(z.accumulate_difference(z_target, step, grad));
         }
         if self.samples > 1 {

@@ -4,7 +4,7 @@ use super::batch::for_rows_with_noise;
 use crate::arch::SCALAR;
 use crate::door::{check_dz_row, check_row, solve};
 use crate::error::BadRow;
-use crate::noise::{Sampler, Source, Stream};
+use crate::noise::{BatchWords, RowWords, SampleWords, Sampler};
 use crate::perturbed::few::{Few, are_few};
 use crate::perturbed::k_largest;
 use crate::perturbed::scores::{Base, Formula, Perturbed};
@@ -144,10 +144,10 @@ impl<'a, M: MapSolver> Row<'a, M> {
         Some(Few { theta: self.theta, k })
     }
 
-    /// The row's words. Without noise none are read, and machines whose loops go by lanes save the time of seeding them.
+    /// The row's words. Without noise none are read, and machines whose loops go by lanes save the time of hashing the row.
     #[inline(always)]
-    pub(super) fn stream(&self, source: &Source) -> Stream {
-        if !SCALAR && !self.noise.reads_words() { Stream::unused() } else { source.row(self.b, self.samples) }
+    pub(super) fn words(&self, batch: &BatchWords<'_>) -> RowWords {
+        if !SCALAR && !self.noise.reads_words() { RowWords::UNUSED } else { batch.row(self.b) }
     }
 
     /// The state that has the largest sum of these scores, and what it leaves of `work`: of 3·N floats and the solver's own
@@ -157,18 +157,18 @@ impl<'a, M: MapSolver> Row<'a, M> {
         &self,
         formula: Formula<'_>,
         dz: &[f32],
-        stream: &mut Stream,
+        words: SampleWords,
         work: &'w mut [f32],
     ) -> Result<(State<'w>, &'w mut [f32]), BadRow> {
         let scores = Perturbed { theta: self.theta, dz, formula };
         if let Some(k) = self.solver.selects(self.b) {
-            return Ok(k_largest(&scores, k, stream, work));
+            return Ok(k_largest(&scores, k, words, work));
         }
         let n = self.theta.len();
         debug_assert!(work.len() >= 2 * n, "no room for a state and its scores");
         let (z, rest) = work.split_at_mut_checked(n).unwrap_or_default();
         let (all, solver_work) = rest.split_at_mut_checked(n).unwrap_or_default();
-        scores.draw(stream, all);
+        scores.draw(words, all);
         solve(self.solver, self.b, all, z, solver_work)?;
         Ok((State::Dense(z), rest))
     }

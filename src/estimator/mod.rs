@@ -13,7 +13,7 @@ mod straight_through;
 mod target;
 
 pub use adaptive::{Adaptive, AdaptiveRule};
-pub(crate) use batch::for_rows_with_noise;
+pub(crate) use batch::{for_rows_with_noise, noise_words};
 pub(crate) use implicit::Given;
 pub use implicit::{Diagnostics, difference};
 pub(crate) use layer::Row;

@@ -1,12 +1,12 @@
 //! Perturb-and-MAP: z_s = MAP(θ + τ ε_s), s = 1..S (Papandreou, Yuille 2011; Niepert, Minervini, Franceschi 2021,
 //! section 3.2).
 
-use super::batch::write_samples;
+use super::batch::{noise_words, write_samples};
 use super::layer::{BATCH, Imle, Row};
 use crate::arch::SCALAR;
-use crate::door::{check_key, check_row, check_states, check_theta_row};
+use crate::door::{check_row, check_states, check_theta_row};
 use crate::error::BadRow;
-use crate::noise::{Sampler, Source, Stream};
+use crate::noise::{BatchWords, RowWords, Sampler};
 use crate::perturbed::map_unchecked_row;
 use crate::perturbed::scores::{Base, Formula, Perturbed};
 use crate::views::rows::{check_length, for_rows};
@@ -44,12 +44,11 @@ impl<M: MapSolver> Imle<M> {
         check_states(&states, shape, &self.solver)?;
         let work = self.workspace(work)?;
 
-        check_key(&key, shape)?;
-        let source = Source::noise(key);
+        let words = noise_words(shape, &self.options, key)?;
         self.for_rows(|noise, b| {
             let theta = theta.row(b, shape.n());
             check_row(&self.solver, b, theta, work)?;
-            self.row(noise, b, theta).sample(&source, work, |s, z| states.put(shape, b, s, z))
+            self.row(noise, b, theta).sample(&words, work, |s, z| states.put(shape, b, s, z))
         })
     }
 }
@@ -58,23 +57,23 @@ impl<M: MapSolver> Row<'_, M> {
     /// Draws the row's samples one after another and shows each to `sink`.
     pub(crate) fn sample(
         &self,
-        source: &Source,
+        batch: &BatchWords<'_>,
         work: &mut [f32],
         mut sink: impl FnMut(usize, State<'_>),
     ) -> Result<(), BadRow> {
         let scores = self.forward_scores();
-        let mut stream = self.stream(source);
+        let words = self.words(batch);
         if let Some(few) = self.few() {
             let mut states = [0; BATCH];
             for from in (0..self.samples).step_by(BATCH) {
                 let states = states.get_mut(..BATCH.min(self.samples - from)).unwrap_or_default();
-                few.sample(&scores, &mut stream, states);
+                few.sample(&scores, words, from, states);
                 (from..).zip(states).for_each(|(s, z)| sink(s, State::Bits(*z)));
             }
             return Ok(());
         }
         for s in 0..self.samples {
-            sink(s, self.choose(scores, &[], &mut stream, work)?.0);
+            sink(s, self.choose(scores, &[], words.sample(s), work)?.0);
         }
         Ok(())
     }
@@ -93,7 +92,7 @@ impl<M: MapSolver> Row<'_, M> {
             // On small machines the one pass answers every good row, so the rest need not be linked.
             return Ok(State::Ones(&[]));
         }
-        Ok(self.choose(Formula::THETA, &[], &mut Stream::unused(), work)?.0)
+        Ok(self.choose(Formula::THETA, &[], RowWords::UNUSED.sample(0), work)?.0)
     }
 }
 
@@ -120,9 +119,9 @@ pub fn perturb(
         key,
         scores,
         |b| check_theta_row(row(b)),
-        |noise, (b, _), stream, scores| {
+        |noise, (b, _), words, scores| {
             let formula = Formula { base: Base::Theta, noise, tau: options.temperature };
-            Perturbed { theta: row(b), dz: &[], formula }.draw(stream, scores);
+            Perturbed { theta: row(b), dz: &[], formula }.draw(words, scores);
         },
     )
 }
@@ -135,5 +134,5 @@ pub fn noise(shape: Shape, options: &Options, key: Key<'_>, epsilon: &mut [f32])
     shape.check()?;
     options.check()?;
     check_length(Argument::Epsilon, epsilon, shape.rows() * shape.samples() * shape.n())?;
-    write_samples(shape, options, key, epsilon, |_| Ok(()), |noise, _, stream, epsilon| noise.draw(stream, epsilon))
+    write_samples(shape, options, key, epsilon, |_| Ok(()), |noise, _, words, epsilon| noise.draw(words, epsilon))
 }

@@ -5,15 +5,15 @@
 //! (1/S) Σ_s (ℓ_s − mean_{r≠s} ℓ_r) g_s = (1/(S−1)) Σ_s (ℓ_s − ℓ̄) g_s and Σ_s (ℓ_s − ℓ̄) = 0, any part that all g_s share
 //! drops out.
 
-use crate::door::{check_finite, check_key, check_lists, check_row, check_theta_row};
+use super::batch::noise_words;
+use crate::door::{check_finite, check_lists, check_row, check_theta_row};
 use crate::error::BadRow;
 use crate::float::CompensatedSum;
 use crate::kernel::elementwise::divide;
 use crate::mask::zero_masked;
-use crate::noise::Source;
 use crate::views::lists::Lists;
 use crate::views::rows::{block, check_length, for_rows};
-use crate::{Argument, Distribution, Error, Exact, Key, Options, Rows, RowsMut, Rule, Shape};
+use crate::{Argument, Coupling, Distribution, Error, Exact, Key, Options, Rows, RowsMut, Rule, Shape};
 
 impl<D: Distribution> Exact<D> {
     /// grad_theta = (1/S) Σ_s (ℓ_s − mean_{r≠s} ℓ_r) (1/T) (z_s − μ), S ≥ 2: the score function with a leave-one-out
@@ -88,17 +88,19 @@ pub fn perturbed_gradient(
     let theta = theta.check(Argument::Theta, shape)?;
     check_losses(shape, losses)?;
     let mut grad_theta = grad_theta.check(Argument::GradTheta, shape)?;
-    check_key(&key, shape)?;
-    let source = Source::noise(key);
+    if options.coupling != Coupling::Independent {
+        return Err(Error::Option { rule: Rule::NoiseIndependent });
+    }
+    let words = noise_words(shape, options, key)?;
     for_rows(shape.rows(), |b| {
         let theta = theta.row(b, shape.n());
         check_theta_row(theta)?;
         let losses = row_losses(shape, b, losses)?;
         let grad = grad_theta.row(b, shape.n());
         grad.fill(0.0);
-        let mut stream = source.row(b, shape.samples());
-        for loss in centred(losses) {
-            noise.add_density_score(&mut stream, loss, grad);
+        let words = words.row(b);
+        for (s, loss) in centred(losses).enumerate() {
+            noise.add_density_score(words.sample(s), loss, grad);
         }
         divide(grad, (shape.samples() - 1) as f32);
         divide(grad, options.temperature);

@@ -59,9 +59,9 @@ pub fn target(
         key,
         scores,
         |b| check_theta_row(row(b)).and_then(|()| check_dz_row(dz, b, shape.samples())),
-        |noise, (b, s), stream, scores| {
+        |noise, (b, s), words, scores| {
             let formula = options.target_scores(side, noise);
-            Perturbed { theta: row(b), dz: dz.get(b, s), formula }.draw(stream, scores);
+            Perturbed { theta: row(b), dz: dz.get(b, s), formula }.draw(words, scores);
         },
     )
 }

@@ -9,7 +9,7 @@ use super::distribution::{Distribution, RowDistribution};
 use crate::float::{CompensatedSum, exp_negative, ln};
 use crate::kernel::elementwise::divide;
 use crate::kernel::reduce::argmax;
-use crate::noise::{Sampler, Stream};
+use crate::noise::{SampleWords, Sampler};
 use crate::{Argmax, Shape};
 
 /// The softmax of one row.
@@ -85,8 +85,8 @@ impl<'a> RowDistribution<'a> for Softmax<'a> {
     }
 
     /// The Gumbel-max trick: argmax(y + ε) ~ p, with both of the noise's tails.
-    fn draw(&mut self, stream: &mut Stream) -> &[f32] {
-        Sampler::Gumbel.draw(stream, self.values);
+    fn draw(&mut self, words: SampleWords) -> &[f32] {
+        Sampler::Gumbel.draw(words, self.values);
         let y = self.y();
         for (score, y) in self.values.iter_mut().zip(y) {
             *score += y;

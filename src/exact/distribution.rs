@@ -1,6 +1,6 @@
 //! The interface of a constraint set whose distribution has a closed form.
 
-use crate::noise::Stream;
+use crate::noise::SampleWords;
 use crate::{Argmax, MapSolver, Shape, TopK};
 
 /// A constraint set whose distribution has a closed form: [`TopK`] takes O(nk) a row, [`Argmax`] O(n).
@@ -42,6 +42,6 @@ pub trait RowDistribution<'a> {
     fn cross_entropy(&self) -> f32;
     /// v ← Cov_p(z) v. Forgets r.
     fn covariance(&mut self, v: &mut [f32]);
-    /// A state z ~ p, from the stream's next words, valid until the next call. Forgets r.
-    fn draw(&mut self, stream: &mut Stream) -> &[f32];
+    /// A state z ~ p, from the words of a sample, valid until the next call. Forgets r.
+    fn draw(&mut self, words: SampleWords) -> &[f32];
 }

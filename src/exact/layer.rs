@@ -5,7 +5,7 @@ use crate::door::{check_feasible, check_finite, check_key, check_lists, check_ro
 use crate::error::BadRow;
 use crate::kernel::elementwise::divide;
 use crate::kernel::lanes::copy;
-use crate::noise::Source;
+use crate::noise::BatchWords;
 use crate::views::lists::Lists;
 use crate::views::rows::{block_mut, check_length, for_rows};
 use crate::views::state::State;
@@ -116,12 +116,12 @@ impl<D: Distribution> Exact<D> {
         check_states(&states, shape, &self.distribution)?;
         self.check_work(work)?;
         check_key(&key, shape)?;
-        let source = Source::exact(key);
+        let words = BatchWords::exact(key);
         for_rows(shape.rows(), |b| {
             let mut row = self.row(b, theta.row(b, shape.n()), work)?;
-            let mut stream = source.row(b, shape.samples());
+            let words = words.row(b);
             for s in 0..shape.samples() {
-                states.put(shape, b, s, State::Dense(row.draw(&mut stream)));
+                states.put(shape, b, s, State::Dense(row.draw(words.sample(s))));
             }
             Ok(())
         })

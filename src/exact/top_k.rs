@@ -18,7 +18,7 @@ use super::distribution::{Distribution, RowDistribution};
 use super::polynomials::{Polynomials, take};
 use super::tilt::Tilt;
 use crate::float::{CompensatedSum, ln_split, split};
-use crate::noise::{self, Stream};
+use crate::noise::{self, SampleWords};
 use crate::views::rows::block;
 use crate::{Shape, TopK};
 
@@ -189,10 +189,10 @@ impl<'a> RowDistribution<'a> for Coins<'a> {
 
     /// Walks the table from the last coin back. With j heads left among the coins 0..=i, coin i shows heads with
     /// probability p_i F_i(j−1) / (q_i F_i(j) + p_i F_i(j−1)).
-    fn draw(&mut self, stream: &mut Stream) -> &[f32] {
+    fn draw(&mut self, words: SampleWords) -> &[f32] {
         self.need_table();
         let Work { odds, mu: uniform, nu: z, rest: table } = &mut self.work;
-        stream.fill(uniform, &noise::Odds);
+        words.lanes().fill(uniform, &noise::Odds);
         let mut left = self.k;
         for (i, ((z, &u), odds)) in z.iter_mut().zip(uniform.iter()).zip(odds.iter()).enumerate().rev() {
             let (tails, heads) = match block(table, i * (self.k + 1), left + 1) {

@@ -1,5 +1,7 @@
 //! Hashes of 32-bit words, from which the lanes of a row's noise are seeded.
 
+use crate::arch::LANES;
+
 /// The first digits of π after the point: constants with nothing up the sleeve, which rand's generators use too.
 pub(super) static NOISE_CONSTANTS: [u32; 4] = [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344];
 
@@ -9,10 +11,16 @@ pub(super) static EXACT_CONSTANTS: [u32; 4] = [0xa409_3822, 0x299f_31d0, 0x082e_
 /// 2³² divided by the golden ratio. Its multiples tell the lanes apart.
 const GOLDEN: u32 = 0x9e37_79b9;
 
-/// The number by which the hash of a lane, counted from 0, differs from that of the others.
+/// What tells number i, counted from 0, from all other numbers below 2³² − 1.
 #[inline(always)]
-pub(super) fn lane_constant(lane: u32) -> u32 {
-    GOLDEN.wrapping_mul(lane + 1)
+pub(super) const fn distinct(i: u32) -> u32 {
+    GOLDEN.wrapping_mul(i.wrapping_add(1))
+}
+
+/// What tells a lane from all other lanes of a row's samples. Samples have numbers below 2²⁸.
+#[inline(always)]
+pub(super) const fn lane_constant(sample: u32, lane: u32) -> u32 {
+    distinct(sample.wrapping_mul(LANES as u32).wrapping_add(lane))
 }
 
 /// Hashes 64 more bits into four words. Each word then depends on every bit that was hashed. For the same seed and step,

@@ -1,6 +1,6 @@
 //! A law of noise: everything that the library must know of one. Each law has a file of its own.
 
-use super::stream::Stream;
+use super::stream::Lanes;
 use super::uniform::{self, OfWord};
 
 /// A law ρ of the noise ε.
@@ -26,10 +26,10 @@ pub(crate) trait Law: Sized {
         None
     }
 
-    /// One sample's ε from the row's next words.
+    /// The ε of a sample from its words, which are independent.
     #[inline(always)]
-    fn draw(&self, stream: &mut Stream, epsilon: &mut [f32]) {
-        stream.fill(epsilon, self);
+    fn draw(&self, lanes: &mut Lanes, epsilon: &mut [f32]) {
+        lanes.fill(epsilon, self);
     }
 
     /// Replaces words by their ε.
@@ -95,7 +95,7 @@ impl Law for NoNoise {
     }
 
     #[inline(always)]
-    fn draw(&self, _stream: &mut Stream, epsilon: &mut [f32]) {
+    fn draw(&self, _lanes: &mut Lanes, epsilon: &mut [f32]) {
         epsilon.fill(0.0);
     }
 

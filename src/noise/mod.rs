@@ -1,6 +1,6 @@
 //! ε ~ ρ: noise laws as functions of the row's words.
 //!
-//! `hash` and `stream` make the words of a row. `uniform` has numbers as functions of one word and `law` the trait of a law, which
+//! `hash` and `stream` make the words of a sample, and `strata` moves them into strata. `uniform` has numbers as functions of one word and `law` the trait of a law, which
 //! each law implements in a file of its own. [`Noise`] is a law as the caller names it, [`Sampler`] one that is ready to
 //! draw from. A new law takes its file, and its lines in the two enums, in [`Noise::sampler`] and in `with_law!` below.
 
@@ -9,21 +9,24 @@ mod hash;
 mod law;
 mod logistic;
 mod normal;
+mod strata;
 mod stream;
 mod sum_of_gamma;
 mod uniform;
 
 use crate::arch::SCALAR;
+use crate::kernel::select::FEW;
 pub(crate) use gumbel::Gumbel;
 pub(crate) use law::{Law, LinearBounds, NoNoise};
 pub(crate) use logistic::Logistic;
 pub(crate) use normal::Normal;
-pub(crate) use stream::Source;
-pub use stream::Stream;
+pub use stream::SampleWords;
+pub(crate) use stream::{BatchWords, Lanes, RowWords};
 pub(crate) use sum_of_gamma::{MAX_KAPPA, SUM_OF_GAMMA, SumOfGamma};
 pub(crate) use uniform::Odds;
 
-/// The law ρ of the noise ε, independent for every coordinate, sample and row.
+/// The law ρ of the noise ε, independent for every coordinate, sample and row (samples may be
+/// [stratified](crate::Coupling)).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum Noise {
@@ -61,6 +64,9 @@ pub enum Noise {
         terms: u32,
     },
 }
+
+/// True if the library has stratified noise.
+pub(crate) const STRATIFIED: bool = cfg!(feature = "stratified");
 
 impl Noise {
     /// s = ∞ in [`Noise::SumOfGamma`].
@@ -109,23 +115,52 @@ macro_rules! with_law {
 pub(crate) use with_law;
 
 impl Sampler<'_> {
-    /// One sample's ε from the row's next words.
+    /// The ε of a sample.
     #[cfg_attr(imle_small, inline(never))]
     #[cfg_attr(not(imle_small), inline(always))]
-    pub(crate) fn draw(self, stream: &mut Stream, epsilon: &mut [f32]) {
+    pub(crate) fn draw(self, words: SampleWords, epsilon: &mut [f32]) {
         if SCALAR {
-            self.draw_words(stream, epsilon);
+            self.draw_words(words, epsilon);
             return epsilon.iter_mut().for_each(|word| *word = self.of_word(word.to_bits()));
         }
-        with_law!(self, law => law.draw(stream, epsilon));
+        if words.are_stratified() {
+            self.draw_words(words, epsilon);
+            return self.replace_words(epsilon);
+        }
+        with_law!(self, law => law.draw(&mut words.lanes(), epsilon));
     }
 
-    /// The row's next words, as the bits of floats. A law that reads none leaves `words` as they are.
+    /// The words of a sample, as the bits of floats. A law that reads none leaves `out` as it is.
     #[cfg_attr(imle_small, inline(never))]
     #[cfg_attr(not(imle_small), inline(always))]
-    pub(crate) fn draw_words(self, stream: &mut Stream, words: &mut [f32]) {
+    pub(crate) fn draw_words(self, words: SampleWords, out: &mut [f32]) {
         if self.reads_words() {
-            stream.fill(words, &uniform::Words);
+            words.lanes().fill(out, &uniform::Words);
+            words.stratify(0, out);
+        }
+    }
+
+    /// The first n ≤ 64 words of a sample, in whole eights.
+    #[inline(always)]
+    pub(crate) fn draw_few_words(self, words: SampleWords, n: usize, out: &mut [f32; FEW]) {
+        if self.reads_words() {
+            words.few(n, out);
+            words.stratify(0, out.get_mut(..n).unwrap_or_default());
+        }
+    }
+
+    /// The generator of a sample's words, for `next_words`.
+    #[inline(always)]
+    pub(crate) fn lanes(self, words: SampleWords) -> Lanes {
+        if self.reads_words() { words.lanes() } else { Lanes::UNUSED }
+    }
+
+    /// The next words of a sample, from coordinate `from` on, which is a whole number of blocks.
+    #[inline(always)]
+    pub(crate) fn next_words(self, words: SampleWords, lanes: &mut Lanes, from: usize, out: &mut [f32]) {
+        if self.reads_words() {
+            lanes.fill(out, &uniform::Words);
+            words.stratify(from, out);
         }
     }
 
@@ -171,9 +206,10 @@ impl Sampler<'_> {
         with_law!(self, law => law.density_score(0).is_some())
     }
 
-    /// sum += factor · ν'(ε), ν = −ln ρ, for the ε that [`draw`](Sampler::draw) makes of the same words.
-    pub(crate) fn add_density_score(self, stream: &mut Stream, factor: f32, sum: &mut [f32]) {
-        with_law!(self, law => stream.add(factor, sum, &law::DensityScore(law)));
+    /// sum += factor · ν'(ε), ν = −ln ρ, for the ε that [`draw`](Sampler::draw) makes of the same words. The words are
+    /// independent.
+    pub(crate) fn add_density_score(self, words: SampleWords, factor: f32, sum: &mut [f32]) {
+        with_law!(self, law => words.lanes().add(factor, sum, &law::DensityScore(law)));
     }
 }
 

@@ -1,8 +1,9 @@
-//! (seed, step, row) → words: the noise of a row as a function, not as a stream that runs on over the batch.
+//! (seed, step, row, sample) → the words of a sample: the noise as a function, not as a stream that runs on.
 //!
-//! A row has sixteen lanes of xoshiro128++ (Blackman, Vigna 2021). Lane l feeds the coordinates ≡ l mod 16, one output
-//! for each. The samples of a row follow one another, and each starts at a fresh block of sixteen words. The lanes are
-//! seeded by hashing the key, so no generator has to be handed from one row or step to the next.
+//! A sample has sixteen lanes of xoshiro128++ (Blackman, Vigna 2021). Lane l feeds the coordinates ≡ l mod 16, one output
+//! for each. The key and the row are hashed to four words, and each of these, with the number that the lane has among all
+//! lanes of the row's samples, to a word of the lane's seed. So the word of a coordinate depends on (seed, step, row,
+//! sample, coordinate) alone: not on N, not on S, and not on the other rows.
 
 #[cfg(not(imle_small))]
 mod blocks;
@@ -10,51 +11,116 @@ mod blocks;
 mod lanes;
 
 use super::hash::{EXACT_CONSTANTS, NOISE_CONSTANTS, absorb};
+use super::strata::Strata;
 use crate::Key;
+use crate::kernel::select::FEW;
 #[cfg(not(imle_small))]
-pub use blocks::Stream;
+pub use blocks::Lanes;
 #[cfg(imle_small)]
-pub use lanes::Stream;
+pub use lanes::Lanes;
 
-/// The words of a batch: a stream for every row.
+/// The words of a batch.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Source<'a> {
+pub(crate) struct BatchWords<'a> {
     constants: &'static [u32; 4],
     /// The hash of seed and step, into which each row is hashed.
     hashes: [u32; 4],
     key: Key<'a>,
+    /// The number of strata of a coordinate's words; at most 1 if they are independent.
+    strata: u32,
 }
 
-impl<'a> Source<'a> {
-    /// The words of a call's noise.
+impl<'a> BatchWords<'a> {
+    /// The words of a call's noise, which are independent or stratified.
     #[cfg_attr(imle_small, inline(always))]
-    pub(crate) fn noise(key: Key<'a>) -> Source<'a> {
-        Source::new(&NOISE_CONSTANTS, key)
+    pub(crate) fn noise(key: Key<'a>, strata: u32) -> BatchWords<'a> {
+        BatchWords::new(&NOISE_CONSTANTS, key, strata)
     }
 
     /// The words of exact samples, which do not depend on the noise of any key.
-    pub(crate) fn exact(key: Key<'a>) -> Source<'a> {
-        Source::new(&EXACT_CONSTANTS, key)
+    pub(crate) fn exact(key: Key<'a>) -> BatchWords<'a> {
+        BatchWords::new(&EXACT_CONSTANTS, key, 1)
     }
 
     #[cfg_attr(imle_small, inline(always))]
-    fn new(constants: &'static [u32; 4], key: Key<'a>) -> Source<'a> {
+    fn new(constants: &'static [u32; 4], key: Key<'a>, strata: u32) -> BatchWords<'a> {
         let mut hashes = [0; 4];
         absorb(&mut hashes, constants, key.seed);
         absorb(&mut hashes, constants, key.step);
-        Source { constants, hashes, key }
+        BatchWords { constants, hashes, key, strata }
     }
 
-    /// The words of row b from the beginning; `samples` samples will be drawn.
+    /// The words of row b.
     #[cfg_attr(imle_small, inline(always))]
-    pub(crate) fn row(&self, b: usize, samples: usize) -> Stream {
-        Stream::new(self.hash(b), samples)
-    }
-
-    #[inline(always)]
-    fn hash(&self, b: usize) -> [u32; 4] {
+    pub(crate) fn row(&self, b: usize) -> RowWords {
         let mut hashes = self.hashes;
         absorb(&mut hashes, self.constants, self.key.row(b));
-        hashes
+        // All four words of a lane's seed would be 0, the one state that xoshiro cannot leave, only if all hashes were equal.
+        let [first, .., last] = &mut hashes;
+        *last ^= u32::from(first == last);
+        RowWords { hashes, sample0: self.key.sample0, strata: self.strata }
+    }
+}
+
+/// The words of a row.
+#[derive(Clone, Copy, Debug)]
+pub struct RowWords {
+    hashes: [u32; 4],
+    sample0: u32,
+    strata: u32,
+}
+
+impl RowWords {
+    /// Words that nothing reads.
+    pub(crate) const UNUSED: RowWords = RowWords { hashes: [0; 4], sample0: 0, strata: 1 };
+
+    /// The words of sample s of the call.
+    #[inline(always)]
+    pub(crate) fn sample(self, s: usize) -> SampleWords {
+        let RowWords { hashes, sample0, strata } = self;
+        SampleWords { hashes, sample: sample0.wrapping_add(s as u32), strata }
+    }
+}
+
+/// The words of a sample, one for each coordinate.
+#[derive(Clone, Copy, Debug)]
+pub struct SampleWords {
+    hashes: [u32; 4],
+    /// The number of the sample.
+    sample: u32,
+    strata: u32,
+}
+
+impl SampleWords {
+    /// The generator, at the first coordinate.
+    #[inline(always)]
+    pub(crate) fn lanes(self) -> Lanes {
+        Lanes::new(self.hashes, self.drawn_sample())
+    }
+
+    /// The first n ≤ 64 words, and perhaps some more.
+    #[inline(always)]
+    pub(super) fn few(self, n: usize, words: &mut [f32; FEW]) {
+        Lanes::few(self.hashes, self.drawn_sample(), n, words);
+    }
+
+    /// The words of stratified samples are those of the row's first sample, moved into the sample's strata.
+    #[inline(always)]
+    fn drawn_sample(self) -> u32 {
+        if self.are_stratified() { 0 } else { self.sample }
+    }
+
+    /// True if `stratify` changes words.
+    #[inline(always)]
+    pub(super) fn are_stratified(self) -> bool {
+        super::STRATIFIED && self.strata > 1
+    }
+
+    /// Moves words of the generator into the strata of this sample. The first of them is that of coordinate `from`.
+    #[inline(always)]
+    pub(crate) fn stratify(self, from: usize, words: &mut [f32]) {
+        if self.are_stratified() {
+            Strata { hashes: self.hashes, sample: self.sample, strata: self.strata }.replace(from, words);
+        }
     }
 }

@@ -6,7 +6,7 @@ use crate::arch::{self, Dispatch, EIGHT, Isa, LANES};
 use crate::kernel::lanes::copy;
 use crate::kernel::select::{FEW, best_of_few};
 use crate::mask::unmasked_bits;
-use crate::noise::{Sampler, Stream};
+use crate::noise::{RowWords, SampleWords, Sampler};
 use crate::views::lists::Lists;
 use crate::views::rows::DzView;
 
@@ -25,15 +25,15 @@ pub(crate) struct Few<'a> {
 }
 
 impl Few<'_> {
-    /// The states of the next samples, one for each element of `states`. The base of the scores is θ.
-    pub(crate) fn sample(&self, scores: &Formula<'_>, stream: &mut Stream, states: &mut [u64]) {
-        arch::run(Sample { row: *self, scores, stream, states });
+    /// The states of the samples from `from` on, one for each element of `states`. The base of the scores is θ.
+    pub(crate) fn sample(&self, scores: &Formula<'_>, words: RowWords, from: usize, states: &mut [u64]) {
+        arch::run(Sample { row: *self, scores, words, from, states });
     }
 
-    /// z and z' of the next samples, one pair for each element of `states`; the first is sample `from` of the row. False
+    /// z and z' of the samples from `from` on, one pair for each element of `states`. False
     /// if a dz is not finite or a list is not a state of the row.
-    pub(crate) fn pairs(&self, pair: &Pair<'_>, stream: &mut Stream, from: usize, states: &mut [[u64; 2]]) -> bool {
-        arch::run(Pairs { row: *self, pair, stream, from, states })
+    pub(crate) fn pairs(&self, pair: &Pair<'_>, words: RowWords, from: usize, states: &mut [[u64; 2]]) -> bool {
+        arch::run(Pairs { row: *self, pair, words, from, states })
     }
 }
 
@@ -62,7 +62,8 @@ pub(crate) enum First<'a> {
 struct Sample<'a> {
     row: Few<'a>,
     scores: &'a Formula<'a>,
-    stream: &'a mut Stream,
+    words: RowWords,
+    from: usize,
     states: &'a mut [u64],
 }
 
@@ -72,8 +73,8 @@ impl Dispatch for Sample<'_> {
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
         let mut row = Padded::new(self.row, self.scores.noise);
-        for z in self.states {
-            row.draw_words(self.stream);
+        for (s, z) in (self.from..).zip(self.states) {
+            row.draw_words(self.words.sample(s));
             row.make_noise();
             *z = row.choose(isa, self.scores);
         }
@@ -83,7 +84,7 @@ impl Dispatch for Sample<'_> {
 struct Pairs<'a> {
     row: Few<'a>,
     pair: &'a Pair<'a>,
-    stream: &'a mut Stream,
+    words: RowWords,
     from: usize,
     states: &'a mut [[u64; 2]],
 }
@@ -93,7 +94,7 @@ impl Dispatch for Pairs<'_> {
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> bool {
-        let Pairs { row, pair: Pair { z: first, target, dz, b }, stream, from, states } = self;
+        let Pairs { row, pair: Pair { z: first, target, dz, b }, words, from, states } = self;
         let k = row.k;
         let mut row = Padded::new(row, target.noise);
         let unmasked = unmasked_bits(isa, row.theta.as_chunks().0);
@@ -101,7 +102,7 @@ impl Dispatch for Pairs<'_> {
             if !row.set_dz(dz.get(*b, s)) {
                 return false;
             }
-            row.draw_words(stream);
+            row.draw_words(words.sample(s));
             match first {
                 First::Chosen(scores) => {
                     row.make_noise();
@@ -161,11 +162,10 @@ impl<'a> Padded<'a> {
         zeros.iter().fold(true, |all, &zero| all & (zero == 0.0))
     }
 
-    /// Draws the words of the next sample.
+    /// Draws the words of a sample.
     #[inline(always)]
-    fn draw_words(&mut self, stream: &mut Stream) {
-        let blocks = self.n.next_multiple_of(LANES);
-        self.noise.draw_words(stream, self.epsilon.get_mut(..blocks).unwrap_or_default());
+    fn draw_words(&mut self, words: SampleWords) {
+        self.noise.draw_few_words(words, self.n, &mut self.epsilon);
     }
 
     /// Replaces the words of the sample by its noise.

@@ -14,23 +14,23 @@ mod threshold;
 
 use crate::arch::SCALAR;
 use crate::kernel::select;
-use crate::noise::{Sampler, Stream};
+use crate::noise::{SampleWords, Sampler};
 use crate::views::state::State;
 use few::are_few;
 use scores::{Base, Perturbed};
 
-/// The k largest scores of the next sample, with a workspace of 3·n floats, or of the 2·n that another state has left; the
+/// The k largest scores of a sample, with a workspace of 3·n floats, or of the 2·n that another state has left; the
 /// state, and the rest of the workspace. At least k coordinates are not masked.
 #[cfg_attr(imle_small, inline(always))]
 pub(crate) fn k_largest<'w>(
     row: &Perturbed<'_>,
     k: usize,
-    stream: &mut Stream,
+    words: SampleWords,
     work: &'w mut [f32],
 ) -> (State<'w>, &'w mut [f32]) {
     let n = row.theta.len();
     if SCALAR {
-        scalar::k_largest(row, k, stream, work);
+        scalar::k_largest(row, k, words, work);
         return ones_in_front(work, k);
     }
     // MAP(θ) of few scores. With noise, few scores do not come here: `few` takes several samples at once.
@@ -38,13 +38,13 @@ pub(crate) fn k_largest<'w>(
         return (State::Bits(select::set_of_short(row.theta, k)), work);
     }
     if pruned::pays(n, k) {
-        pruned::k_largest(row, k, stream, work);
+        pruned::k_largest(row, k, words, work);
         return ones_in_front(work, k);
     }
     debug_assert!(work.len() >= 2 * n, "no room for a state and its scores");
     let (z, rest) = work.split_at_mut_checked(n).unwrap_or_default();
     let all = rest.get_mut(..n).unwrap_or_default();
-    row.draw(stream, all);
+    row.draw(words, all);
     select::map(all, k, z);
     (State::Dense(z), rest)
 }

@@ -22,7 +22,7 @@ use crate::arch::{self, Dispatch, EIGHT, Isa, LANES};
 use crate::kernel::lanes::{Blocks, copy};
 use crate::kernel::select::{FEW, Threshold, best_of_few, kth_largest};
 use crate::kernel::ties::Choice;
-use crate::noise::Stream;
+use crate::noise::{Lanes, SampleWords};
 
 /// The coordinates in a chunk: two arrays of them fit the first-level cache.
 const CHUNK: usize = 2048;
@@ -43,14 +43,14 @@ const fn chunk(n: usize, k: usize) -> usize {
 
 /// The positions of the k largest scores of the next sample, ascending, as the bits of floats at the front of `work`, for
 /// sizes for which this [`pays`].
-pub(super) fn k_largest(row: &Perturbed<'_>, k: usize, stream: &mut Stream, work: &mut [f32]) {
-    arch::run(KLargest { row, k, stream, work });
+pub(super) fn k_largest(row: &Perturbed<'_>, k: usize, words: SampleWords, work: &mut [f32]) {
+    arch::run(KLargest { row, k, words, work });
 }
 
 struct KLargest<'a> {
     row: &'a Perturbed<'a>,
     k: usize,
-    stream: &'a mut Stream,
+    words: SampleWords,
     work: &'a mut [f32],
 }
 
@@ -59,11 +59,12 @@ impl Dispatch for KLargest<'_> {
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
-        let KLargest { row, k, stream, work } = self;
-        let start = stream.clone();
+        let KLargest { row, k, words, work } = self;
+        let lanes = row.formula.noise.lanes(words);
         let (mut bar, mut guess) = (f32::MIN, true);
-        while let Err(kth) = read_row(isa, row, Best::new(row.theta.len(), k, bar, work), stream, guess) {
-            *stream = start.clone();
+        while let Err(kth) =
+            read_row(isa, row, Best::new(row.theta.len(), k, bar, work), (words, &mut lanes.clone()), guess)
+        {
             (bar, guess) = (kth, false);
         }
     }
@@ -76,14 +77,14 @@ fn read_row<I: Isa>(
     isa: I,
     row: &Perturbed<'_>,
     mut best: Best<'_>,
-    stream: &mut Stream,
+    (words, lanes): (SampleWords, &mut Lanes),
     guess: bool,
 ) -> Result<(), f32> {
     let n = row.theta.len();
     let mut from = 0;
     while from < n {
         let to = n.min(from + best.chunk);
-        read_chunk(isa, row, &mut best, (from, to), stream, guess)?;
+        read_chunk(isa, row, &mut best, (from, to), (words, lanes), guess)?;
         from = to;
     }
     Ok(())
@@ -96,13 +97,13 @@ fn read_chunk<I: Isa>(
     row: &Perturbed<'_>,
     best: &mut Best<'_>,
     (from, to): (usize, usize),
-    stream: &mut Stream,
+    (words, lanes): (SampleWords, &mut Lanes),
     guess: bool,
 ) -> Result<(), f32> {
     let (k, bar, full) = (best.k, best.bar, best.len >= best.k);
     let part = row.part(from, to);
     let (mut chunk, groups) = best.room_for_chunk(from, to - from);
-    row.formula.noise.draw_words(stream, chunk.words);
+    row.formula.noise.next_words(words, lanes, from, chunk.words);
     if full && let Some(least) = least_word(&part, bar) {
         let collected = chunk.collect_by_word(isa, least);
         return if collected == 0 { Ok(()) } else { best.keep(isa, row, collected, bar) };

@@ -17,15 +17,15 @@ use super::shortlist::Shortlist;
 use crate::float::rank;
 use crate::kernel::heap::{least, offer, write_positions};
 use crate::kernel::reduce::all_finite_or;
-use crate::noise::Stream;
+use crate::noise::SampleWords;
 
-/// The positions of the k largest scores of the next sample, ascending, as the bits of floats at the front of `work`. The
+/// The positions of the k largest scores of a sample, ascending, as the bits of floats at the front of `work`. The
 /// workspace has 3·n floats, or those that a state of this kind has left. At least k coordinates are not masked.
 #[inline(never)]
-pub(super) fn k_largest(row: &Perturbed<'_>, k: usize, stream: &mut Stream, work: &mut [f32]) {
+pub(super) fn k_largest(row: &Perturbed<'_>, k: usize, words: SampleWords, work: &mut [f32]) {
     debug_assert!(work.len() >= k + row.theta.len(), "no room for {k} ranks and the words of the row");
     if let Some((_, rest)) = work.split_at_mut_checked(k) {
-        row.formula.noise.draw_words(stream, rest.get_mut(..row.theta.len()).unwrap_or_default());
+        row.formula.noise.draw_words(words, rest.get_mut(..row.theta.len()).unwrap_or_default());
     }
     if k > 0 {
         k_largest_of_words(row, k, work);
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
     use crate::Key;
     use crate::kernel::heap;
-    use crate::noise::{Sampler, Source};
+    use crate::noise::{BatchWords, Sampler};
     use crate::perturbed::scores::{Base, Formula};
 
     /// MAP chooses the best k whatever the order in which they come, and equal scores by their index.
@@ -167,16 +167,16 @@ mod tests {
             let tau = if any() % 2 == 0 { scale } else { 10_f32.powi(any() as i32 % 32) };
             let scores = Perturbed { theta: &theta, dz: &dz, formula: Formula { base, noise, tau } };
 
-            let mut stream = Source::noise(Key { seed: row, step: 0, ..Key::default() }).row(0, 1);
+            let sample = BatchWords::noise(Key { seed: row, ..Key::default() }, 1).row(0).sample(0);
             let (mut words, mut order) = (vec![0.0; n], (0..n).collect::<Vec<_>>());
-            stream.peek(|stream| noise.draw_words(stream, &mut words));
+            noise.draw_words(sample, &mut words);
             let ranks: Vec<u32> = (0..n).map(|i| rank(scores.score_of_word(i, words[i].to_bits()))).collect();
             order.sort_by_key(|&i| std::cmp::Reverse(ranks[i]));
             order.truncate(k);
             order.sort_unstable();
             for room in [3 * n, 3 * n - k] {
                 let mut work = vec![f32::from_bits(any()); room];
-                stream.peek(|stream| k_largest(&scores, k, stream, &mut work));
+                k_largest(&scores, k, sample, &mut work);
                 let chosen: Vec<usize> = work[..k].iter().map(|i| i.to_bits() as usize).collect();
                 assert_eq!(chosen, order, "{scores:?}");
             }

@@ -4,7 +4,7 @@
 use crate::arch::{self, Dispatch, EIGHT, Isa, LANES, SCALAR};
 use crate::kernel::reduce::{largest, largest_of, raise};
 use crate::mask::{keep_mask, raise_unmasked};
-use crate::noise::{Sampler, Stream, with_law};
+use crate::noise::{SampleWords, Sampler, with_law};
 
 /// The numbers that the noise is added to, as a function of θ and dz.
 #[derive(Clone, Copy, Debug)]
@@ -88,16 +88,16 @@ pub(crate) struct Perturbed<'a> {
 }
 
 impl<'a> Perturbed<'a> {
-    /// All scores of one sample, from the row's next words.
-    pub(crate) fn draw(&self, stream: &mut Stream, scores: &mut [f32]) {
+    /// All scores of a sample.
+    pub(crate) fn draw(&self, words: SampleWords, scores: &mut [f32]) {
         if SCALAR {
-            self.formula.noise.draw_words(stream, scores);
+            self.formula.noise.draw_words(words, scores);
             for (i, score) in scores.iter_mut().enumerate() {
                 *score = self.score_of_word(i, score.to_bits());
             }
             return;
         }
-        arch::run(Draw { perturbed: self, stream, scores });
+        arch::run(Draw { perturbed: self, words, scores });
     }
 
     /// Numbers that no score exceeds, at a fraction of the cost of the scores: the same arithmetic on upper bounds of ε.
@@ -165,7 +165,7 @@ impl<'a> Perturbed<'a> {
 
 struct Draw<'a> {
     perturbed: &'a Perturbed<'a>,
-    stream: &'a mut Stream,
+    words: SampleWords,
     scores: &'a mut [f32],
 }
 
@@ -174,8 +174,8 @@ impl Dispatch for Draw<'_> {
 
     #[inline(always)]
     fn run<I: Isa>(self, _isa: I) {
-        let Draw { perturbed: Perturbed { theta, dz, formula }, stream, scores } = self;
-        formula.noise.draw(stream, scores);
+        let Draw { perturbed: Perturbed { theta, dz, formula }, words, scores } = self;
+        formula.noise.draw(words, scores);
         formula.replace_noise(theta, dz, scores);
     }
 }

@@ -1,6 +1,6 @@
 //! Random inputs of one call as plain data, drawn so that lanes, ties, masks and overflow all occur.
 
-use imle::{Difference, Dz, Exact, Key, Noise, Options, Scale, Shape, Target, TopK};
+use imle::{Coupling, Difference, Dz, Exact, Key, Noise, Options, Scale, Shape, Target, TopK};
 use proptest::num::f32::{NEGATIVE, NORMAL, POSITIVE, SUBNORMAL, ZERO};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -199,8 +199,10 @@ fn any_options() -> impl Strategy<Value = Options> {
         1 => Just(Noise::None),
     ];
     let scale = select(&[Scale::InverseLambda, Scale::None][..]);
-    (noise, temperature(), temperature(), alpha, lambda, pair, scale).prop_map(
-        |(noise, temperature, target_temperature, alpha, lambda, (target, difference), scale)| Options {
+    let stratified = u32::from(cfg!(feature = "stratified"));
+    let coupling = prop_oneof![2 => Just(Coupling::Independent), stratified => Just(Coupling::Stratified)];
+    (noise, temperature(), temperature(), alpha, lambda, pair, scale, coupling).prop_map(
+        |(noise, temperature, target_temperature, alpha, lambda, (target, difference), scale, coupling)| Options {
             noise,
             temperature,
             target_temperature,
@@ -209,6 +211,7 @@ fn any_options() -> impl Strategy<Value = Options> {
             target,
             difference,
             scale,
+            coupling,
         },
     )
 }

@@ -1,6 +1,6 @@
 //! The core's structs as C has them.
 
-use imle::{Difference, Key, Noise, Options, Scale, Target};
+use imle::{Coupling, Difference, Key, Noise, Options, Scale, Target};
 use imle_ffi::*;
 
 use crate::common::cases::{Case, Sizes};
@@ -27,7 +27,8 @@ pub fn dz(case: &Case) -> (*const f32, usize, usize) {
 }
 
 pub fn options(options: &Options) -> imle_options {
-    let &Options { noise, temperature, target_temperature, alpha, lambda, target, difference, scale } = options;
+    let &Options { noise, temperature, target_temperature, alpha, lambda, target, difference, scale, coupling } =
+        options;
     let (sog_kappa, sog_terms) = match noise {
         Noise::SumOfGamma { kappa, terms } => (kappa, terms),
         _ => (defaults().sog_kappa, defaults().sog_terms),
@@ -56,6 +57,10 @@ pub fn options(options: &Options) -> imle_options {
             Difference::Forward => IMLE_DIFFERENCE_FORWARD,
             Difference::Central => IMLE_DIFFERENCE_CENTRAL,
             _ => unreachable!("no case has another one"),
+        },
+        coupling: match coupling {
+            Coupling::Stratified => IMLE_COUPLING_STRATIFIED,
+            _ => IMLE_COUPLING_INDEPENDENT,
         },
         scale: match scale {
             Scale::InverseLambda => IMLE_SCALE_INVERSE_LAMBDA,

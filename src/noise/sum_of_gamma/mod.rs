@@ -10,7 +10,7 @@ mod knots;
 mod terms;
 
 use super::law::Law;
-use super::stream::Stream;
+use super::stream::Lanes;
 use super::uniform::{Odds, OfWord, replace};
 use crate::arch::{self, Dispatch, Isa};
 use density::{MAX_NODES, Node};
@@ -124,8 +124,8 @@ impl Law for SumOfGamma {
     }
 
     #[inline(always)]
-    fn draw(&self, stream: &mut Stream, epsilon: &mut [f32]) {
-        stream.fill(epsilon, &OddsBelow);
+    fn draw(&self, lanes: &mut Lanes, epsilon: &mut [f32]) {
+        lanes.fill(epsilon, &OddsBelow);
         self.replace_odds(epsilon);
     }
 
