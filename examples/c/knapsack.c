@@ -14,7 +14,7 @@
 
 #include "imle.h"
 
-enum { ITEMS = 60, FEATURES = 5, CAPACITY = 150, TRAINING = 40, NEW = 200, STEPS = 60 };
+enum { ITEMS = 60, FEATURES = 5, CAPACITY = 150, TRAINING = 40, NEW = 200, STEPS = 40 };
 
 typedef struct packs {
     uint32_t rows;
@@ -138,8 +138,8 @@ int main(void) {
     if (status == IMLE_OK) status = make(&new_ones, 2, NEW, w_true);
     printf("step   worth of %d new packs   items as packed\n", NEW);
     for (unsigned step = 0; status == IMLE_OK && step <= STEPS; step++) {
-        if (step % 20 == 0) show(step, &new_ones, w, w_true);
-        status = train(&training, &options, step, 0.05f, w);
+        if (step % 10 == 0) show(step, &new_ones, w, w_true);
+        status = train(&training, &options, step, 0.005f, w);
     }
     if (status != IMLE_OK) return puts(imle_status_message(status)), 1;
     return 0;

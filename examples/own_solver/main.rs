@@ -14,8 +14,13 @@ mod tracking;
 use imle::{Key, Noise, Options, Shape};
 
 fn main() -> Result<(), imle::Error> {
-    print!("{}\n{}", packing::run()?, tracking::run()?);
+    print!("{}", run()?);
     Ok(())
+}
+
+/// What the program prints.
+fn run() -> Result<String, imle::Error> {
+    Ok(format!("{}\n{}", packing::run()?, tracking::run()?))
 }
 
 /// Rows of n numbers drawn from N(0, 1): imle's own noise, whose bits are the same on every machine.
@@ -25,4 +30,11 @@ fn normal(seed: u64, step: u64, rows: usize, n: usize) -> Vec<Vec<f32>> {
     let mut numbers = vec![0.0; rows * n];
     imle::noise(shape, &options, Key { seed, step, ..Key::default() }, &mut numbers).expect("good sizes");
     numbers.chunks(n).map(<[f32]>::to_vec).collect()
+}
+
+/// The bits of the results do not depend on the machine, so the README can show them.
+#[test]
+fn the_readme_shows_what_the_program_prints() {
+    let shown = include_str!("README.md").split("```").nth(1).and_then(|block| block.strip_prefix("text\n"));
+    assert_eq!(shown, Some(run().unwrap().as_str()));
 }

@@ -12,7 +12,7 @@ use crate::normal;
 const ROWS: [usize; 2] = [40, 200];
 const ITEMS: usize = 60;
 const CAPACITY: usize = 150;
-const STEPS: u64 = 60;
+const STEPS: u64 = 40;
 /// The worth of an item for each unit of its features. The learner does not know it.
 const WORTH: [f32; 5] = [2.0, -1.0, 0.5, 0.0, 1.0];
 
@@ -49,11 +49,11 @@ pub fn run() -> Result<String, Error> {
         ROWS[1],
     );
     for step in 0..=STEPS {
-        if step % 20 == 0 {
+        if step % 10 == 0 {
             let (worth, same) = quality(&new_weights, &new, &w)?;
             writeln!(out, "{step:4} {:16.1} % {:18.1} %", 100.0 * worth, 100.0 * same).expect("a string");
         }
-        training.step(solver, options, step, 0.05, &mut w)?;
+        training.step(solver, options, step, 0.005, &mut w)?;
     }
     Ok(out)
 }

@@ -11,7 +11,7 @@ use crate::normal;
 /// Scenes to learn from, and new ones.
 const ROWS: [usize; 2] = [40, 200];
 const THINGS: usize = 12;
-const STEPS: u64 = 60;
+const STEPS: u64 = 40;
 /// The standard error of each measurement; the things themselves have a standard deviation of 1. The learner does not
 /// know it.
 const ERRORS: [f32; 6] = [0.2, 0.3, 0.5, 2.0, 2.0, 2.0];
@@ -61,7 +61,7 @@ pub fn run() -> Result<String, Error> {
         ROWS[1],
     );
     for step in 0..=STEPS {
-        if step % 20 == 0 {
+        if step % 10 == 0 {
             writeln!(out, "{step:4} {:24.1} %", 100.0 * right(&new, &w)?).expect("a string");
         }
         training.step(Assignment { n: THINGS }, options, step, 0.1, &mut w)?;

@@ -52,7 +52,7 @@ pub struct Unsolved;
 ///     }
 /// }
 ///
-/// let shape = Shape::new(1, 4, 2, 1)?;
+/// let shape = Shape { rows: 1, n: 4, k: 2, samples: 1 };
 /// let layer = Imle::new(shape, OnePerHalf, Options::default())?;
 /// let (mut z, mut work) = ([0.0; 4], [0.0; 12]);
 /// layer.map(Rows::contiguous(&[0.1, 0.7, 0.9, 0.2]), States::z(&mut z), &mut work)?;
