@@ -147,13 +147,18 @@ impl<M: MapSolver> Row<'_, M> {
             Given::Nothing => {}
             Given::Lists(lists) => check_lists(lists)?,
             Given::Z(z) => {
-                for z in z.chunks_exact(self.theta.len()) {
-                    check_z(z, self.theta, self.solver.ones(self.b))?;
+                for s in 0..self.samples {
+                    check_z(self.state(z, s), self.theta, self.solver.ones(self.b))?;
                 }
             }
         }
         let given = if self.options.difference == Difference::Forward { given } else { Given::Nothing };
         self.gradient_by_sample(dz, given, words, work, (grad, factor), diagnostics)
+    }
+
+    /// State s of z, `[S][N]`.
+    fn state<'z>(&self, z: &'z [f32], s: usize) -> &'z [f32] {
+        block(z, s * self.theta.len(), self.theta.len())
     }
 
     /// The scores of z.
@@ -225,7 +230,7 @@ impl<M: MapSolver> Row<'_, M> {
                     let (ones, rest) = lists.copy_ones(s, ones, work);
                     (State::Ones(ones), rest)
                 }
-                Given::Z(z) => (State::Dense(block(z, s * self.theta.len(), self.theta.len())), &mut *work),
+                Given::Z(z) => (State::Dense(self.state(z, s)), &mut *work),
                 Given::Nothing => self.choose(first, dz, words, work)?,
             };
             if descends && z.unchanged_by_step(dz) {

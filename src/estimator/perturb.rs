@@ -62,18 +62,19 @@ impl<M: MapSolver> Row<'_, M> {
         mut sink: impl FnMut(usize, State<'_>),
     ) -> Result<(), BadRow> {
         let scores = self.forward_scores();
-        let words = self.words(batch);
-        if let Some(few) = self.few() {
-            let mut states = [0; BATCH];
-            for from in (0..self.samples).step_by(BATCH) {
-                let states = states.get_mut(..BATCH.min(self.samples - from)).unwrap_or_default();
-                few.sample(&scores, words, from, states);
-                (from..).zip(states).for_each(|(s, z)| sink(s, State::Bits(*z)));
-            }
-            return Ok(());
-        }
+        let (words, few, mut states) = (self.words(batch), self.few(), [0; BATCH]);
         for s in 0..self.samples {
-            sink(s, self.choose(scores, &[], words.sample(s), work)?.0);
+            let z = match &few {
+                Some(few) => {
+                    if s % BATCH == 0 {
+                        let states = states.get_mut(..BATCH.min(self.samples - s)).unwrap_or_default();
+                        few.sample(&scores, words, s, states);
+                    }
+                    State::Bits(states.get(s % BATCH).copied().unwrap_or_default())
+                }
+                None => self.choose(scores, &[], words.sample(s), work)?.0,
+            };
+            sink(s, z);
         }
         Ok(())
     }

@@ -151,10 +151,12 @@ impl Sampler<'_> {
         }
     }
 
-    /// The generator of a sample's words, for `next_words`.
+    /// Makes `lanes` the generator of a sample's words, for `next_words`.
     #[inline(always)]
-    pub(crate) fn lanes(self, words: SampleWords) -> Lanes {
-        if self.reads_words() { words.lanes() } else { Lanes::UNUSED }
+    pub(crate) fn seed(self, words: SampleWords, lanes: &mut Lanes) {
+        if self.reads_words() {
+            *lanes = words.lanes();
+        }
     }
 
     /// The next words of a sample, from coordinate `from` on, which is a whole number of blocks.

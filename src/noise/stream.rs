@@ -4,6 +4,9 @@
 //! for each. The key and the row are hashed to four words, and each of these, with the number that the lane has among all
 //! lanes of the row's samples, to a word of the lane's seed. So the word of a coordinate depends on (seed, step, row,
 //! sample, coordinate) alone: not on N, not on S, and not on the other rows.
+//!
+//! A seed of zeros, the one state that xoshiro cannot leave, has the probability 2⁻¹²⁸ that it has among random seeds: all
+//! four hashes of a row must be equal. Nothing looks for it.
 
 #[cfg(not(imle_small))]
 mod blocks;
@@ -55,9 +58,6 @@ impl<'a> BatchWords<'a> {
     pub(crate) fn row(&self, b: usize) -> RowWords {
         let mut hashes = self.hashes;
         absorb(&mut hashes, self.constants, self.key.row(b));
-        // All four words of a lane's seed would be 0, the one state that xoshiro cannot leave, only if all hashes were equal.
-        let [first, .., last] = &mut hashes;
-        *last ^= u32::from(first == last);
         RowWords { hashes, sample0: self.key.sample0, strata: self.strata }
     }
 }

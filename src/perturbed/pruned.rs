@@ -44,50 +44,45 @@ const fn chunk(n: usize, k: usize) -> usize {
 /// The positions of the k largest scores of the next sample, ascending, as the bits of floats at the front of `work`, for
 /// sizes for which this [`pays`].
 pub(super) fn k_largest(row: &Perturbed<'_>, k: usize, words: SampleWords, work: &mut [f32]) {
-    arch::run(KLargest { row, k, words, work });
+    // The generator is in memory here: in registers from chunk to chunk, it would be moved among them at every step.
+    let mut lanes = Lanes::UNUSED;
+    let mut read = |bar, guess| arch::run(KLargest { row, k, bar, guess, words, lanes: &mut lanes, work });
+    if let Err(kth) = read(f32::MIN, true) {
+        let again = read(kth, false);
+        debug_assert!(again.is_ok(), "the k-th score of the row is below {kth}");
+    }
 }
 
 struct KLargest<'a> {
     row: &'a Perturbed<'a>,
     k: usize,
+    /// The least that a score must be to be kept.
+    bar: f32,
+    /// True if a higher bar may be guessed. The error says that a guess was too high and the row must be read again: it is a
+    /// number that the k-th score reaches.
+    guess: bool,
     words: SampleWords,
+    lanes: &'a mut Lanes,
     work: &'a mut [f32],
 }
 
 impl Dispatch for KLargest<'_> {
-    type Output = ();
+    type Output = Result<(), f32>;
 
     #[inline(always)]
-    fn run<I: Isa>(self, isa: I) {
-        let KLargest { row, k, words, work } = self;
-        let lanes = row.formula.noise.lanes(words);
-        let (mut bar, mut guess) = (f32::MIN, true);
-        while let Err(kth) =
-            read_row(isa, row, Best::new(row.theta.len(), k, bar, work), (words, &mut lanes.clone()), guess)
-        {
-            (bar, guess) = (kth, false);
+    fn run<I: Isa>(self, isa: I) -> Result<(), f32> {
+        let KLargest { row, k, bar, guess, words, lanes, work } = self;
+        row.formula.noise.seed(words, lanes);
+        let n = row.theta.len();
+        let mut best = Best::new(n, k, bar, work);
+        let mut from = 0;
+        while from < n {
+            let to = n.min(from + best.chunk);
+            read_chunk(isa, row, &mut best, (from, to), (words, lanes), guess)?;
+            from = to;
         }
+        Ok(())
     }
-}
-
-/// Keeps the k best scores of the row. The error says that a guessed t was too high and the row must be read again: it is
-/// a number that the k-th score reaches.
-#[inline(always)]
-fn read_row<I: Isa>(
-    isa: I,
-    row: &Perturbed<'_>,
-    mut best: Best<'_>,
-    (words, lanes): (SampleWords, &mut Lanes),
-    guess: bool,
-) -> Result<(), f32> {
-    let n = row.theta.len();
-    let mut from = 0;
-    while from < n {
-        let to = n.min(from + best.chunk);
-        read_chunk(isa, row, &mut best, (from, to), (words, lanes), guess)?;
-        from = to;
-    }
-    Ok(())
 }
 
 /// Keeps the best of the coordinates from..to and of those kept before.

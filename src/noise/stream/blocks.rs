@@ -3,7 +3,7 @@
 use crate::arch::{EIGHT, LANES};
 use crate::kernel::lanes::copy;
 use crate::kernel::select::FEW;
-use crate::noise::hash::{distinct, lane_constant, mix};
+use crate::noise::hash::{lane_constant, mix};
 use crate::noise::uniform::OfWord;
 
 /// The generator of one sample: word w of lane l is `state[w][l]`.
@@ -22,33 +22,62 @@ impl Lanes {
     #[inline(always)]
     pub(super) fn new(hashes: [u32; 4], sample: u32) -> Lanes {
         let [a, b, c, d] = hashes;
-        let (a, b) = (expand(a, sample, &NUMBERS), expand(b, sample, &NUMBERS));
-        let (c, d) = (expand(c, sample, &NUMBERS), expand(d, sample, &NUMBERS));
+        let (a, b) = (expand(a, sample), expand(b, sample));
+        let (c, d) = (expand(c, sample), expand(d, sample));
         Lanes { state: [a, b, c, d] }
     }
 
-    /// The first n ≤ 64 words of a sample, in whole eights. Words of the seed that they do not depend on are not made.
+    /// The first n ≤ 64 words of a sample, in whole eights. Words of the seeds that they do not depend on are not made.
     #[inline(always)]
     pub(super) fn few(hashes: [u32; 4], sample: u32, n: usize, words: &mut [f32; FEW]) {
-        let (
-            &mut [ref mut a, ref mut b, ref mut c, ref mut d, ref mut e, ref mut f, ref mut g, ref mut h],
-            [first, second],
-        ) = (words.as_chunks_mut::<EIGHT>().0, NUMBERS.as_chunks::<EIGHT>().0)
-        else {
+        let [a, b, c, d] = hashes;
+        let [first, second, third, fourth] = words.as_chunks_mut::<LANES>().0 else { return };
+        let (s0, s3) = (expand(a, sample), expand(d, sample));
+        put(first, &output(&s0, &s3));
+        if n <= LANES {
             return;
-        };
-        eight_lanes(hashes, sample, first, n.saturating_sub(1) / LANES, [a, c, e, g]);
-        if n > EIGHT {
-            eight_lanes(hashes, sample, second, (n - 1 - EIGHT) / LANES, [b, d, f, h]);
+        }
+        // The second output does not depend on the third word of the seed.
+        if n <= LANES + EIGHT
+            && let ([s0, _], [s3, _], [second, _]) =
+                (s0.as_chunks::<EIGHT>().0, s3.as_chunks::<EIGHT>().0, second.as_chunks_mut::<EIGHT>().0)
+        {
+            let mut state = [*s0, expand(b, sample), [0; EIGHT], *s3];
+            step(&mut state);
+            put(second, &output(&state[0], &state[3]));
+            return;
+        }
+        let mut lanes = Lanes { state: [s0, expand(b, sample), [0; LANES], s3] };
+        if n <= 2 * LANES {
+            step(&mut lanes.state);
+            put(second, &output(&lanes.state[0], &lanes.state[3]));
+            return;
+        }
+        lanes.state[2] = expand(c, sample);
+        step(&mut lanes.state);
+        put(second, &lanes.next_block());
+        put(third, &lanes.next_block());
+        if n > 3 * LANES {
+            put(fourth, &lanes.next_block());
         }
     }
 
     /// The next word of every lane.
     #[inline(always)]
     fn next_block(&mut self) -> [u32; LANES] {
-        let [s0, _, _, s3] = &self.state;
-        let words = output(s0, s3);
-        step(&mut self.state);
+        // One loop, so that each word of the state is loaded once.
+        let mut words = [0; LANES];
+        let [s0, s1, s2, s3] = &mut self.state;
+        for ((((word, s0), s1), s2), s3) in words.iter_mut().zip(s0).zip(s1).zip(s2).zip(s3) {
+            *word = s0.wrapping_add(*s3).rotate_left(7).wrapping_add(*s0);
+            let t = *s1 << 9;
+            *s2 ^= *s0;
+            *s3 ^= *s1;
+            *s1 ^= *s2;
+            *s0 ^= *s3;
+            *s2 ^= t;
+            *s3 = s3.rotate_left(11);
+        }
         words
     }
 
@@ -85,36 +114,8 @@ impl Lanes {
     }
 }
 
-/// The first word of eight lanes, and `more` ≤ 3 that follow.
 #[inline(always)]
-fn eight_lanes(hashes: [u32; 4], sample: u32, numbers: &[u32; EIGHT], more: usize, words: [&mut [f32; EIGHT]; 4]) {
-    let [a, b, c, d] = hashes;
-    let [first, second, third, fourth] = words;
-    let (s0, s3) = (expand(a, sample, numbers), expand(d, sample, numbers));
-    put(first, &output(&s0, &s3));
-    if more == 0 {
-        return;
-    }
-    let mut state = [s0, expand(b, sample, numbers), [0; EIGHT], s3];
-    if more == 1 {
-        // The second output does not depend on the third word of the seed.
-        step(&mut state);
-        put(second, &output(&state[0], &state[3]));
-        return;
-    }
-    state[2] = expand(c, sample, numbers);
-    step(&mut state);
-    put(second, &output(&state[0], &state[3]));
-    step(&mut state);
-    put(third, &output(&state[0], &state[3]));
-    if more == 3 {
-        step(&mut state);
-        put(fourth, &output(&state[0], &state[3]));
-    }
-}
-
-#[inline(always)]
-fn put(at: &mut [f32; EIGHT], words: &[u32; EIGHT]) {
+fn put<const W: usize>(at: &mut [f32; W], words: &[u32; W]) {
     for (at, word) in at.iter_mut().zip(words) {
         *at = f32::from_bits(*word);
     }
@@ -145,33 +146,13 @@ fn output<const W: usize>(s0: &[u32; W], s3: &[u32; W]) -> [u32; W] {
     words
 }
 
-/// What tells the lanes of a sample from one another: [`lane_constant`] less that of the first lane.
-const NUMBERS: [u32; LANES] = [
-    0,
-    distinct(0),
-    distinct(1),
-    distinct(2),
-    distinct(3),
-    distinct(4),
-    distinct(5),
-    distinct(6),
-    distinct(7),
-    distinct(8),
-    distinct(9),
-    distinct(10),
-    distinct(11),
-    distinct(12),
-    distinct(13),
-    distinct(14),
-];
-
-/// One word of the seeds of the lanes with these numbers.
+/// One word of the seeds of a sample's first W lanes.
 #[inline(always)]
-fn expand<const W: usize>(hash: u32, sample: u32, numbers: &[u32; W]) -> [u32; W] {
+fn expand<const W: usize>(hash: u32, sample: u32) -> [u32; W] {
     let first = lane_constant(sample, 0);
-    let mut words = *numbers;
-    for word in &mut words {
-        *word = mix(hash ^ word.wrapping_add(first));
+    let mut words = [0_u32; W];
+    for (lane, word) in (0..).zip(&mut words) {
+        *word = mix(hash ^ first.wrapping_add(lane_constant(0, lane)).wrapping_sub(lane_constant(0, 0)));
     }
     words
 }
