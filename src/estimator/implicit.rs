@@ -76,22 +76,42 @@ impl<M: MapSolver> Imle<M> {
             }
             Forward::Z(z) => check_length(Argument::Z, z, shape.rows() * shape.samples() * n)?,
         }
-        let mut grad_theta = grad_theta.check(Argument::GradTheta, shape)?;
+        let grad_theta = grad_theta.check(Argument::GradTheta, shape)?;
         let work = self.workspace(work)?;
-
         let words = noise_words(shape, &self.options, key)?;
+        // z has a loop of its own, so that the C library, which is given none, does not link the code for it.
+        let lists = match forward {
+            Forward::Z(z) => {
+                let given = |b| Given::Z(block(z, b * shape.samples() * n, shape.samples() * n));
+                return self.gradients(&words, theta, dz, given, grad_theta, work);
+            }
+            Forward::Indices(lists) => Some(lists),
+            Forward::Replay => None,
+        };
+        let of_row = |lists, b| Given::Lists(Lists::of_row(lists, b, shape.samples(), shape.k()));
+        let given = |b| lists.map_or(Given::Nothing, |lists| of_row(lists, b));
+        self.gradients(&words, theta, dz, given, grad_theta, work)
+    }
+
+    /// The gradients of all rows, from what is given of each.
+    #[cfg_attr(imle_small, inline(always))]
+    fn gradients<'a>(
+        &self,
+        words: &BatchWords<'_>,
+        theta: Rows<'_>,
+        dz: DzView<'_>,
+        given: impl Fn(usize) -> Given<'a>,
+        mut grad_theta: RowsMut<'_>,
+        work: &mut [f32],
+    ) -> Result<Diagnostics, Error> {
+        let shape = self.shape;
         let factor = self.options.gradient_factor(shape.samples());
         let mut diagnostics = Diagnostics::of(shape.rows(), shape.samples());
         self.for_rows(|noise, b| {
-            let theta = theta.row(b, n);
-            let given = match forward {
-                Forward::Replay => Given::Nothing,
-                Forward::Indices(lists) => Given::Lists(Lists::of_row(lists, b, shape.samples(), shape.k())),
-                Forward::Z(z) => Given::Z(block(z, b * shape.samples() * n, shape.samples() * n)),
-            };
+            let theta = theta.row(b, shape.n());
             check_row(&self.solver, b, theta, work)?;
-            let grad = (grad_theta.row(b, n), factor);
-            self.row(noise, b, theta).gradient(&words, dz, given, work, grad, &mut diagnostics)
+            let grad = (grad_theta.row(b, shape.n()), factor);
+            self.row(noise, b, theta).gradient(words, dz, given(b), work, grad, &mut diagnostics)
         })?;
         Ok(diagnostics)
     }
