@@ -65,25 +65,21 @@ impl<M: MapSolver> Imle<M> {
         work: &mut [f32],
     ) -> Result<Diagnostics, Error> {
         let shape = self.shape;
-        let (n, states) = (shape.n(), shape.samples() * shape.k());
-        let theta = theta.check(Argument::Theta, shape)?;
-        let dz = dz.check(shape)?;
-        match forward {
-            Forward::Replay => {}
-            Forward::Indices(indices) => {
-                check_length(Argument::Indices, indices, shape.rows() * states)?;
-                check_has_lists(shape, &self.solver)?;
-            }
-            Forward::Z(z) => check_length(Argument::Z, z, shape.rows() * shape.samples() * n)?,
-        }
-        let grad_theta = grad_theta.check(Argument::GradTheta, shape)?;
-        let work = self.workspace(work)?;
-        let words = noise_words(shape, &self.options, key)?;
+        // One error for all arguments: the compiler takes a call behind many `?` for a rare one and does not inline it, which
+        // would cost microcontrollers 300 bytes of flash and of stack.
+        let arguments = || {
+            let (theta, dz) = (theta.check(Argument::Theta, shape)?, dz.check(shape)?);
+            self.check_forward(forward)?;
+            let grad_theta = grad_theta.check(Argument::GradTheta, shape)?;
+            let work = self.workspace(work)?;
+            Ok((theta, dz, grad_theta, work, noise_words(shape, &self.options, key)?))
+        };
+        let (theta, dz, grad_theta, work, words) = arguments()?;
         // z has a loop of its own, so that the C library, which is given none, does not link the code for it.
         let lists = match forward {
             Forward::Z(z) => {
-                let given = |b| Given::Z(block(z, b * shape.samples() * n, shape.samples() * n));
-                return self.gradients(&words, theta, dz, given, grad_theta, work);
+                let states = shape.samples() * shape.n();
+                return self.gradients(&words, theta, dz, |b| Given::Z(block(z, b * states, states)), grad_theta, work);
             }
             Forward::Indices(lists) => Some(lists),
             Forward::Replay => None,
@@ -91,6 +87,20 @@ impl<M: MapSolver> Imle<M> {
         let of_row = |lists, b| Given::Lists(Lists::of_row(lists, b, shape.samples(), shape.k()));
         let given = |b| lists.map_or(Given::Nothing, |lists| of_row(lists, b));
         self.gradients(&words, theta, dz, given, grad_theta, work)
+    }
+
+    /// Refuses given states that are too short for the batch, and lists of a solver that has none.
+    #[cfg_attr(imle_small, inline(always))]
+    fn check_forward(&self, forward: Forward<'_>) -> Result<(), Error> {
+        let states = self.shape.rows() * self.shape.samples();
+        match forward {
+            Forward::Replay => Ok(()),
+            Forward::Indices(indices) => {
+                check_length(Argument::Indices, indices, states * self.shape.k())?;
+                check_has_lists(self.shape, &self.solver)
+            }
+            Forward::Z(z) => check_length(Argument::Z, z, states * self.shape.n()),
+        }
     }
 
     /// The gradients of all rows, from what is given of each.
