@@ -4,8 +4,8 @@ mod common;
 
 use common::laws::config;
 use imle::{
-    Adaptive, AdaptiveParts, AdaptiveRule, Argument, Diagnostics, Dz, Error, Imle, Key, Options, Rows, RowsMut, Shape,
-    States, TopK,
+    Adaptive, AdaptiveParts, AdaptiveRule, Argument, Diagnostics, Dz, Error, Forward, Imle, Key, Options, Rows,
+    RowsMut, Shape, States, TopK,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -377,7 +377,7 @@ impl Task {
         let (n, samples) = (self.shape.n(), self.shape.samples());
         let (key, theta) = (Key { seed: 5, step, ..Key::default() }, Rows::contiguous(&self.theta));
         let (mut z, mut work) = (vec![0.0; samples * self.theta.len()], vec![0.0; 3 * n]);
-        self.layer(Options::default()).sample(key, theta, States::z(&mut z), None, &mut work).expect("good input");
+        self.layer(Options::default()).sample(key, theta, States::z(&mut z), &mut work).expect("good input");
         let b = |i: usize| self.b[i / n / samples * n + i % n];
         let dz: Vec<f32> = z.iter().enumerate().map(|(i, z)| 2.0 * (z - b(i))).collect();
 
@@ -385,7 +385,7 @@ impl Task {
         let layer = self.layer(Options { lambda, ..Options::default() });
         let (dz, mut grad) = (Dz::per_sample(&dz), vec![0.0; self.theta.len()]);
         let grad = RowsMut::contiguous(&mut grad);
-        let diagnostics = layer.gradient(key, theta, dz, None, grad, &mut work).expect("good input");
+        let diagnostics = layer.gradient(key, theta, dz, Forward::Replay, grad, &mut work).expect("good input");
         adaptive.update(&diagnostics).expect("states were counted");
     }
 
@@ -456,7 +456,7 @@ fn cold_start(adaptive: &mut Adaptive, scale: f32, seed: u64) -> (u32, f32) {
     for step in 0..100 {
         let key = Key { seed, step, ..Key::default() };
         let rows = Rows::contiguous(&theta);
-        layer(Options::default()).sample(key, rows, States::z(&mut z), None, &mut work).expect("good input");
+        layer(Options::default()).sample(key, rows, States::z(&mut z), &mut work).expect("good input");
         let b = |i: usize| if i % N < 3 { 1.0 } else { 0.0 };
         let dz: Vec<f32> = z.iter().enumerate().map(|(i, z)| 2.0 * scale * (z - b(i))).collect();
         let lambda = adaptive.lambda(&theta, &dz).expect("good input");
@@ -465,7 +465,7 @@ fn cold_start(adaptive: &mut Adaptive, scale: f32, seed: u64) -> (u32, f32) {
         }
         let layer = layer(Options { lambda, ..Options::default() });
         let (dz, out) = (Dz::per_sample(&dz), RowsMut::contiguous(&mut grad));
-        let counts = layer.gradient(key, rows, dz, None, out, &mut work).expect("good input");
+        let counts = layer.gradient(key, rows, dz, Forward::Replay, out, &mut work).expect("good input");
         adaptive.update(&counts).expect("good counts");
         waking &= step == 0 || counts.unchanged == counts.states;
         dead += u32::from(waking && step > 0);

@@ -5,8 +5,8 @@
 //! The other tests show that the values are right.
 
 use imle::{
-    Adaptive, AdaptiveRule, Coupling, Diagnostics, Difference, Dz, Exact, ExactOutputs, Imle, Key, Noise, Options,
-    Rows, RowsMut, Shape, States, TopK,
+    Adaptive, AdaptiveRule, Coupling, Diagnostics, Difference, Dz, Exact, ExactOutputs, Forward, Imle, Key, Noise,
+    Options, Rows, RowsMut, Shape, States, TopK,
 };
 
 const KEYS: [Key<'_>; 4] = [key(0, 0, 0), key(42, 0, 0), key(42, 1, 0), key(u64::MAX, 1 << 40, u64::MAX)];
@@ -39,7 +39,7 @@ fn sample(layer: &Imle<TopK<'_>>, key: Key<'_>) -> Vec<u32> {
     let mut indices = vec![0; shape.rows() * shape.samples() * shape.k()];
     let theta = theta(shape.rows() * shape.n());
     let work = &mut vec![f32::NAN; layer.workspace_len()];
-    layer.sample(key, Rows::contiguous(&theta), States::indices(&mut indices), None, work).expect("good arguments");
+    layer.sample(key, Rows::contiguous(&theta), States::indices(&mut indices), work).expect("good arguments");
     indices
 }
 
@@ -50,7 +50,8 @@ fn gradient(layer: &Imle<TopK<'_>>, key: Key<'_>) -> (Vec<f32>, Diagnostics) {
     let mut grad = vec![f32::NAN; theta.len()];
     let (rows, out) = (Rows::contiguous(&theta), RowsMut::contiguous(&mut grad));
     let work = &mut vec![f32::NAN; layer.workspace_len()];
-    let diagnostics = layer.gradient(key, rows, Dz::per_sample(&dz), None, out, work).expect("good arguments");
+    let diagnostics =
+        layer.gradient(key, rows, Dz::per_sample(&dz), Forward::Replay, out, work).expect("good arguments");
     (grad, diagnostics)
 }
 
@@ -232,7 +233,7 @@ fn exact_distributions_of_every_size_are_as_pinned() {
             let (mut a, mut h) = ([f32::NAN], [f32::NAN]);
             let moments = ExactOutputs { marginals: Some(&mut mu), log_partition: Some(&mut a), entropy: Some(&mut h) };
             exact.marginals(theta, moments, &mut work).expect("good θ");
-            exact.marginals_vjp(theta, v, &mut vjp, &mut work).expect("good θ");
+            exact.marginals_vjp(theta, v, RowsMut::contiguous(&mut vjp), &mut work).expect("good θ");
             mu.into_iter().chain(vjp).chain(a).chain(h).map(f32::to_bits)
         });
         fnv_1a(bits)

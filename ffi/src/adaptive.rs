@@ -86,7 +86,7 @@ impl From<Adaptive> for imle_adaptive {
     fn from(Adaptive { rule, a, g, previous, step, momentum, decay, target, theta_floor }: Adaptive) -> Self {
         let rule = match rule {
             AdaptiveRule::Additive => IMLE_ADAPTIVE_ADDITIVE,
-            AdaptiveRule::Multiplicative => IMLE_ADAPTIVE_MULTIPLICATIVE,
+            _ => IMLE_ADAPTIVE_MULTIPLICATIVE,
         };
         let struct_size = size_of::<imle_adaptive>() as u32;
         imle_adaptive { struct_size, rule, a, g, previous, step, momentum, decay, target, theta_floor }

@@ -2,7 +2,7 @@
 
 use core::ptr;
 
-use imle::{Exact, ExactOutputs, Shape, States};
+use imle::{Exact, ExactOutputs, RowsMut, Shape, States};
 
 use crate::abi::{self, imle_key, imle_shape};
 use crate::args::{Array, check_arrays};
@@ -165,7 +165,7 @@ unsafe fn marginals_vjp_of<F: Family>(
     // SAFETY: the caller's contract.
     check_arrays!(unsafe outputs: [out, work], inputs: [k_row, theta, v]);
     let exact = exact::<F>(shape, k_row.slice_if_any(), temperature)?;
-    Ok(exact.marginals_vjp(theta.rows(ld_theta), v.rows(ld_v), out.slice(), work.slice())?)
+    Ok(exact.marginals_vjp(theta.rows(ld_theta), v.rows(ld_v), RowsMut::contiguous(out.slice()), work.slice())?)
 }
 
 /// Computes the exact gradient of <v, mu(theta)> with respect to theta, a product with the covariance of p:
@@ -255,7 +255,7 @@ unsafe fn sample_exact_of<F: Family>(
     // SAFETY: the caller's contract.
     check_arrays!(unsafe outputs: [z, indices, work], inputs: [k_row, theta, row_ids]);
     let exact = exact::<F>(shape, k_row.slice_if_any(), temperature)?;
-    let states = States { z: z.slice_if_any(), indices: indices.slice_if_any() };
+    let states = States { z: z.slice_if_any(), indices: indices.slice_if_any(), marginals: None };
     Ok(exact.sample(key.to_core(row_ids), theta.rows(ld_theta), states, work.slice())?)
 }
 

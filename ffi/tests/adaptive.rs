@@ -9,6 +9,7 @@ fn bits(adaptive: Adaptive) -> [u32; 9] {
     let rule = match rule {
         AdaptiveRule::Additive => IMLE_ADAPTIVE_ADDITIVE,
         AdaptiveRule::Multiplicative => IMLE_ADAPTIVE_MULTIPLICATIVE,
+        _ => unreachable!("no case has another one"),
     };
     let floats = [a, g, previous, step, momentum, decay, target, theta_floor].map(f32::to_bits);
     let [a, g, previous, step, momentum, decay, target, theta_floor] = floats;

@@ -177,6 +177,7 @@ impl Layer for ThreeSteps {
         let z = match case.options.difference {
             Difference::Forward => perturbed(case),
             Difference::Central => targets(case, -1),
+            _ => unreachable!("no case has another one"),
         };
         let (z, z_target) = (solve_outside(case, &z), solve_outside(case, &targets(case, 1)));
         let (mut grad_theta, mut diagnostics) = (c.per_row(), diagnostics());

@@ -13,6 +13,7 @@ use crate::{Argument, Error, Rule};
 
 /// How a follows g.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum AdaptiveRule {
     /// a ← max(a + c, 0) with c = momentum · previous + step while g < target, else momentum · previous − step: the rule of
     /// the paper. With its step of 1e-3 it takes a thousand updates to move a by 1. In f32, a stands still from the first
@@ -31,22 +32,22 @@ pub enum AdaptiveRule {
 /// micro-batches, add up the [`AdaptiveParts`] of its blocks before the gradients, and their [`Diagnostics`] after them.
 ///
 /// ```
-/// use imle::{Adaptive, Dz, Imle, Key, Options, Rows, RowsMut, Shape, States, TopK};
+/// use imle::{Adaptive, Dz, Forward, Imle, Key, Options, Rows, RowsMut, Shape, States, TopK};
 ///
 /// let shape = Shape { rows: 1, n: 5, k: 2, samples: 1 };
-/// let layer = |options| Imle::new(shape, TopK::new(shape.k), options);
+/// let layer = Imle::new(shape, TopK::new(shape.k), Options::default())?;
 /// let mut adaptive = Adaptive::default();
 /// let (mut z, mut grad, mut work) = ([0.0; 5], [0.0; 5], [0.0; 15]);
 /// for step in 0..100 {
 ///     let (key, theta) = (Key { seed: 42, step, ..Key::default() }, [0.3, -1.2, 0.9, 0.0, 0.5]);
-///     layer(Options::default())?.sample(key, Rows::contiguous(&theta), States::z(&mut z), None, &mut work)?;
+///     layer.sample(key, Rows::contiguous(&theta), States::z(&mut z), &mut work)?;
 ///     let dz = z.map(|z| 1e-3 * (z - 0.5)); // ∇_z ℓ, whatever its scale
 ///
 ///     let lambda = adaptive.lambda(&theta, &dz)?;
 ///     if lambda > 0.0 { // 0: dz is 0, there is nothing to learn
 ///         let (rows, out) = (Rows::contiguous(&theta), RowsMut::contiguous(&mut grad));
-///         let layer = layer(Options { lambda, ..Options::default() })?;
-///         adaptive.update(&layer.gradient(key, rows, Dz::per_sample(&dz), None, out, &mut work)?)?;
+///         let (layer, dz) = (layer.with_lambda(lambda)?, Dz::per_sample(&dz));
+///         adaptive.update(&layer.gradient(key, rows, dz, Forward::Z(&z), out, &mut work)?)?;
 ///     }
 /// }
 /// # assert!(adaptive.g > 0.5 && adaptive.g < 1.5);
