@@ -52,7 +52,7 @@ impl Inputs {
         let mut lists = vec![7; rows * samples * k];
         let (exact, mut work) = exact(&case);
         let theta = Rows::contiguous(&case.theta);
-        exact.sample(case.key, theta, States::indices(&mut lists), &mut work).unwrap();
+        exact.sample(case.key_without_strata(), theta, States::indices(&mut lists), &mut work).unwrap();
         Inputs { case, losses, y, lists, gap: 0 }
     }
 
@@ -73,13 +73,16 @@ impl Inputs {
         let smooth = matches!(options.noise, Noise::Gumbel | Noise::Logistic | Noise::Normal)
             && options.coupling == Coupling::Independent
             && (1.0 / options.temperature).is_finite();
+        let independent = options.coupling == Coupling::Independent;
         let several = shape.samples() > 1;
         Estimates {
             straight_through: rows(&mut |out| imle::straight_through(shape, theta, dz, out).unwrap()),
-            perturbed: (smooth && several).then(|| {
-                rows(&mut |out| imle::perturbed_gradient(shape, options, case.key, theta, &self.losses, out).unwrap())
+            perturbed: (smooth && independent && several).then(|| {
+                rows(&mut |out| imle::perturbed_gradient(shape, options, case.key(), theta, &self.losses, out).unwrap())
             }),
-            fenchel_young: rows(&mut |out| layer.fenchel_young(case.key, theta, y, &mut loss, out, &mut work).unwrap()),
+            fenchel_young: rows(&mut |out| {
+                layer.fenchel_young(case.key(), theta, y, &mut loss, out, &mut work).unwrap()
+            }),
             simple: rows(&mut |out| exact.simple(theta, dz, out, &mut work).unwrap()),
             score_function: several
                 .then(|| rows(&mut |out| exact.score_function(theta, &self.lists, &self.losses, out).unwrap())),

@@ -23,7 +23,7 @@ fn floats<F: Family>(shape: Shape) -> Option<usize> {
 /// Returns the floats of workspace that the exact functions of k-subsets need, for any number of rows and samples:
 /// (N + 12)(K + 1) + 3 N + 136. IMLE_TOPK_EXACT_WORKSPACE_LEN(n, k) is the same number as a constant.
 ///
-/// shape: in; samples is ignored.
+/// shape: in; rows and samples are ignored.
 /// Returns 0 for NULL, for a shape that every exact function refuses, and if the workspace exceeds the address space.
 /// Threads: any. Source: this library.
 #[unsafe(no_mangle)]
@@ -35,7 +35,7 @@ pub unsafe extern "C" fn imle_topk_exact_workspace_len(shape: *const imle_shape)
 /// Returns the floats of workspace that the exact functions of one-hot states need: N, for any number of rows and
 /// samples. IMLE_ARGMAX_EXACT_WORKSPACE_LEN(n) is the same number as a constant.
 ///
-/// shape: in; k = 1; samples is ignored.
+/// shape: in; k = 1; rows and samples are ignored.
 /// Returns 0 for NULL and for a shape that every exact function refuses.
 /// Threads: any. Source: this library.
 #[unsafe(no_mangle)]
@@ -105,7 +105,7 @@ pub unsafe extern "C" fn imle_topk_marginals(
 ) -> imle_status {
     let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe {
+    status(move || unsafe {
         marginals_of::<TopK>(shape, k_row, temperature, theta, (marginals, log_partition, entropy), work)
     })
 }
@@ -143,7 +143,7 @@ pub unsafe extern "C" fn imle_argmax_marginals(
 ) -> imle_status {
     let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe {
+    status(move || unsafe {
         marginals_of::<OneHot>(shape, ptr::null(), temperature, theta, (marginals, log_partition, entropy), work)
     })
 }
@@ -199,7 +199,7 @@ pub unsafe extern "C" fn imle_topk_marginals_vjp(
 ) -> imle_status {
     let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe { marginals_vjp_of::<TopK>(shape, k_row, temperature, theta, (v, ld_v), out, work) })
+    status(move || unsafe { marginals_vjp_of::<TopK>(shape, k_row, temperature, theta, (v, ld_v), out, work) })
 }
 
 /// Computes the exact gradient of <v, mu(theta)> with respect to theta, the backward pass of the softmax:
@@ -232,7 +232,7 @@ pub unsafe extern "C" fn imle_argmax_marginals_vjp(
 ) -> imle_status {
     let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe { marginals_vjp_of::<OneHot>(shape, ptr::null(), temperature, theta, (v, ld_v), out, work) })
+    status(move || unsafe { marginals_vjp_of::<OneHot>(shape, ptr::null(), temperature, theta, (v, ld_v), out, work) })
 }
 
 unsafe fn sample_exact_of<F: Family>(
@@ -290,7 +290,7 @@ pub unsafe extern "C" fn imle_topk_sample_exact(
 ) -> imle_status {
     let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe { sample_exact_of::<TopK>(shape, k_row, temperature, key, theta, (z, indices), work) })
+    status(move || unsafe { sample_exact_of::<TopK>(shape, k_row, temperature, key, theta, (z, indices), work) })
 }
 
 /// Draws exact samples, independent of one another: z_s is one-hot at i with probability p(i), s = 1..S. This is the
@@ -322,7 +322,9 @@ pub unsafe extern "C" fn imle_argmax_sample_exact(
 ) -> imle_status {
     let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe { sample_exact_of::<OneHot>(shape, ptr::null(), temperature, key, theta, (z, indices), work) })
+    status(move || unsafe {
+        sample_exact_of::<OneHot>(shape, ptr::null(), temperature, key, theta, (z, indices), work)
+    })
 }
 
 unsafe fn log_prob_of<F: Family>(
@@ -373,7 +375,9 @@ pub unsafe extern "C" fn imle_topk_log_prob(
 ) -> imle_status {
     let theta = (theta, ld_theta);
     // SAFETY: the caller's contract.
-    status(|| unsafe { log_prob_of::<TopK>(shape, k_row, temperature, theta, indices, log_prob, (work, work_len)) })
+    status(move || unsafe {
+        log_prob_of::<TopK>(shape, k_row, temperature, theta, indices, log_prob, (work, work_len))
+    })
 }
 
 /// Computes the log-probability of choices: log_prob = ln p(i_s) = theta_(i_s) / T - A, T = temperature.
@@ -402,7 +406,7 @@ pub unsafe extern "C" fn imle_argmax_log_prob(
 ) -> imle_status {
     let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe { log_prob_of::<OneHot>(shape, ptr::null(), temperature, theta, indices, log_prob, work) })
+    status(move || unsafe { log_prob_of::<OneHot>(shape, ptr::null(), temperature, theta, indices, log_prob, work) })
 }
 
 unsafe fn kl_of<F: Family>(
@@ -453,7 +457,7 @@ pub unsafe extern "C" fn imle_topk_kl(
 ) -> imle_status {
     let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe { kl_of::<TopK>(shape, k_row, temperature, theta, (theta_other, ld_other), kl, work) })
+    status(move || unsafe { kl_of::<TopK>(shape, k_row, temperature, theta, (theta_other, ld_other), kl, work) })
 }
 
 /// Computes the Kullback-Leibler divergence from p, of theta, to q, of theta_other, at the same temperature:
@@ -483,7 +487,9 @@ pub unsafe extern "C" fn imle_argmax_kl(
 ) -> imle_status {
     let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe { kl_of::<OneHot>(shape, ptr::null(), temperature, theta, (theta_other, ld_other), kl, work) })
+    status(move || unsafe {
+        kl_of::<OneHot>(shape, ptr::null(), temperature, theta, (theta_other, ld_other), kl, work)
+    })
 }
 
 unsafe fn log_partitions_of(
@@ -645,7 +651,7 @@ pub unsafe extern "C" fn imle_topk_simple(
 ) -> imle_status {
     let (theta, dz, grad) = ((theta, ld_theta), (dz, dz_row_stride, dz_sample_stride), (grad_theta, ld_grad));
     // SAFETY: the caller's contract.
-    status(|| unsafe { simple_of::<TopK>(shape, k_row, temperature, theta, dz, grad, (work, work_len)) })
+    status(move || unsafe { simple_of::<TopK>(shape, k_row, temperature, theta, dz, grad, (work, work_len)) })
 }
 
 /// The SIMPLE estimator takes exact samples in the forward pass and the derivative of the exact marginals in the
@@ -684,7 +690,7 @@ pub unsafe extern "C" fn imle_argmax_simple(
 ) -> imle_status {
     let (theta, dz, grad) = ((theta, ld_theta), (dz, dz_row_stride, dz_sample_stride), (grad_theta, ld_grad));
     // SAFETY: the caller's contract.
-    status(|| unsafe { simple_of::<OneHot>(shape, ptr::null(), temperature, theta, dz, grad, (work, work_len)) })
+    status(move || unsafe { simple_of::<OneHot>(shape, ptr::null(), temperature, theta, dz, grad, (work, work_len)) })
 }
 
 unsafe fn score_function_of<F: Family>(
@@ -698,6 +704,7 @@ unsafe fn score_function_of<F: Family>(
 ) -> Result<(), Refused> {
     // SAFETY: the caller's contract.
     let shape = unsafe { abi::shape(shape) }?;
+    F::check(shape)?;
     let states = shape.rows() * shape.samples();
     let k_row = Array::optional(k_row, shape.rows());
     let theta = Array::rows(shape, theta, ld_theta)?;
@@ -743,7 +750,7 @@ pub unsafe extern "C" fn imle_topk_score_function(
 ) -> imle_status {
     let (theta, grad) = ((theta, ld_theta), (grad_theta, ld_grad));
     // SAFETY: the caller's contract.
-    status(|| unsafe { score_function_of::<TopK>(shape, k_row, temperature, theta, indices, losses, grad) })
+    status(move || unsafe { score_function_of::<TopK>(shape, k_row, temperature, theta, indices, losses, grad) })
 }
 
 /// The score function of p with a leave-one-out baseline estimates the gradient of E[loss(z)] without bias:
@@ -778,7 +785,9 @@ pub unsafe extern "C" fn imle_argmax_score_function(
 ) -> imle_status {
     let (theta, grad) = ((theta, ld_theta), (grad_theta, ld_grad));
     // SAFETY: the caller's contract.
-    status(|| unsafe { score_function_of::<OneHot>(shape, ptr::null(), temperature, theta, indices, losses, grad) })
+    status(move || unsafe {
+        score_function_of::<OneHot>(shape, ptr::null(), temperature, theta, indices, losses, grad)
+    })
 }
 
 unsafe fn unbiased_simple_of<F: Family>(

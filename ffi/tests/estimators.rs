@@ -61,12 +61,15 @@ impl Inputs {
         if matches!(case.options.noise, Noise::None | Noise::SumOfGamma { .. }) {
             case.options.noise = Noise::Normal; // the perturbed gradient needs a density
         }
-        case.options.coupling = Coupling::Independent; // it refuses stratified noise
+        // It needs independent noise too.
+        (case.options.coupling, case.key().strata) = (Coupling::Independent, 0);
         case.options.temperature = case.options.temperature.clamp(0.01, 4.0);
         let Sizes { rows, n, k, samples } = case.sizes;
         let exact = case.exact(TEMPERATURE);
         let (mut lists, mut work) = (vec![7; rows * samples * k], vec![JUNK; exact.workspace_len()]);
-        exact.sample(case.key, Rows::contiguous(&case.theta), States::indices(&mut lists), &mut work).unwrap();
+        exact
+            .sample(case.key_without_strata(), Rows::contiguous(&case.theta), States::indices(&mut lists), &mut work)
+            .unwrap();
         Inputs {
             theta: spread(&case.theta, n, gap),
             y: (0..rows).flat_map(|b| spread(case.dz(b, 0), n, gap)).collect(),
@@ -91,9 +94,9 @@ impl Inputs {
         let rows = |out| RowsMut::strided(out, self.stride);
         let dz = case.all_dz();
         imle::straight_through(shape, theta, dz, rows(&mut out.straight_through)).unwrap();
-        imle::perturbed_gradient(shape, &case.options, case.key, theta, &self.losses, rows(&mut out.perturbed))
+        imle::perturbed_gradient(shape, &case.options, case.key(), theta, &self.losses, rows(&mut out.perturbed))
             .unwrap();
-        layer.fenchel_young(case.key, theta, y, &mut out.loss, rows(&mut out.fenchel_young), &mut work).unwrap();
+        layer.fenchel_young(case.key(), theta, y, &mut out.loss, rows(&mut out.fenchel_young), &mut work).unwrap();
         exact.simple(theta, dz, rows(&mut out.simple), &mut work).unwrap();
         exact.score_function(theta, &self.lists, &self.losses, rows(&mut out.score_function)).unwrap();
         let unbiased = rows(&mut out.unbiased_simple);
@@ -107,7 +110,7 @@ macro_rules! through_c {
     ($inputs:expr, ($($k_row:expr)?), $exact_len:ident, $fenchel_young:ident, $simple:ident, $score_function:ident,
         $unbiased_simple:ident) => {{
         let c: &Inputs = $inputs;
-        let (shape, key, options) = (in_c::shape(&c.case), in_c::key(c.case.key), in_c::options(&c.case.options));
+        let (shape, key, options) = (in_c::shape(&c.case), in_c::key(c.case.key()), in_c::options(&c.case.options));
         let (theta, y, losses, ld) = (c.theta.as_ptr(), c.y.as_ptr(), c.losses.as_ptr(), c.stride);
         let (dz, dz_row, dz_sample) = in_c::dz(&c.case);
         let mut out = c.outputs();

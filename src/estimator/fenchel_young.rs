@@ -34,7 +34,7 @@ impl<M: MapSolver> Imle<M> {
         let (theta, y) = (theta.check(Argument::Theta, shape)?, y.check(Argument::Y, shape)?);
         check_length(Argument::Loss, loss, shape.rows())?;
         let mut grad_theta = grad_theta.check(Argument::GradTheta, shape)?;
-        let work = workspace(work, shape.n())?;
+        let work = workspace(work, shape)?;
         let words = noise_words(shape, &self.options, key)?;
         self.for_rows(|noise, b| {
             let (theta, y) = (theta.row(b, shape.n()), y.row(b, shape.n()));

@@ -73,7 +73,7 @@ impl<M: MapSolver> Imle<M> {
             check_has_lists(shape, &self.solver)?;
         }
         let mut grad_theta = grad_theta.check(Argument::GradTheta, shape)?;
-        let work = workspace(work, n)?;
+        let work = workspace(work, shape)?;
 
         let words = noise_words(shape, &self.options, key)?;
         let factor = self.options.gradient_factor(shape.samples());

@@ -146,8 +146,8 @@ impl<'a, M: MapSolver> Row<'a, M> {
     }
 }
 
-/// The workspace of a row of n.
-pub(super) fn workspace(work: &mut [f32], n: usize) -> Result<&mut [f32], Error> {
-    let (needed, given) = (workspace_len(n), work.len());
+/// The workspace of a call. A batch without rows needs none.
+pub(super) fn workspace(work: &mut [f32], shape: Shape) -> Result<&mut [f32], Error> {
+    let (needed, given) = (if shape.rows == 0 { 0 } else { workspace_len(shape.n()) }, work.len());
     work.get_mut(..needed).ok_or(Error::Workspace { needed, given })
 }

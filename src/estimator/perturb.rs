@@ -24,8 +24,8 @@ impl<M: MapSolver> Imle<M> {
         let shape = self.shape.one_sample();
         let theta = theta.check(Argument::Theta, shape)?;
         check_states(&states, shape, &self.solver)?;
-        let work = workspace(work, shape.n())?;
-        if states.is_none() {
+        let work = workspace(work, shape)?;
+        if states.is_none() && shape.rows > 0 {
             return Err(Error::NoOutput);
         }
         for_rows(shape.rows(), |b| {
@@ -55,10 +55,10 @@ impl<M: MapSolver> Imle<M> {
         check_states(&states, shape, &self.solver)?;
         if let Some(marginals) = &marginals {
             check_length(Argument::Marginals, marginals, shape.rows() * shape.n())?;
-        } else if states.is_none() {
+        } else if states.is_none() && shape.rows > 0 {
             return Err(Error::NoOutput);
         }
-        let work = workspace(work, shape.n())?;
+        let work = workspace(work, shape)?;
 
         let words = noise_words(shape, &self.options, key)?;
         self.for_rows(|noise, b| {

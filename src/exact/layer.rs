@@ -1,7 +1,9 @@
 //! The closed forms over the rows of a batch.
 
 use super::distribution::{Distribution, RowDistribution};
-use crate::door::{check_feasible, check_finite, check_key, check_lists, check_row, check_scores, check_states};
+use crate::door::{
+    check_coupling, check_feasible, check_finite, check_key, check_lists, check_row, check_scores, check_states,
+};
 use crate::error::BadRow;
 use crate::kernel::elementwise::divide;
 use crate::kernel::lanes::copy;
@@ -9,7 +11,7 @@ use crate::noise::BatchWords;
 use crate::views::lists::Lists;
 use crate::views::rows::{block_mut, check_length, for_rows};
 use crate::views::state::State;
-use crate::{Argument, Error, Key, Rows, Rule, Shape, States};
+use crate::{Argument, Coupling, Error, Key, Rows, Rule, Shape, States};
 
 /// The exact distribution of every row of a batch, for a temperature T > 0 (β = 1/T).
 ///
@@ -63,7 +65,8 @@ impl<D: Distribution> Exact<D> {
     /// row. The same holds for every method below.
     pub fn marginals(&self, theta: Rows<'_>, mut out: ExactOutputs<'_>, work: &mut [f32]) -> Result<(), Error> {
         let (shape, theta) = (self.shape, theta.check(Argument::Theta, self.shape)?);
-        if out.marginals.is_none() && out.log_partition.is_none() && out.entropy.is_none() {
+        let no_output = out.marginals.is_none() && out.log_partition.is_none() && out.entropy.is_none();
+        if no_output && shape.rows > 0 {
             return Err(Error::NoOutput);
         }
         check_optional(Argument::Marginals, &out.marginals, shape.rows() * shape.n())?;
@@ -116,11 +119,12 @@ impl<D: Distribution> Exact<D> {
     pub fn sample(&self, key: Key<'_>, theta: Rows<'_>, mut states: States<'_>, work: &mut [f32]) -> Result<(), Error> {
         let (shape, theta) = (self.shape, theta.check(Argument::Theta, self.shape)?);
         check_states(&states, shape, &self.distribution)?;
-        if states.is_none() {
+        if states.is_none() && shape.rows > 0 {
             return Err(Error::NoOutput);
         }
         self.check_work(work)?;
         check_key(&key, shape)?;
+        check_coupling(Coupling::Independent, &key, shape)?;
         let words = BatchWords::exact(key);
         for_rows(shape.rows(), |b| {
             let mut row = self.row(b, theta.row(b, shape.n()), work)?;
@@ -191,7 +195,7 @@ impl<D: Distribution> Exact<D> {
     }
 
     pub(crate) fn check_work(&self, work: &[f32]) -> Result<(), Error> {
-        let needed = self.workspace_len();
+        let needed = if self.shape.rows == 0 { 0 } else { self.workspace_len() };
         if work.len() < needed { Err(Error::Workspace { needed, given: work.len() }) } else { Ok(()) }
     }
 }

@@ -123,18 +123,10 @@ fn through_core<D: Distribution>(case: &Case, key: Key<'_>, exact: &Exact<D>) ->
 pub fn padding_changes_no_bit<L: ExactLayer>(case: &Case, temperature: f32) -> Result<(), TestCaseError> {
     let case = case.clone().with_exact_sums();
     let n = case.sizes.n;
-    let answers = L::answers(&case, case.key, temperature);
+    let answers = L::answers(&case, case.key_without_strata(), temperature);
     for more in [1, 17, 64] {
-        let pad = |rows: &[f32], x: f32| -> Vec<f32> {
-            rows.chunks(n).flat_map(|row| row.iter().copied().chain(vec![x; more])).collect()
-        };
-        let padded = Case {
-            sizes: Sizes { n: n + more, ..case.sizes },
-            theta: pad(&case.theta, f32::NEG_INFINITY),
-            dz: pad(&case.dz, 3.0),
-            ..case.clone()
-        };
-        for (name, got) in L::answers(&padded, padded.key, temperature) {
+        let padded = case.padded(more);
+        for (name, got) in L::answers(&padded, padded.key_without_strata(), temperature) {
             let expected = &answers[name];
             if OF_COORDINATES.contains(&name) || name == "z" {
                 for (got, expected) in got.chunks(n + more).zip(expected.chunks(n)) {
@@ -153,24 +145,17 @@ pub fn padding_changes_no_bit<L: ExactLayer>(case: &Case, temperature: f32) -> R
 pub fn rows_are_known_by_their_numbers<L: ExactLayer>(case: &Case, temperature: f32) -> Result<(), TestCaseError> {
     let case = case.clone().with_exact_sums();
     let rows = case.sizes.rows;
-    let answers = L::answers(&case, case.key, temperature);
+    let answers = L::answers(&case, case.key_without_strata(), temperature);
     let row = |answers: &Answers, name: &str, b: usize, rows: usize| {
         let len = answers[name].len() / rows;
         answers[name][b * len..][..len].to_vec()
     };
     // The last row first.
     let pieces: Vec<Case> = (0..rows).rev().map(|b| case.piece(b, 1)).collect();
-    let all = |part: fn(&Case) -> &[f32]| pieces.iter().flat_map(|piece| part(piece).to_vec()).collect::<Vec<_>>();
-    let reversed = Case {
-        k_row: case.k_row.as_ref().map(|k_row| k_row.iter().rev().copied().collect()),
-        theta: all(|piece| &piece.theta),
-        dz: all(|piece| &piece.dz),
-        ..case.clone()
-    };
-    let ids: Vec<u64> = (0..rows as u64).rev().collect();
-    let of_reversed = L::answers(&reversed, Key { row_ids: Some(&ids), ..case.key }, temperature);
+    let reversed = case.reversed();
+    let of_reversed = L::answers(&reversed, reversed.key_without_strata(), temperature);
     for (at, (piece, b)) in pieces.iter().zip((0..rows).rev()).enumerate() {
-        let alone = L::answers(piece, piece.key, temperature);
+        let alone = L::answers(piece, piece.key_without_strata(), temperature);
         // The weights of the sizes depend on the place of a row.
         for name in answers.keys().filter(|&&name| name != "log_partitions_vjp") {
             let expected = row(&answers, name, b, rows);
@@ -188,10 +173,14 @@ pub fn samples_are_known_by_their_numbers<L: ExactLayer>(case: &Case, temperatur
     let samples = case.sizes.samples;
     let whole =
         Case { sizes: Sizes { samples: samples + 2, ..case.sizes }, shared: true, dz: v(&case), ..case.clone() };
-    let answers = L::answers(&whole, whole.key, temperature);
+    let answers = L::answers(&whole, whole.key_without_strata(), temperature);
     for (first, count) in [(0, samples), (2, samples), (1, 2)] {
         let part = Case { sizes: Sizes { samples: count, ..case.sizes }, ..whole.clone() };
-        let got = L::answers(&part, Key { sample0: case.key.sample0 + first as u32, ..case.key }, temperature);
+        let got = L::answers(
+            &part,
+            Key { sample0: case.key.sample0 + first as u32, ..case.key_without_strata() },
+            temperature,
+        );
         for name in OF_STATES.into_iter().chain(["z"]) {
             let len = answers[name].len() / (case.sizes.rows * (samples + 2));
             for b in 0..case.sizes.rows {
