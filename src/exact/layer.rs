@@ -109,8 +109,10 @@ impl<D: Distribution> Exact<D> {
         })
     }
 
-    /// z_s ~ p(·; θ), s = 1..S. These samples are exact, while perturb-and-MAP only comes close to p for k-subsets. Row b
-    /// uses the words of (seed, step, row0 + b), hashed with constants of their own: independent of the noise of any key.
+    /// z_s ~ p(·; θ), s = 1..S. These samples are exact, while perturb-and-MAP only comes close to p for k-subsets. A
+    /// sample is a pure function of seed, step, the numbers of its row and sample ([`Key`]), θ, T and k. −inf behind the
+    /// scores of a row changes no bit; masks between them keep the law, but not the bits. Its words are hashed with
+    /// constants of their own, so it is independent of the noise of any key. It is never stratified.
     ///
     /// # Errors
     /// As [`marginals`](Exact::marginals).
