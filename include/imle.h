@@ -530,7 +530,8 @@ imle_status imle_argmax_sample(const struct imle_shape *shape,
 // Element (b, s, i) is dz[b * dz_row_stride + s * dz_sample_stride + i]. dz_row_stride 0 means rows without gaps,
 // dz_sample_stride 0 one dz per row, shared by its samples; other strides are at least N.
 // indices: in, [B][S][K], what imle_topk_sample returned for the same key, which saves a selection; NULL means that
-// the states are computed again. (The central difference checks the lists but does not use them.)
+// the states are computed again. Any other states of the rows take the place of z_s in the formula. (The central
+// difference checks the lists but does not use them.)
 // grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta; row stride in elements, at least N, 0 =
 // contiguous. The gaps between rows are not touched.
 // diagnostics: out, one struct, written on success only, or NULL.
@@ -569,7 +570,8 @@ imle_status imle_topk_gradient(const struct imle_shape *shape,
 // Element (b, s, i) is dz[b * dz_row_stride + s * dz_sample_stride + i]. dz_row_stride 0 means rows without gaps,
 // dz_sample_stride 0 one dz per row, shared by its samples; other strides are at least N.
 // indices: in, [B][S], what imle_argmax_sample returned for the same key, which saves a selection; NULL means that the
-// states are computed again. (The central difference checks the positions but does not use them.)
+// states are computed again. Any other states of the rows take the place of z_s in the formula. (The central difference
+// checks the positions but does not use them.)
 // grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta; row stride in elements, at least N, 0 =
 // contiguous. The gaps between rows are not touched.
 // diagnostics: out, one struct, written on success only, or NULL.
@@ -788,9 +790,9 @@ imle_status imle_argmax_marginals_vjp(const struct imle_shape *shape,
                                       size_t work_len);
 
 // Draws exact samples, independent of one another: z_s from p(z) proportional to exp(<z, theta> / T), s = 1..S,
-// T = temperature. (The distribution of imle_topk_sample is only close to it.) A sample is a pure function of seed, step,
-// the numbers of its row and sample (imle_key), theta, T and k; -inf behind the scores of a row changes no bit. It shares
-// no random words with the noise of the same key, and it is never stratified. Time: O(B N (K + S)).
+// T = temperature. (The distribution of imle_topk_sample is only close to it.) A sample is a pure function of seed,
+// step, the numbers of its row and sample (imle_key), theta, T and k; -inf behind the scores of a row changes no bit.
+// It shares no random words with the noise of the same key, and it is never stratified. Time: O(B N (K + S)).
 //
 // shape: in.
 // k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
@@ -815,9 +817,9 @@ imle_status imle_topk_sample_exact(const struct imle_shape *shape,
                                    size_t work_len);
 
 // Draws exact samples, independent of one another: z_s is one-hot at i with probability p(i), s = 1..S. This is the
-// distribution of imle_argmax_sample with Gumbel noise and tau = temperature. A sample is a pure function of seed, step,
-// the numbers of its row and sample (imle_key), theta and T; -inf behind the scores of a row changes no bit. It shares no
-// random words with the noise of the same key, and it is never stratified. Time: O(B S N).
+// distribution of imle_argmax_sample with Gumbel noise and tau = temperature. A sample is a pure function of seed,
+// step, the numbers of its row and sample (imle_key), theta and T; -inf behind the scores of a row changes no bit. It
+// shares no random words with the noise of the same key, and it is never stratified. Time: O(B S N).
 //
 // shape: in; k = 1.
 // temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
