@@ -2,7 +2,7 @@
 
 use core::ptr;
 
-use imle::{Exact, ExactOutputs, Shape, States};
+use imle::{Exact, ExactOutputs, RowsMut, Shape, States};
 
 use crate::abi::{self, imle_key, imle_shape};
 use crate::args::{Array, check_arrays};
@@ -165,7 +165,7 @@ unsafe fn marginals_vjp_of<F: Family>(
     // SAFETY: the caller's contract.
     check_arrays!(unsafe outputs: [out, work], inputs: [k_row, theta, v]);
     let exact = exact::<F>(shape, k_row.slice_if_any(), temperature)?;
-    Ok(exact.marginals_vjp(theta.rows(ld_theta), v.rows(ld_v), out.slice(), work.slice())?)
+    Ok(exact.marginals_vjp(theta.rows(ld_theta), v.rows(ld_v), RowsMut::contiguous(out.slice()), work.slice())?)
 }
 
 /// Computes the exact gradient of <v, mu(theta)> with respect to theta, a product with the covariance of p:
@@ -255,13 +255,14 @@ unsafe fn sample_exact_of<F: Family>(
     // SAFETY: the caller's contract.
     check_arrays!(unsafe outputs: [z, indices, work], inputs: [k_row, theta, row_ids]);
     let exact = exact::<F>(shape, k_row.slice_if_any(), temperature)?;
-    let states = States { z: z.slice_if_any(), indices: indices.slice_if_any() };
+    let states = States { z: z.slice_if_any(), indices: indices.slice_if_any(), marginals: None };
     Ok(exact.sample(key.to_core(row_ids), theta.rows(ld_theta), states, work.slice())?)
 }
 
 /// Draws exact samples, independent of one another: z_s from p(z) proportional to exp(<z, theta> / T), s = 1..S,
-/// T = temperature. (The distribution of imle_topk_sample is only close to it.) The samples of row b are a pure
-/// function of (seed, step, row0 + b); they share no random words with the noise of the same key. Time: O(B N (K + S)).
+/// T = temperature. (The distribution of imle_topk_sample is only close to it.) A sample is a pure function of seed,
+/// step, the numbers of its row and sample (imle_key), theta, T and k; -inf behind the scores of a row changes no bit.
+/// It shares no random words with the noise of the same key, and it is never stratified. Time: O(B N (K + S)).
 ///
 /// shape: in.
 /// k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
@@ -293,8 +294,9 @@ pub unsafe extern "C" fn imle_topk_sample_exact(
 }
 
 /// Draws exact samples, independent of one another: z_s is one-hot at i with probability p(i), s = 1..S. This is the
-/// distribution of imle_argmax_sample with Gumbel noise and tau = temperature. The samples of row b are a pure function
-/// of (seed, step, row0 + b); they share no random words with the noise of the same key. Time: O(B S N).
+/// distribution of imle_argmax_sample with Gumbel noise and tau = temperature. A sample is a pure function of seed,
+/// step, the numbers of its row and sample (imle_key), theta and T; -inf behind the scores of a row changes no bit. It
+/// shares no random words with the noise of the same key, and it is never stratified. Time: O(B S N).
 ///
 /// shape: in; k = 1.
 /// temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
@@ -515,9 +517,9 @@ unsafe fn log_partitions_of(
 /// independent coins with odds exp(theta_i / T), given that at most K of them show heads (a Poisson-binomial law of k,
 /// "up to K of N").
 ///
-/// Each A_k is within 2e-6 * max(1, |A_k|) of the exact value, for theta / T in -80 to 80 at least, also where large
-/// terms cancel. While |theta| and |theta / T| are at most 1e30, no output is NaN. Time: O(B N K), with one exponential
-/// a step.
+/// Each A_k is within 2e-6 * max(1, |A_k|) of the exact value, whatever theta / T is, also where large terms cancel
+/// (tested to N = K = 1000). While |theta| and |theta / T| are at most 1e30, no output is NaN. Time: O(B N K), with an
+/// exponential for every coordinate and size.
 ///
 /// shape: in; samples is ignored. K = N is allowed.
 /// temperature: in, T, in units of theta, finite, above 0 (1 / T finite too).

@@ -42,7 +42,7 @@ impl<D: Distribution> Exact<D> {
         for_rows(shape.rows(), |b| {
             let theta = theta.row(b, shape.n());
             let lists = Lists::of_row(indices, b, shape.samples(), shape.k());
-            check_row(&self.distribution, b, theta)?;
+            check_row(&self.distribution, b, theta, &mut [])?;
             check_lists(lists, shape.samples(), theta, self.distribution.ones(b))?;
             let losses = row_losses(shape, b, losses)?;
             let grad = grad_theta.row(b, shape.n());

@@ -72,10 +72,12 @@ fn pairs(case: &Case, b: usize) -> Vec<(Vec<f32>, Vec<f32>)> {
         let z = match options.difference {
             Difference::Forward => reference::scores(theta, options.temperature, epsilon),
             Difference::Central => linear(-options.lambda),
+            _ => unreachable!("no case has another one"),
         };
         let target = match options.target {
             Target::Linear => linear(options.lambda),
             Target::Combinatorial => reference::combinatorial_target(theta, dz, tau, epsilon),
+            _ => unreachable!("no case has another one"),
         };
         (reference::map(&z, k), reference::map(&target, k))
     };
@@ -87,6 +89,7 @@ fn factor(case: &Case) -> f32 {
     let c = match (case.options.target, case.options.scale) {
         (Target::Combinatorial, _) | (Target::Linear, Scale::None) => 1.0,
         (Target::Linear, Scale::InverseLambda) => 1.0 / case.options.lambda,
+        _ => unreachable!("no case has another one"),
     };
     let half = if case.options.difference == Difference::Central { 0.5 } else { 1.0 };
     (half * c) / case.sizes.samples as f32
