@@ -1,5 +1,5 @@
-//! The guide: which estimator to take, common mistakes, what each symbol means, and a
-//! dictionary for users of torch-imle and AIMLE. It is for C and C++, too.
+//! The guide: which estimator to take, common mistakes, what each symbol means, and a dictionary for users of torch-imle and
+//! AIMLE. It is for C and C++, too.
 
 #[doc = include_str!("guide/which_estimator.md")]
 pub mod which_estimator {}
