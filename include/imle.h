@@ -38,8 +38,10 @@
  *  - Options are passed as integers, never as enums: an unknown value is IMLE_ERR_OPTION.
  *  - theta is finite or -inf, the mask: such an entry is never chosen. -0 equals +0. Among equal scores the lower index
  *    wins.
- *  - The noise of row b is a pure function of (seed, step, row0 + b), of the noise options and of N. A batch equals its
- *    rows called one by one, in any cut and order, and the backward pass reproduces the noise of the forward pass.
+ *  - The noise of a coordinate is a pure function of the seed, the step, the numbers of its row and its sample
+ *    (imle_key), the coordinate and the noise options. It depends neither on N and S nor on other rows. A batch equals
+ *    its rows called one by one, in any cut and order, also over samples; -inf behind the scores of a row changes no
+ *    bit. The backward pass reproduces the noise of the forward pass.
  *  - All results have the same bits on every platform, in whatever floating-point mode the caller is. A call that finds
  *    another direction of rounding, flushed subnormals or traps (x86 MXCSR, AArch64 FPCR, Arm FPSCR, RISC-V frm) works
  *    in the default mode and puts the caller's back, also after an error; it may lose or raise sticky flags. In the
