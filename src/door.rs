@@ -3,6 +3,7 @@
 use crate::error::BadRow;
 use crate::kernel::reduce::all_finite;
 use crate::mask::{has_unmasked, is_masked};
+use crate::noise::STRATIFIED;
 use crate::views::lists::Lists;
 use crate::views::rows::{DzView, block_mut, check_length};
 use crate::{Argument, Coupling, Error, Key, MapSolver, Rule, Shape, States, Unsolved};
@@ -23,15 +24,16 @@ pub(crate) fn check_key(key: &Key<'_>, shape: Shape) -> Result<(), Error> {
 /// Refuses a key whose strata do not fit the coupling of the samples; the number of strata, 1 if there are none.
 #[cfg_attr(imle_small, inline(always))]
 pub(crate) fn check_coupling(coupling: Coupling, key: &Key<'_>, shape: Shape) -> Result<u32, Error> {
-    match coupling {
-        Coupling::Independent if key.strata == 0 => Ok(1),
-        Coupling::Independent => Err(Error::Option { rule: Rule::IndependentHasNoStrata }),
-        Coupling::Stratified => {
-            let strata = if key.strata == 0 { shape.samples } else { key.strata };
-            // The sum does not wrap, because `check_key` has seen that it is at most 2²⁸.
-            let fits = key.sample0 + shape.samples <= strata;
-            if fits { Ok(strata) } else { Err(Error::Shape { rule: Rule::SamplesWithinStrata }) }
-        }
+    // A build without stratified noise has refused it with the options.
+    if coupling == Coupling::Independent || !STRATIFIED {
+        return if key.strata == 0 { Ok(1) } else { Err(Error::Option { rule: Rule::IndependentHasNoStrata }) };
+    }
+    let strata = if key.strata == 0 { shape.samples } else { key.strata };
+    // The sum does not wrap, because `check_key` has seen that it is at most 2²⁸.
+    if key.sample0 + shape.samples <= strata {
+        Ok(strata)
+    } else {
+        Err(Error::Shape { rule: Rule::SamplesWithinStrata })
     }
 }
 

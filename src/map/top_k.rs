@@ -1,6 +1,6 @@
 //! C = { z : Σ z_i = k }: k of n.
 
-use super::solver::{MapSolver, Unsolved, first_row_above};
+use super::solver::{MapSolver, Unsolved};
 use crate::kernel::select;
 use crate::views::rows::check_length;
 use crate::{Argument, Error, Rule, Shape};
@@ -48,7 +48,10 @@ impl MapSolver for TopK<'_> {
             return if self.k <= shape.k { Ok(()) } else { Err(Error::Shape { rule: Rule::SolverAtMostK }) };
         };
         check_length(Argument::KRow, k_row, shape.rows())?;
-        first_row_above(self, shape).map_or(Ok(()), |row| Err(Error::RowK { row }))
+        match (0..shape.rows).zip(k_row).find(|&(_, &k)| k > shape.k) {
+            None => Ok(()),
+            Some((row, _)) => Err(Error::RowK { row }),
+        }
     }
 
     fn selects(&self, row: usize) -> Option<usize> {
