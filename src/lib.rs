@@ -13,11 +13,12 @@
 //!
 //! C: k of n ([`TopK`]), one of n ([`Argmax`]), or your own [`MapSolver`]. Sizes known at compile time: [`fixed`].
 //! A solver that lives elsewhere: [`perturb()`], [`target()`], [`difference`]. Other estimators of ∇_θ L:
-//! [`straight_through()`], SIMPLE ([`Exact::simple`]), the score functions of p ([`Exact::score_function`]) and of the
-//! noise ([`perturbed_gradient`]), and the Fenchel–Young loss ([`Imle::fenchel_young`]).
+//! [`straight_through()`], SIMPLE ([`Exact::simple`]) and its unbiased form ([`Exact::unbiased_simple`]), the score
+//! functions of p ([`Exact::score_function`]) and of the noise ([`perturbed_gradient`]), and the Fenchel–Young loss
+//! ([`Imle::fenchel_young`]).
 //!
 //! ```
-//! use imle::{Dz, Imle, Key, Options, Rows, RowsMut, Shape, States, TopK};
+//! use imle::{Dz, Forward, Imle, Key, Options, Rows, RowsMut, Shape, States, TopK};
 //!
 //! // One row of five scores; choose two, draw one sample.
 //! let shape = Shape { rows: 1, n: 5, k: 2, samples: 1 };
@@ -27,13 +28,13 @@
 //! let mut work = [0.0; 3 * 5];
 //!
 //! let mut z = [0.0; 5];
-//! layer.sample(key, Rows::contiguous(&theta), States::z(&mut z), None, &mut work)?;
+//! layer.sample(key, Rows::contiguous(&theta), States::z(&mut z), &mut work)?;
 //! assert_eq!(z.iter().sum::<f32>(), 2.0);
 //!
 //! let dz = [0.5, 0.5, -1.0, 0.0, 0.0]; // ∇_z ℓ, from your model
 //! let mut grad = [0.0; 5];
 //! let rows = Rows::contiguous(&theta);
-//! layer.gradient(key, rows, Dz::per_sample(&dz), None, RowsMut::contiguous(&mut grad), &mut work)?;
+//! layer.gradient(key, rows, Dz::per_sample(&dz), Forward::Z(&z), RowsMut::contiguous(&mut grad), &mut work)?;
 //! assert_eq!(grad.iter().sum::<f32>(), 0.0);
 //! # Ok::<(), imle::Error>(())
 //! ```
@@ -98,20 +99,20 @@ mod perturbed;
 mod shape;
 mod views;
 
-pub use arch::instruction_set;
+pub use arch::{instruction_set, instruction_set_c};
 pub use error::{Argument, Error, Rule};
 pub use estimator::{
-    Adaptive, AdaptiveRule, Diagnostics, Imle, Side, difference, noise, perturb, perturbed_gradient, straight_through,
-    target, workspace_len,
+    Adaptive, AdaptiveParts, AdaptiveRule, Diagnostics, Imle, Side, difference, noise, perturb, perturbed_gradient,
+    straight_through, target, workspace_len,
 };
 pub use exact::{Distribution, Exact, ExactOutputs};
 pub use key::Key;
-pub use map::{Argmax, MapSolver, TopK};
+pub use map::{Argmax, MapSolver, TopK, Unsolved};
 pub use noise::Noise;
 pub use options::{Coupling, Difference, Options, Scale, Target};
 pub use shape::{MAX_SAMPLES, Shape};
 pub use views::rows::{Dz, Rows, RowsMut, dz_span, rows_span};
-pub use views::states::States;
+pub use views::states::{Forward, States};
 
 /// The README's Rust program, compiled and run.
 #[cfg(doctest)]

@@ -2,8 +2,8 @@
 //! turns on every assertion and overflow check of the library.
 
 use imle::{
-    Adaptive, AdaptiveRule, Argmax, Coupling, Difference, Distribution, Dz, Exact, ExactOutputs, Imle, Key, MapSolver,
-    Noise, Options, Rows, RowsMut, Scale, Shape, Side, States, Target, TopK,
+    Adaptive, AdaptiveRule, Argmax, Coupling, Difference, Distribution, Dz, Exact, ExactOutputs, Forward, Imle, Key,
+    MapSolver, Noise, Options, Rows, RowsMut, Scale, Shape, Side, States, Target, TopK,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -168,20 +168,24 @@ impl Hostile {
             [vec![0.0; POOL], vec![0.0; POOL], vec![0.0; POOL], vec![0.0; POOL]];
         let (mut lists, mut work) = (vec![0; POOL], vec![0.0; self.lengths[3]]);
         let _ = (solver.ones(self.row), solver.check(self.shape));
-        let _ = solver.feasible(self.row, self.cut(&self.theta, 0));
-        solver.map(self.row, self.cut(&self.theta, 4), &mut z[..self.lengths[5]]);
+        let _ = solver.feasible(self.row, self.cut(&self.theta, 0), &mut work);
+        let _ = solver.map(self.row, self.cut(&self.theta, 4), &mut z[..self.lengths[5]], &mut work);
 
         let Ok(layer) = Imle::new(self.shape, solver, self.options) else { return };
-        let _ = (layer.workspace_len(), layer.check(self.theta(), None), layer.check(self.theta(), Some(self.dz())));
+        let _ = (layer.workspace_len(), layer.check(self.theta(), None, &mut work));
+        let _ = layer.check(self.theta(), Some(self.dz()), &mut work);
         let z = &mut z[..self.lengths[5]];
         let lists = &mut lists[..self.lengths[6]];
         let _ = layer.map(self.theta(), States::both(z, lists), &mut work);
         let _ = layer.map(self.theta(), States::default(), &mut work);
-        let _ = layer.sample(self.key(), self.theta(), States::both(z, lists), Some(&mut marginals), &mut work);
-        let _ = layer.sample(self.key(), self.theta(), States::indices(lists), None, &mut work);
-        for indices in [None, Some(&*lists), Some(self.cut(&self.indices, 7))] {
+        let _ = layer.sample(self.key(), self.theta(), States::both(z, lists), &mut work);
+        let _ = layer.sample(self.key(), self.theta(), States::indices(lists), &mut work);
+        let _ = layer.sample(self.key(), self.theta(), States::marginals(&mut marginals), &mut work);
+        let given =
+            [Forward::Replay, Forward::Indices(lists), Forward::Indices(self.cut(&self.indices, 7)), Forward::Z(z)];
+        for forward in given {
             let grad = self.out(&mut grad);
-            let _ = layer.gradient(self.key(), self.theta(), self.dz(), indices, grad, &mut work);
+            let _ = layer.gradient(self.key(), self.theta(), self.dz(), forward, grad, &mut work);
         }
         let grad = self.out(&mut grad);
         let loss = &mut loss[..self.lengths[9]];
@@ -200,7 +204,7 @@ impl Hostile {
         let _ = exact.marginals(self.theta(), out, &mut work);
         let _ = exact.marginals(self.theta(), ExactOutputs { entropy: Some(a), ..Default::default() }, &mut work);
         let _ = exact.marginals(self.theta(), ExactOutputs::default(), &mut work);
-        let _ = exact.marginals_vjp(self.theta(), self.other(), z, &mut work);
+        let _ = exact.marginals_vjp(self.theta(), self.other(), self.out(&mut grad), &mut work);
         let _ = exact.kl(self.theta(), self.other(), a, &mut work);
         let _ = exact.sample(self.key(), self.theta(), States::both(z, lists), &mut work);
         for indices in [&*lists, self.cut(&self.indices, 7)] {

@@ -74,7 +74,7 @@ fn marginals<M: MapSolver>(
     let layer = Imle::new(shape, solver, options).expect("good options");
     let (mut mean, mut work) = (vec![f32::NAN; theta.len()], vec![f32::NAN; layer.workspace_len()]);
     let key = Key { seed, step: 0, ..Key::default() };
-    layer.sample(key, Rows::contiguous(theta), States::default(), Some(&mut mean), &mut work).expect("good θ");
+    layer.sample(key, Rows::contiguous(theta), States::marginals(&mut mean), &mut work).expect("good θ");
     mean.into_iter().map(f64::from).collect()
 }
 
@@ -94,7 +94,7 @@ fn one_hot_samples_follow_softmax() {
             let mut choices = vec![u32::MAX; (ROWS * SAMPLES) as usize];
             let (batch, work) = (theta.repeat(ROWS as usize), &mut vec![f32::NAN; layer.workspace_len()]);
             let key = Key { seed, step: 0, ..Key::default() };
-            layer.sample(key, Rows::contiguous(&batch), States::indices(&mut choices), None, work).expect("good θ");
+            layer.sample(key, Rows::contiguous(&batch), States::indices(&mut choices), work).expect("good θ");
 
             let softmax = Enumeration::one_hot(theta, 1.0 / f64::from(tau));
             let mut statistic = 0.0;

@@ -288,7 +288,7 @@ pub extern "C" fn imle_version() -> *const c_char {
 /// Threads: any. Source: this library.
 #[unsafe(no_mangle)]
 pub extern "C" fn imle_kernel() -> *const c_char {
-    imle::instruction_set().as_ptr()
+    imle::instruction_set_c().as_ptr()
 }
 
 /// Sets every option to its default and struct_size to the size of the struct.

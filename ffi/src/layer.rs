@@ -2,7 +2,7 @@
 
 use core::ptr;
 
-use imle::{Error, Imle, Options, Shape, States};
+use imle::{Error, Forward, Imle, Options, Shape, States};
 
 use crate::abi::{self, imle_diagnostics, imle_key, imle_options, imle_shape};
 use crate::args::{Array, check_arrays};
@@ -78,7 +78,7 @@ unsafe fn find_bad_row_of<F: Family>(
     let too_large = |k_row: &[u32]| k_row.iter().position(|&k| k as usize > shape.k());
     let rows = k_row.and_then(too_large).unwrap_or(shape.rows()) as u32;
     let good = Shape { rows, ..shape };
-    let first = match Imle::new(good, F::solver(good, k_row), Options::default())?.check(theta, dz) {
+    let first = match Imle::new(good, F::solver(good, k_row), Options::default())?.check(theta, dz, &mut []) {
         Ok(()) => rows,
         Err(Error::NonFinite { row, .. } | Error::Infeasible { row }) => row,
         Err(error) => return Err(error.into()),
@@ -154,7 +154,7 @@ unsafe fn map_of<F: Family>(
     // SAFETY: the caller's contract.
     check_arrays!(unsafe outputs: [z, indices, work], inputs: [k_row, theta]);
     let layer = Imle::new(shape, F::solver(shape, k_row.slice_if_any()), Options::default())?;
-    let states = States { z: z.slice_if_any(), indices: indices.slice_if_any() };
+    let states = States { z: z.slice_if_any(), indices: indices.slice_if_any(), marginals: None };
     Ok(layer.map(theta.rows(ld_theta), states, work.slice())?)
 }
 
@@ -236,8 +236,8 @@ unsafe fn sample_of<F: Family>(
     check_arrays!(unsafe outputs: [z, indices, marginals, work], inputs: [k_row, theta, row_ids]);
     // SAFETY: the caller's contract.
     let layer = unsafe { layer::<F>(shape, k_row.slice_if_any(), options) }?;
-    let states = States { z: z.slice_if_any(), indices: indices.slice_if_any() };
-    Ok(layer.sample(key.to_core(row_ids), theta.rows(ld_theta), states, marginals.slice_if_any(), work.slice())?)
+    let states = States { z: z.slice_if_any(), indices: indices.slice_if_any(), marginals: marginals.slice_if_any() };
+    Ok(layer.sample(key.to_core(row_ids), theta.rows(ld_theta), states, work.slice())?)
 }
 
 /// The forward pass draws z_s = MAP(theta + tau eps_s), s = 1..S, with the noise eps_s of (key, row, s). The score of a
@@ -345,7 +345,7 @@ unsafe fn gradient_of<F: Family>(
         key.to_core(row_ids),
         theta,
         dz,
-        indices.slice_if_any(),
+        indices.slice_if_any().map_or(Forward::Replay, Forward::Indices),
         grad_theta.rows(ld_grad),
         work.slice(),
     )?;

@@ -239,10 +239,14 @@ fn strides_out_of_range_are_refused() {
         |_| isize::MAX as usize / 4,
         |_| isize::MAX as usize / 8 + 1,
     ];
-    for name in ["ld_theta", "ld_grad", "ld_v", "ld_other", "ld_y", "dz_row_stride", "dz_sample_stride"] {
+    let names = ["ld_theta", "ld_grad", "ld_v", "ld_weights", "ld_other", "ld_y", "dz_row_stride", "dz_sample_stride"];
+    for name in names {
         for function in having(name) {
             for (i, stride) in bad.iter().enumerate() {
-                expect(function, &format!("{name} {i}"), IMLE_ERR_STRIDE, |call| call.set(name, stride(call.n)));
+                expect(function, &format!("{name} {i}"), IMLE_ERR_STRIDE, |call| {
+                    let row = if name == "ld_weights" { K as usize + 1 } else { call.n };
+                    call.set(name, stride(row));
+                });
             }
         }
     }
@@ -321,7 +325,7 @@ fn adaptive_states_out_of_range_are_refused() {
     type Change = fn(&mut imle_adaptive);
     const NAN: f32 = f32::NAN;
     const INF: f32 = f32::INFINITY;
-    let bad: [Change; 22] = [
+    let bad: [Change; 25] = [
         |s| s.rule = 2,
         |s| s.rule = u32::MAX,
         |s| s.a = -1.0,
@@ -344,6 +348,9 @@ fn adaptive_states_out_of_range_are_refused() {
         |s| s.decay = NAN,
         |s| s.target = 0.0,
         |s| s.target = INF,
+        |s| s.theta_floor = -1.0,
+        |s| s.theta_floor = NAN,
+        |s| s.theta_floor = INF,
     ];
     let size = size_of::<imle_adaptive>() as u32;
     for name in ["adaptive", "state"] {
@@ -361,9 +368,16 @@ fn adaptive_states_out_of_range_are_refused() {
             });
         }
     }
-    for function in having("counts") {
-        let nothing = imle_diagnostics { states: 0, unchanged: 0, nonzeros: 0 };
-        expect(function, "no states", IMLE_ERR_SHAPE, |call| call.array("counts")[0] = nothing);
+    for name in ["parts", "sum"] {
+        for function in having(name) {
+            for bad in [-f64::from_bits(1), f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+                type Sum = fn(&mut imle_adaptive_parts) -> &mut f64;
+                for sum in [(|parts| &mut parts.theta_squared) as Sum, |parts| &mut parts.dz_squared] {
+                    let what = format!("a sum of {bad}");
+                    expect(function, &what, IMLE_ERR_NONFINITE, |call| *sum(&mut call.array(name)[0]) = bad);
+                }
+            }
+        }
     }
 }
 
@@ -375,6 +389,10 @@ fn lengths_beyond_memory_are_refused() {
                 expect(function, &format!("{name} {len}"), IMLE_ERR_STRIDE, |call| call.set(name, len));
             }
             expect(function, "an empty array", IMLE_OK, |call| call.set(name, 0));
+            expect(function, "no array", IMLE_OK, |call| {
+                call.set(name, 0);
+                call.set_null(name.trim_end_matches("_len"));
+            });
         }
     }
 }

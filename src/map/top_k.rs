@@ -1,6 +1,6 @@
 //! C = { z : Σ z_i = k }: k of n.
 
-use super::solver::{MapSolver, first_row_above};
+use super::solver::{MapSolver, Unsolved, first_row_above};
 use crate::kernel::select;
 use crate::views::rows::check_length;
 use crate::{Argument, Error, Rule, Shape};
@@ -34,8 +34,9 @@ impl<'a> TopK<'a> {
 }
 
 impl MapSolver for TopK<'_> {
-    fn map(&self, row: usize, scores: &[f32], z: &mut [f32]) {
+    fn map(&self, row: usize, scores: &[f32], z: &mut [f32], _work: &mut [f32]) -> Result<(), Unsolved> {
         select::map(scores, self.k(row), z);
+        Ok(())
     }
 
     fn ones(&self, row: usize) -> Option<usize> {

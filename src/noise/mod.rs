@@ -9,6 +9,8 @@ mod hash;
 mod law;
 mod logistic;
 mod normal;
+#[cfg(feature = "rand_core")]
+mod rng;
 mod strata;
 mod stream;
 mod sum_of_gamma;

@@ -44,9 +44,10 @@ pub(crate) fn run<D: Dispatch>(computation: D) -> D::Output {
     }
 }
 
-/// The instruction set that this machine runs: "avx512", "avx2" or "portable".
+/// [`instruction_set`](super::instruction_set) as a string that ends in NUL, for the C ABI.
+#[doc(hidden)]
 #[must_use]
-pub fn instruction_set() -> &'static core::ffi::CStr {
+pub fn instruction_set_c() -> &'static core::ffi::CStr {
     match detected() {
         AVX512 => c"avx512",
         AVX2 => c"avx2",
