@@ -788,9 +788,9 @@ imle_status imle_argmax_marginals_vjp(const struct imle_shape *shape,
                                       size_t work_len);
 
 // Draws exact samples, independent of one another: z_s from p(z) proportional to exp(<z, theta> / T), s = 1..S,
-// T = temperature. (The distribution of imle_topk_sample is only close to it.) A sample is a pure function of seed, step,
-// the numbers of its row and sample (imle_key), theta, T and k; -inf behind the scores of a row changes no bit. It shares
-// no random words with the noise of the same key, and it is never stratified. Time: O(B N (K + S)).
+// T = temperature. (The distribution of imle_topk_sample is only close to it.) A sample is a pure function of seed,
+// step, the numbers of its row and sample (imle_key), theta, T and k; -inf behind the scores of a row changes no bit.
+// It shares no random words with the noise of the same key, and it is never stratified. Time: O(B N (K + S)).
 //
 // shape: in.
 // k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
@@ -815,9 +815,9 @@ imle_status imle_topk_sample_exact(const struct imle_shape *shape,
                                    size_t work_len);
 
 // Draws exact samples, independent of one another: z_s is one-hot at i with probability p(i), s = 1..S. This is the
-// distribution of imle_argmax_sample with Gumbel noise and tau = temperature. A sample is a pure function of seed, step,
-// the numbers of its row and sample (imle_key), theta and T; -inf behind the scores of a row changes no bit. It shares no
-// random words with the noise of the same key, and it is never stratified. Time: O(B S N).
+// distribution of imle_argmax_sample with Gumbel noise and tau = temperature. A sample is a pure function of seed,
+// step, the numbers of its row and sample (imle_key), theta and T; -inf behind the scores of a row changes no bit. It
+// shares no random words with the noise of the same key, and it is never stratified. Time: O(B S N).
 //
 // shape: in; k = 1.
 // temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
