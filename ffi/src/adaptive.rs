@@ -184,7 +184,7 @@ pub unsafe extern "C" fn imle_adaptive_add(
     dz: *const f32,
     dz_len: usize,
 ) -> imle_status {
-    status(|| {
+    status(move || {
         // SAFETY: the caller's contract.
         let mut sum = unsafe { args::read(parts.cast_const()) }?.to_core();
         let (theta, dz) = (block(theta, theta_len), block(dz, dz_len));
@@ -211,7 +211,7 @@ pub unsafe extern "C" fn imle_adaptive_lambda_from(
     parts: *const imle_adaptive_parts,
     lambda: *mut f32,
 ) -> imle_status {
-    status(|| {
+    status(move || {
         // SAFETY: the caller's contract.
         let adaptive = unsafe { args::read_sized(adaptive) }?.to_core()?;
         // SAFETY: the caller's contract.

@@ -541,7 +541,9 @@ pub unsafe extern "C" fn imle_topk_log_partitions(
     work_len: usize,
 ) -> imle_status {
     // SAFETY: the caller's contract.
-    status(|| unsafe { log_partitions_of(shape, temperature, (theta, ld_theta), log_partitions, (work, work_len)) })
+    status(move || unsafe {
+        log_partitions_of(shape, temperature, (theta, ld_theta), log_partitions, (work, work_len))
+    })
 }
 
 unsafe fn log_partitions_vjp_of(
@@ -592,7 +594,9 @@ pub unsafe extern "C" fn imle_topk_log_partitions_vjp(
     work_len: usize,
 ) -> imle_status {
     // SAFETY: the caller's contract.
-    status(|| unsafe { log_partitions_vjp_of(shape, temperature, (theta, ld_theta), (v, ld_v), out, (work, work_len)) })
+    status(move || unsafe {
+        log_partitions_vjp_of(shape, temperature, (theta, ld_theta), (v, ld_v), out, (work, work_len))
+    })
 }
 
 unsafe fn simple_of<F: Family>(
@@ -860,7 +864,9 @@ pub unsafe extern "C" fn imle_topk_unbiased_simple(
     let (theta, dz, grad) = ((theta, ld_theta), (dz, dz_row_stride, dz_sample_stride), (grad_theta, ld_grad));
     let work = (work, work_len);
     // SAFETY: the caller's contract.
-    status(|| unsafe { unbiased_simple_of::<TopK>(shape, k_row, temperature, theta, indices, dz, losses, grad, work) })
+    status(move || unsafe {
+        unbiased_simple_of::<TopK>(shape, k_row, temperature, theta, indices, dz, losses, grad, work)
+    })
 }
 
 /// SIMPLE with the score function as its correction estimates the gradient of E[loss(z)] without bias, whatever the
@@ -907,7 +913,7 @@ pub unsafe extern "C" fn imle_argmax_unbiased_simple(
     let (theta, dz, grad) = ((theta, ld_theta), (dz, dz_row_stride, dz_sample_stride), (grad_theta, ld_grad));
     let work = (work, work_len);
     // SAFETY: the caller's contract.
-    status(|| unsafe {
+    status(move || unsafe {
         unbiased_simple_of::<OneHot>(shape, ptr::null(), temperature, theta, indices, dz, losses, grad, work)
     })
 }

@@ -92,12 +92,14 @@ static imle_key key = {42, 7, 100, NULL, 0, 0};
 static imle_options options;
 static imle_adaptive adaptive;
 static const imle_diagnostics counts = {7, 3, 11};
+static const imle_adaptive_parts parts = {2.0 / 3.0, 1e-80, 48, 47};
 static float temperature, theta[ROWS * MOST], other[ROWS * MOST], dz[ROWS * S * MOST + 1], losses[ROWS * S], work[WORK];
 static const uint32_t lists[ROWS * S * K] = {0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1, 2, 3, 4};
 static const size_t work_len = WORK;
 
 static struct {
     _Alignas(8) imle_diagnostics diagnostics; /* on i386, too, so that the hash is that of the other machines */
+    imle_adaptive_parts parts;
     float a[ROWS * S * MOST], b[ROWS * MOST], c[ROWS * S];
     uint32_t indices[ROWS * S * K], row;
     imle_options options;
@@ -134,13 +136,21 @@ static struct {
     CALL(imle_argmax_simple, (&one, temperature, theta, 0, dz, 0, one.n, out.b, 0, work, work_len)) \
     CALL(imle_topk_score_function, (&shape, NULL, temperature, theta, 0, lists, losses, out.b, 0)) \
     CALL(imle_argmax_score_function, (&one, temperature, theta, 0, lists, losses, out.b, 0)) \
+    CALL(imle_topk_unbiased_simple, (&shape, NULL, temperature, theta, 0, lists, dz, 0, shape.n, losses, out.b, 0, \
+        work, work_len)) \
+    CALL(imle_argmax_unbiased_simple, (&one, temperature, theta, 0, lists, dz, 0, one.n, losses, out.b, 0, \
+        work, work_len)) \
+    CALL(imle_topk_log_partitions, (&shape, temperature, theta, 0, out.a, work, work_len)) \
+    CALL(imle_topk_log_partitions_vjp, (&shape, temperature, theta, 0, dz, 0, out.a, work, work_len)) \
     CALL(imle_straight_through, (&shape, theta, 0, dz, 0, shape.n, out.b, 0)) \
     CALL(imle_perturbed_gradient, (&shape, &options, &key, theta, 0, losses, out.b, 0)) \
     CALL(imle_perturb, (&shape, &options, &key, theta, 0, out.a)) \
     CALL(imle_target, (&shape, &options, &key, 1, theta, 0, dz, 0, shape.n, out.a)) \
-    CALL(imle_difference, (&shape, &options, dz, dz + 1, out.b, 0)) \
+    CALL(imle_difference, (&shape, &options, dz, dz + 1, out.b, 0, &out.diagnostics)) \
     CALL(imle_noise, (&shape, &options, &key, out.a)) \
     CALL(imle_adaptive_lambda, (&adaptive, theta, ROWS * shape.n, dz, ROWS * S * shape.n, out.c)) \
+    CALL(imle_adaptive_add, (&out.parts, theta, ROWS * shape.n, dz, ROWS * S * shape.n)) \
+    CALL(imle_adaptive_lambda_from, (&adaptive, &parts, out.c)) \
     CALL(imle_adaptive_update, (&out.adaptive, &counts))
 #define NUMBERS(CALL) \
     CALL(imle_abi_version, ()) \
@@ -187,6 +197,7 @@ static void clear(void)
 {
     memset(&out, 0x5a, sizeof out);
     out.adaptive = adaptive;
+    out.parts = parts;
     memset(work, 0xff, sizeof work);
 }
 
