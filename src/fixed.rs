@@ -112,7 +112,7 @@ impl<const N: usize, const K: usize> Layer<N, K> {
     /// # Errors
     /// [`Error::NonFinite`], [`Error::Infeasible`].
     pub fn sample<const S: usize>(&self, key: Key<'_>, theta: &[f32; N]) -> Result<[Chosen<K>; S], Error> {
-        let words = noise_words(Shape { samples: S as u32, ..Self::SHAPE }, &self.options, key)?;
+        let words = noise_words(Shape { samples: S as u32, ..Self::SHAPE }, &self.options, &key)?;
         check(&self.solver, theta)?;
         let mut samples = [[0; K]; S];
         let mut work = [[0.0; N]; 3];
@@ -138,7 +138,7 @@ impl<const N: usize, const K: usize> Layer<N, K> {
         theta: &[f32; N],
         dz: &[[f32; N]; S],
     ) -> Result<([f32; N], Diagnostics), Error> {
-        let words = noise_words(Shape { samples: S as u32, ..Self::SHAPE }, &self.options, key)?;
+        let words = noise_words(Shape { samples: S as u32, ..Self::SHAPE }, &self.options, &key)?;
         check(&self.solver, theta)?;
         let mut grad_theta = [0.0; N];
         let mut diagnostics = Diagnostics::of(1, S);

@@ -35,7 +35,7 @@ impl<M: MapSolver> Imle<M> {
         check_length(Argument::Loss, loss, shape.rows())?;
         let mut grad_theta = grad_theta.check(Argument::GradTheta, shape)?;
         let work = self.workspace(work)?;
-        let words = noise_words(shape, &self.options, key)?;
+        let words = noise_words(shape, &self.options, &key)?;
         self.for_rows(|noise, b| {
             let (theta, y) = (theta.row(b, shape.n()), y.row(b, shape.n()));
             check_row(&self.solver, b, theta, work)?;

@@ -71,7 +71,7 @@ impl<M: MapSolver> Imle<M> {
             self.check_forward(forward)?;
             let grad_theta = grad_theta.check(Argument::GradTheta, shape)?;
             let work = self.workspace(work)?;
-            Ok((theta, dz, grad_theta, work, noise_words(shape, &self.options, key)?))
+            Ok((theta, dz, grad_theta, work, noise_words(shape, &self.options, &key)?))
         };
         let (theta, dz, grad_theta, work, words) = arguments()?;
         // z has a loop of its own, so that the C library, which is given none, does not link the code for it.
@@ -161,7 +161,7 @@ impl<M: MapSolver> Row<'_, M> {
                 (Given::Lists(lists), _) => Some(lists),
                 _ => None,
             };
-            let Some((sum, counts)) = self.sum_of_few(few, dz, lists, words, *diagnostics) else {
+            let Some((sum, counts)) = self.sum_of_few(few, dz, lists, &words, *diagnostics) else {
                 check_dz_row(dz, self.b, self.samples)?;
                 lists.map_or(Ok(()), check_lists)?;
                 debug_assert!(false, "a row of few scores was refused although its dz and its lists are good");
@@ -182,7 +182,7 @@ impl<M: MapSolver> Row<'_, M> {
             }
         }
         let given = if self.options.difference == Difference::Forward { given } else { Given::Nothing };
-        self.gradient_by_sample(dz, given, words, work, (grad, factor), diagnostics)
+        self.gradient_by_sample(dz, given, &words, work, (grad, factor), diagnostics)
     }
 
     /// State s of z, `[S][N]`.
@@ -212,7 +212,7 @@ impl<M: MapSolver> Row<'_, M> {
         few: Few<'_>,
         dz: DzView<'_>,
         lists: Option<Lists<'_>>,
-        words: RowWords,
+        words: &RowWords,
         mut counts: Diagnostics,
     ) -> Option<([f32; FEW], Diagnostics)> {
         let z = match lists {
@@ -239,7 +239,7 @@ impl<M: MapSolver> Row<'_, M> {
         &self,
         dz: DzView<'_>,
         given: Given<'_>,
-        words: RowWords,
+        words: &RowWords,
         work: &mut [f32],
         (grad, factor): (&mut [f32], f32),
         diagnostics: &mut Diagnostics,

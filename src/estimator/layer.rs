@@ -158,7 +158,7 @@ impl<'a, M: MapSolver> Row<'a, M> {
         &self,
         formula: Formula<'_>,
         dz: &[f32],
-        words: SampleWords,
+        words: SampleWords<'_>,
         work: &'w mut [f32],
     ) -> Result<(State<'w>, &'w mut [f32]), BadRow> {
         let scores = Perturbed { theta: self.theta, dz, formula };

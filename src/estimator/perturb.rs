@@ -44,7 +44,7 @@ impl<M: MapSolver> Imle<M> {
         check_states(&states, shape, &self.solver)?;
         let work = self.workspace(work)?;
 
-        let words = noise_words(shape, &self.options, key)?;
+        let words = noise_words(shape, &self.options, &key)?;
         self.for_rows(|noise, b| {
             let theta = theta.row(b, shape.n());
             check_row(&self.solver, b, theta, work)?;
@@ -68,7 +68,7 @@ impl<M: MapSolver> Row<'_, M> {
                 Some(few) => {
                     if s % BATCH == 0 {
                         let states = states.get_mut(..BATCH.min(self.samples - s)).unwrap_or_default();
-                        few.sample(&scores, words, s, states);
+                        few.sample(&scores, &words, s, states);
                     }
                     State::Bits(states.get(s % BATCH).copied().unwrap_or_default())
                 }

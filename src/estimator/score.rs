@@ -92,7 +92,7 @@ pub fn perturbed_gradient(
     if options.coupling != Coupling::Independent {
         return Err(Error::Option { rule: Rule::NoiseIndependent });
     }
-    let words = noise_words(shape, options, key)?;
+    let words = noise_words(shape, options, &key)?;
     for_rows(shape.rows(), |b| {
         let theta = theta.row(b, shape.n());
         check_theta_row(theta)?;

@@ -45,5 +45,5 @@ pub trait RowDistribution<'a> {
     /// Memory for n floats, until the next call. Forgets r.
     fn scratch(&mut self) -> &mut [f32];
     /// A state z ~ p, from the words of a sample, valid until the next call. Forgets r.
-    fn draw(&mut self, words: SampleWords) -> &[f32];
+    fn draw(&mut self, words: SampleWords<'_>) -> &[f32];
 }

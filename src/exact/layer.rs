@@ -122,7 +122,7 @@ impl<D: Distribution> Exact<D> {
         self.check_work(work)?;
         check_key(&key, shape)?;
         check_coupling(Coupling::Independent, &key, shape)?;
-        let words = BatchWords::exact(key);
+        let words = BatchWords::exact(&key);
         for_rows(shape.rows(), |b| {
             let mut row = self.row(b, theta.row(b, shape.n()), work)?;
             let words = words.row(b);

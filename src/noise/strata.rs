@@ -12,6 +12,9 @@
 use super::hash::{distinct, mix};
 use crate::arch::{self, Dispatch, Isa, LANES};
 
+/// True if the library has stratified noise.
+pub(crate) const STRATIFIED: bool = cfg!(feature = "stratified");
+
 /// Rounds of the shuffle. With six the order of four strata is within 4 % of uniform in total variation.
 const ROUNDS: u32 = 6;
 

@@ -26,13 +26,13 @@ pub(crate) struct Few<'a> {
 
 impl Few<'_> {
     /// The states of the samples from `from` on, one for each element of `states`. The base of the scores is θ.
-    pub(crate) fn sample(&self, scores: &Formula<'_>, words: RowWords, from: usize, states: &mut [u64]) {
+    pub(crate) fn sample(&self, scores: &Formula<'_>, words: &RowWords, from: usize, states: &mut [u64]) {
         arch::run(Sample { row: *self, scores, words, from, states });
     }
 
     /// z and z' of the samples from `from` on, one pair for each element of `states`. False
     /// if a dz is not finite or a list is not a state of the row.
-    pub(crate) fn pairs(&self, pair: &Pair<'_>, words: RowWords, from: usize, states: &mut [[u64; 2]]) -> bool {
+    pub(crate) fn pairs(&self, pair: &Pair<'_>, words: &RowWords, from: usize, states: &mut [[u64; 2]]) -> bool {
         arch::run(Pairs { row: *self, pair, words, from, states })
     }
 }
@@ -58,7 +58,7 @@ pub(crate) enum First<'a> {
 struct Sample<'a> {
     row: Few<'a>,
     scores: &'a Formula<'a>,
-    words: RowWords,
+    words: &'a RowWords,
     from: usize,
     states: &'a mut [u64],
 }
@@ -80,7 +80,7 @@ impl Dispatch for Sample<'_> {
 struct Pairs<'a> {
     row: Few<'a>,
     pair: &'a Pair<'a>,
-    words: RowWords,
+    words: &'a RowWords,
     from: usize,
     states: &'a mut [[u64; 2]],
 }
@@ -156,7 +156,7 @@ impl<'a> Padded<'a> {
 
     /// Draws the words of a sample.
     #[inline(always)]
-    fn draw_words(&mut self, words: SampleWords) {
+    fn draw_words(&mut self, words: SampleWords<'_>) {
         self.noise.draw_few_words(words, self.n, &mut self.epsilon);
     }
 
