@@ -14,7 +14,6 @@ mod target;
 
 pub use adaptive::{Adaptive, AdaptiveRule};
 pub(crate) use batch::{for_rows_with_noise, noise_words};
-pub(crate) use implicit::Given;
 pub use implicit::{Diagnostics, difference};
 pub(crate) use layer::Row;
 pub use layer::{Imle, workspace_len};
