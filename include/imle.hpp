@@ -12,7 +12,8 @@
 //
 // topk chooses k of n, argmax one of n, and own_solver leaves the choice to your solver. exact_topk and exact_argmax
 // work on p(z) itself, in closed form. Other estimators of the gradient are straight_through, exact_topk::simple,
-// exact_topk::score_function, perturbed_gradient and fenchel_young. adaptive finds lambda from batch to batch.
+// exact_topk::unbiased_simple, exact_topk::score_function, perturbed_gradient and fenchel_young. adaptive finds lambda
+// from batch to batch.
 //
 // This layer adds three things to the C functions:
 // - Names for sizes: shape, options and key have setters that can be chained, and choices are enums.
@@ -405,6 +406,7 @@ struct exact_topk_calls {
     static constexpr auto kl = imle_topk_kl;
     static constexpr auto simple = imle_topk_simple;
     static constexpr auto score_function = imle_topk_score_function;
+    static constexpr auto unbiased_simple = imle_topk_unbiased_simple;
 };
 
 struct exact_argmax_calls {
@@ -417,6 +419,7 @@ struct exact_argmax_calls {
     static constexpr auto kl = imle_argmax_kl;
     static constexpr auto simple = imle_argmax_simple;
     static constexpr auto score_function = imle_argmax_score_function;
+    static constexpr auto unbiased_simple = imle_argmax_unbiased_simple;
 };
 
 // Calls the C functions of a family with the layer's shape and, if they take it, its k per row.
@@ -596,7 +599,20 @@ public:
                           losses.data(), grad_theta.data(), grad_theta.stride());
     }
 
-private:
+    /// `simple`, corrected by the score function of what dz does not explain: unbiased. indices [B][S][K] are the states
+    /// that `sample` drew; dz and losses [B][S] are theirs.
+    status unbiased_simple(const rows<const float> &theta, span<const std::uint32_t> indices, const dz &dz,
+                           span<const float> losses, const rows<float> &grad_theta,
+                           const workspace &work) const noexcept {
+        const bool listed = detail::fits(indices, detail::per_state(shape_, shape_.c().k));
+        return !(listed && fit(theta, dz, grad_theta) && detail::fits(losses, detail::per_state(shape_, 1)))
+                   ? status::shape
+                   : call(Calls::unbiased_simple, temperature_, theta.data(), theta.stride(), indices.data(), dz.data(),
+                          dz.row_stride(), dz.sample_stride(shape_), losses.data(), grad_theta.data(),
+                          grad_theta.stride(), work.data(), work.size());
+    }
+
+protected:
     using detail::family<Calls>::call, detail::family<Calls>::fit, detail::family<Calls>::shape_;
 
     float temperature_;
@@ -607,8 +623,31 @@ class exact_topk : public exact<detail::exact_topk_calls> {
 public:
     using exact::exact;
 
+    /// log_partitions [B][K+1] = A_k, the log-partition of the states with k ones, for k = 0 to the shape's K: p(k)
+    /// proportional to exp(A_k) is the law of a k that is itself chosen. S and k_row are ignored.
+    status log_partitions(const rows<const float> &theta, span<float> log_partitions,
+                          const workspace &work) const noexcept {
+        return !(theta.fits(shape_) && detail::fits(log_partitions, detail::per_row(shape_, sizes().c().n)))
+                   ? status::shape
+                   : status{imle_topk_log_partitions(&shape_.c(), temperature_, theta.data(), theta.stride(),
+                                                     log_partitions.data(), work.data(), work.size())};
+    }
+
+    /// out [B][N] = the gradient of sum_k v_k A_k with respect to theta, for v [B][K+1]. S and k_row are ignored.
+    status log_partitions_vjp(const rows<const float> &theta, const rows<const float> &v, span<float> out,
+                              const workspace &work) const noexcept {
+        return !(theta.fits(shape_) && v.fits(sizes()) && detail::fits(out, detail::per_row(shape_, shape_.c().n)))
+                   ? status::shape
+                   : status{imle_topk_log_partitions_vjp(&shape_.c(), temperature_, theta.data(), theta.stride(),
+                                                         v.data(), v.stride(), out.data(), work.data(), work.size())};
+    }
+
     /// Row b chooses k_row[b], at most the shape's k. The layer keeps the view, not a copy.
     exact_topk &k_row(span<const std::uint32_t> ks) noexcept { k_row_ = ks; return *this; }
+
+private:
+    // The shape of [B][K+1].
+    imle::shape sizes() const noexcept { return imle::shape(shape_).n(shape_.c().k + 1); }
 };
 
 /// The distribution on one-hot states, the softmax. The shape's k must be 1.
@@ -642,12 +681,13 @@ public:
     }
 
     /// grad_theta = c (1/S) sum_s (z_s - z'_s), where c is 1 / lambda or 1 (options.scale). z and z_target are states
-    /// [B][S][N].
-    status difference(span<const float> z, span<const float> z_target, const rows<float> &grad_theta) const noexcept {
+    /// [B][S][N]. Counts them if asked to.
+    status difference(span<const float> z, span<const float> z_target, const rows<float> &grad_theta,
+                      diagnostics *counts = nullptr) const noexcept {
         return !(fits(z) && fits(z_target) && grad_theta.fits(shape_))
                    ? status::shape
                    : status{imle_difference(&shape_.c(), &options_.c(), z.data(), z_target.data(), grad_theta.data(),
-                                            grad_theta.stride())};
+                                            grad_theta.stride(), counts)};
     }
 
     /// epsilon [B][S][N] = eps_s, not yet multiplied by tau.
@@ -692,6 +732,32 @@ inline status perturbed_gradient(const shape &shape, const options &options, con
 
 enum class rule : std::uint32_t { additive = IMLE_ADAPTIVE_ADDITIVE, multiplicative = IMLE_ADAPTIVE_MULTIPLICATIVE };
 
+/// What lambda needs to know of a part of a batch: sums that add up over threads, hosts and micro-batches. It starts from
+/// zeros. c() is plain data, four numbers to all-reduce.
+class adaptive_parts {
+public:
+    adaptive_parts() noexcept = default;
+    explicit adaptive_parts(const imle_adaptive_parts &parts) noexcept : c_(parts) {}
+
+    const imle_adaptive_parts &c() const noexcept { return c_; }
+
+    /// Adds a block of theta and a block of dz; either may be empty.
+    status add(span<const float> theta, span<const float> dz) noexcept {
+        return status{imle_adaptive_add(&c_, theta.data(), theta.size(), dz.data(), dz.size())};
+    }
+
+    adaptive_parts &operator+=(const adaptive_parts &other) noexcept {
+        c_.theta_squared += other.c_.theta_squared;
+        c_.dz_squared += other.c_.dz_squared;
+        c_.theta_len += other.c_.theta_len;
+        c_.theta_nonzero += other.c_.theta_nonzero;
+        return *this;
+    }
+
+private:
+    imle_adaptive_parts c_{};
+};
+
 /// Finds lambda = a ||theta|| / ||dz|| by adapting a from batch to batch. The defaults are those of
 /// imle_adaptive_default. c() is the whole state, plain data that you can save.
 class adaptive {
@@ -707,12 +773,18 @@ public:
     adaptive &momentum(float share) noexcept { c_.momentum = share; return *this; }
     adaptive &decay(float memory) noexcept { c_.decay = memory; return *this; }
     adaptive &target(float g) noexcept { c_.target = g; return *this; }
+    adaptive &theta_floor(float least) noexcept { c_.theta_floor = least; return *this; }
     const imle_adaptive &c() const noexcept { return c_; }
 
     /// Computes lambda for the gradient of this theta and dz; pass all rows and samples. It is 0 if dz is 0: then skip
     /// the gradient, because there is nothing to learn.
     status lambda(span<const float> theta, span<const float> dz, float &lambda) const noexcept {
         return status{imle_adaptive_lambda(&c_, theta.data(), theta.size(), dz.data(), dz.size(), &lambda)};
+    }
+
+    /// The same from the sum of a batch's parts.
+    status lambda_from(const adaptive_parts &parts, float &lambda) const noexcept {
+        return status{imle_adaptive_lambda_from(&c_, &parts.c(), &lambda)};
     }
 
     /// Adapts a to the counts of the gradient that was computed with this lambda.

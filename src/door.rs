@@ -40,11 +40,12 @@ pub(crate) fn check_has_lists(shape: Shape, solver: &impl MapSolver) -> Result<(
     if (0..shape.rows()).any(|b| solver.max_ones(b).is_none()) { Err(Error::NoLists) } else { Ok(()) }
 }
 
-/// Refuses outputs that are too short for the states of a batch, lists of a solver that has none, and no outputs at all.
+/// Refuses outputs that are too short for the states of a batch, lists of a solver that has none, and no outputs at all
+/// (an empty batch needs none).
 #[cfg_attr(imle_small, inline(always))]
 pub(crate) fn check_states(states: &States<'_>, shape: Shape, solver: &impl MapSolver) -> Result<(), Error> {
     states.check_lengths(shape)?;
-    if states.is_none() {
+    if states.is_none() && shape.rows > 0 {
         return Err(Error::NoOutput);
     }
     if states.indices.is_some() { check_has_lists(shape, solver) } else { Ok(()) }

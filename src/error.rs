@@ -54,12 +54,14 @@ texts! {
     Epsilon = "epsilon",
     Marginals = "marginals",
     LogPartition = "log_partition",
+    LogPartitions = "log_partitions",
     Entropy = "entropy",
     LogProb = "log_prob",
     Kl = "kl",
     Loss = "loss",
     GradTheta = "grad_theta",
     Out = "out",
+    Parts = "parts",
 }
 
 texts! {
@@ -78,7 +80,6 @@ texts! {
     SamplesWithinStrata = "sample0 + samples must be at most strata",
     WorkspaceAddressable = "the workspace must be addressable",
     BaselineOfOthers = "samples must be at least 2: the baseline is the mean of the others",
-    StatesCounted = "diagnostics must count at least one state",
     Temperature = "temperature must be finite and at least 0",
     TargetTemperature = "target_temperature must be finite and at least 0",
     Alpha = "alpha must be finite",
@@ -100,6 +101,7 @@ texts! {
     AdaptiveMomentum = "momentum must be at least 0 and below 1, and 0 for the multiplicative rule",
     AdaptiveDecay = "decay must be at least 0 and below 1",
     AdaptiveTarget = "target must be finite and above 0",
+    AdaptiveThetaFloor = "theta_floor must be finite and at least 0",
 }
 
 /// Why a call was refused.
@@ -193,6 +195,9 @@ impl fmt::Display for Error {
             }
             Error::NoOutput => f.write_str("no output asked for"),
             Error::Option { rule } => write!(f, "options: {rule}"),
+            Error::NonFinite { argument: Argument::Parts, .. } => {
+                f.write_str("parts: a sum of squares is negative or not finite")
+            }
             Error::NonFinite { argument, row } => {
                 let allowed = if argument == Argument::Theta { " (only -inf, the mask, is allowed)" } else { "" };
                 write!(f, "{argument}: row {row} has a value that is not finite{allowed}")

@@ -13,8 +13,9 @@
 //!
 //! C: k of n ([`TopK`]), one of n ([`Argmax`]), or your own [`MapSolver`]. Sizes known at compile time: [`fixed`].
 //! A solver that lives elsewhere: [`perturb()`], [`target()`], [`difference`]. Other estimators of ∇_θ L:
-//! [`straight_through()`], SIMPLE ([`Exact::simple`]), the score functions of p ([`Exact::score_function`]) and of the
-//! noise ([`perturbed_gradient`]), and the Fenchel–Young loss ([`Imle::fenchel_young`]).
+//! [`straight_through()`], SIMPLE ([`Exact::simple`]) and its unbiased form ([`Exact::unbiased_simple`]), the score
+//! functions of p ([`Exact::score_function`]) and of the noise ([`perturbed_gradient`]), and the Fenchel–Young loss
+//! ([`Imle::fenchel_young`]).
 //!
 //! ```
 //! use imle::{Dz, Forward, Imle, Key, Options, Rows, RowsMut, Shape, States, TopK};
@@ -44,8 +45,9 @@
 //! - The noise of a coordinate is a pure function of (seed, step, row, sample, coordinate) and of the law. So padding,
 //!   other rows and samples, and any cut of a batch over threads or hosts leave its bits as they are, and the backward pass
 //!   replays the forward pass's noise without storing it.
-//! - The same bits on every platform, in the default floating-point environment: round to nearest, subnormals kept (on
-//!   x86 a program linked with `-ffast-math` flushes them). A change of bits is called value-breaking in the changelog.
+//! - The same bits on every platform. Rust code runs in the default floating-point mode by the rule of the language; the C
+//!   functions of `imle.h` see to it themselves, whatever mode their caller has set. A change of bits is called
+//!   value-breaking in the changelog.
 //! - Exactly k ones; ties go to the lowest index; −0 equals +0; θ = −inf is a mask.
 //!
 //! # Where to read
@@ -100,8 +102,8 @@ mod views;
 pub use arch::{instruction_set, instruction_set_c};
 pub use error::{Argument, Error, Rule};
 pub use estimator::{
-    Adaptive, AdaptiveRule, Diagnostics, Imle, Side, difference, noise, perturb, perturbed_gradient, straight_through,
-    target, workspace_len,
+    Adaptive, AdaptiveParts, AdaptiveRule, Diagnostics, Imle, Side, difference, noise, perturb, perturbed_gradient,
+    straight_through, target, workspace_len,
 };
 pub use exact::{Distribution, Exact, ExactOutputs};
 pub use key::Key;

@@ -127,7 +127,78 @@ fn the_perturbed_gradient_needs_a_density_and_a_baseline() {
     refused(imle::perturbed_gradient(shape, &good, Key::default(), theta, &losses, RowsMut::contiguous(&mut grad)));
     let exact = Exact::new(shape, TopK::new(shape.k), 1.0).expect("good sizes");
     refused(exact.score_function(theta, &[0], &losses, RowsMut::contiguous(&mut grad)));
+    let (dz, mut work) = (Dz::shared(&[0.0; 2]), vec![0.0; exact.workspace_len()]);
+    refused(exact.unbiased_simple(theta, &[0], dz, &losses, RowsMut::contiguous(&mut grad), &mut work));
     assert_eq!(grad, [Outputs::UNTOUCHED; 2]);
+}
+
+/// The arrays of the unbiased SIMPLE and of the log-partitions, each one element too short, and bad values in the second row.
+#[test]
+fn the_arrays_of_exact_estimators_are_checked() {
+    const N: usize = 4;
+    let shape = Shape { rows: 2, n: N as u32, k: 2, samples: 2 };
+    let exact = Exact::new(shape, TopK::new(2), 1.0).expect("good sizes");
+    let len = exact.workspace_len();
+    let call = |short: &str, [theta, dz, losses, v]: [&[f32]; 4], lists: &[u32]| {
+        let cut = |name: &str, len: usize| len - usize::from(short == name);
+        let (theta, mut work) = (Rows::contiguous(&theta[..cut("theta", 2 * N)]), vec![0.0; cut("work", len)]);
+        let (mut grad, mut all) = (vec![Outputs::UNTOUCHED; cut("grad_theta", 2 * N)], vec![Outputs::UNTOUCHED; 6]);
+        let mut out = vec![Outputs::UNTOUCHED; cut("out", 2 * N)];
+        let (dz, losses) = (Dz::per_sample(&dz[..cut("dz", 4 * N)]), &losses[..cut("losses", 4)]);
+        let (lists, grad_theta) = (&lists[..cut("indices", 8)], RowsMut::contiguous(&mut grad));
+        let answers = [
+            exact.unbiased_simple(theta, lists, dz, losses, grad_theta, &mut work).err(),
+            exact.log_partitions(theta, &mut all[..cut("log_partitions", 6)], &mut work).err(),
+            exact.log_partitions_vjp(theta, Rows::contiguous(&v[..cut("v", 6)]), &mut out, &mut work).err(),
+        ];
+        answers.into_iter().flatten().for_each(assert_display_names_what_is_wrong);
+        // Which functions have written how many of their elements.
+        let written = [grad, all, out].map(|all| all.iter().filter(|&&x| x != Outputs::UNTOUCHED).count());
+        (answers, written)
+    };
+    let (theta, dz, losses, v) = ([0.5, -1.0, 2.0, 0.0].repeat(2), [0.25; 4 * N], [1.0, -2.0, 0.5, 0.0], [1.0; 6]);
+    let (good, lists) = ([&theta[..], &dz, &losses, &v], [0, 2, 1, 3, 0, 1, 2, 3]);
+    let all = [2 * N, 6, 2 * N];
+    assert_eq!(call("", good, &lists), ([None; 3], all));
+    for (short, takers) in [
+        ("theta", [1, 1, 1]),
+        ("work", [1, 1, 1]),
+        ("indices", [1, 0, 0]),
+        ("dz", [1, 0, 0]),
+        ("losses", [1, 0, 0]),
+        ("grad_theta", [1, 0, 0]),
+        ("log_partitions", [0, 1, 0]),
+        ("v", [0, 0, 1]),
+        ("out", [0, 0, 1]),
+    ] {
+        let (answers, written) = call(short, good, &lists);
+        for ((answer, written), (taken, all)) in answers.into_iter().zip(written).zip(takers.into_iter().zip(all)) {
+            let refused = matches!(answer, Some(Error::Length { .. } | Error::Workspace { .. }));
+            assert_eq!((refused, written), if taken == 1 { (true, 0) } else { (false, all) }, "{short}: {answer:?}");
+        }
+    }
+
+    let spoiled = |values: &[f32], at: usize, x: f32| {
+        let mut values = values.to_vec();
+        values[at] = x;
+        values
+    };
+    let half = [N, 3, N];
+    let nonfinite = |argument| Some(Error::NonFinite { argument, row: 1 });
+    let bad = spoiled(&theta, N + 1, f32::NAN);
+    let expected = [nonfinite(Argument::Theta); 3];
+    assert_eq!(call("", [&bad, &dz, &losses, &v], &lists), (expected, half));
+    let bad = spoiled(&dz, 4 * N - 1, f32::INFINITY);
+    let expected = [nonfinite(Argument::Dz), None, None];
+    assert_eq!(call("", [&theta, &bad, &losses, &v], &lists), (expected, [N, 6, 2 * N]));
+    let bad = spoiled(&losses, 3, f32::NAN);
+    let expected = [nonfinite(Argument::Losses), None, None];
+    assert_eq!(call("", [&theta, &dz, &bad, &v], &lists), (expected, [N, 6, 2 * N]));
+    let bad = spoiled(&v, 3, f32::NEG_INFINITY);
+    let expected = [None, None, nonfinite(Argument::V)];
+    assert_eq!(call("", [&theta, &dz, &losses, &bad], &lists), (expected, [2 * N, 6, N]));
+    let expected = [Some(Error::NotAState { row: 1 }), None, None];
+    assert_eq!(call("", good, &[0, 2, 1, 3, 0, 1, 3, 2]), (expected, [N, 6, 2 * N]));
 }
 
 #[test]

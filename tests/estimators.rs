@@ -8,7 +8,9 @@ use common::cases::{Case, Sizes, any_sizes, cases};
 use common::layers::top_k;
 use common::reference::enumeration::Enumeration;
 use common::{laws, reference};
-use imle::{Argmax, Distribution, Dz, Exact, Imle, Key, MapSolver, Noise, Options, Rows, RowsMut, Shape, States, TopK};
+use imle::{
+    Argmax, Coupling, Distribution, Dz, Exact, Imle, Key, MapSolver, Noise, Options, Rows, RowsMut, Shape, States, TopK,
+};
 use proptest::prelude::*;
 use reference::inner_product;
 
@@ -36,6 +38,7 @@ struct Estimates {
     loss: Vec<u32>,
     simple: Vec<u32>,
     score_function: Option<Vec<u32>>,
+    unbiased_simple: Option<Vec<u32>>,
 }
 
 impl Inputs {
@@ -49,7 +52,7 @@ impl Inputs {
         let mut lists = vec![7; rows * samples * k];
         let (exact, mut work) = exact(&case);
         let theta = Rows::contiguous(&case.theta);
-        exact.sample(case.key, theta, States::indices(&mut lists), &mut work).unwrap();
+        exact.sample(case.key_without_strata(), theta, States::indices(&mut lists), &mut work).unwrap();
         Inputs { case, losses, y, lists, gap: 0 }
     }
 
@@ -68,17 +71,26 @@ impl Inputs {
         let mut loss = vec![JUNK; shape.rows()];
         let options = layer.options();
         let smooth = matches!(options.noise, Noise::Gumbel | Noise::Logistic | Noise::Normal)
+            && options.coupling == Coupling::Independent
             && (1.0 / options.temperature).is_finite();
+        let independent = options.coupling == Coupling::Independent;
         let several = shape.samples() > 1;
         Estimates {
             straight_through: rows(&mut |out| imle::straight_through(shape, theta, dz, out).unwrap()),
-            perturbed: (smooth && several).then(|| {
-                rows(&mut |out| imle::perturbed_gradient(shape, options, case.key, theta, &self.losses, out).unwrap())
+            perturbed: (smooth && independent && several).then(|| {
+                rows(&mut |out| imle::perturbed_gradient(shape, options, case.key(), theta, &self.losses, out).unwrap())
             }),
-            fenchel_young: rows(&mut |out| layer.fenchel_young(case.key, theta, y, &mut loss, out, &mut work).unwrap()),
+            fenchel_young: rows(&mut |out| {
+                layer.fenchel_young(case.key(), theta, y, &mut loss, out, &mut work).unwrap()
+            }),
             simple: rows(&mut |out| exact.simple(theta, dz, out, &mut work).unwrap()),
             score_function: several
                 .then(|| rows(&mut |out| exact.score_function(theta, &self.lists, &self.losses, out).unwrap())),
+            unbiased_simple: several.then(|| {
+                rows(&mut |out| {
+                    exact.unbiased_simple(theta, &self.lists, dz, &self.losses, out, &mut work).unwrap();
+                })
+            }),
             loss: bits(&loss),
         }
     }
@@ -140,6 +152,7 @@ proptest! {
             prop_assert_eq!(&alone.fenchel_young, &of_row(&all.fenchel_young));
             prop_assert_eq!(&alone.simple, &of_row(&all.simple));
             prop_assert_eq!(&alone.score_function, &all.score_function.as_ref().map(of_row));
+            prop_assert_eq!(&alone.unbiased_simple, &all.unbiased_simple.as_ref().map(of_row));
             prop_assert_eq!(alone.loss[0], all.loss[b]);
         }
         prop_assert_eq!(Inputs { gap: 3, ..whole }.top_k(), all);
@@ -148,15 +161,17 @@ proptest! {
     #[test]
     fn masked_entries_get_exactly_0(case in cases(sizes(|sizes| sizes.k), true)) {
         let inputs = Inputs::new(case);
-        let Estimates { straight_through, perturbed, fenchel_young, simple, score_function, .. } = inputs.top_k();
-        let all = [Some(straight_through), perturbed, Some(fenchel_young), Some(simple), score_function];
+        let Estimates { straight_through, perturbed, fenchel_young, simple, score_function, unbiased_simple, .. } =
+            inputs.top_k();
+        let unbiased = [perturbed, score_function, unbiased_simple];
+        let all = [straight_through, fenchel_young, simple].map(Some).into_iter().chain(unbiased).collect::<Vec<_>>();
         for gradient in all.iter().flatten() {
             let entries = floats(gradient).into_iter().zip(&inputs.case.theta);
             prop_assert!(entries.filter(|(_, t)| **t == f32::NEG_INFINITY).all(|(g, _)| g == 0.0));
         }
     }
 
-    /// Equal bits, except for SIMPLE, whose closed forms differ.
+    /// Equal bits, except for SIMPLE and its unbiased form, whose closed forms differ.
     #[test]
     fn argmax_is_top_k_at_one(case in cases(sizes(|_| 1), false)) {
         let inputs = Inputs::new(case);
@@ -164,10 +179,18 @@ proptest! {
         let layer = Imle::new(shape, Argmax, inputs.case.options).unwrap();
         let one_hot = inputs.estimates(&layer, &Exact::new(shape, Argmax, TEMPERATURE).unwrap());
         let top_k = inputs.top_k();
-        for (a, b) in floats(&one_hot.simple).into_iter().zip(floats(&top_k.simple)) {
-            prop_assert!(close(a, b.into(), 50.0 / f64::from(TEMPERATURE)), "{a} and {b}");
+        let pairs = [(Some(&one_hot.simple), Some(&top_k.simple))]
+            .into_iter()
+            .chain([(one_hot.unbiased_simple.as_ref(), top_k.unbiased_simple.as_ref())]);
+        for (one_hot, top_k) in pairs {
+            let [one_hot, top_k] = [one_hot, top_k].map(|all| all.map_or(Vec::new(), |all| floats(all)));
+            prop_assert_eq!(one_hot.len(), top_k.len());
+            for (a, b) in one_hot.into_iter().zip(top_k) {
+                prop_assert!(close(a, b.into(), 100.0 / f64::from(TEMPERATURE)), "{a} and {b}");
+            }
         }
-        prop_assert_eq!(Estimates { simple: top_k.simple.clone(), ..one_hot }, top_k);
+        let (simple, unbiased_simple) = (top_k.simple.clone(), top_k.unbiased_simple.clone());
+        prop_assert_eq!(Estimates { simple, unbiased_simple, ..one_hot }, top_k);
     }
 
     /// The straight-through gradient is the mean of dz, and SIMPLE is the product of that mean with the covariance.
@@ -204,6 +227,41 @@ proptest! {
                 let term = |s: usize| differences[s] * (f64::from(u8::from(z(s))) - mu[i]) / f64::from(TEMPERATURE);
                 let expected = (0..samples).map(term).sum::<f64>() / samples as f64;
                 prop_assert!(close(gradient[b * n + i], expected, 100.0), "{} and {expected}", gradient[b * n + i]);
+            }
+        }
+    }
+
+    /// SIMPLE + (1/S) Σ_s (r_ss − mean_{t≠s} r_st) (1/T) (z_s − μ) as it is written, with every r_st, and μ and the
+    /// covariance by enumeration.
+    #[test]
+    fn the_unbiased_simple_is_its_formula(case in cases(sizes(|sizes| sizes.k), true)) {
+        prop_assume!(case.sizes.n <= 12 && case.sizes.samples > 1);
+        let inputs = Inputs::new(case);
+        let (case, Sizes { rows, n, k, samples }) = (&inputs.case, inputs.case.sizes);
+        let gradient = floats(&inputs.top_k().unbiased_simple.unwrap());
+        let others = (samples - 1) as f64;
+        for b in 0..rows {
+            let p = Enumeration::new(case.theta(b), case.k(b), 1.0 / f64::from(TEMPERATURE));
+            let mu = p.marginals();
+            let z = |s: usize, i: usize| {
+                f64::from(u8::from(inputs.lists[(b * samples + s) * k..][..k].contains(&(i as u32))))
+            };
+            let sum_dz = |except: usize, i: usize| -> f64 {
+                (0..samples).filter(|&s| s != except).map(|s| f64::from(case.dz(b, s)[i])).sum()
+            };
+            let mean_dz: Vec<f32> = (0..n).map(|i| (sum_dz(samples, i) / samples as f64) as f32).collect();
+            let covariance = p.covariance(|z| inner_product(z, &mean_dz));
+            let r = |s: usize, t: usize| {
+                let linear: f64 = (0..n).map(|i| sum_dz(s, i) / others * z(t, i)).sum();
+                f64::from(inputs.losses[b * samples + t]) - linear
+            };
+            let factors: Vec<f64> = (0..samples)
+                .map(|s| r(s, s) - (0..samples).filter(|&t| t != s).map(|t| r(s, t)).sum::<f64>() / others)
+                .collect();
+            for i in 0..n {
+                let correction: f64 = (0..samples).map(|s| factors[s] * (z(s, i) - mu[i])).sum();
+                let expected = (covariance[i] + correction / samples as f64) / f64::from(TEMPERATURE);
+                prop_assert!(close(gradient[b * n + i], expected, 200.0), "{} and {expected}", gradient[b * n + i]);
             }
         }
     }
@@ -340,4 +398,75 @@ fn a_constant_loss_has_no_gradient() {
     };
     assert_eq!(gradients([0.1; 3]), [[0.0; 5]; 2]);
     assert_eq!(gradients([1e6, 1e6 + 1.0, 1e6 + 4.0]), gradients([0.0, 1.0, 4.0]));
+}
+
+/// A loss that is not linear, and gradients of it that are wrong, at a state of six.
+fn loss(z: u32) -> (f32, [f32; 6]) {
+    let sum = inner_product(z, &[0.5, -1.25, 2.0, 0.75, -0.5, 1.5]) as f32;
+    let both = f32::from(u8::from(z & 0b101 == 0b101));
+    let dz =
+        std::array::from_fn(|i| sum * (i as f32 - 2.0) / 4.0 + both * f32::from((z as u8).rotate_left(i as u32) % 8));
+    (sum * sum - 3.0 * both + 0.25 * sum, dz)
+}
+
+/// The expectation over all pairs and triples of states, each with its probability, is the gradient of `E[ℓ]`: there
+/// are no draws, so the bound is that of rounding.
+#[test]
+fn the_unbiased_simple_has_no_bias() {
+    fn expectation<D: Distribution>(distribution: D, k: u32, samples: u32, shared: bool) {
+        let theta = [0.5, -1.25, f32::NEG_INFINITY, 2.0, -0.25, 0.75];
+        let p = Enumeration::new(&theta, k as usize, 1.0 / f64::from(TEMPERATURE));
+        let states = p.states.len();
+        let tuples = states.pow(samples);
+        let shape = Shape { rows: 1, n: 6, k, samples };
+        let exact = Exact::new(shape, distribution, TEMPERATURE).unwrap();
+        let mut work = vec![JUNK; exact.workspace_len()];
+        let mut mean = [0.0; 6];
+        for tuple in 0..tuples {
+            let chosen: Vec<usize> = (0..samples).map(|s| tuple / states.pow(s) % states).collect();
+            let probability: f64 = chosen.iter().map(|&z| p.p[z]).product();
+            if probability == 0.0 {
+                continue; // a masked state, which is refused
+            }
+            let states = || chosen.iter().map(|&z| p.states[z]);
+            let lists: Vec<u32> = states().flat_map(|z| (0..6).filter(move |i| z >> i & 1 == 1)).collect();
+            let losses: Vec<f32> = states().map(|z| loss(z).0).collect();
+            let dz: Vec<f32> = states().flat_map(|z| loss(z).1).collect();
+            let constant = [0.5, 3.0, -1.0, 0.25, 2.0, -4.0]; // one for all samples may not depend on them
+            let dz = if shared { Dz::shared(&constant) } else { Dz::per_sample(&dz) };
+            let mut grad = [JUNK; 6];
+            let out = RowsMut::contiguous(&mut grad);
+            exact.unbiased_simple(Rows::contiguous(&theta), &lists, dz, &losses, out, &mut work).unwrap();
+            mean.iter_mut().zip(grad).for_each(|(mean, g)| *mean += probability * f64::from(g));
+        }
+        for (mean, covariance) in mean.iter().zip(p.covariance(|z| f64::from(loss(z).0))) {
+            let expected = covariance / f64::from(TEMPERATURE);
+            assert!((mean - expected).abs() < 5e-6, "k {k}, S {samples}, shared {shared}: {mean} and {expected}");
+        }
+    }
+    for shared in [false, true] {
+        for samples in [2, 3] {
+            expectation(TopK::new(2), 2, samples, shared);
+            expectation(TopK::new(1), 1, samples, shared);
+            expectation(Argmax, 1, samples, shared);
+        }
+        expectation(TopK::new(3), 3, 2, shared);
+    }
+}
+
+/// Losses that are moved by 2²⁰, exactly, give the same bits.
+#[test]
+fn a_common_offset_of_the_losses_costs_no_digits() {
+    let (theta, lists) = ([0.5, -1.25, 0.25, 2.0, -0.25], [0, 3, 1, 4, 0, 1, 3, 4]);
+    let dz: Vec<f32> = (0..4 * 5).map(|i| (i * 11 % 16) as f32 / 4.0 - 2.0).collect();
+    let shape = Shape { rows: 1, n: 5, k: 2, samples: 4 };
+    let exact = Exact::new(shape, TopK::new(2), TEMPERATURE).unwrap();
+    let gradient = |offset: f32| {
+        let losses = [0.5, -1.25, 2.0, 0.75].map(|loss| loss + offset);
+        let (mut grad, mut work) = ([JUNK; 5], vec![JUNK; exact.workspace_len()]);
+        let (theta, out) = (Rows::contiguous(&theta), RowsMut::contiguous(&mut grad));
+        exact.unbiased_simple(theta, &lists, Dz::per_sample(&dz), &losses, out, &mut work).unwrap();
+        grad
+    };
+    assert_eq!(gradient(1_048_576.0), gradient(0.0));
 }

@@ -3,6 +3,7 @@
 mod common;
 
 use common::arrays::JUNK;
+use common::hard_rows::{hard_rows, scores, unmasked};
 use common::reference::enumeration::Enumeration;
 use common::reference::inner_product;
 use common::reference::log_space::LogSpace;
@@ -39,38 +40,6 @@ fn answer(theta: &[f32], k: usize, temperature: f32) -> Answer {
     ask(&exact, theta, work)
 }
 
-/// Nearly normal scores from a small generator that shares nothing with the library's.
-fn scores(seed: u64, n: usize, scale: f32) -> Vec<f32> {
-    let mut state = seed;
-    let mut uniform = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        ((state >> 33) as f64 + 0.5) / f64::from(1_u32 << 31)
-    };
-    (0..n).map(|_| scale * ((0..12).map(|_| uniform()).sum::<f64>() - 6.0) as f32).collect()
-}
-
-/// Scores that are hard for the closed forms: normal, wide, all equal, groups of equals, masks, one that dominates.
-fn inputs(n: usize) -> Vec<(&'static str, Vec<f32>)> {
-    let normal = scores(1, n, 1.0);
-    let mut masked = scores(2, n, 3.0);
-    masked.iter_mut().skip(1).step_by(3).for_each(|t| *t = f32::NEG_INFINITY);
-    let mut one_huge = scores(3, n, 1.0);
-    one_huge[n / 2] = 80.0;
-    vec![
-        ("normal", normal.clone()),
-        ("span of 160", (0..n).map(|i| 80.0 - 160.0 * i as f32 / n as f32).collect()),
-        ("all equal", vec![0.7; n]),
-        ("groups", normal.iter().map(|t| t.round() * 2.0).collect()),
-        ("two values", (0..n).map(|i| if i % 2 == 0 { -80.0 } else { 80.0 }).collect()),
-        ("masked", masked),
-        ("one huge", one_huge),
-    ]
-}
-
-fn unmasked(theta: &[f32]) -> usize {
-    theta.iter().filter(|t| t.is_finite()).count()
-}
-
 const TEMPERATURES: [f32; 5] = [0.01, 0.3, 1.0, 7.0, 100.0];
 
 /// A's error in units of the larger of 1, |A| and the largest score's share of it.
@@ -89,7 +58,7 @@ fn check_marginals(got: &[f32], expected: &[f64], bound: f64, what: &str) {
 #[test]
 fn every_k_agrees_with_enumeration() {
     for n in 1..=12 {
-        for (name, theta) in inputs(n) {
+        for (name, theta) in hard_rows(n) {
             for k in 0..=unmasked(&theta) {
                 for temperature in TEMPERATURES {
                     let what = format!("{name}, n {n}, k {k}, T {temperature}");
@@ -109,7 +78,7 @@ fn every_k_agrees_with_enumeration() {
 #[test]
 fn large_rows_agree_with_the_log_space_programme() {
     for (n, k) in [(350, 10), (350, 175), (1000, 1), (1000, 999), (4096, 64), (4096, 512)] {
-        for (name, theta) in inputs(n) {
+        for (name, theta) in hard_rows(n) {
             let k = k.min(unmasked(&theta));
             for temperature in if n > 1000 { &TEMPERATURES[2..3] } else { &TEMPERATURES[..] } {
                 let what = format!("{name}, n {n}, k {k}, T {temperature}");
@@ -125,7 +94,7 @@ fn large_rows_agree_with_the_log_space_programme() {
 #[test]
 fn one_hot_is_softmax() {
     for n in [1, 2, 17, 4096] {
-        for (name, theta) in inputs(n) {
+        for (name, theta) in hard_rows(n) {
             for temperature in TEMPERATURES {
                 let what = format!("{name}, n {n}, T {temperature}");
                 let shape = Shape { rows: 1, n: n as u32, k: 1, samples: 1 };
@@ -156,7 +125,7 @@ fn vjp(theta: &[f32], k: usize, temperature: f32, v: &[f32]) -> Vec<f32> {
 #[test]
 fn the_vjp_is_the_covariance_product() {
     for n in [1, 2, 5, 10, 12] {
-        for (name, theta) in inputs(n) {
+        for (name, theta) in hard_rows(n) {
             for (shift, temperature) in [(0.0, 1.0), (50.0, 1.0), (0.0, 0.2), (0.0, 30.0)] {
                 let v: Vec<f32> = scores(9, n, 1.0).iter().map(|v| v + shift).collect();
                 for k in 0..=unmasked(&theta) {
@@ -214,7 +183,7 @@ fn the_synthetic_experiment_has_its_check_values() {
 #[test]
 fn log_prob_and_kl_agree_with_enumeration() {
     for n in [1, 5, 10] {
-        for (name, theta) in inputs(n) {
+        for (name, theta) in hard_rows(n) {
             for k in 0..=unmasked(&theta) {
                 let p = Enumeration::new(&theta, k, 1.0);
                 let (exact, mut work) = exact(&theta, k, 1.0);

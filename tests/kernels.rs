@@ -39,9 +39,9 @@ const NOISES: &[Noise] = &[
     Noise::Gumbel,
     Noise::Logistic,
     Noise::Normal,
-    #[cfg(not(feature = "no-sum-of-gamma"))]
+    #[cfg(feature = "sum-of-gamma")]
     Noise::SumOfGamma { kappa: 0.0, terms: 10 },
-    #[cfg(not(feature = "no-sum-of-gamma"))]
+    #[cfg(feature = "sum-of-gamma")]
     Noise::SumOfGamma { kappa: 2.5, terms: Noise::ALL_TERMS },
 ];
 

@@ -5,6 +5,7 @@ mod common;
 
 use common::arrays::{JUNK, bits};
 use common::cases::Sizes;
+use common::exact_laws::{CoreArgmax, CoreTopK};
 use common::laws::{self, Layer, MapLayer};
 use common::layers::fixed_size::Fixed;
 use common::layers::three_steps::{ThreeSteps, perturbed, targets};
@@ -13,12 +14,15 @@ use common::reference;
 use imle::{Difference, Imle, MapSolver, Rows, RowsMut, Shape, Side, States, Target, TopK, Unsolved};
 use proptest::prelude::*;
 
-laws!(top_k_of_n: Contiguous, map, replay);
-laws!(top_k_strided: Strided, map, replay);
-laws!(top_k_per_row: PerRow, map, replay);
-laws!(argmax: OneHot, map, replay);
+laws!(top_k_of_n: Contiguous, map, any_size, replay);
+laws!(top_k_strided: Strided, map, any_size, replay);
+laws!(top_k_per_row: PerRow, map, any_size, replay);
+laws!(argmax: OneHot, map, any_size, replay);
 laws!(fixed_size: Fixed, map);
-laws!(three_steps: ThreeSteps);
+laws!(three_steps: ThreeSteps, any_size);
+
+exact_laws!(exact_top_k: CoreTopK);
+exact_laws!(exact_argmax: CoreArgmax);
 
 /// It chooses one entry of each pair of neighbours, and the last entry if it has no neighbour.
 #[derive(Clone, Copy)]
@@ -73,6 +77,21 @@ proptest! {
         }
     }
 
+    /// ε of a coordinate is that of a call for this row and sample alone, of any length.
+    #[test]
+    fn noise_is_a_function_of_row_sample_and_coordinate(case in laws::cases::<Contiguous>()) {
+        let Sizes { rows, n, .. } = case.sizes;
+        for b in 0..rows {
+            for (s, epsilon) in case.epsilon(b).iter().enumerate() {
+                let alone = case.piece(b, 1).piece_of_samples(s, 1);
+                for masks in [0, 1, 30, 100] {
+                    let longer = alone.padded(masks).epsilon(0);
+                    prop_assert_eq!(bits(&longer[0][..n]), bits(epsilon));
+                }
+            }
+        }
+    }
+
     #[test]
     fn argmax_is_top_k_at_one(case in laws::cases::<OneHot>()) {
         prop_assert_eq!(OneHot::map(&case), Contiguous::map(&case));
@@ -99,7 +118,7 @@ proptest! {
         };
         let shape = Shape { rows: rows as u32, n: n as u32, k: solver.pairs as u32, samples: samples as u32 };
         let layer = Imle::new(shape, solver, case.options).expect("cases are good");
-        let sampled = sample(&layer, case.key, Rows::contiguous(&case.theta));
+        let sampled = sample(&layer, case.key(), Rows::contiguous(&case.theta));
         prop_assert_eq!(&sampled.z, &solve(&perturbed(&case)));
 
         let z = match case.options.difference {
@@ -114,7 +133,7 @@ proptest! {
         // This solver may choose masked entries, and a list with a masked entry is refused.
         let unmasked = !case.theta.contains(&f32::NEG_INFINITY);
         for replay in [None, sampled.indices.as_deref().filter(|_| unmasked)] {
-            let (inside, counted) = gradient(&layer, case.key, &case.theta, case.all_dz(), replay);
+            let (inside, counted) = gradient(&layer, case.key(), &case.theta, case.all_dz(), replay);
             prop_assert_eq!(bits(&inside), bits(&grad));
             prop_assert_eq!(counted, diagnostics);
         }
@@ -127,13 +146,13 @@ proptest! {
         let all = PerRow::sample(&case);
         let work = &mut vec![JUNK; layer.workspace_len()];
         let mut z = vec![JUNK; all.z.len()];
-        layer.sample(case.key, theta, States::z(&mut z), work).expect("cases are good");
+        layer.sample(case.key(), theta, States::z(&mut z), work).expect("cases are good");
         prop_assert_eq!(bits(&z), bits(&all.z));
         let mut indices = vec![7; all.indices.as_ref().map_or(0, Vec::len)];
-        layer.sample(case.key, theta, States::indices(&mut indices), work).expect("cases are good");
+        layer.sample(case.key(), theta, States::indices(&mut indices), work).expect("cases are good");
         prop_assert_eq!(Some(indices), all.indices);
         let mut marginals = vec![JUNK; case.theta.len()];
-        layer.sample(case.key, theta, States::marginals(&mut marginals), work).expect("cases are good");
+        layer.sample(case.key(), theta, States::marginals(&mut marginals), work).expect("cases are good");
         prop_assert_eq!(Some(marginals), all.marginals);
     }
 
@@ -149,9 +168,9 @@ proptest! {
 
         let again = Imle::new(shape, TopK::new(shape.k), *layer.options()).expect("cases are good");
         let theta = Rows::contiguous(&case.theta);
-        prop_assert_eq!(sample(&again, case.key, theta), sample(&layer, case.key, theta));
+        prop_assert_eq!(sample(&again, case.key(), theta), sample(&layer, case.key(), theta));
         let [(again, _), (first, _)] =
-            [again, layer].map(|layer| gradient(&layer, case.key, &case.theta, case.all_dz(), None));
+            [again, layer].map(|layer| gradient(&layer, case.key(), &case.theta, case.all_dz(), None));
         prop_assert_eq!(bits(&again), bits(&first));
     }
 }

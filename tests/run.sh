@@ -79,8 +79,8 @@ fi
 section "instructions: no more than recorded"
 benches/instructions.sh --check
 
-section "without the Sum-of-Gamma noise"
-cargo test --profile checked --features no-sum-of-gamma --lib --test laws --test errors -- --skip sum_of_gamma
+section "without the default features: no Sum-of-Gamma noise, no stratified noise"
+cargo test --profile checked --no-default-features --lib --test laws --test errors -- --skip sum_of_gamma
 
 section "the main job"
 tests/learning_to_explain.sh

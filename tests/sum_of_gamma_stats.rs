@@ -1,5 +1,5 @@
 //! The Sum-of-Gamma noise against its exact distribution. common/noise_laws.rs says how a check fails.
-#![cfg(not(feature = "no-sum-of-gamma"))]
+#![cfg(feature = "sum-of-gamma")]
 
 mod common;
 

@@ -191,7 +191,7 @@ impl<'a> Gradients<'a> {
                 self.adaptive.lambda(theta, dz)
             }
             Lambda::Relative(a) => {
-                let now = || Adaptive { a, ..Adaptive::default() }.lambda(theta, dz);
+                let now = || Adaptive { a, theta_floor: 0.0, ..Adaptive::default() }.lambda(theta, dz);
                 self.first.map_or_else(now, Ok).inspect(|lambda| self.first = Some(*lambda))
             }
         }

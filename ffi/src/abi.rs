@@ -62,7 +62,7 @@ pub const IMLE_COUPLING_STRATIFIED: u32 = 1;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct imle_shape {
-    /// B, at least 1.
+    /// B; 0 is an empty batch.
     pub rows: u32,
     /// N, at least 1.
     pub n: u32,
@@ -165,6 +165,13 @@ pub(crate) unsafe fn shape_ignoring_samples(shape: *const imle_shape) -> Result<
     // SAFETY: the caller's contract.
     let imle_shape { rows, n, k, samples: _ } = unsafe { args::read(shape) }?;
     checked(Shape { rows, n, k, samples: 1 })
+}
+
+/// Reads the sizes of a row of a batch, whose rows and samples do not matter.
+pub(crate) unsafe fn shape_of_a_row(shape: *const imle_shape) -> Result<Shape, Refused> {
+    // SAFETY: the caller's contract.
+    let imle_shape { rows: _, n, k, samples: _ } = unsafe { args::read(shape) }?;
+    checked(Shape { rows: 1, n, k, samples: 1 })
 }
 
 fn checked(shape: Shape) -> Result<Shape, Refused> {

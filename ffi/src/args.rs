@@ -10,7 +10,7 @@
 
 use core::marker::PhantomData;
 
-use crate::spans::{Span, WORD};
+use crate::spans::{MISSING, Span, WORD};
 use crate::status::Refused;
 
 /// The types that C may hand over. The trait is sealed: nothing outside this crate can name it.
@@ -78,8 +78,10 @@ pub(crate) struct Array<T> {
 }
 
 impl<T: Plain> Array<T> {
-    /// The address of an array that the check refuses, because it is misaligned.
-    const REFUSED: *mut T = core::ptr::without_provenance_mut(1);
+    /// The address of a required array that is not there. The check refuses it, unless the array has no elements.
+    const MISSING: *mut T = core::ptr::without_provenance_mut(MISSING);
+    /// The address of a misaligned array, which the check refuses.
+    const REFUSED: *mut T = core::ptr::without_provenance_mut(MISSING + 1);
 
     /// An array that may be absent.
     pub(crate) fn optional(start: *const T, len: usize) -> Self {
@@ -89,9 +91,9 @@ impl<T: Plain> Array<T> {
         Array { start: if aligned { start.cast_mut() } else { Self::REFUSED }, len }
     }
 
-    /// An array that must be there.
+    /// An array that must be there, unless it has no elements.
     pub(crate) fn required(start: *const T, len: usize) -> Self {
-        Self::optional(if start.is_null() { Self::REFUSED } else { start }, len)
+        Self::optional(if start.is_null() { Self::MISSING } else { start }, len)
     }
 
     #[inline(always)]
@@ -134,17 +136,18 @@ impl<'a, T: Plain> Input<'a, T> {
     /// The elements of an array that is required.
     #[inline(always)]
     pub(crate) fn slice(self) -> &'a [T] {
+        let empty = self.len == 0;
         let slice = self.slice_if_any();
-        debug_assert!(slice.is_some(), "an array that is required is absent");
+        debug_assert!(empty || slice.is_some(), "an array that is required is absent");
         slice.unwrap_or_default()
     }
 
     /// The elements, if the array is there.
     #[inline(always)]
     pub(crate) fn slice_if_any(self) -> Option<&'a [T]> {
-        // SAFETY: the array is aligned, not NULL, at most isize::MAX bytes long, and does not wrap around the address
-        // space. Its elements are readable and nothing writes them meanwhile: this is the contract of `Array::input`.
-        (!self.start.is_null()).then(|| unsafe { core::slice::from_raw_parts(self.start, self.len) })
+        // SAFETY: the array is neither absent nor missing, so it is aligned, at most isize::MAX bytes long, and does not
+        // wrap around the address space. Its elements are readable and nothing writes them meanwhile: this is the contract of `Array::input`.
+        (self.start.addr() > MISSING).then(|| unsafe { core::slice::from_raw_parts(self.start, self.len) })
     }
 }
 
@@ -159,8 +162,9 @@ impl<'a, T: Plain> Output<'a, T> {
     /// The elements of an array that is required.
     #[inline(always)]
     pub(crate) fn slice(self) -> &'a mut [T] {
+        let empty = self.len == 0;
         let slice = self.slice_if_any();
-        debug_assert!(slice.is_some(), "an array that is required is absent");
+        debug_assert!(empty || slice.is_some(), "an array that is required is absent");
         slice.unwrap_or_default()
     }
 
@@ -169,7 +173,7 @@ impl<'a, T: Plain> Output<'a, T> {
     pub(crate) fn slice_if_any(self) -> Option<&'a mut [T]> {
         // SAFETY: as for an input. Besides, nothing else reads or writes the elements meanwhile: this is the contract
         // of `Array::output`, and `self` is consumed, so there is no second slice.
-        (!self.start.is_null()).then(|| unsafe { core::slice::from_raw_parts_mut(self.start, self.len) })
+        (self.start.addr() > MISSING).then(|| unsafe { core::slice::from_raw_parts_mut(self.start, self.len) })
     }
 }
 

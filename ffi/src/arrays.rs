@@ -25,7 +25,7 @@ impl Array<f32> {
 
     /// The part of the workspace that is used.
     pub(crate) fn workspace(needed: usize, work: *mut f32, work_len: usize) -> Result<Self, Refused> {
-        if work.is_null() {
+        if work.is_null() && needed != 0 {
             Err(Refused::Null)
         } else if work_len < needed {
             Err(Refused::Workspace)

@@ -23,7 +23,7 @@ fn floats<F: Family>(shape: Shape) -> Option<usize> {
 /// Returns the floats of workspace that the exact functions of k-subsets need, for any number of rows and samples:
 /// (N + 12)(K + 1) + 3 N + 136. IMLE_TOPK_EXACT_WORKSPACE_LEN(n, k) is the same number as a constant.
 ///
-/// shape: in; samples is ignored.
+/// shape: in; rows and samples are ignored.
 /// Returns 0 for NULL, for a shape that every exact function refuses, and if the workspace exceeds the address space.
 /// Threads: any. Source: this library.
 #[unsafe(no_mangle)]
@@ -35,7 +35,7 @@ pub unsafe extern "C" fn imle_topk_exact_workspace_len(shape: *const imle_shape)
 /// Returns the floats of workspace that the exact functions of one-hot states need: N, for any number of rows and
 /// samples. IMLE_ARGMAX_EXACT_WORKSPACE_LEN(n) is the same number as a constant.
 ///
-/// shape: in; k = 1; samples is ignored.
+/// shape: in; k = 1; rows and samples are ignored.
 /// Returns 0 for NULL and for a shape that every exact function refuses.
 /// Threads: any. Source: this library.
 #[unsafe(no_mangle)]
@@ -105,7 +105,7 @@ pub unsafe extern "C" fn imle_topk_marginals(
 ) -> imle_status {
     let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe {
+    status(move || unsafe {
         marginals_of::<TopK>(shape, k_row, temperature, theta, (marginals, log_partition, entropy), work)
     })
 }
@@ -143,7 +143,7 @@ pub unsafe extern "C" fn imle_argmax_marginals(
 ) -> imle_status {
     let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe {
+    status(move || unsafe {
         marginals_of::<OneHot>(shape, ptr::null(), temperature, theta, (marginals, log_partition, entropy), work)
     })
 }
@@ -199,7 +199,7 @@ pub unsafe extern "C" fn imle_topk_marginals_vjp(
 ) -> imle_status {
     let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe { marginals_vjp_of::<TopK>(shape, k_row, temperature, theta, (v, ld_v), out, work) })
+    status(move || unsafe { marginals_vjp_of::<TopK>(shape, k_row, temperature, theta, (v, ld_v), out, work) })
 }
 
 /// Computes the exact gradient of <v, mu(theta)> with respect to theta, the backward pass of the softmax:
@@ -232,7 +232,7 @@ pub unsafe extern "C" fn imle_argmax_marginals_vjp(
 ) -> imle_status {
     let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe { marginals_vjp_of::<OneHot>(shape, ptr::null(), temperature, theta, (v, ld_v), out, work) })
+    status(move || unsafe { marginals_vjp_of::<OneHot>(shape, ptr::null(), temperature, theta, (v, ld_v), out, work) })
 }
 
 unsafe fn sample_exact_of<F: Family>(
@@ -260,8 +260,9 @@ unsafe fn sample_exact_of<F: Family>(
 }
 
 /// Draws exact samples, independent of one another: z_s from p(z) proportional to exp(<z, theta> / T), s = 1..S,
-/// T = temperature. (The distribution of imle_topk_sample is only close to it.) The samples of row b are a pure
-/// function of (seed, step, row0 + b); they share no random words with the noise of the same key. Time: O(B N (K + S)).
+/// T = temperature. (The distribution of imle_topk_sample is only close to it.) A sample is a pure function of seed,
+/// step, the numbers of its row and sample (imle_key), theta, T and k; -inf behind the scores of a row changes no bit.
+/// It shares no random words with the noise of the same key, and it is never stratified. Time: O(B N (K + S)).
 ///
 /// shape: in.
 /// k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
@@ -289,12 +290,13 @@ pub unsafe extern "C" fn imle_topk_sample_exact(
 ) -> imle_status {
     let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe { sample_exact_of::<TopK>(shape, k_row, temperature, key, theta, (z, indices), work) })
+    status(move || unsafe { sample_exact_of::<TopK>(shape, k_row, temperature, key, theta, (z, indices), work) })
 }
 
 /// Draws exact samples, independent of one another: z_s is one-hot at i with probability p(i), s = 1..S. This is the
-/// distribution of imle_argmax_sample with Gumbel noise and tau = temperature. The samples of row b are a pure function
-/// of (seed, step, row0 + b); they share no random words with the noise of the same key. Time: O(B S N).
+/// distribution of imle_argmax_sample with Gumbel noise and tau = temperature. A sample is a pure function of seed,
+/// step, the numbers of its row and sample (imle_key), theta and T; -inf behind the scores of a row changes no bit. It
+/// shares no random words with the noise of the same key, and it is never stratified. Time: O(B S N).
 ///
 /// shape: in; k = 1.
 /// temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
@@ -320,7 +322,9 @@ pub unsafe extern "C" fn imle_argmax_sample_exact(
 ) -> imle_status {
     let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe { sample_exact_of::<OneHot>(shape, ptr::null(), temperature, key, theta, (z, indices), work) })
+    status(move || unsafe {
+        sample_exact_of::<OneHot>(shape, ptr::null(), temperature, key, theta, (z, indices), work)
+    })
 }
 
 unsafe fn log_prob_of<F: Family>(
@@ -371,7 +375,9 @@ pub unsafe extern "C" fn imle_topk_log_prob(
 ) -> imle_status {
     let theta = (theta, ld_theta);
     // SAFETY: the caller's contract.
-    status(|| unsafe { log_prob_of::<TopK>(shape, k_row, temperature, theta, indices, log_prob, (work, work_len)) })
+    status(move || unsafe {
+        log_prob_of::<TopK>(shape, k_row, temperature, theta, indices, log_prob, (work, work_len))
+    })
 }
 
 /// Computes the log-probability of choices: log_prob = ln p(i_s) = theta_(i_s) / T - A, T = temperature.
@@ -400,7 +406,7 @@ pub unsafe extern "C" fn imle_argmax_log_prob(
 ) -> imle_status {
     let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe { log_prob_of::<OneHot>(shape, ptr::null(), temperature, theta, indices, log_prob, work) })
+    status(move || unsafe { log_prob_of::<OneHot>(shape, ptr::null(), temperature, theta, indices, log_prob, work) })
 }
 
 unsafe fn kl_of<F: Family>(
@@ -451,7 +457,7 @@ pub unsafe extern "C" fn imle_topk_kl(
 ) -> imle_status {
     let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe { kl_of::<TopK>(shape, k_row, temperature, theta, (theta_other, ld_other), kl, work) })
+    status(move || unsafe { kl_of::<TopK>(shape, k_row, temperature, theta, (theta_other, ld_other), kl, work) })
 }
 
 /// Computes the Kullback-Leibler divergence from p, of theta, to q, of theta_other, at the same temperature:
@@ -481,7 +487,112 @@ pub unsafe extern "C" fn imle_argmax_kl(
 ) -> imle_status {
     let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe { kl_of::<OneHot>(shape, ptr::null(), temperature, theta, (theta_other, ld_other), kl, work) })
+    status(move || unsafe {
+        kl_of::<OneHot>(shape, ptr::null(), temperature, theta, (theta_other, ld_other), kl, work)
+    })
+}
+
+unsafe fn log_partitions_of(
+    shape: *const imle_shape,
+    temperature: f32,
+    (theta, ld_theta): (*const f32, usize),
+    log_partitions: *mut f32,
+    work: (*mut f32, usize),
+) -> Result<(), Refused> {
+    // SAFETY: the caller's contract.
+    let Start { shape, theta, work, .. } =
+        start(unsafe { abi::shape_ignoring_samples(shape) }, ptr::null(), (theta, ld_theta), work, floats::<TopK>)?;
+    let log_partitions = Array::required(log_partitions, shape.rows() * (shape.k() + 1));
+    // SAFETY: the caller's contract.
+    check_arrays!(unsafe outputs: [log_partitions, work], inputs: [theta]);
+    let exact = exact::<TopK>(shape, None, temperature)?;
+    Ok(exact.log_partitions(theta.rows(ld_theta), log_partitions.slice(), work.slice())?)
+}
+
+/// Computes the log-partitions of all sizes in one pass: A_k = ln sum of exp(<z, theta> / T) over the z with k ones,
+/// for k = 0 to K, T = temperature.
+///
+/// This is for a k that is itself chosen. Draw k with probability proportional to exp(A_k), or to exp(A_k) times a
+/// prior of k, and then a subset with imle_topk_sample_exact and this k in k_row: without a prior this is the law of N
+/// independent coins with odds exp(theta_i / T), given that at most K of them show heads (a Poisson-binomial law of k,
+/// "up to K of N").
+///
+/// Each A_k is within 2e-6 * max(1, |A_k|) of the exact value, whatever theta / T is, also where large terms cancel
+/// (tested to N = K = 1000). While |theta| and |theta / T| are at most 1e30, no output is NaN. Time: O(B N K), with an
+/// exponential for every coordinate and size.
+///
+/// shape: in; samples is ignored. K = N is allowed.
+/// temperature: in, T, in units of theta, finite, above 0 (1 / T finite too).
+/// theta, ld_theta: in, [B][N], scores, finite or -inf; row stride in elements, at least N, 0 = contiguous.
+/// log_partitions: out, [B][K+1], in nats; A_0 = 0, and -inf where fewer than k entries are not masked: no row is
+/// infeasible.
+/// work, work_len: workspace (scratch memory) and its length in floats, at least imle_topk_exact_workspace_len(shape).
+/// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE.
+/// Threads: any, with different outputs and workspaces. Source: this library.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn imle_topk_log_partitions(
+    shape: *const imle_shape,
+    temperature: f32,
+    theta: *const f32,
+    ld_theta: usize,
+    log_partitions: *mut f32,
+    work: *mut f32,
+    work_len: usize,
+) -> imle_status {
+    // SAFETY: the caller's contract.
+    status(|| unsafe { log_partitions_of(shape, temperature, (theta, ld_theta), log_partitions, (work, work_len)) })
+}
+
+unsafe fn log_partitions_vjp_of(
+    shape: *const imle_shape,
+    temperature: f32,
+    (theta, ld_theta): (*const f32, usize),
+    (v, ld_v): (*const f32, usize),
+    out: *mut f32,
+    work: (*mut f32, usize),
+) -> Result<(), Refused> {
+    // SAFETY: the caller's contract.
+    let Start { shape, theta, work, .. } =
+        start(unsafe { abi::shape_ignoring_samples(shape) }, ptr::null(), (theta, ld_theta), work, floats::<TopK>)?;
+    let v = Array::rows(Shape { n: shape.k.saturating_add(1), k: 0, ..shape }, v, ld_v)?;
+    let out = Array::required(out, shape.rows() * shape.n());
+    // SAFETY: the caller's contract.
+    check_arrays!(unsafe outputs: [out, work], inputs: [theta, v]);
+    let exact = exact::<TopK>(shape, None, temperature)?;
+    Ok(exact.log_partitions_vjp(theta.rows(ld_theta), v.rows(ld_v), out.slice(), work.slice())?)
+}
+
+/// Computes the gradient of sum_k v_k A_k with respect to theta, with the A_k of imle_topk_log_partitions:
+///
+/// out_i = sum_k v_k dA_k / dtheta_i, dA_k / dtheta_i = (1 / T) mu_i, mu = the marginals of the states with k ones.
+///
+/// If v is the gradient of the loss with respect to the A_k, this is the backward pass. The error of out is about
+/// 1e-6 * sum_k |v_k| / T. Time: O(B N K).
+///
+/// shape: in; samples is ignored. K = N is allowed.
+/// temperature, theta, ld_theta: in, the same as for imle_topk_log_partitions.
+/// v, ld_v: in, [B][K+1], finite, in units of loss; row stride in elements, at least K + 1, 0 = contiguous. Where A_k
+/// is -inf it has no gradient, and v_k is ignored (but must be finite).
+/// out: out, [B][N], in units of loss per unit of theta, exactly 0 where theta is masked.
+/// work, work_len: workspace (scratch memory) and its length in floats, at least imle_topk_exact_workspace_len(shape).
+/// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE (of theta or v).
+/// Threads: any, with different outputs and workspaces. Source: this library.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn imle_topk_log_partitions_vjp(
+    shape: *const imle_shape,
+    temperature: f32,
+    theta: *const f32,
+    ld_theta: usize,
+    v: *const f32,
+    ld_v: usize,
+    out: *mut f32,
+    work: *mut f32,
+    work_len: usize,
+) -> imle_status {
+    // SAFETY: the caller's contract.
+    status(|| unsafe { log_partitions_vjp_of(shape, temperature, (theta, ld_theta), (v, ld_v), out, (work, work_len)) })
 }
 
 unsafe fn simple_of<F: Family>(
@@ -540,7 +651,7 @@ pub unsafe extern "C" fn imle_topk_simple(
 ) -> imle_status {
     let (theta, dz, grad) = ((theta, ld_theta), (dz, dz_row_stride, dz_sample_stride), (grad_theta, ld_grad));
     // SAFETY: the caller's contract.
-    status(|| unsafe { simple_of::<TopK>(shape, k_row, temperature, theta, dz, grad, (work, work_len)) })
+    status(move || unsafe { simple_of::<TopK>(shape, k_row, temperature, theta, dz, grad, (work, work_len)) })
 }
 
 /// The SIMPLE estimator takes exact samples in the forward pass and the derivative of the exact marginals in the
@@ -579,7 +690,7 @@ pub unsafe extern "C" fn imle_argmax_simple(
 ) -> imle_status {
     let (theta, dz, grad) = ((theta, ld_theta), (dz, dz_row_stride, dz_sample_stride), (grad_theta, ld_grad));
     // SAFETY: the caller's contract.
-    status(|| unsafe { simple_of::<OneHot>(shape, ptr::null(), temperature, theta, dz, grad, (work, work_len)) })
+    status(move || unsafe { simple_of::<OneHot>(shape, ptr::null(), temperature, theta, dz, grad, (work, work_len)) })
 }
 
 unsafe fn score_function_of<F: Family>(
@@ -593,6 +704,7 @@ unsafe fn score_function_of<F: Family>(
 ) -> Result<(), Refused> {
     // SAFETY: the caller's contract.
     let shape = unsafe { abi::shape(shape) }?;
+    F::check(shape)?;
     let states = shape.rows() * shape.samples();
     let k_row = Array::optional(k_row, shape.rows());
     let theta = Array::rows(shape, theta, ld_theta)?;
@@ -614,7 +726,8 @@ unsafe fn score_function_of<F: Family>(
 ///
 /// shape: in; S at least 2.
 /// k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
-/// indices: in, [B][S][K], the samples that imle_topk_sample_exact drew.
+/// indices: in, [B][S][K], the samples that imle_topk_sample_exact drew. Samples of any other law give a
+/// bias, those of imle_topk_sample and stratified ones too.
 /// losses: in, [B][S], finite, any function of the samples.
 /// grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta, its sum over a row is 0 to rounding, exactly 0
 /// where theta is masked; row stride in elements, at least N, 0 = contiguous. The gaps between rows are not touched.
@@ -637,7 +750,7 @@ pub unsafe extern "C" fn imle_topk_score_function(
 ) -> imle_status {
     let (theta, grad) = ((theta, ld_theta), (grad_theta, ld_grad));
     // SAFETY: the caller's contract.
-    status(|| unsafe { score_function_of::<TopK>(shape, k_row, temperature, theta, indices, losses, grad) })
+    status(move || unsafe { score_function_of::<TopK>(shape, k_row, temperature, theta, indices, losses, grad) })
 }
 
 /// The score function of p with a leave-one-out baseline estimates the gradient of E[loss(z)] without bias:
@@ -649,7 +762,8 @@ pub unsafe extern "C" fn imle_topk_score_function(
 ///
 /// shape: in; k = 1; S at least 2.
 /// temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
-/// indices: in, [B][S], the samples that imle_argmax_sample_exact drew.
+/// indices: in, [B][S], the samples that imle_argmax_sample_exact drew. Samples of any other law give a
+/// bias, stratified ones too.
 /// losses: in, [B][S], finite, any function of the samples.
 /// grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta, its sum over a row is 0 to rounding, exactly 0
 /// where theta is masked; row stride in elements, at least N, 0 = contiguous. The gaps between rows are not touched.
@@ -671,5 +785,129 @@ pub unsafe extern "C" fn imle_argmax_score_function(
 ) -> imle_status {
     let (theta, grad) = ((theta, ld_theta), (grad_theta, ld_grad));
     // SAFETY: the caller's contract.
-    status(|| unsafe { score_function_of::<OneHot>(shape, ptr::null(), temperature, theta, indices, losses, grad) })
+    status(move || unsafe {
+        score_function_of::<OneHot>(shape, ptr::null(), temperature, theta, indices, losses, grad)
+    })
+}
+
+unsafe fn unbiased_simple_of<F: Family>(
+    shape: *const imle_shape,
+    k_row: *const u32,
+    temperature: f32,
+    (theta, ld_theta): (*const f32, usize),
+    indices: *const u32,
+    (dz, dz_row_stride, dz_sample_stride): (*const f32, usize, usize),
+    losses: *const f32,
+    (grad_theta, ld_grad): (*mut f32, usize),
+    work: (*mut f32, usize),
+) -> Result<(), Refused> {
+    // SAFETY: the caller's contract.
+    let start = start(unsafe { abi::shape(shape) }, k_row, (theta, ld_theta), work, floats::<F>);
+    let (Start { shape, k_row, theta, work }, dz, grad_theta) =
+        with_gradient(start, |shape| Array::dz(shape, dz, dz_row_stride, dz_sample_stride), (grad_theta, ld_grad))?;
+    let states = shape.rows() * shape.samples();
+    let indices = Array::required(indices, states * shape.k());
+    let losses = Array::required(losses, states);
+    // SAFETY: the caller's contract.
+    check_arrays!(unsafe outputs: [grad_theta, work], inputs: [k_row, theta, indices, dz, losses]);
+    let exact = exact::<F>(shape, k_row.slice_if_any(), temperature)?;
+    let (theta, dz) = (theta.rows(ld_theta), dz.dz(dz_row_stride, dz_sample_stride));
+    let (indices, losses, grad_theta) = (indices.slice(), losses.slice(), grad_theta.rows(ld_grad));
+    Ok(exact.unbiased_simple(theta, indices, dz, losses, grad_theta, work.slice())?)
+}
+
+/// SIMPLE with the score function as its correction estimates the gradient of E[loss(z)] without bias, whatever the
+/// loss and dz are:
+///
+/// grad_theta = (1 / T) Cov(z) (1/S) sum_s dz_s + (1/S) sum_s (r_ss - mean over t != s of r_st) (1 / T) (z_s - mu),
+/// r_st = loss_t - <v_s, z_t>, v_s = the mean of the dz of the other samples (a shared dz itself), T = temperature.
+///
+/// The nearer the loss is to a linear function of z with the gradient dz, the smaller is the variance. A common offset
+/// of the losses costs no digits. Time: O(B N (K + S)).
+///
+/// shape: in; S at least 2.
+/// k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
+/// indices: in, [B][S][K], the samples that imle_topk_sample_exact drew. Samples of any other law give a bias, those of
+/// imle_topk_sample and stratified ones too.
+/// dz, dz_row_stride, dz_sample_stride: in, [B][S][N], finite, in units of loss, the gradients of the loss at these
+/// samples: the same as for imle_topk_gradient.
+/// losses: in, [B][S], finite, of these samples.
+/// grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta, its sum over a row is 0 to rounding, exactly 0
+/// where theta is masked; row stride in elements, at least N, 0 = contiguous. The gaps between rows are not touched.
+/// work, work_len: workspace (scratch memory) and its length in floats, at least imle_topk_exact_workspace_len(shape).
+/// Errors: IMLE_ERR_NULL, _SHAPE (also for S = 1), _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE,
+/// _INFEASIBLE (also for an index list that is no state of its row).
+/// Threads: any, with different outputs and workspaces. Source: this library; SIMPLE: Ahmed, Zeng, Niepert, Van den
+/// Broeck 2023 (arXiv 2210.01941).
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn imle_topk_unbiased_simple(
+    shape: *const imle_shape,
+    k_row: *const u32,
+    temperature: f32,
+    theta: *const f32,
+    ld_theta: usize,
+    indices: *const u32,
+    dz: *const f32,
+    dz_row_stride: usize,
+    dz_sample_stride: usize,
+    losses: *const f32,
+    grad_theta: *mut f32,
+    ld_grad: usize,
+    work: *mut f32,
+    work_len: usize,
+) -> imle_status {
+    let (theta, dz, grad) = ((theta, ld_theta), (dz, dz_row_stride, dz_sample_stride), (grad_theta, ld_grad));
+    let work = (work, work_len);
+    // SAFETY: the caller's contract.
+    status(|| unsafe { unbiased_simple_of::<TopK>(shape, k_row, temperature, theta, indices, dz, losses, grad, work) })
+}
+
+/// SIMPLE with the score function as its correction estimates the gradient of E[loss(z)] without bias, whatever the
+/// loss and dz are:
+///
+/// grad_theta = (1 / T) Cov(z) (1/S) sum_s dz_s + (1/S) sum_s (r_ss - mean over t != s of r_st) (1 / T) (z_s - mu),
+/// r_st = loss_t - <v_s, z_t>, v_s = the mean of the dz of the other samples (a shared dz itself), T = temperature.
+///
+/// The nearer the loss is to a linear function of z with the gradient dz, the smaller is the variance. A common offset
+/// of the losses costs no digits. Time: O(B S N).
+///
+/// shape: in; k = 1; S at least 2.
+/// temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
+/// indices: in, [B][S], the samples that imle_argmax_sample_exact drew. Samples of any other law give a bias,
+/// stratified ones too.
+/// dz, dz_row_stride, dz_sample_stride: in, [B][S][N], finite, in units of loss, the gradients of the loss at these
+/// samples: the same as for imle_argmax_gradient.
+/// losses: in, [B][S], finite, of these samples.
+/// grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta, its sum over a row is 0 to rounding, exactly 0
+/// where theta is masked; row stride in elements, at least N, 0 = contiguous. The gaps between rows are not touched.
+/// work, work_len: workspace (scratch memory) and its length in floats, at least
+/// imle_argmax_exact_workspace_len(shape).
+/// Errors: IMLE_ERR_NULL, _SHAPE (also for S = 1), _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE,
+/// _INFEASIBLE (also for an index that is masked or not below N).
+/// Threads: any, with different outputs and workspaces. Source: this library; SIMPLE: Ahmed, Zeng, Niepert, Van den
+/// Broeck 2023 (arXiv 2210.01941).
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn imle_argmax_unbiased_simple(
+    shape: *const imle_shape,
+    temperature: f32,
+    theta: *const f32,
+    ld_theta: usize,
+    indices: *const u32,
+    dz: *const f32,
+    dz_row_stride: usize,
+    dz_sample_stride: usize,
+    losses: *const f32,
+    grad_theta: *mut f32,
+    ld_grad: usize,
+    work: *mut f32,
+    work_len: usize,
+) -> imle_status {
+    let (theta, dz, grad) = ((theta, ld_theta), (dz, dz_row_stride, dz_sample_stride), (grad_theta, ld_grad));
+    let work = (work, work_len);
+    // SAFETY: the caller's contract.
+    status(|| unsafe {
+        unbiased_simple_of::<OneHot>(shape, ptr::null(), temperature, theta, indices, dz, losses, grad, work)
+    })
 }

@@ -2,7 +2,7 @@
 
 use core::ptr;
 
-use imle::{Error, Forward, Imle, MapSolver, Options, Shape, States};
+use imle::{Error, Forward, Imle, Options, Shape, States};
 
 use crate::abi::{self, imle_diagnostics, imle_key, imle_options, imle_shape};
 use crate::args::{Array, check_arrays};
@@ -23,14 +23,14 @@ unsafe fn layer<F: Family>(
 
 /// The floats of workspace that a layer needs.
 fn floats<F: Family>(shape: Shape) -> Option<usize> {
-    F::solver(shape, None).check(shape).ok()?;
+    F::check(shape).ok()?;
     Some(imle::workspace_len(shape.n()))
 }
 
 /// Returns the floats of workspace that imle_topk_map, imle_topk_sample, imle_topk_gradient and imle_topk_fenchel_young
 /// need: 3 N, for any number of rows and samples. IMLE_TOPK_WORKSPACE_LEN(n, k) is the same number as a constant.
 ///
-/// shape: in; samples is ignored.
+/// shape: in; rows and samples are ignored.
 /// Returns 0 for NULL and for a shape that every function refuses.
 /// Threads: any. Source: this library.
 #[unsafe(no_mangle)]
@@ -43,7 +43,7 @@ pub unsafe extern "C" fn imle_topk_workspace_len(shape: *const imle_shape) -> us
 /// imle_argmax_fenchel_young need: 3 N, for any number of rows and samples. IMLE_ARGMAX_WORKSPACE_LEN(n) is the same
 /// number as a constant.
 ///
-/// shape: in; k = 1; samples is ignored.
+/// shape: in; k = 1; rows and samples are ignored.
 /// Returns 0 for NULL and for a shape that every function refuses.
 /// Threads: any. Source: this library.
 #[unsafe(no_mangle)]
@@ -61,6 +61,7 @@ unsafe fn find_bad_row_of<F: Family>(
 ) -> Result<(), Refused> {
     // SAFETY: the caller's contract.
     let shape = unsafe { abi::shape(shape) }?;
+    F::check(shape)?;
     let k_row = Array::optional(k_row, shape.rows());
     let theta = Array::rows(shape, theta, ld_theta)?;
     let dz = match dz.is_null() {
@@ -110,7 +111,7 @@ pub unsafe extern "C" fn imle_topk_find_bad_row(
 ) -> imle_status {
     let theta = (theta, ld_theta);
     // SAFETY: the caller's contract.
-    status(|| unsafe { find_bad_row_of::<TopK>(shape, k_row, theta, (dz, dz_row_stride, dz_sample_stride), row) })
+    status(move || unsafe { find_bad_row_of::<TopK>(shape, k_row, theta, (dz, dz_row_stride, dz_sample_stride), row) })
 }
 
 /// Finds the first row whose data imle_argmax_sample and imle_argmax_gradient would refuse: NaN or +inf in theta, no
@@ -135,7 +136,7 @@ pub unsafe extern "C" fn imle_argmax_find_bad_row(
 ) -> imle_status {
     let (theta, dz) = ((theta, ld_theta), (dz, dz_row_stride, dz_sample_stride));
     // SAFETY: the caller's contract.
-    status(|| unsafe { find_bad_row_of::<OneHot>(shape, ptr::null(), theta, dz, row) })
+    status(move || unsafe { find_bad_row_of::<OneHot>(shape, ptr::null(), theta, dz, row) })
 }
 
 unsafe fn map_of<F: Family>(
@@ -184,7 +185,7 @@ pub unsafe extern "C" fn imle_topk_map(
     work_len: usize,
 ) -> imle_status {
     // SAFETY: the caller's contract.
-    status(|| unsafe { map_of::<TopK>(shape, k_row, (theta, ld_theta), (z, indices), (work, work_len)) })
+    status(move || unsafe { map_of::<TopK>(shape, k_row, (theta, ld_theta), (z, indices), (work, work_len)) })
 }
 
 /// The choice at test time: z = MAP(theta) is 1 at the largest score of the row and 0 elsewhere. Among equal scores the
@@ -210,7 +211,7 @@ pub unsafe extern "C" fn imle_argmax_map(
     work_len: usize,
 ) -> imle_status {
     // SAFETY: the caller's contract.
-    status(|| unsafe { map_of::<OneHot>(shape, ptr::null(), (theta, ld_theta), (z, indices), (work, work_len)) })
+    status(move || unsafe { map_of::<OneHot>(shape, ptr::null(), (theta, ld_theta), (z, indices), (work, work_len)) })
 }
 
 unsafe fn sample_of<F: Family>(
@@ -274,7 +275,7 @@ pub unsafe extern "C" fn imle_topk_sample(
 ) -> imle_status {
     let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe { sample_of::<TopK>(shape, k_row, options, key, theta, (z, indices, marginals), work) })
+    status(move || unsafe { sample_of::<TopK>(shape, k_row, options, key, theta, (z, indices, marginals), work) })
 }
 
 /// The forward pass draws z_s = MAP(theta + tau eps_s), s = 1..S, with the noise eps_s of (key, row, s). With Gumbel
@@ -310,7 +311,9 @@ pub unsafe extern "C" fn imle_argmax_sample(
 ) -> imle_status {
     let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe { sample_of::<OneHot>(shape, ptr::null(), options, key, theta, (z, indices, marginals), work) })
+    status(move || unsafe {
+        sample_of::<OneHot>(shape, ptr::null(), options, key, theta, (z, indices, marginals), work)
+    })
 }
 
 unsafe fn gradient_of<F: Family>(
@@ -399,7 +402,9 @@ pub unsafe extern "C" fn imle_topk_gradient(
     let (theta, dz, grad, work) =
         ((theta, ld_theta), (dz, dz_row_stride, dz_sample_stride), (grad_theta, ld_grad), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe { gradient_of::<TopK>(shape, k_row, options, key, theta, dz, indices, grad, diagnostics, work) })
+    status(move || unsafe {
+        gradient_of::<TopK>(shape, k_row, options, key, theta, dz, indices, grad, diagnostics, work)
+    })
 }
 
 /// The backward pass estimates the gradient of the expected loss L with respect to theta:
@@ -445,7 +450,7 @@ pub unsafe extern "C" fn imle_argmax_gradient(
     let (theta, dz, grad, work) =
         ((theta, ld_theta), (dz, dz_row_stride, dz_sample_stride), (grad_theta, ld_grad), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe {
+    status(move || unsafe {
         gradient_of::<OneHot>(shape, ptr::null(), options, key, theta, dz, indices, grad, diagnostics, work)
     })
 }
@@ -512,7 +517,7 @@ pub unsafe extern "C" fn imle_topk_fenchel_young(
 ) -> imle_status {
     let (theta, grad, work) = ((theta, ld_theta), (grad_theta, ld_grad), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe { fenchel_young_of::<TopK>(shape, k_row, options, key, theta, (y, ld_y), loss, grad, work) })
+    status(move || unsafe { fenchel_young_of::<TopK>(shape, k_row, options, key, theta, (y, ld_y), loss, grad, work) })
 }
 
 /// Learns from observed states y instead of a loss on z. This is the Fenchel-Young loss of the perturbed optimiser, up
@@ -550,5 +555,5 @@ pub unsafe extern "C" fn imle_argmax_fenchel_young(
 ) -> imle_status {
     let (theta, grad, work, y) = ((theta, ld_theta), (grad_theta, ld_grad), (work, work_len), (y, ld_y));
     // SAFETY: the caller's contract.
-    status(|| unsafe { fenchel_young_of::<OneHot>(shape, ptr::null(), options, key, theta, y, loss, grad, work) })
+    status(move || unsafe { fenchel_young_of::<OneHot>(shape, ptr::null(), options, key, theta, y, loss, grad, work) })
 }

@@ -5,6 +5,9 @@ use crate::status::Refused;
 /// The size of a float. The size of every array element is a multiple of it.
 pub(crate) const WORD: usize = size_of::<f32>();
 
+/// The address of an array that must be there and is not: no array starts here, because it is no multiple of WORD.
+pub(crate) const MISSING: usize = 1;
+
 /// The place of an array: its address and its length in words. An array at NULL is absent, whatever its length.
 #[derive(Clone, Copy)]
 pub(crate) struct Span {
@@ -15,7 +18,7 @@ pub(crate) struct Span {
 impl Span {
     /// The length in bytes. Refuses an array that is misaligned or that does not lie in the address space.
     pub(crate) fn bytes(self) -> Result<usize, Refused> {
-        if self.start == 0 {
+        if self.start == 0 || (self.start == MISSING && self.words == 0) {
             Ok(0)
         } else if !self.start.is_multiple_of(WORD) {
             Err(Refused::Null)

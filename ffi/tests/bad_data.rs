@@ -24,6 +24,8 @@ fn bad_data_stops_at_its_row_of(n: usize) {
         ("theta_other", n, row(n, -INF), IMLE_ERR_INFEASIBLE),
         ("v", 2 * n - 1, row(1, NAN), IMLE_ERR_NONFINITE),
         ("v", n, row(1, -INF), IMLE_ERR_NONFINITE),
+        ("weights", K as usize + 1, row(1, NAN), IMLE_ERR_NONFINITE),
+        ("weights", 2 * K as usize + 1, row(1, -INF), IMLE_ERR_NONFINITE),
         ("y", 2 * n - 1, row(1, NAN), IMLE_ERR_NONFINITE),
         ("y", n, row(1, -INF), IMLE_ERR_NONFINITE),
         ("losses", SAMPLES as usize, row(1, NAN), IMLE_ERR_NONFINITE),

@@ -6,7 +6,7 @@ mod common;
 use common::arrays::{JUNK, bits, spread};
 use common::cases::{Case, Sizes, any_sizes, cases};
 use common::{in_c, laws};
-use imle::{Argmax, Distribution, Exact, Imle, MapSolver, Noise, Rows, RowsMut, States};
+use imle::{Argmax, Coupling, Distribution, Exact, Imle, MapSolver, Noise, Rows, RowsMut, States};
 use imle_ffi::*;
 use proptest::prelude::*;
 
@@ -19,6 +19,7 @@ struct Outputs {
     fenchel_young: Vec<f32>,
     simple: Vec<f32>,
     score_function: Vec<f32>,
+    unbiased_simple: Vec<f32>,
     loss: Vec<f32>,
 }
 
@@ -31,6 +32,7 @@ impl Outputs {
             fenchel_young: gradient(),
             simple: gradient(),
             score_function: gradient(),
+            unbiased_simple: gradient(),
             loss: vec![JUNK; rows],
         }
     }
@@ -38,7 +40,7 @@ impl Outputs {
     /// The bits of all, gaps included.
     fn bits(&self) -> Vec<u32> {
         let all = [&self.straight_through, &self.perturbed, &self.fenchel_young, &self.simple, &self.score_function];
-        all.into_iter().chain([&self.loss]).flat_map(|output| bits(output)).collect()
+        all.into_iter().chain([&self.unbiased_simple, &self.loss]).flat_map(|output| bits(output)).collect()
     }
 }
 
@@ -59,11 +61,15 @@ impl Inputs {
         if matches!(case.options.noise, Noise::None | Noise::SumOfGamma { .. }) {
             case.options.noise = Noise::Normal; // the perturbed gradient needs a density
         }
+        // It needs independent noise too.
+        (case.options.coupling, case.key().strata) = (Coupling::Independent, 0);
         case.options.temperature = case.options.temperature.clamp(0.01, 4.0);
         let Sizes { rows, n, k, samples } = case.sizes;
         let exact = case.exact(TEMPERATURE);
         let (mut lists, mut work) = (vec![7; rows * samples * k], vec![JUNK; exact.workspace_len()]);
-        exact.sample(case.key, Rows::contiguous(&case.theta), States::indices(&mut lists), &mut work).unwrap();
+        exact
+            .sample(case.key_without_strata(), Rows::contiguous(&case.theta), States::indices(&mut lists), &mut work)
+            .unwrap();
         Inputs {
             theta: spread(&case.theta, n, gap),
             y: (0..rows).flat_map(|b| spread(case.dz(b, 0), n, gap)).collect(),
@@ -88,20 +94,23 @@ impl Inputs {
         let rows = |out| RowsMut::strided(out, self.stride);
         let dz = case.all_dz();
         imle::straight_through(shape, theta, dz, rows(&mut out.straight_through)).unwrap();
-        imle::perturbed_gradient(shape, &case.options, case.key, theta, &self.losses, rows(&mut out.perturbed))
+        imle::perturbed_gradient(shape, &case.options, case.key(), theta, &self.losses, rows(&mut out.perturbed))
             .unwrap();
-        layer.fenchel_young(case.key, theta, y, &mut out.loss, rows(&mut out.fenchel_young), &mut work).unwrap();
+        layer.fenchel_young(case.key(), theta, y, &mut out.loss, rows(&mut out.fenchel_young), &mut work).unwrap();
         exact.simple(theta, dz, rows(&mut out.simple), &mut work).unwrap();
         exact.score_function(theta, &self.lists, &self.losses, rows(&mut out.score_function)).unwrap();
+        let unbiased = rows(&mut out.unbiased_simple);
+        exact.unbiased_simple(theta, &self.lists, dz, &self.losses, unbiased, &mut work).unwrap();
         out
     }
 }
 
 /// `through_c!(inputs, (k_row,) or (), functions)`
 macro_rules! through_c {
-    ($inputs:expr, ($($k_row:expr)?), $exact_len:ident, $fenchel_young:ident, $simple:ident, $score_function:ident) => {{
+    ($inputs:expr, ($($k_row:expr)?), $exact_len:ident, $fenchel_young:ident, $simple:ident, $score_function:ident,
+        $unbiased_simple:ident) => {{
         let c: &Inputs = $inputs;
-        let (shape, key, options) = (in_c::shape(&c.case), in_c::key(c.case.key), in_c::options(&c.case.options));
+        let (shape, key, options) = (in_c::shape(&c.case), in_c::key(c.case.key()), in_c::options(&c.case.options));
         let (theta, y, losses, ld) = (c.theta.as_ptr(), c.y.as_ptr(), c.losses.as_ptr(), c.stride);
         let (dz, dz_row, dz_sample) = in_c::dz(&c.case);
         let mut out = c.outputs();
@@ -117,9 +126,11 @@ macro_rules! through_c {
                     out.simple.as_mut_ptr(), ld, work, len),
                 $score_function(&shape, $($k_row,)? TEMPERATURE, theta, ld, c.lists.as_ptr(), losses,
                     out.score_function.as_mut_ptr(), ld),
+                $unbiased_simple(&shape, $($k_row,)? TEMPERATURE, theta, ld, c.lists.as_ptr(), dz, dz_row, dz_sample,
+                    losses, out.unbiased_simple.as_mut_ptr(), ld, work, len),
             ]
         };
-        assert_eq!(statuses, [IMLE_OK; 5]);
+        assert_eq!(statuses, [IMLE_OK; 6]);
         out
     }};
 }
@@ -131,7 +142,8 @@ fn topk_through_c(inputs: &Inputs) -> Outputs {
         imle_topk_exact_workspace_len,
         imle_topk_fenchel_young,
         imle_topk_simple,
-        imle_topk_score_function
+        imle_topk_score_function,
+        imle_topk_unbiased_simple
     )
 }
 
@@ -142,7 +154,8 @@ fn argmax_through_c(inputs: &Inputs) -> Outputs {
         imle_argmax_exact_workspace_len,
         imle_argmax_fenchel_young,
         imle_argmax_simple,
-        imle_argmax_score_function
+        imle_argmax_score_function,
+        imle_argmax_unbiased_simple
     )
 }
 

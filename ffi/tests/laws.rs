@@ -12,10 +12,10 @@ use imle::{Diagnostics, Difference, Options};
 use imle_ffi::*;
 use proptest::prelude::*;
 
-laws!(top_k: TopK<false>, map, replay);
-laws!(top_k_per_row: TopK<true>, map, replay);
-laws!(argmax: Argmax, map, replay);
-laws!(three_steps: ThreeSteps);
+laws!(top_k: TopK<false>, map, any_size, replay);
+laws!(top_k_per_row: TopK<true>, map, any_size, replay);
+laws!(argmax: Argmax, map, any_size, replay);
+laws!(three_steps: ThreeSteps, any_size);
 
 /// Number of elements between the rows of theta and grad_theta.
 const GAP: usize = 3;
@@ -38,7 +38,7 @@ impl<'a> Call<'a> {
             case,
             shape,
             options: in_c::options(&case.options),
-            key: in_c::key(case.key),
+            key: in_c::key(case.key()),
             theta: spread(&case.theta, n, GAP),
             stride: n + GAP,
             work: vec![JUNK; unsafe { imle_topk_workspace_len(&shape) }],
@@ -172,7 +172,6 @@ impl Layer for ThreeSteps {
         Sampled { z: solve_outside(case, &perturbed(case)), indices: None, marginals: None }
     }
 
-    /// imle_difference has no diagnostics, so the states are counted here.
     fn gradient(case: &Case, _replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
         let c = Call::new(case);
         let z = match case.options.difference {
@@ -181,21 +180,14 @@ impl Layer for ThreeSteps {
             _ => unreachable!("no case has another one"),
         };
         let (z, z_target) = (solve_outside(case, &z), solve_outside(case, &targets(case, 1)));
-        let mut grad_theta = c.per_row();
+        let (mut grad_theta, mut diagnostics) = (c.per_row(), diagnostics());
         #[rustfmt::skip]
         let status = unsafe {
-            imle_difference(&c.shape, &c.options, z.as_ptr(), z_target.as_ptr(), grad_theta.as_mut_ptr(), c.stride)
+            imle_difference(&c.shape, &c.options, z.as_ptr(), z_target.as_ptr(),
+                grad_theta.as_mut_ptr(), c.stride, &mut diagnostics)
         };
         assert_eq!(status, IMLE_OK);
-
-        let mut counts = Diagnostics::default();
-        for (z, z_target) in z.chunks(case.sizes.n).zip(z_target.chunks(case.sizes.n)) {
-            let nonzeros = z.iter().zip(z_target).filter(|(z, target)| z != target).count();
-            counts.states += 1;
-            counts.unchanged += u64::from(nonzeros == 0);
-            counts.nonzeros += nonzeros as u64;
-        }
-        (c.without_gaps(&grad_theta), counts)
+        (c.without_gaps(&grad_theta), counts(diagnostics))
     }
 }
 

@@ -81,9 +81,9 @@ impl<M: MapSolver> Imle<M> {
         workspace_len(self.shape.n()).saturating_add(self.solver.workspace_len(self.shape.n()))
     }
 
-    /// The front of `work`, as long as a call needs it.
+    /// The front of `work`, as long as a call needs it. A batch without rows needs none.
     pub(super) fn workspace<'w>(&self, work: &'w mut [f32]) -> Result<&'w mut [f32], Error> {
-        needed(work, self.workspace_len())
+        needed(work, if self.shape.rows == 0 { 0 } else { self.workspace_len() })
     }
 
     /// Refuses a batch in which a row cannot be sampled or, if `dz` is given, differentiated. `work` is the solver's own
@@ -95,7 +95,8 @@ impl<M: MapSolver> Imle<M> {
     pub fn check(&self, theta: Rows<'_>, dz: Option<Dz<'_>>, work: &mut [f32]) -> Result<(), Error> {
         let theta = theta.check(Argument::Theta, self.shape)?;
         let dz = dz.map(|dz| dz.check(self.shape)).transpose()?;
-        let work = needed(work, self.solver.workspace_len(self.shape.n()))?;
+        let of_solver = if self.shape.rows == 0 { 0 } else { self.solver.workspace_len(self.shape.n()) };
+        let work = needed(work, of_solver)?;
         for_rows(self.shape.rows(), |b| {
             check_row(&self.solver, b, theta.row(b, self.shape.n()), work)?;
             dz.map_or(Ok(()), |dz| check_dz_row(dz, b, self.shape.samples()))

@@ -11,8 +11,9 @@ mod score;
 mod simple;
 mod straight_through;
 mod target;
+mod unbiased_simple;
 
-pub use adaptive::{Adaptive, AdaptiveRule};
+pub use adaptive::{Adaptive, AdaptiveParts, AdaptiveRule};
 pub(crate) use batch::{for_rows_with_noise, noise_words};
 pub use implicit::{Diagnostics, difference};
 pub(crate) use layer::Row;

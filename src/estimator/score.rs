@@ -20,7 +20,8 @@ impl<D: Distribution> Exact<D> {
     /// baseline (Kool, van Hoof, Welling 2019), an unbiased estimate of `∇_θ E_p[ℓ(z)]`.
     ///
     /// `indices` are the lists `[B][S][K]` that [`sample`](Exact::sample) drew, and `losses` their losses `[B][S]`, which
-    /// may be any function of z. μ drops out, so this needs no workspace. It takes O(B·(N + S·K)) time. The gradient is
+    /// may be any function of z. Samples of any other law give a bias, perturb-and-MAP samples of k-subsets and stratified
+    /// ones too. μ drops out, so this needs no workspace. It takes O(B·(N + S·K)) time. The gradient is
     /// exactly 0 where θ is masked.
     ///
     /// # Errors
@@ -109,21 +110,21 @@ pub fn perturbed_gradient(
     })
 }
 
-fn check_losses(shape: Shape, losses: &[f32]) -> Result<(), Error> {
+pub(super) fn check_losses(shape: Shape, losses: &[f32]) -> Result<(), Error> {
     if shape.samples() < 2 {
         return Err(Error::Shape { rule: Rule::BaselineOfOthers });
     }
     check_length(Argument::Losses, losses, shape.rows() * shape.samples())
 }
 
-fn row_losses(shape: Shape, b: usize, losses: &[f32]) -> Result<&[f32], BadRow> {
+pub(super) fn row_losses(shape: Shape, b: usize, losses: &[f32]) -> Result<&[f32], BadRow> {
     let losses = block(losses, b * shape.samples(), shape.samples());
     check_finite(Argument::Losses, losses)?;
     Ok(losses)
 }
 
 /// ℓ_s − ℓ̄. The first loss is subtracted from all, so that a large common offset costs no digits.
-fn centred(losses: &[f32]) -> impl Iterator<Item = f32> {
+pub(super) fn centred(losses: &[f32]) -> impl Iterator<Item = f32> {
     let first = losses.first().copied().unwrap_or_default();
     let mean = CompensatedSum::of(losses.iter().map(|loss| loss - first)).value() / losses.len() as f32;
     losses.iter().map(move |loss| (loss - first) - mean)

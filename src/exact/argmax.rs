@@ -84,6 +84,10 @@ impl<'a> RowDistribution<'a> for Softmax<'a> {
         }
     }
 
+    fn scratch(&mut self) -> &mut [f32] {
+        self.values
+    }
+
     /// The Gumbel-max trick: argmax(y + ε) ~ p, with both of the noise's tails.
     fn draw(&mut self, words: SampleWords) -> &[f32] {
         Sampler::Gumbel.draw(words, self.values);

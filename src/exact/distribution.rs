@@ -42,6 +42,8 @@ pub trait RowDistribution<'a> {
     fn cross_entropy(&self) -> f32;
     /// v ← Cov_p(z) v. Forgets r.
     fn covariance(&mut self, v: &mut [f32]);
+    /// Memory for n floats, until the next call. Forgets r.
+    fn scratch(&mut self) -> &mut [f32];
     /// A state z ~ p, from the words of a sample, valid until the next call. Forgets r.
     fn draw(&mut self, words: SampleWords) -> &[f32];
 }

@@ -1,7 +1,9 @@
 //! The closed forms over the rows of a batch.
 
 use super::distribution::{Distribution, RowDistribution};
-use crate::door::{check_feasible, check_finite, check_key, check_lists, check_row, check_scores, check_states};
+use crate::door::{
+    check_coupling, check_feasible, check_finite, check_key, check_lists, check_row, check_scores, check_states,
+};
 use crate::error::BadRow;
 use crate::kernel::elementwise::divide;
 use crate::kernel::lanes::copy;
@@ -9,7 +11,7 @@ use crate::noise::BatchWords;
 use crate::views::lists::Lists;
 use crate::views::rows::{block_mut, check_length, for_rows};
 use crate::views::state::State;
-use crate::{Argument, Error, Key, Rows, RowsMut, Rule, Shape, States};
+use crate::{Argument, Coupling, Error, Key, Rows, RowsMut, Rule, Shape, States};
 
 /// The exact distribution of every row of a batch, for a temperature T > 0 (β = 1/T).
 ///
@@ -63,7 +65,8 @@ impl<D: Distribution> Exact<D> {
     /// row. The same holds for every method below.
     pub fn marginals(&self, theta: Rows<'_>, mut out: ExactOutputs<'_>, work: &mut [f32]) -> Result<(), Error> {
         let (shape, theta) = (self.shape, theta.check(Argument::Theta, self.shape)?);
-        if out.marginals.is_none() && out.log_partition.is_none() && out.entropy.is_none() {
+        let no_output = out.marginals.is_none() && out.log_partition.is_none() && out.entropy.is_none();
+        if no_output && shape.rows > 0 {
             return Err(Error::NoOutput);
         }
         check_optional(Argument::Marginals, &out.marginals, shape.rows() * shape.n())?;
@@ -106,8 +109,10 @@ impl<D: Distribution> Exact<D> {
         })
     }
 
-    /// z_s ~ p(·; θ), s = 1..S. These samples are exact, while perturb-and-MAP only comes close to p for k-subsets. Row b
-    /// uses the words of (seed, step, row0 + b), hashed with constants of their own: independent of the noise of any key.
+    /// z_s ~ p(·; θ), s = 1..S. These samples are exact, while perturb-and-MAP only comes close to p for k-subsets. A
+    /// sample is a pure function of seed, step, the numbers of its row and sample ([`Key`]), θ, T and k. −inf behind the
+    /// scores of a row changes no bit; masks between them keep the law, but not the bits. Its words are hashed with
+    /// constants of their own, so it is independent of the noise of any key. It is never stratified.
     ///
     /// # Errors
     /// As [`marginals`](Exact::marginals).
@@ -116,6 +121,7 @@ impl<D: Distribution> Exact<D> {
         check_states(&states, shape, &self.distribution)?;
         self.check_work(work)?;
         check_key(&key, shape)?;
+        check_coupling(Coupling::Independent, &key, shape)?;
         let words = BatchWords::exact(key);
         for_rows(shape.rows(), |b| {
             let mut row = self.row(b, theta.row(b, shape.n()), work)?;
@@ -186,7 +192,7 @@ impl<D: Distribution> Exact<D> {
     }
 
     pub(crate) fn check_work(&self, work: &[f32]) -> Result<(), Error> {
-        let needed = self.workspace_len();
+        let needed = if self.shape.rows == 0 { 0 } else { self.workspace_len() };
         if work.len() < needed { Err(Error::Workspace { needed, given: work.len() }) } else { Ok(()) }
     }
 }

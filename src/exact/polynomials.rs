@@ -103,7 +103,10 @@ impl Dispatch for Expand<'_> {
         // The h coins are mostly few. Alone they take few steps.
         let rare_tails = rare_tails.get_mut(..h).unwrap_or_default();
         gather_negative(isa, self.odds, rare_tails);
-        let exponent = expand(self.odds, k, table, column_a, a) + expand(rare_tails, h, table, column_b, b);
+        // Few coins are multiplied in another order than many. Masks behind the row must not turn few into many.
+        let last = self.odds.iter().rposition(|&r| r != 0.0).map_or(0, |last| last + 1);
+        let odds = self.odds.get(..last).unwrap_or_default();
+        let exponent = expand(odds, k, table, column_a, a) + expand(rare_tails, h, table, column_b, b);
         f.fill(0.0);
         add_product(reverse(b, h, table.as_flattened_mut()), a, f);
         q.fill(0.0);

@@ -1,7 +1,9 @@
 //! The tilt of a row's coins: y_i = (θ_i − γ)/T + ln c with about k heads expected.
 
+use libm::sqrtf;
+
 use crate::arch::{self, Dispatch, Isa};
-use crate::float::{exp_negative, ln, sqrt};
+use crate::float::{exp_negative, ln};
 use crate::kernel::exact::odds::{self, Expected};
 use crate::kernel::select::near_kth;
 
@@ -10,6 +12,10 @@ const WIDTH: f32 = 2.0;
 
 /// At least e to the power of [`WIDTH`].
 const E_TO_WIDTH: f32 = 7.4;
+
+/// Half the inverse of a number that no n exceeds. It is a constant, and not 0.5/n, so that −inf behind the scores of a row
+/// changes no bit.
+const LOWEST_C: f32 = 1.0 / (1_u64 << 33) as f32;
 
 /// A guard against a search without end. No test reaches it: every step narrows the bracket, and the model in [`step`] is
 /// so close that a search over random rows with n up to 20,000 met none that takes more than 12 steps. If it were reached,
@@ -68,7 +74,7 @@ impl Dispatch for TiltCoins<'_> {
 fn expect_heads(k: usize, odds: &mut [f32]) -> (f32, usize) {
     // With c at the lower end at most k − ½ heads are expected (all but k − 1 coins have odds ≤ 1/2n), at the upper end at
     // least k − ¼ (the k largest have odds ≥ 4k).
-    let (mut low, mut high) = (0.5 / odds.len() as f32, 4.0 * E_TO_WIDTH * k as f32);
+    let (mut low, mut high) = (LOWEST_C, 4.0 * E_TO_WIDTH * k as f32);
     let (mut c, mut steps) = (1.0, 0..MOST_STEPS);
     loop {
         let expected = Expected::new(odds);
@@ -84,7 +90,7 @@ fn expect_heads(k: usize, odds: &mut [f32]) -> (f32, usize) {
             low = c;
         }
         let next = c * step(&expected, missing);
-        let next = if low < next && next < high { next } else { sqrt(low * high) };
+        let next = if low < next && next < high { next } else { sqrtf(low * high) };
         odds::tilt(odds, next / c);
         c = next;
     }
@@ -99,7 +105,7 @@ fn expect_heads(k: usize, odds: &mut [f32]) -> (f32, usize) {
 #[inline(always)]
 fn step(expected: &Expected, missing: f32) -> f32 {
     let (twice_heads, twice_tails) = (expected.sum + expected.difference, expected.sum - expected.difference);
-    let g_to_a = (missing + sqrt(missing * missing + twice_heads * twice_tails)) / twice_heads;
+    let g_to_a = (missing + sqrtf(missing * missing + twice_heads * twice_tails)) / twice_heads;
     let ln_g = ln(g_to_a) * (expected.sum / expected.variance);
     if ln_g < 0.0 { exp_negative(ln_g) } else { 1.0 / exp_negative(-ln_g) }
 }

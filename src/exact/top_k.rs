@@ -187,6 +187,10 @@ impl<'a> RowDistribution<'a> for Coins<'a> {
         Polynomials::new(rest, self.k, self.tilt.h).covariance(odds, self.f_k, v, [mu, nu]);
     }
 
+    fn scratch(&mut self) -> &mut [f32] {
+        self.work.mu
+    }
+
     /// Walks the table from the last coin back. With j heads left among the coins 0..=i, coin i shows heads with
     /// probability p_i F_i(j−1) / (q_i F_i(j) + p_i F_i(j−1)).
     fn draw(&mut self, words: SampleWords) -> &[f32] {

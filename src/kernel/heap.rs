@@ -35,6 +35,17 @@ pub(crate) fn offer(heap: &mut [f32], rank: u32) {
     }
 }
 
+/// Sorts the ranks of a heap, the largest first.
+pub(crate) fn sort(heap: &mut [f32]) {
+    // The least rank goes to the end, and the rank that was there is offered to the rest.
+    for end in (1..heap.len()).rev() {
+        let Some((last, rest)) = heap.get_mut(..=end).and_then(<[f32]>::split_last_mut) else { break };
+        let rank = last.to_bits();
+        *last = f32::from_bits(least(rest));
+        offer(rest, rank);
+    }
+}
+
 /// Tells of one rank after another whether it is among the k largest, once all were offered.
 pub(crate) fn choice(heap: &[f32]) -> Choice<u32> {
     let least = least(heap);

@@ -44,14 +44,11 @@ impl MapSolver for TopK<'_> {
     }
 
     fn check(&self, shape: Shape) -> Result<(), Error> {
-        if let Some(k_row) = self.k_row {
-            check_length(Argument::KRow, k_row, shape.rows())?;
-        }
-        match first_row_above(self, shape) {
-            None => Ok(()),
-            Some(row) if self.k_row.is_some() => Err(Error::RowK { row }),
-            Some(_) => Err(Error::Shape { rule: Rule::SolverAtMostK }),
-        }
+        let Some(k_row) = self.k_row else {
+            return if self.k <= shape.k { Ok(()) } else { Err(Error::Shape { rule: Rule::SolverAtMostK }) };
+        };
+        check_length(Argument::KRow, k_row, shape.rows())?;
+        first_row_above(self, shape).map_or(Ok(()), |row| Err(Error::RowK { row }))
     }
 
     fn selects(&self, row: usize) -> Option<usize> {

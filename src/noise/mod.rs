@@ -56,9 +56,8 @@ pub enum Noise {
     /// equal τ its marginals are farther from those of p, not nearer.
     ///
     /// Each ε comes from one word, is at least −ln(s)/κ, and is within 1e-4·max(1, |ε|). A table is made for every run of
-    /// rows with the same κ, in about 10 µs on x86-64 and with 7 KiB of stack. For small devices the feature
-    /// `no-sum-of-gamma` leaves this noise out; options that ask for it are then an
-    /// [`Error::Option`](crate::Error::Option).
+    /// rows with the same κ, in about 10 µs on x86-64 and with 7 KiB of stack. Without the default feature
+    /// `sum-of-gamma`, for small devices, options that ask for this noise are an [`Error::Option`](crate::Error::Option).
     SumOfGamma {
         /// κ, from 1 to 65,536. 0 means the row's k, or the shape's k if rows have none, limited to that range.
         kappa: f32,

@@ -67,6 +67,11 @@ impl<'a> Lists<'a> {
         self.add(s, 1.0, z);
     }
 
+    /// ⟨z_s, values⟩
+    pub(crate) fn dot(self, s: usize, values: &[f32]) -> f32 {
+        self.get(s).iter().filter_map(|&i| values.get(i as usize)).sum()
+    }
+
     /// sum += factor · z_s
     pub(crate) fn add(self, s: usize, factor: f32, sum: &mut [f32]) {
         for &i in self.get(s) {

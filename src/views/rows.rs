@@ -17,9 +17,9 @@ fn span(rows: usize, samples: usize, n: usize, row_stride: usize, sample_stride:
     let samples = if sample_stride == 0 { 1 } else { samples };
     let sample_stride = at_least(n, sample_stride)?;
     let row_stride = if row_stride == 0 { samples.checked_mul(sample_stride)? } else { at_least(n, row_stride)? };
-    let last_row = (rows - 1).checked_mul(row_stride)?;
-    let last_sample = (samples - 1).checked_mul(sample_stride)?;
-    last_row.checked_add(last_sample)?.checked_add(n)
+    let Some(last_row) = rows.checked_sub(1) else { return Some(0) };
+    let last_sample = samples.checked_sub(1)?.checked_mul(sample_stride)?;
+    last_row.checked_mul(row_stride)?.checked_add(last_sample)?.checked_add(n)
 }
 
 /// The stride, 0 meaning `least`; None if it is shorter than `least`.

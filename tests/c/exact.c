@@ -22,6 +22,7 @@ static const float v[B * N] = {
 
 struct answers {
     float marginals[B * N], log_partition[B], entropy[B], vjp[B * N], z[B * S * N], log_prob[B * S], kl[B];
+    float log_partitions[B * (N + 1)], log_partitions_vjp[B * N], unbiased_simple[B * N];
     uint32_t indices[B * S * K];
 };
 
@@ -97,7 +98,7 @@ static void *array(size_t count, size_t size)
 static void topk_agrees_with_enumeration(void)
 {
     const imle_shape shape = {B, N, K, S}, no_samples = {B, N, K, 0};
-    const imle_key key = {1, 2, 3};
+    const imle_key key = {1, 2, 3, NULL, 0, 0};
     const uint32_t k_row[B] = {K, 0, 2};
     const size_t len = imle_topk_exact_workspace_len(&shape);
     struct answers *a = (struct answers *)array(1, sizeof *a);
@@ -115,7 +116,7 @@ static void topk_agrees_with_enumeration(void)
     /* A row that is called alone draws the same samples as in the batch. */
     for (b = 0; b < B; b++) {
         const imle_shape one = {1, N, K, S};
-        const imle_key moved = {1, 2, 3 + b};
+        const imle_key moved = {1, 2, 3 + b, NULL, 0, 0};
         float z[S * N];
         CHECK(imle_topk_sample_exact(&one, k_row + b, temperature, &moved, theta + b * LD, 0, z, NULL, work, len) ==
               IMLE_OK);
@@ -130,10 +131,78 @@ static void topk_agrees_with_enumeration(void)
     free(a), free(work);
 }
 
+/* All sizes from 0 to N, and the gradient of the sum of v_k A_k with v_k = k - 2. */
+static void log_partitions_agree_with_enumeration(void)
+{
+    const imle_shape shape = {B, N, N, 0};
+    const size_t len = imle_topk_exact_workspace_len(&shape);
+    struct answers *a = (struct answers *)array(1, sizeof *a);
+    float *work = (float *)array(len, sizeof *work), weights[B * (N + 1)];
+    unsigned b, k, z, i;
+
+    for (i = 0; i < B * (N + 1); i++) weights[i] = (float)(i % (N + 1)) - 2.0f;
+    CHECK(imle_topk_log_partitions(&shape, temperature, theta, LD, a->log_partitions, work, len) == IMLE_OK);
+    CHECK(imle_topk_log_partitions_vjp(&shape, temperature, theta, LD, weights, 0, a->log_partitions_vjp, work, len) ==
+          IMLE_OK);
+    for (b = 0; b < B; b++) {
+        const float *scores = theta + b * LD, *all = a->log_partitions + b * (N + 1);
+        double gradient[N] = {0};
+        for (k = 0; k <= N; k++) {
+            const double A = log_partition(scores, k);
+            if (isinf(A)) {
+                CHECK(isinf(all[k]) && all[k] < 0);
+                continue;
+            }
+            check_close(all[k], A);
+            for (z = 0; z < 1u << N; z++) {
+                const double p = exp(inner_product(z, scores) / (double)temperature - A);
+                for (i = 0; is_state(z, k) && i < N; i++)
+                    if (z >> i & 1) gradient[i] += (double)weights[k] * p / (double)temperature;
+            }
+        }
+        for (i = 0; i < N; i++) check_close(a->log_partitions_vjp[b * N + i], gradient[i]);
+    }
+    free(a), free(work);
+}
+
+/* The loss is linear and dz its gradient: then the correction is 0, and the estimate is the exact gradient. */
+static void unbiased_simple_of_a_linear_loss_is_exact(unsigned k)
+{
+    const imle_shape shape = {B, N, k, S}, no_samples = {B, N, k, 0};
+    const imle_key key = {1, 2, 3, NULL, 0, 0};
+    const size_t len = k == 1 ? imle_argmax_exact_workspace_len(&shape) : imle_topk_exact_workspace_len(&shape);
+    struct answers *a = (struct answers *)array(1, sizeof *a);
+    float *work = (float *)array(len, sizeof *work), losses[B * S];
+    unsigned i, s;
+
+    if (k == 1) {
+        CHECK(imle_argmax_sample_exact(&shape, temperature, &key, theta, LD, a->z, a->indices, work, len) == IMLE_OK);
+        CHECK(imle_argmax_marginals_vjp(&no_samples, temperature, theta, LD, v, 0, a->vjp, work, len) == IMLE_OK);
+    } else {
+        CHECK(imle_topk_sample_exact(&shape, NULL, temperature, &key, theta, LD, a->z, a->indices, work, len) ==
+              IMLE_OK);
+        CHECK(imle_topk_marginals_vjp(&no_samples, NULL, temperature, theta, LD, v, 0, a->vjp, work, len) == IMLE_OK);
+    }
+    for (s = 0; s < B * S; s++) {
+        double loss = 1e3;
+        for (i = 0; i < N; i++) loss += (double)(a->z[s * N + i] * v[s / S * N + i]);
+        losses[s] = (float)loss;
+    }
+    if (k == 1)
+        CHECK(imle_argmax_unbiased_simple(&shape, temperature, theta, LD, a->indices, v, 0, 0, losses,
+                                          a->unbiased_simple, 0, work, len) == IMLE_OK);
+    else
+        CHECK(imle_topk_unbiased_simple(&shape, NULL, temperature, theta, LD, a->indices, v, 0, 0, losses,
+                                        a->unbiased_simple, 0, work, len) == IMLE_OK);
+    /* A loss of 1000 is rounded to 6e-5. */
+    for (i = 0; i < B * N; i++) CHECK(fabsf(a->unbiased_simple[i] - a->vjp[i]) < 3e-4f);
+    free(a), free(work);
+}
+
 static void argmax_agrees_with_enumeration(void)
 {
     const imle_shape shape = {B, N, 1, S}, no_samples = {B, N, 1, 0};
-    const imle_key key = {1, 2, 3};
+    const imle_key key = {1, 2, 3, NULL, 0, 0};
     const size_t len = imle_argmax_exact_workspace_len(&shape);
     struct answers *a = (struct answers *)array(1, sizeof *a);
     float *work = (float *)array(len, sizeof *work);
@@ -153,7 +222,10 @@ int main(void)
 {
     topk_agrees_with_enumeration();
     argmax_agrees_with_enumeration();
-    puts("exact: marginals, log-partition, entropy, gradient, samples, log-probabilities and divergence agree with "
+    log_partitions_agree_with_enumeration();
+    unbiased_simple_of_a_linear_loss_is_exact(1);
+    unbiased_simple_of_a_linear_loss_is_exact(K);
+    puts("exact: marginals, log-partitions, entropy, gradients, samples, log-probabilities and divergence agree with "
          "enumeration");
     return 0;
 }

@@ -15,6 +15,8 @@ pub struct Case {
     pub k_row: Option<Vec<u32>>,
     pub options: Options,
     pub key: Key<'static>,
+    /// `[B]`, the `row_ids` of the key.
+    pub row_ids: Option<Vec<u64>>,
     /// `[B][N]`
     pub theta: Vec<f32>,
     /// `[B][S][N]`, or `[B][N]` if the samples share it.
@@ -53,6 +55,22 @@ impl Case {
         &self.theta[b * self.sizes.n..][..self.sizes.n]
     }
 
+    /// The key with its row ids.
+    pub fn key(&self) -> Key<'_> {
+        Key { row_ids: self.row_ids.as_deref(), ..self.key }
+    }
+
+    /// The key for calls whose noise is never stratified.
+    pub fn key_without_strata(&self) -> Key<'_> {
+        Key { strata: 0, ..self.key() }
+    }
+
+    /// The key of row b alone.
+    fn key_of_row(&self, b: usize) -> Key<'static> {
+        let id = self.row_ids.as_ref().map_or(b as u64, |ids| ids[b]);
+        Key { row0: self.key.row0.wrapping_add(id), ..self.key }
+    }
+
     /// All of dz, as functions take it.
     pub fn all_dz(&self) -> Dz<'_> {
         if self.shared { Dz::shared(&self.dz) } else { Dz::per_sample(&self.dz) }
@@ -68,8 +86,7 @@ impl Case {
         let Sizes { n, samples, .. } = self.sizes;
         let mut epsilon = vec![f32::NAN; samples * n];
         let shape = Shape { rows: 1, n: n as u32, k: 0, samples: samples as u32 };
-        let key = Key { row0: self.key.row0.wrapping_add(b as u64), ..self.key };
-        imle::noise(shape, &self.options, key, &mut epsilon).expect("cases are good");
+        imle::noise(shape, &self.options, self.key_of_row(b), &mut epsilon).expect("cases are good");
         epsilon.chunks(n).map(<[f32]>::to_vec).collect()
     }
 
@@ -80,9 +97,52 @@ impl Case {
         Case {
             sizes: Sizes { rows, ..self.sizes },
             k_row: self.k_row.as_ref().map(|k_row| k_row[from..][..rows].to_vec()),
-            key: Key { row0: self.key.row0.wrapping_add(from as u64), ..self.key },
+            key: if self.row_ids.is_some() { self.key } else { self.key_of_row(from) },
+            row_ids: self.row_ids.as_ref().map(|ids| ids[from..][..rows].to_vec()),
             theta: self.theta[from * n..][..rows * n].to_vec(),
             dz: self.dz[from * dz_block..][..rows * dz_block].to_vec(),
+            ..self.clone()
+        }
+    }
+
+    /// Samples `from..from + samples` of every row as a batch of their own.
+    pub fn piece_of_samples(&self, from: usize, samples: usize) -> Case {
+        let Sizes { n, samples: all, .. } = self.sizes;
+        let strata = match self.options.coupling {
+            Coupling::Stratified if self.key.strata == 0 => all as u32,
+            _ => self.key.strata,
+        };
+        let of_row = |dz: &[f32]| dz[from * n..][..samples * n].to_vec();
+        Case {
+            sizes: Sizes { samples, ..self.sizes },
+            key: Key { sample0: self.key.sample0 + from as u32, strata, ..self.key },
+            dz: if self.shared { self.dz.clone() } else { self.dz.chunks(all * n).flat_map(of_row).collect() },
+            ..self.clone()
+        }
+    }
+
+    /// The same rows in reverse order, each with its number as an id.
+    pub fn reversed(&self) -> Case {
+        let Sizes { rows, n, samples, .. } = self.sizes;
+        let dz_block = if self.shared { n } else { samples * n };
+        let row_ids = (0..rows).rev().map(|b| self.key_of_row(b).row0.wrapping_sub(self.key.row0)).collect();
+        Case {
+            k_row: self.k_row.as_ref().map(|k_row| k_row.iter().rev().copied().collect()),
+            row_ids: Some(row_ids),
+            theta: self.theta.chunks(n).rev().flatten().copied().collect(),
+            dz: self.dz.chunks(dz_block).rev().flatten().copied().collect(),
+            ..self.clone()
+        }
+    }
+
+    /// Every row with `masks` masked coordinates behind it, whose dz is 1.
+    pub fn padded(&self, masks: usize) -> Case {
+        let n = self.sizes.n;
+        let pad = |rows: &[f32], x: f32| rows.chunks(n).flat_map(|row| [row, &vec![x; masks]].concat()).collect();
+        Case {
+            sizes: Sizes { n: n + masks, ..self.sizes },
+            theta: pad(&self.theta, f32::NEG_INFINITY),
+            dz: pad(&self.dz, 1.0),
             ..self.clone()
         }
     }
@@ -136,14 +196,21 @@ pub fn any_sizes() -> BoxedStrategy<Sizes> {
 
 /// Cases of the given sizes, feasible in every row.
 pub fn cases(sizes: BoxedStrategy<Sizes>, per_row_k: bool) -> impl Strategy<Value = Case> {
-    (sizes, any_options(), any_key(), any::<bool>()).prop_flat_map(move |(sizes, options, key, shared)| {
+    (sizes, any_options(), any_key(), any::<bool>()).prop_flat_map(move |(sizes, options, mut key, shared)| {
         let Sizes { rows, n, k, samples } = sizes;
+        // 0 strata are those of the call. Others need room for all samples of the batch, and only stratified noise has some.
+        let whole_batch = key.sample0 > 0 || key.strata > 0;
+        let has_strata = options.coupling == Coupling::Stratified && whole_batch;
+        key.strata = if has_strata { key.sample0 + samples as u32 + key.strata } else { 0 };
         let k_row = prop::collection::vec(0..=k as u32, rows).prop_map(move |k_row| per_row_k.then_some(k_row));
         let gradients = if shared { rows } else { rows * samples };
-        (k_row, scores(rows * n, true), scores(gradients * n, false)).prop_map(move |(k_row, mut theta, dz)| {
-            theta.chunks_mut(n).for_each(|theta| unmask(theta, k));
-            Case { sizes, k_row, options, key, theta, dz, shared }
-        })
+        let row_ids = prop::option::of(prop::collection::vec(any::<u64>(), rows));
+        (k_row, row_ids, scores(rows * n, true), scores(gradients * n, false)).prop_map(
+            move |(k_row, row_ids, mut theta, dz)| {
+                theta.chunks_mut(n).for_each(|theta| unmask(theta, k));
+                Case { sizes, k_row, options, key, row_ids, theta, dz, shared }
+            },
+        )
     })
 }
 
@@ -168,7 +235,16 @@ fn scores(len: usize, masks: bool) -> impl Strategy<Value = Vec<f32>> {
 
 fn any_key() -> impl Strategy<Value = Key<'static>> {
     let row0 = prop_oneof![Just(0), any::<u64>(), Just(u64::MAX)];
-    (any::<u64>(), any::<u64>(), row0).prop_map(|(seed, step, row0)| Key { seed, step, row0, ..Key::default() })
+    let sample0 = prop_oneof![3 => Just(0), 1 => 1..100_u32, 1 => Just((1 << 28) - 1000)];
+    let more_strata = prop_oneof![3 => Just(0), 1 => 1..900_u32];
+    (any::<u64>(), any::<u64>(), row0, sample0, more_strata).prop_map(|(seed, step, row0, sample0, strata)| Key {
+        seed,
+        step,
+        row0,
+        row_ids: None,
+        sample0,
+        strata,
+    })
 }
 
 fn any_options() -> impl Strategy<Value = Options> {
@@ -189,7 +265,7 @@ fn any_options() -> impl Strategy<Value = Options> {
             (Target::Combinatorial, Difference::Forward),
         ][..],
     );
-    let sums = u32::from(!cfg!(feature = "no-sum-of-gamma"));
+    let sums = u32::from(cfg!(feature = "sum-of-gamma"));
     let noise = prop_oneof![
         3 => Just(Noise::Gumbel),
         1 => Just(Noise::Logistic),

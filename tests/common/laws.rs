@@ -142,6 +142,64 @@ pub fn any_cut_gives_the_same_bits<L: Layer>(case: &Case) -> Result<(), TestCase
     Ok(())
 }
 
+/// Rows in another order, named by their ids, have the bits of the rows in their own order.
+pub fn row_ids_name_the_noise<L: Layer>(case: &Case) -> Result<(), TestCaseError> {
+    let Sizes { n, samples, .. } = case.sizes;
+    let reversed = case.reversed();
+    let in_order = |rows: Vec<f32>, len: usize| -> Vec<f32> { rows.chunks(len).rev().flatten().copied().collect() };
+    let (here, there) = (L::sample(case), L::sample(&reversed));
+    prop_assert_eq!(bits(&in_order(there.z, samples * n)), bits(&here.z));
+    let (here, there) = (L::gradient(case, None), L::gradient(&reversed, None));
+    prop_assert_eq!(bits(&in_order(there.0, n)), bits(&here.0));
+    prop_assert_eq!(there.1, here.1);
+    Ok(())
+}
+
+/// Masks behind a row change no bit of its states and its gradient, whatever lanes, blocks and paths they reach.
+pub fn padding_changes_no_bit<L: Layer>(case: &Case) -> Result<(), TestCaseError> {
+    let n = case.sizes.n;
+    let (sampled, (grad_theta, counts)) = (L::sample(case), L::gradient(case, None));
+    for masks in [1, 15, 49, 600] {
+        let padded = case.padded(masks);
+        let pad = |rows: &[f32]| rows.chunks(n).flat_map(|row| [row, &vec![0.0; masks]].concat()).collect::<Vec<_>>();
+        let also = L::sample(&padded);
+        prop_assert_eq!(bits(&also.z), bits(&pad(&sampled.z)));
+        prop_assert_eq!(&also.indices, &sampled.indices);
+        prop_assert_eq!(also.marginals.as_deref().map(bits), sampled.marginals.as_deref().map(|m| bits(&pad(m))));
+        let also = L::gradient(&padded, None);
+        prop_assert_eq!(bits(&also.0), bits(&pad(&grad_theta)));
+        prop_assert_eq!(also.1, counts);
+    }
+    Ok(())
+}
+
+/// The samples cut into two parts have the states of all samples, and so do the first samples alone. The counts of the
+/// parts add up, and so do the gradients, weighted by the parts' numbers of samples, to rounding.
+pub fn any_cut_of_the_samples_gives_the_same_states<L: Layer>(case: &Case) -> Result<(), TestCaseError> {
+    let Sizes { n, samples, .. } = case.sizes;
+    let (z, (grad_theta, counts)) = (L::sample(case).z, L::gradient(case, None));
+    for first in [1, samples / 2].into_iter().filter(|first| (1..samples).contains(first)) {
+        let parts = [case.piece_of_samples(0, first), case.piece_of_samples(first, samples - first)];
+        let [a, b] = parts.each_ref().map(|part| L::sample(part).z);
+        let rows = a.chunks(first * n).zip(b.chunks((samples - first) * n));
+        prop_assert_eq!(bits(&z), bits(&rows.flat_map(|(a, b)| [a, b].concat()).collect::<Vec<_>>()));
+
+        let [a, b] = parts.each_ref().map(|part| L::gradient(part, None));
+        prop_assert_eq!(a.1.states + b.1.states, counts.states);
+        prop_assert_eq!(a.1.unchanged + b.1.unchanged, counts.unchanged);
+        prop_assert_eq!(a.1.nonzeros + b.1.nonzeros, counts.nonzeros);
+        // Each gradient is a whole number of at most its samples, times a factor that was rounded three times at most.
+        let scale = f64::from(factor(case)) * samples as f64;
+        let bound = 8.0 * f64::from(f32::EPSILON) * scale + f64::from(f32::MIN_POSITIVE);
+        let share = [first, samples - first].map(|part| part as f64 / samples as f64);
+        for ((g, a), b) in grad_theta.iter().zip(&a.0).zip(&b.0) {
+            let sum = share[0] * f64::from(*a) + share[1] * f64::from(*b);
+            prop_assert!((sum - f64::from(*g)).abs() <= bound, "{sum} instead of {g}");
+        }
+    }
+    Ok(())
+}
+
 /// Every state consists of 0s and 1s, with exactly k ones, none of them masked. The gradient of a masked entry is 0, and
 /// gradients sum to 0 because differences of such states do.
 pub fn states_have_k_unmasked_ones<L: Layer>(case: &Case) -> Result<(), TestCaseError> {
@@ -171,7 +229,8 @@ pub fn states_have_k_unmasked_ones<L: Layer>(case: &Case) -> Result<(), TestCase
 pub fn without_noise_it_is_black_box_differentiation<L: Layer>(case: &Case) -> Result<(), TestCaseError> {
     let mut case = case.clone().with_exact_sums();
     let lambda = case.options.lambda.clamp(0.1, 1000.0);
-    case.options = imle::Options { noise: Noise::None, lambda, ..imle::Options::default() };
+    let coupling = case.options.coupling;
+    case.options = imle::Options { noise: Noise::None, lambda, coupling, ..imle::Options::default() };
     let grad_theta = L::gradient(&case, None).0;
     for b in 0..case.sizes.rows {
         let cheapest = |costs: &[f32]| {
@@ -199,8 +258,8 @@ pub fn without_noise_it_is_black_box_differentiation<L: Layer>(case: &Case) -> R
 pub fn a_large_lambda_selects_the_most_negative_dz<L: Layer>(case: &Case) -> Result<(), TestCaseError> {
     let mut case = case.clone().with_exact_sums().with_distinct_dz();
     // Targets differ by at least λ = 1e8, and θ and ε are at most 100, so rounding cannot change the order.
-    case.options =
-        imle::Options { noise: case.options.noise, lambda: 1e8, scale: Scale::None, ..imle::Options::default() };
+    let imle::Options { noise, coupling, .. } = case.options;
+    case.options = imle::Options { noise, coupling, lambda: 1e8, scale: Scale::None, ..imle::Options::default() };
     let grad_theta = L::gradient(&case, None).0;
     for b in 0..case.sizes.rows {
         let wanted = |s| -> Vec<f32> {
@@ -266,7 +325,8 @@ pub fn permuting_theta_permutes_map<L: MapLayer>(case: &Case) -> Result<(), Test
 }
 
 /// `laws!(name: Layer, map, replay)` tests every law on a layer, each by a test of its own. Say `map` if it is a
-/// [`MapLayer`] and `replay` if it takes index lists.
+/// [`MapLayer`], `any_size` if it takes rows of any length and any number of samples, and `replay` if it takes index
+/// lists.
 #[macro_export]
 macro_rules! laws {
     ($module:ident: $layer:ty $(, $group:ident)*) => {
@@ -285,9 +345,16 @@ macro_rules! law_group {
             sample_follows_its_definition
             gradient_follows_its_definition
             any_cut_gives_the_same_bits
+            row_ids_name_the_noise
             states_have_k_unmasked_ones
             without_noise_it_is_black_box_differentiation
             a_large_lambda_selects_the_most_negative_dz
+        }
+    };
+    (any_size $layer:ty) => {
+        $crate::law_tests! { $layer:
+            padding_changes_no_bit
+            any_cut_of_the_samples_gives_the_same_states
         }
     };
     (map $layer:ty) => {

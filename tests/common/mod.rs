@@ -4,6 +4,8 @@
 pub mod arrays;
 pub mod bad_calls;
 pub mod cases;
+pub mod exact_laws;
+pub mod hard_rows;
 pub mod laws;
 pub mod layers;
 pub mod noise_laws;

@@ -198,9 +198,12 @@ void own_solver_gives_the_bits_of_c() {
         CHECK(same(ours, theirs));
     }
     Floats grad(ROWS, UNTOUCHED), grad_c(ROWS, UNTOUCHED);
-    CHECK(layer.difference(z, dz, {grad, LD}) ==
-          of(imle_difference(&shape.c(), &options.c(), z.data(), dz.data(), grad_c.data(), LD)));
+    imle::diagnostics counts{}, counts_c{};
+    CHECK(layer.difference(z, dz, {grad, LD}, &counts) ==
+          of(imle_difference(&shape.c(), &options.c(), z.data(), dz.data(), grad_c.data(), LD, &counts_c)));
     CHECK(same(grad, grad_c) && !untouched(grad));
+    CHECK(counts.states == counts_c.states && counts.unchanged == counts_c.unchanged);
+    CHECK(counts.nonzeros == counts_c.nonzeros && counts.nonzeros > 0);
 }
 
 constexpr float TEMPERATURE = 0.75f;
@@ -280,18 +283,35 @@ void exact_distributions_give_the_bits_of_c() {
     CHECK(exact_through_cpp(imle::exact_argmax(the_shape(1), TEMPERATURE), 1) == exact_argmax_through_c());
 }
 
+void log_partitions_give_the_bits_of_c() {
+    const Floats theta = the_theta(), v = numbers(B * LD, 6);
+    const imle_shape s = the_shape().c();
+    const imle::exact_topk exact(the_shape(), TEMPERATURE);
+    Floats all(B * (K + 1), UNTOUCHED), vjp(B * N, UNTOUCHED), work(exact.workspace_len());
+    Floats all_of_c = all, vjp_of_c = vjp;
+    CHECK(exact.log_partitions({theta, LD}, all, work) == imle::status::ok);
+    CHECK(exact.log_partitions_vjp({theta, LD}, {v, LD}, vjp, work) == imle::status::ok);
+    CHECK(imle_topk_log_partitions(&s, TEMPERATURE, theta.data(), LD, all_of_c.data(), work.data(), work.size()) ==
+          IMLE_OK);
+    CHECK(imle_topk_log_partitions_vjp(&s, TEMPERATURE, theta.data(), LD, v.data(), LD, vjp_of_c.data(), work.data(),
+                                       work.size()) == IMLE_OK);
+    CHECK(same(all, all_of_c) && same(vjp, vjp_of_c) && all[0] == 0.0f && !untouched(vjp));
+}
+
 // The outputs of the other estimators, for a family and its exact family.
 struct Estimates {
-    Floats straight_through, perturbed, loss, fenchel_young, simple, score_function;
+    Floats straight_through, perturbed, loss, fenchel_young, simple, score_function, unbiased_simple;
 
     Estimates()
         : straight_through(ROWS, UNTOUCHED), perturbed(ROWS, UNTOUCHED), loss(B, UNTOUCHED),
-          fenchel_young(ROWS, UNTOUCHED), simple(ROWS, UNTOUCHED), score_function(ROWS, UNTOUCHED) {}
+          fenchel_young(ROWS, UNTOUCHED), simple(ROWS, UNTOUCHED), score_function(ROWS, UNTOUCHED),
+          unbiased_simple(ROWS, UNTOUCHED) {}
 
     bool operator==(const Estimates &o) const {
         return same(straight_through, o.straight_through) && same(perturbed, o.perturbed) && same(loss, o.loss) &&
                same(fenchel_young, o.fenchel_young) && same(simple, o.simple) &&
-               same(score_function, o.score_function) && !untouched(simple) && !untouched(score_function);
+               same(score_function, o.score_function) && same(unbiased_simple, o.unbiased_simple) &&
+               !untouched(simple) && !untouched(score_function) && !untouched(unbiased_simple);
     }
 };
 
@@ -324,7 +344,10 @@ Estimates estimates_through_cpp(const Choice &choice, const Exact &exact, std::u
           imle::status::ok);
     CHECK(choice.fenchel_young(KEY, rows, {y, LD}, out.loss, {out.fenchel_young, LD}, work) == imle::status::ok);
     CHECK(exact.simple(rows, per_sample, {out.simple, LD}, exact_work) == imle::status::ok);
-    CHECK(exact.score_function(rows, the_lists(k, k_row), losses, {out.score_function, LD}) == imle::status::ok);
+    const Indices lists = the_lists(k, k_row);
+    CHECK(exact.score_function(rows, lists, losses, {out.score_function, LD}) == imle::status::ok);
+    CHECK(exact.unbiased_simple(rows, lists, per_sample, losses, {out.unbiased_simple, LD}, exact_work) ==
+          imle::status::ok);
     return out;
 }
 
@@ -340,7 +363,7 @@ Estimates estimates_through_c(std::uint32_t k, const Indices &k_row) {
     const float *th = theta.data(), *t = y.data(), *d = dz.data(), *l = losses.data();
     Estimates out;
     float *loss = out.loss.data(), *fy = out.fenchel_young.data(), *simple = out.simple.data();
-    float *score = out.score_function.data();
+    float *score = out.score_function.data(), *unbiased = out.unbiased_simple.data();
     Floats work(IMLE_TOPK_EXACT_WORKSPACE_LEN(N, K));
     float *w = work.data();
     const std::size_t len = work.size();
@@ -350,10 +373,14 @@ Estimates estimates_through_c(std::uint32_t k, const Indices &k_row) {
         CHECK(imle_argmax_fenchel_young(s, o, &KEY.c(), th, LD, t, LD, loss, fy, LD, w, len) == IMLE_OK);
         CHECK(imle_argmax_simple(s, TEMPERATURE, th, LD, d, 0, N, simple, LD, w, len) == IMLE_OK);
         CHECK(imle_argmax_score_function(s, TEMPERATURE, th, LD, lists.data(), l, score, LD) == IMLE_OK);
+        CHECK(imle_argmax_unbiased_simple(s, TEMPERATURE, th, LD, lists.data(), d, 0, N, l, unbiased, LD, w, len) ==
+              IMLE_OK);
     } else {
         CHECK(imle_topk_fenchel_young(s, ks, o, &KEY.c(), th, LD, t, LD, loss, fy, LD, w, len) == IMLE_OK);
         CHECK(imle_topk_simple(s, ks, TEMPERATURE, th, LD, d, 0, N, simple, LD, w, len) == IMLE_OK);
         CHECK(imle_topk_score_function(s, ks, TEMPERATURE, th, LD, lists.data(), l, score, LD) == IMLE_OK);
+        CHECK(imle_topk_unbiased_simple(s, ks, TEMPERATURE, th, LD, lists.data(), d, 0, N, l, unbiased, LD, w, len) ==
+              IMLE_OK);
     }
     return out;
 }
@@ -371,16 +398,17 @@ void estimators_give_the_bits_of_c() {
 // Runs each rule for 20 updates and compares every state with that of the C functions.
 void an_adaptive_lambda_gives_the_bits_of_c() {
     const auto floats = [](const imle_adaptive &c) {
-        return Floats{c.a, c.g, c.previous, c.step, c.momentum, c.decay, c.target};
+        return Floats{c.a, c.g, c.previous, c.step, c.momentum, c.decay, c.target, c.theta_floor};
     };
     for (const auto rule : {imle::rule::multiplicative, imle::rule::additive}) {
         const std::uint32_t number =
             rule == imle::rule::additive ? IMLE_ADAPTIVE_ADDITIVE : IMLE_ADAPTIVE_MULTIPLICATIVE;
         imle::adaptive ours = imle::adaptive().rule(rule).a(2.0f).g(3.0f).step(0.25f).decay(0.5f).target(1.5f);
+        ours.theta_floor(0.5f);
         imle_adaptive theirs;
         imle_adaptive_default(&theirs);
         theirs.rule = number, theirs.a = 2.0f, theirs.g = 3.0f, theirs.step = 0.25f, theirs.decay = 0.5f;
-        theirs.target = 1.5f;
+        theirs.target = 1.5f, theirs.theta_floor = 0.5f;
         if (rule == imle::rule::additive) {
             ours.momentum(0.75f);
             theirs.momentum = 0.75f;
@@ -400,10 +428,39 @@ void an_adaptive_lambda_gives_the_bits_of_c() {
         CHECK(same(floats(imle::adaptive(theirs).c()), floats(theirs)));
     }
     float lambda = UNTOUCHED;
-    CHECK(imle::adaptive().lambda({}, Floats{1.0f}, lambda) == imle::status::null);
     CHECK(imle::adaptive().step(0.0f).lambda(Floats{1.0f}, Floats{1.0f}, lambda) == imle::status::option);
-    CHECK(imle::adaptive().update({}) == imle::status::shape); // nothing was counted
     CHECK(lambda == UNTOUCHED);
+    CHECK(imle::adaptive().update({}) == imle::status::ok); // nothing was counted
+    CHECK(imle::adaptive().lambda({}, Floats{1.0f}, lambda) == imle::status::ok && lambda == 0.0f);
+}
+
+// Two parts, added up, against the C functions.
+void adaptive_parts_give_the_bits_of_c() {
+    const auto same_parts = [](const imle_adaptive_parts &a, const imle_adaptive_parts &b) {
+        return std::memcmp(&a, &b, sizeof a) == 0;
+    };
+    const Floats theta = the_theta(), dz = numbers(theta.size(), 3);
+    imle::adaptive_parts first, second;
+    CHECK(first.add(theta, {}) == imle::status::ok);
+    CHECK(second.add(theta, dz) == imle::status::ok);
+    imle_adaptive_parts first_c{}, second_c{};
+    CHECK(imle_adaptive_add(&first_c, theta.data(), theta.size(), nullptr, 0) == IMLE_OK);
+    CHECK(imle_adaptive_add(&second_c, theta.data(), theta.size(), dz.data(), dz.size()) == IMLE_OK);
+    CHECK(same_parts(first.c(), first_c) && same_parts(second.c(), second_c));
+    first += second;
+    CHECK(first.c().theta_squared == first_c.theta_squared + second_c.theta_squared);
+    CHECK(first.c().dz_squared == second_c.dz_squared && first.c().dz_squared > 0);
+    CHECK(first.c().theta_len == 2 * first_c.theta_len && first.c().theta_len > 0);
+    CHECK(first.c().theta_nonzero == 2 * first_c.theta_nonzero && first.c().theta_nonzero > 0);
+    CHECK(same_parts(imle::adaptive_parts(first_c).c(), first_c));
+
+    float lambda = UNTOUCHED, whole = UNTOUCHED;
+    CHECK(imle::adaptive().lambda_from(second, lambda) == imle::status::ok);
+    CHECK(imle::adaptive().lambda(theta, dz, whole) == imle::status::ok);
+    CHECK(lambda == whole && lambda > 0.0f);
+    first_c.dz_squared = -1.0;
+    CHECK(imle::adaptive().lambda_from(imle::adaptive_parts(first_c), lambda) == imle::status::nonfinite);
+    CHECK(lambda == whole);
 }
 
 void find_bad_row_finds_the_first_bad_row() {
@@ -488,6 +545,12 @@ void spans_of_exact_calls_must_hold_the_shape() {
     NEEDS(B * S, layer.log_prob(in, indices, it, work));
     NEEDS(B * N, layer.kl(in, it, out, work));
     NEEDS(B, layer.kl(in, in, it, work));
+    NEEDS(B * N, layer.log_partitions(it, out, work));
+    NEEDS(B * (K + 1), layer.log_partitions(in, it, work));
+    NEEDS(B * N, layer.log_partitions_vjp(it, in, out, work));
+    NEEDS(B * (K + 1), layer.log_partitions_vjp(in, it, out, work));
+    NEEDS((B - 1) * 7 + K + 1, layer.log_partitions_vjp(in, {it, 7}, out, work));
+    NEEDS(B * N, layer.log_partitions_vjp(in, in, it, work));
 
     std::fill(out.begin(), out.end(), UNTOUCHED);
     CHECK(layer.sample(KEY, in, {out, few}, work) == imle::status::shape);
@@ -523,9 +586,13 @@ void spans_of_estimators_must_hold_the_shape() {
     NEEDS(B * N, exact.simple(in, dz, it, exact_work));
     NEEDS(B * S, exact.score_function(rows, lists, it, out));
     NEEDS(B * N, exact.score_function(rows, lists, in, it));
+    NEEDS(B * S * N, exact.unbiased_simple(rows, lists, imle::dz::per_sample(it), in, out, exact_work));
+    NEEDS(B * S, exact.unbiased_simple(rows, lists, dz, it, out, exact_work));
+    NEEDS(B * N, exact.unbiased_simple(rows, lists, dz, in, it, exact_work));
 
     std::fill(out.begin(), out.end(), UNTOUCHED);
     CHECK(exact.score_function(rows, few, in, out) == imle::status::shape);
+    CHECK(exact.unbiased_simple(rows, few, dz, in, out, exact_work) == imle::status::shape);
     CHECK(exact.score_function({theta, N - 1}, lists, in, out) == imle::status::stride);
     CHECK(untouched(out));
 }
@@ -626,8 +693,10 @@ int main() {
     choices_give_the_bits_of_c();
     own_solver_gives_the_bits_of_c();
     exact_distributions_give_the_bits_of_c();
+    log_partitions_give_the_bits_of_c();
     estimators_give_the_bits_of_c();
     an_adaptive_lambda_gives_the_bits_of_c();
+    adaptive_parts_give_the_bits_of_c();
     find_bad_row_finds_the_first_bad_row();
     spans_must_hold_the_shape();
     spans_of_exact_calls_must_hold_the_shape();

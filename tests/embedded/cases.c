@@ -106,6 +106,10 @@ static void exact(uint32_t n, uint32_t k, float temperature)
     show("exact log-probabilities", status, log_prob, 4);
     status = imle_topk_kl(&shape, NULL, temperature, theta, 0, other, 0, &kl, work, work_len);
     show("exact kl", status, &kl, 1);
+    status = imle_topk_log_partitions(&shape, temperature, theta, 0, out, work, work_len);
+    show("exact log-partitions of all sizes", status, out, k + 1);
+    status = imle_topk_log_partitions_vjp(&shape, temperature, theta, 0, dz, 0, out, work, work_len);
+    show("exact vjp of the log-partitions", status, out, n);
 }
 
 static void estimators(const imle_options *options, uint32_t n, uint32_t k)
@@ -126,6 +130,8 @@ static void estimators(const imle_options *options, uint32_t n, uint32_t k)
     if (status == IMLE_OK)
         status = imle_topk_score_function(&shape, NULL, 0.5f, theta, 0, indices, losses, out, 0);
     show("score function", status, out, n);
+    status = imle_topk_unbiased_simple(&shape, NULL, 0.5f, theta, 0, indices, dz, 0, 0, losses, out, 0, work, work_len);
+    show("unbiased SIMPLE", status, out, n);
     status = imle_perturbed_gradient(&shape, options, &key, theta, 0, losses, out, 0);
     show("score function of the noise", status, out, n);
     show("straight-through", imle_straight_through(&shape, theta, 0, dz, 0, 0, out, 0), out, n);
@@ -163,18 +169,21 @@ static void solve(const float *scores, float *state, size_t n)
 static void own_solver(const imle_options *options, int32_t side, uint32_t n)
 {
     const imle_shape shape = {1, n, 0, 2};
+    imle_diagnostics found = {0, 0, 0};
     clear();
     show("perturb", imle_perturb(&shape, options, &key, theta, 0, z), z, 2 * n);
     solve(z, z, 2 * n);
     show("target", imle_target(&shape, options, &key, side, theta, 0, dz, 0, 0, z_target), z_target, 2 * n);
     solve(z_target, z_target, 2 * n);
-    show("difference", imle_difference(&shape, options, z, z_target, out, 0), out, n);
+    show("difference", imle_difference(&shape, options, z, z_target, out, 0, &found), out, n);
+    show("difference counts", 0, &found, sizeof found / 4);
 }
 
 static void adaptive(uint32_t rule, size_t n)
 {
     const imle_diagnostics found[3] = {{8, 5, 6}, {8, 0, 40}, {8, 8, 0}};
     imle_adaptive state;
+    imle_adaptive_parts parts = {0.0, 0.0, 0, 0};
     float lambda = 0.0f;
     imle_status status;
     int i;
@@ -186,6 +195,10 @@ static void adaptive(uint32_t rule, size_t n)
         show("adaptive lambda", status, &lambda, 1);
         show("adaptive state", imle_adaptive_update(&state, &found[i]), &state, sizeof state / 4);
     }
+    status = imle_adaptive_add(&parts, theta, n / 3, dz, n / 2);
+    if (status == IMLE_OK) status = imle_adaptive_add(&parts, theta + n / 3, n - n / 3, dz + n / 2, n - n / 2);
+    show("adaptive parts", status, &parts, sizeof parts / 4);
+    show("adaptive lambda from parts", imle_adaptive_lambda_from(&state, &parts, &lambda), &lambda, 1);
 }
 
 static void refused(void)

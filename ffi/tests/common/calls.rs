@@ -27,16 +27,16 @@ pub enum Kind {
 
 const KINDS: &[(Kind, &str)] = &[
     (Kind::Struct(4), "shape options adaptive"),
-    (Kind::Struct(8), "key counts"),
+    (Kind::Struct(8), "key counts parts"),
     (Kind::State(4), "state"),
-    (Kind::Input(4), "k_row theta dz dz_or_null lists z_in z_target v theta_other y losses"),
+    (Kind::Input(4), "k_row theta dz dz_or_null lists z_in z_target v weights theta_other y losses"),
     (
         Kind::Output(4),
-        "z indices marginals log_partition entropy out log_prob kl loss scores noise grad_theta row lambda",
+        "z indices marginals log_partition log_partitions entropy out log_prob kl loss scores noise grad_theta row lambda",
     ),
-    (Kind::Output(8), "diagnostics"),
+    (Kind::Output(8), "diagnostics sum"),
     (Kind::Work, "work"),
-    (Kind::Number, "ld_theta ld_grad ld_v ld_other ld_y dz_row_stride dz_sample_stride"),
+    (Kind::Number, "ld_theta ld_grad ld_v ld_weights ld_other ld_y dz_row_stride dz_sample_stride"),
     (Kind::Number, "work_len theta_len dz_len side temperature"),
 ];
 
@@ -83,7 +83,8 @@ impl Function {
     }
 
     pub fn ignores_samples(&self) -> bool {
-        ["_map", "_marginals", "_marginals_vjp", "_kl"].iter().any(|end| self.name.ends_with(end))
+        let names = ["_map", "_marginals", "_marginals_vjp", "_kl", "_log_partitions", "_log_partitions_vjp"];
+        names.iter().any(|end| self.name.ends_with(end))
     }
 
     /// True if it has a baseline, which needs two samples.
@@ -97,7 +98,8 @@ impl Function {
 
     /// True if it looks for a state, so that a row can be infeasible.
     pub fn chooses(&self) -> bool {
-        self.name.starts_with("imle_topk") || self.chooses_one()
+        let every_size = self.name.starts_with("imle_topk_log_partitions");
+        self.name.starts_with("imle_topk") && !every_size || self.chooses_one()
     }
 
     pub fn chooses_one(&self) -> bool {
@@ -127,9 +129,13 @@ functions! {
     imle_topk_sample_exact: shape k_row temperature key theta ld_theta z indices work work_len;
     imle_topk_log_prob: shape k_row temperature theta ld_theta lists log_prob work work_len;
     imle_topk_kl: shape k_row temperature theta ld_theta theta_other ld_other kl work work_len;
+    imle_topk_log_partitions: shape temperature theta ld_theta log_partitions work work_len;
+    imle_topk_log_partitions_vjp: shape temperature theta ld_theta weights ld_weights out work work_len;
     imle_topk_simple: shape k_row temperature theta ld_theta dz dz_row_stride dz_sample_stride
         grad_theta ld_grad work work_len;
     imle_topk_score_function: shape k_row temperature theta ld_theta lists losses grad_theta ld_grad;
+    imle_topk_unbiased_simple: shape k_row temperature theta ld_theta lists dz dz_row_stride dz_sample_stride losses
+        grad_theta ld_grad work work_len;
     imle_argmax_find_bad_row: shape theta ld_theta dz_or_null dz_row_stride dz_sample_stride row;
     imle_argmax_map: shape theta ld_theta z indices work work_len;
     imle_argmax_sample: shape options key theta ld_theta z indices marginals work work_len;
@@ -144,14 +150,18 @@ functions! {
     imle_argmax_simple: shape temperature theta ld_theta dz dz_row_stride dz_sample_stride
         grad_theta ld_grad work work_len;
     imle_argmax_score_function: shape temperature theta ld_theta lists losses grad_theta ld_grad;
+    imle_argmax_unbiased_simple: shape temperature theta ld_theta lists dz dz_row_stride dz_sample_stride losses
+        grad_theta ld_grad work work_len;
     imle_straight_through: shape theta ld_theta dz dz_row_stride dz_sample_stride grad_theta ld_grad;
     imle_perturbed_gradient: shape options key theta ld_theta losses grad_theta ld_grad;
     imle_perturb: shape options key theta ld_theta scores;
     imle_target: shape options key side theta ld_theta dz dz_row_stride dz_sample_stride scores;
-    imle_difference: shape options z_in z_target grad_theta ld_grad;
+    imle_difference: shape options z_in z_target grad_theta ld_grad diagnostics;
     imle_noise: shape options key noise;
     imle_adaptive_lambda: adaptive theta theta_len dz dz_len lambda;
     imle_adaptive_update: state counts;
+    imle_adaptive_add: sum theta theta_len dz dz_len;
+    imle_adaptive_lambda_from: adaptive parts lambda;
 }
 
 /// The functions that have an argument.
@@ -219,7 +229,8 @@ impl Call {
         let memory = arguments().filter(|(_, kind)| kind.is_pointer());
         let mut memory: BTreeMap<_, _> = memory.map(|(name, _)| (name, vec![u64::MAX; room(n) / 8])).collect();
         let pointers = memory.iter_mut().map(|(&name, memory)| (name, memory.as_mut_ptr().cast())).collect();
-        let strides = ["ld_theta", "ld_grad", "ld_v", "ld_other", "ld_y", "dz_row_stride"].map(|name| (name, 0));
+        let strides =
+            ["ld_theta", "ld_grad", "ld_v", "ld_weights", "ld_other", "ld_y", "dz_row_stride"].map(|name| (name, 0));
         let theta_len = ROWS as usize * n;
         let lengths = [("dz_sample_stride", n), ("theta_len", theta_len), ("dz_len", theta_len * SAMPLES as usize)];
         let numbers = strides.into_iter().chain(lengths).collect();
@@ -232,10 +243,14 @@ impl Call {
             unsafe { imle_adaptive_default(call.adaptive(name)) };
         }
         call.array::<imle_diagnostics>("counts")[0] = imle_diagnostics { states: 8, unchanged: 3, nonzeros: 10 };
+        for name in ["parts", "sum"] {
+            let parts = imle_adaptive_parts { theta_squared: 3.0, dz_squared: 0.5, theta_len: 7, theta_nonzero: 6 };
+            call.array(name)[0] = parts;
+        }
         call.array::<imle_key>("key")[0] =
             imle_key { seed: 1, step: 2, row0: 3, row_ids: std::ptr::null(), sample0: 0, strata: 0 };
         call.array::<u32>("k_row").fill(k);
-        for name in ["theta", "dz", "dz_or_null", "z_in", "z_target", "v", "theta_other", "y", "losses"] {
+        for name in ["theta", "dz", "dz_or_null", "z_in", "z_target", "v", "weights", "theta_other", "y", "losses"] {
             (0..).zip(call.array::<f32>(name)).for_each(|(i, x)| *x = (i * 77 % 16) as f32 - 8.0);
         }
         (0..).zip(call.array::<u32>("lists")).for_each(|(i, index)| *index = i % k);
@@ -296,6 +311,11 @@ impl Call {
 
     /// Points an argument into the memory of another (or its own).
     pub fn place(&mut self, name: &'static str, into: &str, bytes: usize) {
+        if name == "sum" {
+            // It is read, too, so it moves with its contents.
+            let sum = self.array::<u8>(name)[..size_of::<imle_adaptive_parts>()].to_vec();
+            self.array::<u8>(into)[bytes..][..sum.len()].copy_from_slice(&sum);
+        }
         let start = self.array::<u8>(into)[bytes..].as_mut_ptr();
         self.pointers.insert(name, start);
     }
@@ -311,6 +331,7 @@ impl Call {
         let rows = ROWS as usize;
         match name {
             "diagnostics" => size_of::<imle_diagnostics>(),
+            "sum" => size_of::<imle_adaptive_parts>(),
             "row" | "lambda" => 4,
             "k_row" => 4 * rows,
             "work" => 4 * self.get_number("work_len"),
@@ -327,6 +348,7 @@ impl Call {
             "z" | "z_in" | "z_target" | "scores" | "noise" | "dz" | "dz_or_null" => samples * self.n,
             "indices" | "lists" => samples * k,
             "log_prob" | "losses" => samples,
+            "weights" | "log_partitions" => k + 1,
             "log_partition" | "entropy" | "kl" | "loss" => 1,
             _ => return None,
         };

@@ -10,6 +10,8 @@ pub mod arrays;
 pub mod bad_options;
 #[path = "../../../tests/common/cases.rs"]
 pub mod cases;
+#[path = "../../../tests/common/exact_laws.rs"]
+pub mod exact_laws;
 #[path = "../../../tests/common/laws.rs"]
 pub mod laws;
 #[path = "../../../tests/common/reference/definitions.rs"]

@@ -2,6 +2,7 @@
 //!
 //! `crate::exact` has the derivation. The order of all sums is fixed, so vectors of any width give the same bits.
 
+pub(crate) mod by_size;
 mod eights;
 pub(crate) mod horner;
 pub(crate) mod odds;

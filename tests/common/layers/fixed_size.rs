@@ -37,8 +37,8 @@ fn fixed_sample<const N: usize, const K: usize>(row: &Case) -> Vec<f32> {
     let layer = fixed::Layer::<N, K>::new(row.options).expect("cases are good");
     let theta: &[f32; N] = row.theta.as_slice().try_into().expect("one row");
     match row.sizes.samples {
-        1 => one_hots::<N, K>(&layer.sample::<1>(row.key, theta).expect("cases are good")),
-        _ => one_hots::<N, K>(&layer.sample::<3>(row.key, theta).expect("cases are good")),
+        1 => one_hots::<N, K>(&layer.sample::<1>(row.key(), theta).expect("cases are good")),
+        _ => one_hots::<N, K>(&layer.sample::<3>(row.key(), theta).expect("cases are good")),
     }
 }
 
@@ -47,8 +47,8 @@ fn fixed_gradient<const N: usize, const K: usize>(row: &Case) -> (Vec<f32>, Diag
     let theta: &[f32; N] = row.theta.as_slice().try_into().expect("one row");
     let dz = |s| row.dz(0, s).try_into().expect("one gradient");
     let (grad, diagnostics) = match row.sizes.samples {
-        1 => layer.gradient(row.key, theta, &[dz(0)]),
-        _ => layer.gradient(row.key, theta, &[dz(0), dz(1), dz(2)]),
+        1 => layer.gradient(row.key(), theta, &[dz(0)]),
+        _ => layer.gradient(row.key(), theta, &[dz(0), dz(1), dz(2)]),
     }
     .expect("cases are good");
     (grad.to_vec(), diagnostics)

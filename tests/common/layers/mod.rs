@@ -58,11 +58,11 @@ pub struct Contiguous;
 
 impl Layer for Contiguous {
     fn sample(case: &Case) -> Sampled {
-        sample(&top_k(case), case.key, Rows::contiguous(&case.theta))
+        sample(&top_k(case), case.key(), Rows::contiguous(&case.theta))
     }
 
     fn gradient(case: &Case, replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
-        gradient(&top_k(case), case.key, &case.theta, case.all_dz(), replay)
+        gradient(&top_k(case), case.key(), &case.theta, case.all_dz(), replay)
     }
 }
 
@@ -110,7 +110,7 @@ impl Strided {
 impl Layer for Strided {
     fn sample(case: &Case) -> Sampled {
         let n = case.sizes.n;
-        sample(&top_k(case), case.key, Rows::strided(&Self::spread(&case.theta, n), n + Self::GAP))
+        sample(&top_k(case), case.key(), Rows::strided(&Self::spread(&case.theta, n), n + Self::GAP))
     }
 
     fn gradient(case: &Case, replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
@@ -127,7 +127,7 @@ impl Layer for Strided {
         let mut grad = vec![JUNK; theta.len()];
         let out = RowsMut::strided(&mut grad, stride);
         let work = &mut vec![JUNK; layer.workspace_len()];
-        let diagnostics = layer.gradient(case.key, Rows::strided(&theta, stride), dz, forward(replay), out, work);
+        let diagnostics = layer.gradient(case.key(), Rows::strided(&theta, stride), dz, forward(replay), out, work);
         grad.extend([JUNK; Self::GAP]);
         (without_gaps(&grad, n, Self::GAP), diagnostics.expect("cases are good"))
     }
@@ -153,11 +153,11 @@ impl Layer for OneHot {
     }
 
     fn sample(case: &Case) -> Sampled {
-        sample(&argmax(case), case.key, Rows::contiguous(&case.theta))
+        sample(&argmax(case), case.key(), Rows::contiguous(&case.theta))
     }
 
     fn gradient(case: &Case, replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
-        gradient(&argmax(case), case.key, &case.theta, case.all_dz(), replay)
+        gradient(&argmax(case), case.key(), &case.theta, case.all_dz(), replay)
     }
 }
 

@@ -12,7 +12,7 @@ pub struct ThreeSteps;
 
 pub fn perturbed(case: &Case) -> Vec<f32> {
     let mut scores = vec![JUNK; case.sizes.rows * case.sizes.samples * case.sizes.n];
-    imle::perturb(case.shape(), &case.options, case.key, Rows::contiguous(&case.theta), &mut scores)
+    imle::perturb(case.shape(), &case.options, case.key(), Rows::contiguous(&case.theta), &mut scores)
         .expect("cases are good");
     scores
 }
@@ -20,7 +20,7 @@ pub fn perturbed(case: &Case) -> Vec<f32> {
 pub fn targets(case: &Case, side: Side) -> Vec<f32> {
     let mut scores = vec![JUNK; case.sizes.rows * case.sizes.samples * case.sizes.n];
     let (theta, dz) = (Rows::contiguous(&case.theta), case.all_dz());
-    imle::target(case.shape(), &case.options, case.key, side, theta, dz, &mut scores).expect("cases are good");
+    imle::target(case.shape(), &case.options, case.key(), side, theta, dz, &mut scores).expect("cases are good");
     scores
 }
 

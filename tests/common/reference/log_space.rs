@@ -21,23 +21,29 @@ impl LogSpace {
             exp(x[i] + pairs.fold(f64::NEG_INFINITY, log_add) - log_partition)
         };
         let marginals = (0..n).map(|i| if k == 0 || x[i] == f64::NEG_INFINITY { 0.0 } else { marginal(i) }).collect();
-        return LogSpace { log_partition, marginals };
-
-        /// ln e_j of the first i entries, row i, j = 0..=min(i, k)
-        fn tables<'a>(x: impl Iterator<Item = &'a f64>) -> Vec<Vec<f64>> {
-            let mut rows = vec![vec![0.0]];
-            for &x in x {
-                let last = rows.last().unwrap();
-                let mut next = last.clone();
-                next.push(f64::NEG_INFINITY);
-                for j in 1..next.len() {
-                    next[j] = log_add(next[j], x + last[j - 1]);
-                }
-                rows.push(next);
-            }
-            rows
-        }
+        LogSpace { log_partition, marginals }
     }
+}
+
+/// A_0, …, A_n.
+pub fn log_partitions(theta: &[f32], temperature: f32) -> Vec<f64> {
+    let x: Vec<f64> = theta.iter().map(|&t| f64::from(t) / f64::from(temperature)).collect();
+    tables(x.iter()).pop().unwrap()
+}
+
+/// ln e_j of the first i entries, row i, j = 0..=i
+fn tables<'a>(x: impl Iterator<Item = &'a f64>) -> Vec<Vec<f64>> {
+    let mut rows = vec![vec![0.0]];
+    for &x in x {
+        let last = rows.last().unwrap();
+        let mut next = last.clone();
+        next.push(f64::NEG_INFINITY);
+        for j in 1..next.len() {
+            next[j] = log_add(next[j], x + last[j - 1]);
+        }
+        rows.push(next);
+    }
+    rows
 }
 
 fn log_add(a: f64, b: f64) -> f64 {
