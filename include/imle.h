@@ -38,8 +38,10 @@
  *  - Options are passed as integers, never as enums: an unknown value is IMLE_ERR_OPTION.
  *  - theta is finite or -inf, the mask: such an entry is never chosen. -0 equals +0. Among equal scores the lower index
  *    wins.
- *  - The noise of row b is a pure function of (seed, step, row0 + b), of the noise options and of N. A batch equals its
- *    rows called one by one, in any cut and order, and the backward pass reproduces the noise of the forward pass.
+ *  - The noise of a coordinate is a pure function of the seed, the step, the numbers of its row and its sample
+ *    (imle_key), the coordinate and the noise options. It depends neither on N and S nor on other rows. A batch equals
+ *    its rows called one by one, in any cut and order, also over samples; -inf behind the scores of a row changes no
+ *    bit. The backward pass reproduces the noise of the forward pass.
  *  - All results have the same bits on every platform, in whatever floating-point mode the caller is. A call that finds
  *    another direction of rounding, flushed subnormals or traps (x86 MXCSR, AArch64 FPCR, Arm FPSCR, RISC-V frm) works
  *    in the default mode and puts the caller's back, also after an error; it may lose or raise sticky flags. In the
@@ -530,7 +532,8 @@ imle_status imle_argmax_sample(const struct imle_shape *shape,
 // Element (b, s, i) is dz[b * dz_row_stride + s * dz_sample_stride + i]. dz_row_stride 0 means rows without gaps,
 // dz_sample_stride 0 one dz per row, shared by its samples; other strides are at least N.
 // indices: in, [B][S][K], what imle_topk_sample returned for the same key, which saves a selection; NULL means that
-// the states are computed again. (The central difference checks the lists but does not use them.)
+// the states are computed again. Any other states of the rows take the place of z_s in the formula. (The central
+// difference checks the lists but does not use them.)
 // grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta; row stride in elements, at least N, 0 =
 // contiguous. The gaps between rows are not touched.
 // diagnostics: out, one struct, written on success only, or NULL.
@@ -569,7 +572,8 @@ imle_status imle_topk_gradient(const struct imle_shape *shape,
 // Element (b, s, i) is dz[b * dz_row_stride + s * dz_sample_stride + i]. dz_row_stride 0 means rows without gaps,
 // dz_sample_stride 0 one dz per row, shared by its samples; other strides are at least N.
 // indices: in, [B][S], what imle_argmax_sample returned for the same key, which saves a selection; NULL means that the
-// states are computed again. (The central difference checks the positions but does not use them.)
+// states are computed again. Any other states of the rows take the place of z_s in the formula. (The central difference
+// checks the positions but does not use them.)
 // grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta; row stride in elements, at least N, 0 =
 // contiguous. The gaps between rows are not touched.
 // diagnostics: out, one struct, written on success only, or NULL.
@@ -788,9 +792,9 @@ imle_status imle_argmax_marginals_vjp(const struct imle_shape *shape,
                                       size_t work_len);
 
 // Draws exact samples, independent of one another: z_s from p(z) proportional to exp(<z, theta> / T), s = 1..S,
-// T = temperature. (The distribution of imle_topk_sample is only close to it.) A sample is a pure function of seed, step,
-// the numbers of its row and sample (imle_key), theta, T and k; -inf behind the scores of a row changes no bit. It shares
-// no random words with the noise of the same key, and it is never stratified. Time: O(B N (K + S)).
+// T = temperature. (The distribution of imle_topk_sample is only close to it.) A sample is a pure function of seed,
+// step, the numbers of its row and sample (imle_key), theta, T and k; -inf behind the scores of a row changes no bit.
+// It shares no random words with the noise of the same key, and it is never stratified. Time: O(B N (K + S)).
 //
 // shape: in.
 // k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
@@ -815,9 +819,9 @@ imle_status imle_topk_sample_exact(const struct imle_shape *shape,
                                    size_t work_len);
 
 // Draws exact samples, independent of one another: z_s is one-hot at i with probability p(i), s = 1..S. This is the
-// distribution of imle_argmax_sample with Gumbel noise and tau = temperature. A sample is a pure function of seed, step,
-// the numbers of its row and sample (imle_key), theta and T; -inf behind the scores of a row changes no bit. It shares no
-// random words with the noise of the same key, and it is never stratified. Time: O(B S N).
+// distribution of imle_argmax_sample with Gumbel noise and tau = temperature. A sample is a pure function of seed,
+// step, the numbers of its row and sample (imle_key), theta and T; -inf behind the scores of a row changes no bit. It
+// shares no random words with the noise of the same key, and it is never stratified. Time: O(B S N).
 //
 // shape: in; k = 1.
 // temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.

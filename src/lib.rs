@@ -56,7 +56,7 @@
 //!
 //! These are all modules. Each imports only from those below it, which `tests/imports.rs` enforces.
 //!
-//! - `guide`: which estimator to take, common mistakes, a glossary.
+//! - `guide`: which estimator to take, common mistakes, a glossary, and a dictionary for users of torch-imle and AIMLE.
 //! - `fixed`: sizes known at compile time.
 //! - `estimator`: the forward pass (`perturb`), θ' (`target`), the gradient (`implicit`), λ (`adaptive`), and the other
 //!   estimators, one a file.

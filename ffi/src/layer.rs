@@ -371,7 +371,8 @@ unsafe fn gradient_of<F: Family>(
 /// Element (b, s, i) is dz[b * dz_row_stride + s * dz_sample_stride + i]. dz_row_stride 0 means rows without gaps,
 /// dz_sample_stride 0 one dz per row, shared by its samples; other strides are at least N.
 /// indices: in, [B][S][K], what imle_topk_sample returned for the same key, which saves a selection; NULL means that
-/// the states are computed again. (The central difference checks the lists but does not use them.)
+/// the states are computed again. Any other states of the rows take the place of z_s in the formula. (The central
+/// difference checks the lists but does not use them.)
 /// grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta; row stride in elements, at least N, 0 =
 /// contiguous. The gaps between rows are not touched.
 /// diagnostics: out, one struct, written on success only, or NULL.
@@ -420,7 +421,8 @@ pub unsafe extern "C" fn imle_topk_gradient(
 /// Element (b, s, i) is dz[b * dz_row_stride + s * dz_sample_stride + i]. dz_row_stride 0 means rows without gaps,
 /// dz_sample_stride 0 one dz per row, shared by its samples; other strides are at least N.
 /// indices: in, [B][S], what imle_argmax_sample returned for the same key, which saves a selection; NULL means that the
-/// states are computed again. (The central difference checks the positions but does not use them.)
+/// states are computed again. Any other states of the rows take the place of z_s in the formula. (The central difference
+/// checks the positions but does not use them.)
 /// grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta; row stride in elements, at least N, 0 =
 /// contiguous. The gaps between rows are not touched.
 /// diagnostics: out, one struct, written on success only, or NULL.

@@ -47,9 +47,8 @@ impl<M: MapSolver> Imle<M> {
     /// grad_theta = c · (1/S) Σ_s (z_s − z'_s), an estimate of ∇_θ L from dz = ∇_z ℓ.
     ///
     /// The noise of the forward pass is made again from `key`. `forward`, if it has the states that
-    /// [`sample`](Imle::sample) returned for the same key, saves the forward solver calls. (The central difference checks
-    /// the states and does not use them.) If dz ≤ 0 at every one of z and dz ≥ 0 at every zero, and both sides have the same α and
-    /// τ, then z' is z for any λ, and it is not searched for.
+    /// [`sample`](Imle::sample) returned for the same key, saves the forward solver calls; any other state
+    /// of the row takes the place of z_s in the formula. (The central difference checks the states and does not use them.)
     ///
     /// # Errors
     /// Argument errors before anything is written; [`Error::NonFinite`], [`Error::Infeasible`], [`Error::NotAState`] and
@@ -223,7 +222,7 @@ impl<M: MapSolver> Row<'_, M> {
         mut counts: Diagnostics,
     ) -> Option<([f32; FEW], Diagnostics)> {
         let z = match lists {
-            Some(lists) => First::Listed { lists, descends: self.descends() },
+            Some(lists) => First::Listed(lists),
             None => First::Chosen(self.first_scores()),
         };
         let pair = Pair { z, target: self.options.target_scores(Side::Minus, self.noise), dz, b: self.b };
@@ -254,8 +253,8 @@ impl<M: MapSolver> Row<'_, M> {
     ) -> Result<(), BadRow> {
         let (first, target) = (self.first_scores(), self.options.target_scores(Side::Minus, self.noise));
         let given = if self.options.difference == Difference::Forward { given } else { Given::Nothing };
-        // A z that is given need not be the choice of the scores.
-        let descends = self.descends() && !matches!(given, Given::Z(_));
+        // A state that is given need not be the choice of the scores, and then a step against dz may leave it.
+        let descends = self.descends() && matches!(given, Given::Nothing);
         // With S = 1 the difference is multiplied by the factor at once. With S > 1 the differences are added first: they are
         // whole numbers, so that only the final product rounds.
         let step = if self.samples == 1 { factor } else { 1.0 };

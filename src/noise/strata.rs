@@ -65,7 +65,8 @@ impl Strata {
     fn word_in(&self, stratum: u32, word: u32) -> u32 {
         let place = word - below(word, self.strata);
         // ⌈(stratum·2³² + place)/S⌉; the place is at most 2³² − S, so that this is below the next stratum.
-        ((u64::from(stratum) << 32) + u64::from(place)).div_ceil(u64::from(self.strata)) as u32
+        let scaled = (u64::from(stratum) << 32) + u64::from(place) + u64::from(self.strata.saturating_sub(1));
+        scaled.checked_div(u64::from(self.strata)).unwrap_or_default() as u32
     }
 }
 

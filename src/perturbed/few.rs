@@ -2,7 +2,7 @@
 //! call.
 
 use super::scores::Formula;
-use crate::arch::{self, Dispatch, EIGHT, Isa, LANES};
+use crate::arch::{self, Dispatch, EIGHT, Isa};
 use crate::kernel::lanes::copy;
 use crate::kernel::select::{FEW, best_of_few};
 use crate::mask::unmasked_bits;
@@ -52,11 +52,7 @@ pub(crate) enum First<'a> {
     /// It is the choice of these scores.
     Chosen(Formula<'a>),
     /// A list says it.
-    Listed {
-        lists: Lists<'a>,
-        /// True if z' is z whenever no chosen score falls and no other rises.
-        descends: bool,
-    },
+    Listed(Lists<'a>),
 }
 
 struct Sample<'a> {
@@ -108,13 +104,9 @@ impl Dispatch for Pairs<'_> {
                     row.make_noise();
                     *z = row.choose(isa, scores);
                 }
-                First::Listed { lists, descends } => {
+                First::Listed(lists) => {
                     let Some(listed) = lists.checked_bits(s, k, unmasked) else { return false };
                     *z = listed;
-                    if *descends && row.unchanged_by_step(isa, *z) {
-                        *z_target = *z;
-                        continue;
-                    }
                     row.make_noise();
                 }
             }
@@ -185,19 +177,5 @@ impl<'a> Padded<'a> {
             *scores = formula.eight_scores(*theta, *dz, *epsilon);
         }
         best_of_few(isa, scores, *n, *k).set
-    }
-
-    /// True if dz ≤ 0 at every one of z and dz ≥ 0 at every zero, so that a step against dz leaves the choice as it is.
-    #[inline(always)]
-    fn unchanged_by_step<I: Isa>(&self, isa: I, z: u64) -> bool {
-        let mut ones = z;
-        for block in self.dz.as_chunks().0.iter().take(self.n.div_ceil(LANES)) {
-            let (here, at_least, at_most) = (ones as u32, isa.at_least(block, 0.0), isa.at_most(block, 0.0));
-            if (here & !at_most | !here & !at_least) & ((1 << LANES) - 1) != 0 {
-                return false;
-            }
-            ones >>= LANES;
-        }
-        true
     }
 }

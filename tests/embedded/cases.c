@@ -7,7 +7,7 @@ enum { MOST = 256, LISTED = 64 }; /* these fit into the 16 KiB of a small Cortex
 static float theta[MOST], other[MOST], dz[MOST], z[MOST], z_target[MOST], out[MOST], work[3 * MOST];
 static uint32_t indices[LISTED];
 static const size_t work_len = 3 * MOST;
-static const imle_key key = {42, 7, 100};
+static const imle_key key = {42, 7, 100, 0, 0, 0};
 
 static float bits(uint32_t word)
 {
