@@ -44,7 +44,7 @@
 
 use crate::door::{check_row, solve};
 use crate::error::BadRow;
-use crate::estimator::{Given, Row, for_rows_with_noise, noise_words};
+use crate::estimator::{Row, for_rows_with_noise, noise_words};
 use crate::views::rows::DzView;
 use crate::views::state::State;
 use crate::{Diagnostics, Error, Key, Options, Shape, TopK};
@@ -146,7 +146,7 @@ impl<const N: usize, const K: usize> Layer<N, K> {
         let dz = DzView::of_row(dz.as_flattened(), N);
         self.with_row::<S>(theta, |row| {
             let grad = (&mut grad_theta[..], self.options.gradient_factor(S));
-            row.gradient(&words, dz, Given::Nothing, work.as_flattened_mut(), grad, &mut diagnostics)
+            row.gradient(&words, dz, None, work.as_flattened_mut(), grad, &mut diagnostics)
         })?;
         Ok((grad_theta, diagnostics))
     }

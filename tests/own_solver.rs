@@ -80,7 +80,7 @@ fn shape(sizes: Sizes) -> Shape {
 fn gradient<M: MapSolver>(layer: &Imle<M>, case: &Case, forward: Forward<'_>) -> (Vec<f32>, Diagnostics) {
     let (mut grad, mut work) = (vec![JUNK; case.theta.len()], vec![JUNK; layer.workspace_len()]);
     let (theta, out) = (Rows::contiguous(&case.theta), RowsMut::contiguous(&mut grad));
-    let counts = layer.gradient(case.key, theta, case.all_dz(), forward, out, &mut work).expect("cases are good");
+    let counts = layer.gradient(case.key(), theta, case.all_dz(), forward, out, &mut work).expect("cases are good");
     (grad, counts)
 }
 
@@ -104,7 +104,7 @@ proptest! {
         let (mut z, mut indices) = (vec![JUNK; states * n], vec![7; states * shape.k()]);
         let (mut marginals, work) = (vec![JUNK; rows * n], &mut vec![JUNK; layer.workspace_len()]);
         let all = States { marginals: Some(&mut marginals), ..States::both(&mut z, &mut indices) };
-        layer.sample(case.key, Rows::contiguous(&case.theta), all, work).expect("cases are good");
+        layer.sample(case.key(), Rows::contiguous(&case.theta), all, work).expect("cases are good");
         prop_assert_eq!(calls(), states);
         prop_assert_eq!(bits(&z), bits(&solve(&perturbed(&case), n)));
         let lists = z.chunks(n).flat_map(|z| reference::index_list(z, shape.k()));
@@ -133,8 +133,8 @@ proptest! {
     fn a_given_z_is_the_z_of_the_formula(case in cases::cases(any_sizes(), true), seed: u64) {
         let layer = common::layers::top_k(&case);
         let Sizes { n, .. } = case.sizes;
-        let other = common::layers::sample(&layer, Key { seed, ..case.key }, Rows::contiguous(&case.theta)).z;
-        let own = common::layers::sample(&layer, case.key, Rows::contiguous(&case.theta)).z;
+        let other = common::layers::sample(&layer, Key { seed, ..case.key() }, Rows::contiguous(&case.theta)).z;
+        let own = common::layers::sample(&layer, case.key(), Rows::contiguous(&case.theta)).z;
         prop_assert_eq!(gradient(&layer, &case, Forward::Z(&own)), gradient(&layer, &case, Forward::Replay));
 
         let solve = |side| {

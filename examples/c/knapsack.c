@@ -99,7 +99,7 @@ static imle_status train(const packs *p, const imle_options *options, uint64_t s
     if (status != IMLE_OK) return status;
     solve(p, scores, z_target);
 
-    status = imle_difference(&shape, options, z, z_target, grad_theta, 0);
+    status = imle_difference(&shape, options, z, z_target, grad_theta, 0, NULL);
     if (status != IMLE_OK) return status;
     float grad_w[FEATURES] = {0};
     for (uint32_t i = 0; i < p->rows * ITEMS; i++)

@@ -78,14 +78,17 @@ impl<M: MapSolver> Imle<M> {
         let lists = match forward {
             Forward::Z(z) => {
                 let states = shape.samples() * shape.n();
-                return self.gradients(&words, theta, dz, |b| Given::Z(block(z, b * states, states)), grad_theta, work);
+                return self.gradients(theta, grad_theta, work, |row, work, grad, diagnostics| {
+                    row.gradient_from_z(&words, dz, block(z, row.b * states, states), work, grad, diagnostics)
+                });
             }
             Forward::Indices(lists) => Some(lists),
             Forward::Replay => None,
         };
-        let of_row = |lists, b| Given::Lists(Lists::of_row(lists, b, shape.samples(), shape.k()));
-        let given = |b| lists.map_or(Given::Nothing, |lists| of_row(lists, b));
-        self.gradients(&words, theta, dz, given, grad_theta, work)
+        self.gradients(theta, grad_theta, work, |row, work, grad, diagnostics| {
+            let lists = lists.map(|lists| Lists::of_row(lists, row.b, shape.samples(), shape.k()));
+            row.gradient(&words, dz, lists, work, grad, diagnostics)
+        })
     }
 
     /// Refuses given states that are too short for the batch, and lists of a solver that has none.
@@ -102,16 +105,14 @@ impl<M: MapSolver> Imle<M> {
         }
     }
 
-    /// The gradients of all rows, from what is given of each.
+    /// Calls `gradient` for every row, with its part of grad_theta and the factor of the sum.
     #[cfg_attr(imle_small, inline(always))]
-    fn gradients<'a>(
+    fn gradients(
         &self,
-        words: &BatchWords<'_>,
         theta: Rows<'_>,
-        dz: DzView<'_>,
-        given: impl Fn(usize) -> Given<'a>,
         mut grad_theta: RowsMut<'_>,
         work: &mut [f32],
+        gradient: impl Fn(Row<'_, M>, &mut [f32], (&mut [f32], f32), &mut Diagnostics) -> Result<(), BadRow>,
     ) -> Result<Diagnostics, Error> {
         let shape = self.shape;
         let factor = self.options.gradient_factor(shape.samples());
@@ -120,7 +121,7 @@ impl<M: MapSolver> Imle<M> {
             let theta = theta.row(b, shape.n());
             check_row(&self.solver, b, theta, work)?;
             let grad = (grad_theta.row(b, shape.n()), factor);
-            self.row(noise, b, theta).gradient(words, dz, given(b), work, grad, &mut diagnostics)
+            gradient(self.row(noise, b, theta), work, grad, &mut diagnostics)
         })?;
         Ok(diagnostics)
     }
@@ -128,7 +129,7 @@ impl<M: MapSolver> Imle<M> {
 
 /// What the caller gives of a row's forward states.
 #[derive(Clone, Copy)]
-pub(crate) enum Given<'a> {
+enum Given<'a> {
     Nothing,
     Lists(Lists<'a>),
     /// z, `[S][N]`.
@@ -136,30 +137,28 @@ pub(crate) enum Given<'a> {
 }
 
 impl<M: MapSolver> Row<'_, M> {
-    /// The row's gradient, a sum that is scaled by `factor`; nothing is written if dz or a given state is bad.
+    /// The row's gradient, a sum that is scaled by `factor`; nothing is written if dz or a list is bad.
     #[cfg_attr(imle_small, inline(always))]
     pub(crate) fn gradient(
         &self,
         batch: &BatchWords<'_>,
         dz: DzView<'_>,
-        given: Given<'_>,
+        lists: Option<Lists<'_>>,
         work: &mut [f32],
         (grad, factor): (&mut [f32], f32),
         diagnostics: &mut Diagnostics,
     ) -> Result<(), BadRow> {
         let check_lists = |lists| check_lists(lists, self.samples, self.theta, self.solver.ones(self.b));
         let words = self.words(batch);
-        // A given z is read where it is, so its row goes sample by sample.
-        if let Some(few) = self.few().filter(|_| !matches!(given, Given::Z(_))) {
-            let lists = match (given, self.options.difference) {
-                (Given::Lists(lists), Difference::Central) => {
+        if let Some(few) = self.few() {
+            let lists = match (lists, self.options.difference) {
+                (Some(lists), Difference::Central) => {
                     // The central difference has no use for the forward state, so it only checks the lists.
                     check_dz_row(dz, self.b, self.samples)?;
                     check_lists(lists)?;
                     None
                 }
-                (Given::Lists(lists), _) => Some(lists),
-                _ => None,
+                _ => lists,
             };
             let Some((sum, counts)) = self.sum_of_few(few, dz, lists, &words, *diagnostics) else {
                 check_dz_row(dz, self.b, self.samples)?;
@@ -172,22 +171,29 @@ impl<M: MapSolver> Row<'_, M> {
             return Ok(());
         }
         check_dz_row(dz, self.b, self.samples)?;
-        match given {
-            Given::Nothing => {}
-            Given::Lists(lists) => check_lists(lists)?,
-            Given::Z(z) => {
-                for s in 0..self.samples {
-                    check_z(self.state(z, s), self.theta, self.solver.ones(self.b))?;
-                }
-            }
+        if let Some(lists) = lists {
+            check_lists(lists)?;
         }
-        let given = if self.options.difference == Difference::Forward { given } else { Given::Nothing };
+        let given = lists.map_or(Given::Nothing, Given::Lists);
         self.gradient_by_sample(dz, given, &words, work, (grad, factor), diagnostics)
     }
 
-    /// State s of z, `[S][N]`.
-    fn state<'z>(&self, z: &'z [f32], s: usize) -> &'z [f32] {
-        block(z, s * self.theta.len(), self.theta.len())
+    /// The same from z, `[S][N]`. It need not be the choice of the scores, and few scores are no special case.
+    fn gradient_from_z(
+        &self,
+        batch: &BatchWords<'_>,
+        dz: DzView<'_>,
+        z: &[f32],
+        work: &mut [f32],
+        grad: (&mut [f32], f32),
+        diagnostics: &mut Diagnostics,
+    ) -> Result<(), BadRow> {
+        let n = self.theta.len();
+        check_dz_row(dz, self.b, self.samples)?;
+        for s in 0..self.samples {
+            check_z(block(z, s * n, n), self.theta, self.solver.ones(self.b))?;
+        }
+        self.gradient_by_sample(dz, Given::Z(z), &self.words(batch), work, grad, diagnostics)
     }
 
     /// The scores of z.
@@ -234,7 +240,8 @@ impl<M: MapSolver> Row<'_, M> {
     }
 
     /// The gradient of a row whose dz and given states are good, sample by sample.
-    #[cfg_attr(imle_small, inline(always))]
+    // Inlined, so that each caller knows what is given.
+    #[inline(always)]
     fn gradient_by_sample(
         &self,
         dz: DzView<'_>,
@@ -245,6 +252,7 @@ impl<M: MapSolver> Row<'_, M> {
         diagnostics: &mut Diagnostics,
     ) -> Result<(), BadRow> {
         let (first, target) = (self.first_scores(), self.options.target_scores(Side::Minus, self.noise));
+        let given = if self.options.difference == Difference::Forward { given } else { Given::Nothing };
         // A state that is given need not be the choice of the scores, and then a step against dz may leave it.
         let descends = self.descends() && matches!(given, Given::Nothing);
         // With S = 1 the difference is multiplied by the factor at once. With S > 1 the differences are added first: they are
@@ -254,13 +262,13 @@ impl<M: MapSolver> Row<'_, M> {
         for s in 0..self.samples {
             let (dz, words) = (dz.get(self.b, s), words.sample(s));
             let (z, rest) = match given {
+                Given::Nothing => self.choose(first, dz, words, work)?,
                 Given::Lists(lists) => {
                     let ones = self.solver.ones(self.b).unwrap_or_else(|| lists.ones(s));
                     let (ones, rest) = lists.copy_ones(s, ones, work);
                     (State::Ones(ones), rest)
                 }
-                Given::Z(z) => (State::Dense(self.state(z, s)), &mut *work),
-                Given::Nothing => self.choose(first, dz, words, work)?,
+                Given::Z(z) => (State::Dense(block(z, s * self.theta.len(), self.theta.len())), &mut *work),
             };
             if descends && z.unchanged_by_step(dz) {
                 diagnostics.count(0);

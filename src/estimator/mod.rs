@@ -15,7 +15,6 @@ mod unbiased_simple;
 
 pub use adaptive::{Adaptive, AdaptiveParts, AdaptiveRule};
 pub(crate) use batch::{for_rows_with_noise, noise_words};
-pub(crate) use implicit::Given;
 pub use implicit::{Diagnostics, difference};
 pub(crate) use layer::Row;
 pub use layer::{Imle, workspace_len};
