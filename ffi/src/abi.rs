@@ -174,6 +174,7 @@ pub(crate) unsafe fn shape_of_a_row(shape: *const imle_shape) -> Result<Shape, R
     checked(Shape { rows: 1, n, k, samples: 1 })
 }
 
+#[inline(always)]
 fn checked(shape: Shape) -> Result<Shape, Refused> {
     shape.check()?;
     Ok(shape)

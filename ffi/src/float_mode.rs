@@ -14,16 +14,14 @@
 #[inline(always)]
 pub(crate) fn in_default_mode<R>(body: impl FnOnce() -> R) -> R {
     let callers = machine::read();
-    let other = callers & machine::MODE != machine::DEFAULT;
-    if other {
-        // SAFETY: `behind_a_call` alone computes until the mode is written again.
-        unsafe { machine::write(machine::DEFAULT) }
+    if callers & machine::MODE == machine::DEFAULT {
+        return behind_a_call(body);
     }
+    // SAFETY: `behind_a_call` alone computes until the mode is written again.
+    unsafe { machine::write(machine::DEFAULT) }
     let result = behind_a_call(body);
-    if other {
-        // SAFETY: the caller of the C function works in this mode, and nothing computes before it goes on.
-        unsafe { machine::write(callers) }
-    }
+    // SAFETY: the caller of the C function works in this mode, and nothing computes before it goes on.
+    unsafe { machine::write(callers) }
     result
 }
 

@@ -18,7 +18,7 @@ unsafe fn layer<F: Family>(
     let solver = F::solver(shape, k_row);
     // SAFETY: the caller's contract.
     let options = unsafe { abi::options(options) }?;
-    Ok(Imle::new(shape, solver, options)?)
+    Ok(Imle::of_checked_shape(shape, solver, options)?)
 }
 
 /// The floats of workspace that a layer needs.
@@ -78,11 +78,12 @@ unsafe fn find_bad_row_of<F: Family>(
     let too_large = |k_row: &[u32]| k_row.iter().position(|&k| k as usize > shape.k());
     let rows = k_row.and_then(too_large).unwrap_or(shape.rows()) as u32;
     let good = Shape { rows, ..shape };
-    let first = match Imle::new(good, F::solver(good, k_row), Options::default())?.check(theta, dz, &mut []) {
-        Ok(()) => rows,
-        Err(Error::NonFinite { row, .. } | Error::Infeasible { row }) => row,
-        Err(error) => return Err(error.into()),
-    };
+    let first =
+        match Imle::of_checked_shape(good, F::solver(good, k_row), Options::default())?.check(theta, dz, &mut []) {
+            Ok(()) => rows,
+            Err(Error::NonFinite { row, .. } | Error::Infeasible { row }) => row,
+            Err(error) => return Err(error.into()),
+        };
     row.slice().fill(first);
     Ok(())
 }
@@ -153,7 +154,7 @@ unsafe fn map_of<F: Family>(
     let indices = Array::optional(indices, shape.rows() * shape.k());
     // SAFETY: the caller's contract.
     check_arrays!(unsafe outputs: [z, indices, work], inputs: [k_row, theta]);
-    let layer = Imle::new(shape, F::solver(shape, k_row.slice_if_any()), Options::default())?;
+    let layer = Imle::of_checked_shape(shape, F::solver(shape, k_row.slice_if_any()), Options::default())?;
     let states = States { z: z.slice_if_any(), indices: indices.slice_if_any(), marginals: None };
     Ok(layer.map(theta.rows(ld_theta), states, work.slice())?)
 }

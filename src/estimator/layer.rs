@@ -40,6 +40,14 @@ impl<M: MapSolver> Imle<M> {
     #[cfg_attr(imle_small, inline(always))]
     pub fn new(shape: Shape, solver: M, options: Options) -> Result<Self, Error> {
         shape.check()?;
+        Self::of_checked_shape(shape, solver, options)
+    }
+
+    /// The same for a shape that [`Shape::check`] has accepted: for imle-ffi, which measures its arrays by the shape before it
+    /// has a layer. A second check would cost microcontrollers 70 bytes of flash.
+    #[doc(hidden)]
+    #[cfg_attr(imle_small, inline(always))]
+    pub fn of_checked_shape(shape: Shape, solver: M, options: Options) -> Result<Self, Error> {
         options.check()?;
         solver.check(shape)?;
         Ok(Imle { shape, solver, options })
