@@ -123,3 +123,44 @@ impl SampleWords<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arch::LANES;
+    use std::io::Write;
+
+    /// Writes words to the file IMLE_WORDS, usually a pipe, until its reader has enough, in the order IMLE_ORDER: what a
+    /// battery of tests for generators reads. tests/README.md says how, and what it found.
+    #[test]
+    #[ignore = "endless: it feeds a battery of tests"]
+    fn words_for_a_battery() {
+        let variable = |name| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"));
+        let mut out = std::fs::File::create(variable("IMLE_WORDS")).expect("the file can be written");
+        // The key, the samples and the coordinates of call number i.
+        let order: fn(u64) -> (Key<'static>, u32, usize) = match variable("IMLE_ORDER").as_str() {
+            "rows" => |i| (Key { row0: i, ..Key::default() }, 1, 1),
+            "samples" => |i| (Key { row0: i >> 12, sample0: (i as u32 & 0xfff) << 16, ..Key::default() }, 1 << 16, 1),
+            "lanes" => |i| (Key { row0: i >> 12, sample0: (i as u32 & 0xfff) << 16, ..Key::default() }, 1 << 16, LANES),
+            "batch" => |i| (Key { step: i >> 8, row0: i & 0xff, ..Key::default() }, 10, 20),
+            "steps" => |i| (Key { step: i, ..Key::default() }, 1, 1),
+            "seeds" => |i| (Key { seed: i, ..Key::default() }, 1, 1),
+            order => panic!("{order} is none of rows, samples, lanes, batch, steps, seeds"),
+        };
+        let mut bytes = Vec::new();
+        for i in 0.. {
+            let (key, samples, n) = order(i);
+            let (row, mut words) = (BatchWords::noise(&key, 1).row(0), [0.0; FEW]);
+            for s in 0..samples as usize {
+                row.sample(s).few(n, &mut words);
+                bytes.extend(words.iter().take(n).flat_map(|word| word.to_bits().to_le_bytes()));
+            }
+            if bytes.len() >= 1 << 16 {
+                if out.write_all(&bytes).is_err() {
+                    return; // the reader has enough
+                }
+                bytes.clear();
+            }
+        }
+    }
+}

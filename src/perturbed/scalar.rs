@@ -167,7 +167,8 @@ mod tests {
             let tau = if any() % 2 == 0 { scale } else { 10_f32.powi(any() as i32 % 32) };
             let scores = Perturbed { theta: &theta, dz: &dz, formula: Formula { base, noise, tau } };
 
-            let sample = BatchWords::noise(&Key { seed: row, ..Key::default() }, 1).row(0).sample(0);
+            let of_row = BatchWords::noise(&Key { seed: row, ..Key::default() }, 1).row(0);
+            let sample = of_row.sample(0);
             let (mut words, mut order) = (vec![0.0; n], (0..n).collect::<Vec<_>>());
             noise.draw_words(sample, &mut words);
             let ranks: Vec<u32> = (0..n).map(|i| rank(scores.score_of_word(i, words[i].to_bits()))).collect();

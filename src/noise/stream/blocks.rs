@@ -198,7 +198,8 @@ mod tests {
     /// The first words of a short row are those of the lanes, however many are read.
     #[test]
     fn few_words_are_the_first_of_all() {
-        let words = BatchWords::noise(&Key { seed: 5, step: 1, ..Key::default() }, 1).row(2).sample(7);
+        let row = BatchWords::noise(&Key { seed: 5, step: 1, ..Key::default() }, 1).row(2);
+        let words = row.sample(7);
         let mut all = [0.0; FEW];
         words.lanes().fill(&mut all, &crate::noise::uniform::Words);
         for n in 0..=FEW {

@@ -4,7 +4,9 @@
 // The semihosting macro does not accept arguments inside the text.
 #![allow(clippy::uninlined_format_args)]
 
-use imle::{Difference, Dz, Error, Exact, ExactOutputs, Imle, Key, Options, Rows, RowsMut, Shape, States, TopK, fixed, Forward};
+use imle::{
+    Difference, Dz, Error, Exact, ExactOutputs, Forward, Imle, Key, Options, Rows, RowsMut, Shape, States, TopK, fixed,
+};
 
 #[cfg(target_os = "none")]
 use cortex_m_semihosting::hprintln as println;
