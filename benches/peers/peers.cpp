@@ -112,7 +112,7 @@ double imle_forward_backward(const imle_shape *shape, int sum_of_gamma, const fl
     std::vector<std::uint32_t> indices(std::size_t(shape->rows) * shape->samples * shape->k);
     imle_status status = IMLE_OK;
     const double time = seconds(repeats, [&] {
-        const imle_key key = {42, step++, 0};
+        const imle_key key = {42, step++, 0, nullptr, 0, 0};
         status |= imle_topk_sample(shape, nullptr, &options, &key, theta, 0, z, indices.data(), nullptr, work.data(),
                                    work.size());
         status |= imle_topk_gradient(shape, nullptr, &options, &key, theta, 0, dz, 0, shape->n, indices.data(), grad, 0,

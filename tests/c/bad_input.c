@@ -24,7 +24,7 @@ int main(void)
     float theta[B * N] = {1, 2, 3, 4, 5, 6, 6, 5, 4, 3, 2, 1};
     unsigned char bytes[sizeof theta + 1];
     imle_shape shape = {B, N, K, S};
-    imle_key key = {1, 2, 3};
+    imle_key key = {.seed = 1, .step = 2, .row0 = 3};
     imle_options options, bad;
     uint32_t k_row[B] = {K, K + 1}, row;
 

@@ -98,7 +98,7 @@ static void *array(size_t count, size_t size)
 static void topk_agrees_with_enumeration(void)
 {
     const imle_shape shape = {B, N, K, S}, no_samples = {B, N, K, 0};
-    const imle_key key = {1, 2, 3, NULL, 0, 0};
+    const imle_key key = {.seed = 1, .step = 2, .row0 = 3};
     const uint32_t k_row[B] = {K, 0, 2};
     const size_t len = imle_topk_exact_workspace_len(&shape);
     struct answers *a = (struct answers *)array(1, sizeof *a);
@@ -116,7 +116,7 @@ static void topk_agrees_with_enumeration(void)
     /* A row that is called alone draws the same samples as in the batch. */
     for (b = 0; b < B; b++) {
         const imle_shape one = {1, N, K, S};
-        const imle_key moved = {1, 2, 3 + b, NULL, 0, 0};
+        const imle_key moved = {.seed = 1, .step = 2, .row0 = 3 + b};
         float z[S * N];
         CHECK(imle_topk_sample_exact(&one, k_row + b, temperature, &moved, theta + b * LD, 0, z, NULL, work, len) ==
               IMLE_OK);
@@ -169,7 +169,7 @@ static void log_partitions_agree_with_enumeration(void)
 static void unbiased_simple_of_a_linear_loss_is_exact(unsigned k)
 {
     const imle_shape shape = {B, N, k, S}, no_samples = {B, N, k, 0};
-    const imle_key key = {1, 2, 3, NULL, 0, 0};
+    const imle_key key = {.seed = 1, .step = 2, .row0 = 3};
     const size_t len = k == 1 ? imle_argmax_exact_workspace_len(&shape) : imle_topk_exact_workspace_len(&shape);
     struct answers *a = (struct answers *)array(1, sizeof *a);
     float *work = (float *)array(len, sizeof *work), losses[B * S];
@@ -202,7 +202,7 @@ static void unbiased_simple_of_a_linear_loss_is_exact(unsigned k)
 static void argmax_agrees_with_enumeration(void)
 {
     const imle_shape shape = {B, N, 1, S}, no_samples = {B, N, 1, 0};
-    const imle_key key = {1, 2, 3, NULL, 0, 0};
+    const imle_key key = {.seed = 1, .step = 2, .row0 = 3};
     const size_t len = imle_argmax_exact_workspace_len(&shape);
     struct answers *a = (struct answers *)array(1, sizeof *a);
     float *work = (float *)array(len, sizeof *work);

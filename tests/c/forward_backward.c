@@ -33,7 +33,7 @@ static int same(const float *a, const float *b, size_t count) { return memcmp(a,
 static void topk_samples_and_replays(const imle_options *options, uint32_t n)
 {
     const imle_shape shape = {B, n, K, S};
-    const imle_key key = {42, 7, 100};
+    const imle_key key = {.seed = 42, .step = 7, .row0 = 100};
     const uint32_t k_row[B] = {K, 0, 2};
     const size_t ld = n + 3;
     const size_t work_len = imle_topk_workspace_len(&shape);
@@ -69,7 +69,7 @@ static void topk_samples_and_replays(const imle_options *options, uint32_t n)
     /* The batch, its replay without index lists, and its single rows give the same bits. */
     for (b = 0; b < B; b++) {
         const imle_shape one = {1, n, K, S};
-        const imle_key moved = {42, 7, 100 + b};
+        const imle_key moved = {.seed = 42, .step = 7, .row0 = 100 + b};
         CHECK(imle_topk_gradient(&one, k_row + b, options, &moved, theta + b * ld, 0, dz + b * S * n, 0, n, NULL, row,
                                  0, NULL, work, work_len) == IMLE_OK);
         CHECK(same(grad + b * ld, replayed + b * n, n) && same(row, replayed + b * n, n));
@@ -94,7 +94,7 @@ static void largest(const float *scores, float *z, size_t n)
 static void own_solver_equals_argmax(const imle_options *options, uint32_t n)
 {
     const imle_shape shape = {B, n, 1, S};
-    const imle_key key = {1, 2, 3};
+    const imle_key key = {.seed = 1, .step = 2, .row0 = 3};
     const size_t work_len = imle_argmax_workspace_len(&shape);
     const int central = options->difference == IMLE_DIFFERENCE_CENTRAL;
     imle_diagnostics counts, own_counts;
@@ -128,7 +128,7 @@ static void noise_is_pinned(const imle_options *options)
 {
     static const uint32_t pinned[4] = {0xbcefbe59, 0x3fbad062, 0x401c9838, 0x3fa51437};
     const imle_shape shape = {1, 4, 0, 1};
-    const imle_key key = {0, 0, 0};
+    const imle_key key = {.seed = 0, .step = 0, .row0 = 0};
     float noise[4];
 
     CHECK(imle_noise(&shape, options, &key, noise) == IMLE_OK);

@@ -44,7 +44,7 @@ static long forward_and_backward(void)
     static float theta[N], dz[N], z[N], grad[N], work[IMLE_TOPK_WORKSPACE_LEN(N, K)];
     const size_t work_len = sizeof work / sizeof *work;
     const imle_shape shape = {1, N, K, 1};
-    const imle_key key = {1, 2, 3};
+    const imle_key key = {.seed = 1, .step = 2, .row0 = 3};
     imle_options options;
     float ones = 0.0f;
     int i;

@@ -19,7 +19,7 @@ static uint32_t chosen[8];
 static imle_status library(uint32_t n, uint32_t k, uint32_t row)
 {
     const imle_shape shape = {1, n, k, 1};
-    const imle_key key = {42, 0, row};
+    const imle_key key = {.seed = 42, .step = 0, .row0 = row};
     imle_options options;
     imle_status status;
     imle_options_default(&options);

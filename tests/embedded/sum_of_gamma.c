@@ -11,7 +11,7 @@ static const size_t work_len = sizeof work / 4;
 static void layer(uint32_t terms, float kappa)
 {
     const imle_shape shape = {1, N, K, S};
-    const imle_key key = {42, 7, 100};
+    const imle_key key = {.seed = 42, .step = 7, .row0 = 100};
     imle_options options;
     imle_status status;
     imle_options_default(&options);
