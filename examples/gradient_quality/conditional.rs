@@ -1,17 +1,17 @@
 //! The Rao–Blackwell estimator of top-k. It goes beyond the papers and uses public functions of the library.
 //!
-//! Fix the noise of all coordinates but i. Then z_i is 1 exactly if θ_i + ε_i exceeds a score x_j of another coordinate j:
-//! the largest score that was not chosen if i was chosen, else the least that was. So P(z_i = 1) = σ(θ_i − x_j) for
-//! logistic noise, and a step along dz changes it by σ' (dz_i − dz_j). This is the derivative itself: it needs neither λ
-//! nor another call of the solver. (Conditional Monte Carlo; Fu and Hu 1997.)
+//! Fix the noise of all coordinates but i. Then z_i is 1 exactly if θ_i + ε_i exceeds a score x_j of another coordinate
+//! j: the largest score that was not chosen if i was chosen, else the least that was. So P(z_i = 1) = σ(θ_i − x_j) for
+//! logistic noise, and a step along dz changes it by σ' (dz_i − dz_j). This is the derivative itself: it needs neither
+//! λ nor another call of the solver. (Conditional Monte Carlo; Fu and Hu 1997.)
 
 use imle::{Error, Key, Options, Rows, perturb};
 
 use crate::estimator::{Draw, Gradients};
 
 impl Gradients<'_> {
-    /// g_i = (1/S) Σ_s σ'(θ_i − x_sj) (dz_i − dz_j), dz the mean over the samples, less the mean of g over i: every state
-    /// has k ones, so the gradient's sum is 0. `options` have logistic noise and τ = 1; 0 < k < n.
+    /// g_i = (1/S) Σ_s σ'(θ_i − x_sj) (dz_i − dz_j), dz the mean over the samples, less the mean of g over i: every
+    /// state has k ones, so the gradient's sum is 0. `options` have logistic noise and τ = 1; 0 < k < n.
     pub fn conditional(&mut self, key: Key, theta: &[f32], options: Options, grad: &mut [f32]) -> Result<(), Error> {
         self.draw(key, theta, Draw::Perturbed(options))?;
         let dz = self.mean_dz(Rows::contiguous(theta))?;

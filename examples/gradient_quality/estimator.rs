@@ -23,8 +23,8 @@ pub enum Estimator {
     ScoreFunction,
     /// The score function of the noise.
     Perturbed(Noise),
-    /// SIMPLE, corrected by the score function of what dz does not explain. It is unbiased for exact samples and their own
-    /// dz.
+    /// SIMPLE, corrected by the score function of what dz does not explain. It is unbiased for exact samples and their
+    /// own dz.
     UnbiasedSimple(Draw, Samples),
     /// The Rao–Blackwell estimator, for logistic noise.
     Conditional(Options),
@@ -227,7 +227,8 @@ impl<'a> Gradients<'a> {
     }
 }
 
-/// Multiplies the dz of every row, `[B][N]` or `[B][S][N]`, by 2 ‖θ‖/‖dz‖, and returns these factors. A dz of zeros stays.
+/// Multiplies the dz of every row, `[B][N]` or `[B][S][N]`, by 2 ‖θ‖/‖dz‖, and returns these factors. A dz of zeros
+/// stays.
 fn scale_rows(theta: &[f32], dz: &mut [f32], shape: Shape) -> Vec<f32> {
     let norm = |values: &[f32]| values.iter().map(|value| value * value).sum::<f32>().sqrt();
     let rows = theta.chunks_exact(shape.n()).zip(dz.chunks_exact_mut(dz.len() / shape.rows()));

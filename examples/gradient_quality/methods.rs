@@ -161,7 +161,7 @@ pub fn regression() -> Vec<Descent> {
         descent(method("score function of normal noise", Estimator::Perturbed(Noise::Normal), 12), 0.25, None),
         descent(method("SIMPLE", SIMPLE, 4), 2.0, None),
         descent(method("SIMPLE, stratified", stratified_simple(), 4), 2.0, None),
-        descent(method("score function, leave-one-out", Estimator::ScoreFunction, 8), 1.0, None),
+        descent(method("score function, leave-one-out", Estimator::ScoreFunction, 8), 0.5, None),
         descent(method("unbiased SIMPLE", UNBIASED, 8), 1.0, None),
         descent(method("unbiased SIMPLE, mean dz", CORRECTED, 8), 1.0, None),
         descent(method("unbiased SIMPLE, mean dz, stratified", stratified_corrected(), 8), 1.0, None),
