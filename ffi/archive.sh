@@ -3,7 +3,8 @@
 # default) or size (opt-level "s", without the Sum-of-Gamma noise and without stratified noise).
 # The archive is one object that holds the code which the exported functions reach. It exports no other symbol, and it
 # leaves out bitcode, debug sections and the unused rest of Rust's core library. It links with no other library.
-# The build needs no network: ffi/archive/Cargo.toml resolves no crate outside this tree.
+# The build needs one crate from outside this tree, libm. It needs no network if cargo has downloaded that crate before,
+# or if `cargo vendor` has put it into the tree (ffi/README.md).
 # For a microcontroller, set CARGO_BUILD_TARGET to Rust's name for it; ffi/cross.sh finds a Rust that can build for it.
 set -euo pipefail
 mkdir -p "$1"
@@ -14,12 +15,11 @@ cd "$(dirname "$0")/.."
 target=${CARGO_BUILD_TARGET:-}
 . ffi/cross.sh
 binutils "$target"
-features=panic-handler
-options=()
-[[ $profile != size ]] || { features+=,no-sum-of-gamma; options+=(--no-default-features); }
+features=(--features panic-handler)
+[[ $profile != size ]] || features+=(--no-default-features)
 library() {
   "${CARGO:-cargo}" rustc --quiet --manifest-path ffi/archive/Cargo.toml --locked --target-dir "$build" \
-    --profile "$profile" --features "$features" "${options[@]}" --crate-type "$@"
+    --profile "$profile" "${features[@]}" --crate-type "$@"
 }
 build=${CARGO_TARGET_DIR:-target}
 built=$build/${target:+$target/}$profile

@@ -1,5 +1,5 @@
 /*
- * imle: Implicit MLE, training through discrete choices.
+ * imle: Implicit MLE, training through discrete choices. ABI version 2.
  *
  * A model computes scores theta in R^N and uses a discrete structure z in C, a subset of {0,1}^N, inside. It is still
  * trained by gradient descent:
@@ -33,13 +33,19 @@
  *  - Outputs and the workspace may overlap neither an input array nor each other (checked: IMLE_ERR_OVERLAP). An array
  *    reaches from its first element to its last, so the gaps between rows belong to it. The structs (shape, options,
  *    key, adaptive, its diagnostics) are copied first and may lie anywhere. Empty arrays overlap nothing.
+ *  - rows = 0 is an empty batch. The sizes, the options and struct sizes are checked as ever; all arrays and the
+ *    workspace may be NULL (work_len 0); nothing is written but diagnostics of zeros and the 0 of find_bad_row.
  *  - Options are passed as integers, never as enums: an unknown value is IMLE_ERR_OPTION.
  *  - theta is finite or -inf, the mask: such an entry is never chosen. -0 equals +0. Among equal scores the lower index
  *    wins.
- *  - The noise of row b is a pure function of (seed, step, row0 + b), of the noise options and of N. A batch equals its
- *    rows called one by one, in any cut and order, and the backward pass reproduces the noise of the forward pass. All
- *    results have the same bits on every platform in the default floating-point environment: round to nearest,
- *    subnormals kept (a program linked with -ffast-math may flush them).
+ *  - The noise of a coordinate is a pure function of the seed, the step, the numbers of its row and its sample
+ *    (imle_key), the coordinate and the noise options. It depends neither on N and S nor on other rows. A batch equals
+ *    its rows called one by one, in any cut and order, also over samples; -inf behind the scores of a row changes no
+ *    bit. The backward pass reproduces the noise of the forward pass.
+ *  - All results have the same bits on every platform, in whatever floating-point mode the caller is. A call that finds
+ *    another direction of rounding, flushed subnormals or traps (x86 MXCSR, AArch64 FPCR, Arm FPSCR, RISC-V frm) works
+ *    in the default mode and puts the caller's back, also after an error; it may lose or raise sticky flags. In the
+ *    default mode it writes no control register. On other processors call in the default mode.
  *  - A score that overflows downwards, or has no value (inf - inf), counts as -FLT_MAX: only masked entries have -inf.
  *
  * Written by cbindgen from the Rust sources in ffi/; do not edit.
@@ -144,12 +150,14 @@
 #define IMLE_COUPLING_STRATIFIED 1
 
 // imle_adaptive.rule: a <- max(a + c, 0), c = momentum * previous +- step, + while g < target. This is the rule of the
-// paper. Set step to its value, 1e-3: a thousand updates then move a by 1.
+// paper. Set step to its value, 1e-3, and theta_floor to 0: a thousand updates then move a by 1. In float, a stands
+// still from the first power of two on that is at least 2^24 * step: from 2048 on for a step of 1e-4.
 #define IMLE_ADAPTIVE_ADDITIVE 0
 
 // imle_adaptive.rule, default: a <- a (1 + step c), or a / (1 + step |c|) for c < 0, c = (target - g) / target within
 // -1 to 1. Because g lags, a is held while the newest count lies on the other side of the target. With the default
-// step a lambda that is wrong by a factor of 1000 is right after about 75 updates, with little overshoot.
+// step a lambda that is wrong by a factor of 1000 is right after about 75 updates, with little overshoot. momentum must
+// be 0: any other value is IMLE_ERR_OPTION.
 #define IMLE_ADAPTIVE_MULTIPLICATIVE 1
 
 // How samples are drawn and gradients are estimated. Call imle_options_default first, and then change the fields that
@@ -187,7 +195,7 @@ typedef struct imle_options {
 // The sizes of a batch: B rows of N scores, states of K ones, S samples per row. B * S * N floats must fit into the
 // address space.
 typedef struct imle_shape {
-    // B, at least 1.
+    // B; 0 is an empty batch.
     uint32_t rows;
     // N, at least 1.
     uint32_t n;
@@ -261,16 +269,35 @@ typedef struct imle_adaptive {
     float decay;
     // The g to aim at, finite, above 0, default 1: one choice changes in every second state. A state has at most 2 k.
     float target;
+    // The least root mean square of theta that lambda is computed with, finite, at least 0, default 1, the scale of the
+    // noise: where theta is smaller, the noise decides the choice, and a lambda in proportion to theta would change
+    // none. The larger of the two counts, so that lambda is the paper's where theta is above the floor. For the additive
+    // rule as in the paper set 0; then, if every theta is 0, each counts as 1.
+    float theta_floor;
 } imle_adaptive;
+
+// What lambda needs to know of theta and dz, as sums that add up over the threads, hosts or micro-batches of a batch.
+// Start from zeros, add blocks with imle_adaptive_add, and add up parts field by field (all-reduce, MPI_SUM). Any order
+// of the blocks gives lambda to an ulp or so; the same order of the same blocks gives the same bits on every platform.
+typedef struct imle_adaptive_parts {
+    // The sum of theta^2 over the unmasked entries.
+    double theta_squared;
+    // The sum of dz^2.
+    double dz_squared;
+    // The number of unmasked entries of theta.
+    uint64_t theta_len;
+    // The number of unmasked entries of theta that are not 0.
+    uint64_t theta_nonzero;
+} imle_adaptive_parts;
 
 // Success.
 #define IMLE_OK 0
 
-// A pointer that must not be NULL is NULL (an empty array, such as an index list with K = 0, needs a pointer too), no
-// output was asked for, or a pointer is not aligned to its type.
+// A pointer that must not be NULL is NULL, no output was asked for, or a pointer is not aligned to its type. An array
+// without elements may be NULL: all arrays if rows = 0, and an index list if K = 0.
 #define IMLE_ERR_NULL -1
 
-// The sizes do not fit together: rows, n or samples is 0, k > n, k_row[b] > k, k is not 1 for argmax, samples > 2^24,
+// The sizes do not fit together: n or samples is 0, k > n, k_row[b] > k, k is not 1 for argmax, samples > 2^24,
 // rows * samples * n floats exceed the address space, or a function with a baseline got one sample only.
 #define IMLE_ERR_SHAPE -2
 
@@ -333,7 +360,7 @@ void imle_options_default(struct imle_options *options);
 // Returns the floats of workspace that imle_topk_map, imle_topk_sample, imle_topk_gradient and imle_topk_fenchel_young
 // need: 3 N, for any number of rows and samples. IMLE_TOPK_WORKSPACE_LEN(n, k) is the same number as a constant.
 //
-// shape: in; samples is ignored.
+// shape: in; rows and samples are ignored.
 // Returns 0 for NULL and for a shape that every function refuses.
 // Threads: any. Source: this library.
 size_t imle_topk_workspace_len(const struct imle_shape *shape);
@@ -342,7 +369,7 @@ size_t imle_topk_workspace_len(const struct imle_shape *shape);
 // imle_argmax_fenchel_young need: 3 N, for any number of rows and samples. IMLE_ARGMAX_WORKSPACE_LEN(n) is the same
 // number as a constant.
 //
-// shape: in; k = 1; samples is ignored.
+// shape: in; k = 1; rows and samples are ignored.
 // Returns 0 for NULL and for a shape that every function refuses.
 // Threads: any. Source: this library.
 size_t imle_argmax_workspace_len(const struct imle_shape *shape);
@@ -505,7 +532,8 @@ imle_status imle_argmax_sample(const struct imle_shape *shape,
 // Element (b, s, i) is dz[b * dz_row_stride + s * dz_sample_stride + i]. dz_row_stride 0 means rows without gaps,
 // dz_sample_stride 0 one dz per row, shared by its samples; other strides are at least N.
 // indices: in, [B][S][K], what imle_topk_sample returned for the same key, which saves a selection; NULL means that
-// the states are computed again. (The central difference checks the lists but does not use them.)
+// the states are computed again. Any other states of the rows take the place of z_s in the formula. (The central
+// difference checks the lists but does not use them.)
 // grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta; row stride in elements, at least N, 0 =
 // contiguous. The gaps between rows are not touched.
 // diagnostics: out, one struct, written on success only, or NULL.
@@ -544,7 +572,8 @@ imle_status imle_topk_gradient(const struct imle_shape *shape,
 // Element (b, s, i) is dz[b * dz_row_stride + s * dz_sample_stride + i]. dz_row_stride 0 means rows without gaps,
 // dz_sample_stride 0 one dz per row, shared by its samples; other strides are at least N.
 // indices: in, [B][S], what imle_argmax_sample returned for the same key, which saves a selection; NULL means that the
-// states are computed again. (The central difference checks the positions but does not use them.)
+// states are computed again. Any other states of the rows take the place of z_s in the formula. (The central difference
+// checks the positions but does not use them.)
 // grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta; row stride in elements, at least N, 0 =
 // contiguous. The gaps between rows are not touched.
 // diagnostics: out, one struct, written on success only, or NULL.
@@ -635,7 +664,7 @@ imle_status imle_argmax_fenchel_young(const struct imle_shape *shape,
 // Returns the floats of workspace that the exact functions of k-subsets need, for any number of rows and samples:
 // (N + 12)(K + 1) + 3 N + 136. IMLE_TOPK_EXACT_WORKSPACE_LEN(n, k) is the same number as a constant.
 //
-// shape: in; samples is ignored.
+// shape: in; rows and samples are ignored.
 // Returns 0 for NULL, for a shape that every exact function refuses, and if the workspace exceeds the address space.
 // Threads: any. Source: this library.
 size_t imle_topk_exact_workspace_len(const struct imle_shape *shape);
@@ -643,7 +672,7 @@ size_t imle_topk_exact_workspace_len(const struct imle_shape *shape);
 // Returns the floats of workspace that the exact functions of one-hot states need: N, for any number of rows and
 // samples. IMLE_ARGMAX_EXACT_WORKSPACE_LEN(n) is the same number as a constant.
 //
-// shape: in; k = 1; samples is ignored.
+// shape: in; k = 1; rows and samples are ignored.
 // Returns 0 for NULL and for a shape that every exact function refuses.
 // Threads: any. Source: this library.
 size_t imle_argmax_exact_workspace_len(const struct imle_shape *shape);
@@ -763,8 +792,9 @@ imle_status imle_argmax_marginals_vjp(const struct imle_shape *shape,
                                       size_t work_len);
 
 // Draws exact samples, independent of one another: z_s from p(z) proportional to exp(<z, theta> / T), s = 1..S,
-// T = temperature. (The distribution of imle_topk_sample is only close to it.) The samples of row b are a pure
-// function of (seed, step, row0 + b); they share no random words with the noise of the same key. Time: O(B N (K + S)).
+// T = temperature. (The distribution of imle_topk_sample is only close to it.) A sample is a pure function of seed,
+// step, the numbers of its row and sample (imle_key), theta, T and k; -inf behind the scores of a row changes no bit.
+// It shares no random words with the noise of the same key, and it is never stratified. Time: O(B N (K + S)).
 //
 // shape: in.
 // k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
@@ -789,8 +819,9 @@ imle_status imle_topk_sample_exact(const struct imle_shape *shape,
                                    size_t work_len);
 
 // Draws exact samples, independent of one another: z_s is one-hot at i with probability p(i), s = 1..S. This is the
-// distribution of imle_argmax_sample with Gumbel noise and tau = temperature. The samples of row b are a pure function
-// of (seed, step, row0 + b); they share no random words with the noise of the same key. Time: O(B S N).
+// distribution of imle_argmax_sample with Gumbel noise and tau = temperature. A sample is a pure function of seed,
+// step, the numbers of its row and sample (imle_key), theta and T; -inf behind the scores of a row changes no bit. It
+// shares no random words with the noise of the same key, and it is never stratified. Time: O(B S N).
 //
 // shape: in; k = 1.
 // temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
@@ -912,9 +943,9 @@ imle_status imle_argmax_kl(const struct imle_shape *shape,
 // independent coins with odds exp(theta_i / T), given that at most K of them show heads (a Poisson-binomial law of k,
 // "up to K of N").
 //
-// Each A_k is within 2e-6 * max(1, |A_k|) of the exact value, for theta / T in -80 to 80 at least, also where large
-// terms cancel. While |theta| and |theta / T| are at most 1e30, no output is NaN. Time: O(B N K), with one exponential
-// a step.
+// Each A_k is within 2e-6 * max(1, |A_k|) of the exact value, whatever theta / T is, also where large terms cancel
+// (tested to N = K = 1000). While |theta| and |theta / T| are at most 1e30, no output is NaN. Time: O(B N K), with an
+// exponential for every coordinate and size.
 //
 // shape: in; samples is ignored. K = N is allowed.
 // temperature: in, T, in units of theta, finite, above 0 (1 / T finite too).
@@ -1268,6 +1299,7 @@ imle_status imle_target(const struct imle_shape *shape,
 // FLT_MAX may overflow the sum).
 // grad_theta, ld_grad: out, [B][N]; row stride in elements, at least N, 0 = contiguous. The gaps between rows are not
 // touched.
+// diagnostics: out, one struct, written on success only, or NULL.
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OPTION, _OVERLAP, _VERSION; _NONFINITE.
 // Threads: any, with different outputs. Source: Niepert, Minervini, Franceschi 2021 (arXiv 2106.01798), Algorithm 1.
 IMLE_MUST_USE
@@ -1276,7 +1308,8 @@ imle_status imle_difference(const struct imle_shape *shape,
                             const float *z,
                             const float *z_target,
                             float *grad_theta,
-                            size_t ld_grad);
+                            size_t ld_grad,
+                            struct imle_diagnostics *diagnostics);
 
 // Writes the noise itself: eps_s for every row and sample, before it is multiplied by tau. Every function uses this
 // noise for the same key and the same options.noise. It has the same bits on every platform. Time: O(B S N).
@@ -1300,21 +1333,25 @@ imle_status imle_noise(const struct imle_shape *shape,
 void imle_adaptive_default(struct imle_adaptive *adaptive);
 
 // Computes lambda = a ||theta|| / ||dz||, with Euclidean norms over all rows and samples. Use it as
-// imle_options.lambda for the gradient of this theta and dz. It is exactly 0 if dz is 0: there is nothing to learn, so
-// skip the gradient (imle_options.lambda = 0 is refused).
+// imle_options.lambda for the gradient of this theta and dz. It is exactly 0 if dz is 0 or if theta has no unmasked
+// entry: there is nothing to learn, so skip the gradient (imle_options.lambda = 0 is refused). The bits are those of
+// imle_adaptive_lambda_from for the parts of theta and dz.
 //
-// The relative error is at most 5e-6 at any scale of theta and dz; the result is limited to the positive normal
-// floats. Masked entries (theta = -inf) do not count. If all others are 0 (nothing is learnt yet), each counts as 1,
-// the scale of the noise. With S samples ||dz|| grows with sqrt(S), and a settles higher by that factor. If a batch is
-// cut over threads or hosts, compute lambda from the whole batch. Time: O(theta_len + dz_len).
+// The relative error is at most 1e-7 at any scale of theta and dz; the result is limited to the positive normal
+// floats. Masked entries (theta = -inf) do not count. ||theta|| counts as at least theta_floor * sqrt(the number of
+// unmasked entries). With S samples ||dz|| grows with sqrt(S), and a settles higher by that factor. If a batch is cut
+// over threads, hosts or micro-batches, use imle_adaptive_add and imle_adaptive_lambda_from. Time: O(theta_len +
+// dz_len).
 //
 // adaptive: in.
-// theta, theta_len: in, all scores of the group, finite or -inf, and their number: B N for [B][N] without gaps.
+// theta, theta_len: in, all scores of the group, finite or -inf, and their number: B N for [B][N] without gaps. NULL if
+// the number is 0.
 // dz, dz_len: in, all gradients of the group, finite, in units of loss, and their number: B S N for [B][S][N] without
-// gaps.
+// gaps. NULL if the number is 0.
 // lambda: out, one number, in units of theta per unit of dz.
 // Errors: IMLE_ERR_NULL, _STRIDE (a length beyond the address space), _OPTION, _OVERLAP, _VERSION; _NONFINITE.
-// Threads: any, with different outputs. Source: Minervini, Franceschi, Niepert 2023 (arXiv 2209.04862).
+// Threads: any, with different outputs. Source: Minervini, Franceschi, Niepert 2023 (arXiv 2209.04862); theta_floor:
+// this library.
 IMLE_MUST_USE
 imle_status imle_adaptive_lambda(const struct imle_adaptive *adaptive,
                                  const float *theta,
@@ -1323,13 +1360,43 @@ imle_status imle_adaptive_lambda(const struct imle_adaptive *adaptive,
                                  size_t dz_len,
                                  float *lambda);
 
+// Adds a block of theta and a block of dz to the parts of a batch. The blocks may have any lengths, and either may be
+// empty: whole rows, whole micro-batches, or theta in one call and dz in another. Sums are computed in double, which
+// neither overflows nor loses a small value. After an error the parts are what they were. Time: O(theta_len + dz_len).
+//
+// parts: in and out, one struct, at first zeros.
+// theta, theta_len: in, scores, finite or -inf, and their number. NULL if the number is 0.
+// dz, dz_len: in, gradients, finite, in units of loss, and their number. NULL if the number is 0.
+// Errors: IMLE_ERR_NULL, _STRIDE (a length beyond the address space), _OVERLAP; _NONFINITE (also if a sum in parts is
+// negative or not finite).
+// Threads: any, with different parts. Source: this library.
+IMLE_MUST_USE
+imle_status imle_adaptive_add(struct imle_adaptive_parts *parts,
+                              const float *theta,
+                              size_t theta_len,
+                              const float *dz,
+                              size_t dz_len);
+
+// Computes the lambda of imle_adaptive_lambda for a batch that was cut, from the sum of its parts. Time: O(1).
+//
+// adaptive: in.
+// parts: in, of the whole batch.
+// lambda: out, one number, in units of theta per unit of dz.
+// Errors: IMLE_ERR_NULL, _OPTION, _VERSION; _NONFINITE (a sum in parts is negative or not finite).
+// Threads: any, with different outputs. Source: as imle_adaptive_lambda.
+IMLE_MUST_USE
+imle_status imle_adaptive_lambda_from(const struct imle_adaptive *adaptive,
+                                      const struct imle_adaptive_parts *parts,
+                                      float *lambda);
+
 // Updates the state after a gradient: g <- decay * g + (1 - decay) * nonzeros / states, and a by its rule. This holds
-// for any S, because states (samples of rows) are counted. After an error nothing is changed.
+// for any S, because states (samples of rows) are counted. If no states were counted, nothing is changed. After an
+// error nothing is changed.
 //
 // adaptive: in and out, one struct.
 // diagnostics: in, the counts that the gradient wrote, summed field by field if the batch is cut over threads or
 // hosts.
-// Errors: IMLE_ERR_NULL, _SHAPE (no states were counted), _OPTION, _VERSION.
+// Errors: IMLE_ERR_NULL, _OPTION, _VERSION.
 // Threads: any, with different structs. Source: Minervini, Franceschi, Niepert 2023 (arXiv 2209.04862); the
 // multiplicative rule: this library.
 IMLE_MUST_USE

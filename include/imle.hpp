@@ -681,12 +681,13 @@ public:
     }
 
     /// grad_theta = c (1/S) sum_s (z_s - z'_s), where c is 1 / lambda or 1 (options.scale). z and z_target are states
-    /// [B][S][N].
-    status difference(span<const float> z, span<const float> z_target, const rows<float> &grad_theta) const noexcept {
+    /// [B][S][N]. Counts them if asked to.
+    status difference(span<const float> z, span<const float> z_target, const rows<float> &grad_theta,
+                      diagnostics *counts = nullptr) const noexcept {
         return !(fits(z) && fits(z_target) && grad_theta.fits(shape_))
                    ? status::shape
                    : status{imle_difference(&shape_.c(), &options_.c(), z.data(), z_target.data(), grad_theta.data(),
-                                            grad_theta.stride())};
+                                            grad_theta.stride(), counts)};
     }
 
     /// epsilon [B][S][N] = eps_s, not yet multiplied by tau.
@@ -731,6 +732,32 @@ inline status perturbed_gradient(const shape &shape, const options &options, con
 
 enum class rule : std::uint32_t { additive = IMLE_ADAPTIVE_ADDITIVE, multiplicative = IMLE_ADAPTIVE_MULTIPLICATIVE };
 
+/// What lambda needs to know of a part of a batch: sums that add up over threads, hosts and micro-batches. It starts from
+/// zeros. c() is plain data, four numbers to all-reduce.
+class adaptive_parts {
+public:
+    adaptive_parts() noexcept = default;
+    explicit adaptive_parts(const imle_adaptive_parts &parts) noexcept : c_(parts) {}
+
+    const imle_adaptive_parts &c() const noexcept { return c_; }
+
+    /// Adds a block of theta and a block of dz; either may be empty.
+    status add(span<const float> theta, span<const float> dz) noexcept {
+        return status{imle_adaptive_add(&c_, theta.data(), theta.size(), dz.data(), dz.size())};
+    }
+
+    adaptive_parts &operator+=(const adaptive_parts &other) noexcept {
+        c_.theta_squared += other.c_.theta_squared;
+        c_.dz_squared += other.c_.dz_squared;
+        c_.theta_len += other.c_.theta_len;
+        c_.theta_nonzero += other.c_.theta_nonzero;
+        return *this;
+    }
+
+private:
+    imle_adaptive_parts c_{};
+};
+
 /// Finds lambda = a ||theta|| / ||dz|| by adapting a from batch to batch. The defaults are those of
 /// imle_adaptive_default. c() is the whole state, plain data that you can save.
 class adaptive {
@@ -746,12 +773,18 @@ public:
     adaptive &momentum(float share) noexcept { c_.momentum = share; return *this; }
     adaptive &decay(float memory) noexcept { c_.decay = memory; return *this; }
     adaptive &target(float g) noexcept { c_.target = g; return *this; }
+    adaptive &theta_floor(float least) noexcept { c_.theta_floor = least; return *this; }
     const imle_adaptive &c() const noexcept { return c_; }
 
     /// Computes lambda for the gradient of this theta and dz; pass all rows and samples. It is 0 if dz is 0: then skip
     /// the gradient, because there is nothing to learn.
     status lambda(span<const float> theta, span<const float> dz, float &lambda) const noexcept {
         return status{imle_adaptive_lambda(&c_, theta.data(), theta.size(), dz.data(), dz.size(), &lambda)};
+    }
+
+    /// The same from the sum of a batch's parts.
+    status lambda_from(const adaptive_parts &parts, float &lambda) const noexcept {
+        return status{imle_adaptive_lambda_from(&c_, &parts.c(), &lambda)};
     }
 
     /// Adapts a to the counts of the gradient that was computed with this lambda.

@@ -3,9 +3,10 @@
 use crate::error::BadRow;
 use crate::kernel::reduce::all_finite;
 use crate::mask::{has_unmasked, is_masked};
+use crate::noise::STRATIFIED;
 use crate::views::lists::Lists;
-use crate::views::rows::{DzView, check_length};
-use crate::{Argument, Coupling, Error, Key, MapSolver, Rule, Shape, States};
+use crate::views::rows::{DzView, block_mut, check_length};
+use crate::{Argument, Coupling, Error, Key, MapSolver, Rule, Shape, States, Unsolved};
 
 /// All samples of a row have numbers below this.
 const SAMPLE_NUMBERS: u32 = 1 << 28;
@@ -23,32 +24,38 @@ pub(crate) fn check_key(key: &Key<'_>, shape: Shape) -> Result<(), Error> {
 /// Refuses a key whose strata do not fit the coupling of the samples; the number of strata, 1 if there are none.
 #[cfg_attr(imle_small, inline(always))]
 pub(crate) fn check_coupling(coupling: Coupling, key: &Key<'_>, shape: Shape) -> Result<u32, Error> {
-    match coupling {
-        Coupling::Independent if key.strata == 0 => Ok(1),
-        Coupling::Independent => Err(Error::Option { rule: Rule::IndependentHasNoStrata }),
-        Coupling::Stratified => {
-            let strata = if key.strata == 0 { shape.samples } else { key.strata };
-            // The sum does not wrap, because `check_key` has seen that it is at most 2²⁸.
-            let fits = key.sample0 + shape.samples <= strata;
-            if fits { Ok(strata) } else { Err(Error::Shape { rule: Rule::SamplesWithinStrata }) }
-        }
+    // A build without stratified noise has refused it with the options.
+    if coupling == Coupling::Independent || !STRATIFIED {
+        return if key.strata == 0 { Ok(1) } else { Err(Error::Option { rule: Rule::IndependentHasNoStrata }) };
+    }
+    let strata = if key.strata == 0 { shape.samples } else { key.strata };
+    // The sum does not wrap, because `check_key` has seen that it is at most 2²⁸.
+    if key.sample0 + shape.samples <= strata {
+        Ok(strata)
+    } else {
+        Err(Error::Shape { rule: Rule::SamplesWithinStrata })
     }
 }
 
 /// Refuses index lists of a solver that does not tell how many ones its states have.
 pub(crate) fn check_has_lists(shape: Shape, solver: &impl MapSolver) -> Result<(), Error> {
-    if (0..shape.rows()).any(|b| solver.ones(b).is_none()) { Err(Error::NoLists) } else { Ok(()) }
+    if (0..shape.rows()).any(|b| solver.max_ones(b).is_none()) { Err(Error::NoLists) } else { Ok(()) }
 }
 
-/// Refuses outputs that are too short for the states of a batch, and lists of a solver that has none.
+/// Refuses outputs that are too short for the states of a batch, lists of a solver that has none, and no outputs at all
+/// (an empty batch needs none).
 #[cfg_attr(imle_small, inline(always))]
 pub(crate) fn check_states(states: &States<'_>, shape: Shape, solver: &impl MapSolver) -> Result<(), Error> {
     states.check_lengths(shape)?;
+    if states.is_none() && shape.rows > 0 {
+        return Err(Error::NoOutput);
+    }
     if states.indices.is_some() { check_has_lists(shape, solver) } else { Ok(()) }
 }
 
 /// Refuses a row whose θ is not good, or that has no state.
-pub(crate) fn check_row(solver: &impl MapSolver, b: usize, theta: &[f32]) -> Result<(), BadRow> {
+/// `work` is at least what the solver needs.
+pub(crate) fn check_row(solver: &impl MapSolver, b: usize, theta: &[f32], work: &mut [f32]) -> Result<(), BadRow> {
     // A k-subset needs k coordinates that are not masked: one look at θ tells both.
     match solver.selects(b) {
         Some(k) => match has_unmasked(theta, k) {
@@ -56,13 +63,29 @@ pub(crate) fn check_row(solver: &impl MapSolver, b: usize, theta: &[f32]) -> Res
             Some(false) => Err(BadRow::Infeasible),
             Some(true) => Ok(()),
         },
-        None => check_theta_row(theta).and_then(|()| check_feasible(solver, b, theta)),
+        None => check_theta_row(theta).and_then(|()| check_feasible(solver, b, theta, work)),
     }
 }
 
-/// Refuses a row that has no state.
-pub(crate) fn check_feasible(solver: &impl MapSolver, b: usize, theta: &[f32]) -> Result<(), BadRow> {
-    if solver.feasible(b, theta) { Ok(()) } else { Err(BadRow::Infeasible) }
+/// Refuses a row that has no state. `work` is at least what the solver needs.
+pub(crate) fn check_feasible(solver: &impl MapSolver, b: usize, theta: &[f32], work: &mut [f32]) -> Result<(), BadRow> {
+    if solver.feasible(b, theta, solver_work(solver, theta.len(), work)) { Ok(()) } else { Err(BadRow::Infeasible) }
+}
+
+/// Calls the solver. `work` is at least what it needs.
+pub(crate) fn solve(
+    solver: &impl MapSolver,
+    b: usize,
+    scores: &[f32],
+    z: &mut [f32],
+    work: &mut [f32],
+) -> Result<(), BadRow> {
+    solver.map(b, scores, z, solver_work(solver, scores.len(), work)).map_err(|Unsolved| BadRow::Unsolved)
+}
+
+/// The solver's share of a workspace, which is at least as long.
+fn solver_work<'w>(solver: &impl MapSolver, n: usize, work: &'w mut [f32]) -> &'w mut [f32] {
+    block_mut(work, 0, solver.workspace_len(n))
 }
 
 /// Refuses a row of θ that is neither finite nor −inf somewhere.
@@ -88,16 +111,14 @@ pub(crate) fn check_finite(argument: Argument, values: &[f32]) -> Result<(), Bad
     if all_finite(values) { Ok(()) } else { Err(BadRow::NonFinite(argument)) }
 }
 
-/// Refuses index lists that are not states of the row: as many unmasked positions as a state has ones, ascending, and
-/// `u32::MAX` behind them. The number of ones.
-pub(crate) fn check_lists(
-    lists: Lists<'_>,
-    samples: usize,
-    theta: &[f32],
-    ones: Option<usize>,
-) -> Result<usize, BadRow> {
-    let Some(ones) = ones.filter(|&ones| ones <= lists.k()) else { return Err(BadRow::NotAState) };
+/// Refuses index lists that are not states of the row: as many unmasked positions as a state has ones (at most K, if
+/// `ones` is None), ascending, and `u32::MAX` behind them.
+pub(crate) fn check_lists(lists: Lists<'_>, samples: usize, theta: &[f32], ones: Option<usize>) -> Result<(), BadRow> {
     for s in 0..samples {
+        let ones = ones.unwrap_or_else(|| lists.ones(s));
+        if ones > lists.k() {
+            return Err(BadRow::NotAState);
+        }
         let mut least = 0;
         for (at, &i) in lists.get(s).iter().enumerate() {
             let unmasked = || theta.get(i as usize).is_some_and(|&t| !is_masked(t));
@@ -107,5 +128,13 @@ pub(crate) fn check_lists(
             least = i.wrapping_add(1);
         }
     }
-    Ok(ones)
+    Ok(())
+}
+
+/// Refuses a z that is not a state of the row: 0 or 1, with as many ones as a state has, if that is known, and none at a
+/// mask.
+pub(crate) fn check_z(z: &[f32], theta: &[f32], ones: Option<usize>) -> Result<(), BadRow> {
+    let good = z.iter().zip(theta).all(|(&z, &t)| z == 0.0 || (z == 1.0 && !is_masked(t)));
+    let counted = || z.iter().filter(|&&z| z != 0.0).count();
+    if good && ones.is_none_or(|ones| ones == counted()) { Ok(()) } else { Err(BadRow::NotAState) }
 }

@@ -61,6 +61,7 @@ texts! {
     Loss = "loss",
     GradTheta = "grad_theta",
     Out = "out",
+    Parts = "parts",
 }
 
 texts! {
@@ -73,12 +74,12 @@ texts! {
     SamplesCountable = "samples must be at most 2^24",
     ElementsAddressable = "rows * samples * n floats must be addressable",
     SolverAtMostK = "the solver's states must have at most k ones in every row",
+    SolverFits = "the solver was made for another n or for fewer rows",
     OneHotHasKOne = "k must be 1 for one-hot states",
     SamplesNumbered = "sample0 + samples must be at most 2^28",
     SamplesWithinStrata = "sample0 + samples must be at most strata",
     WorkspaceAddressable = "the workspace must be addressable",
     BaselineOfOthers = "samples must be at least 2: the baseline is the mean of the others",
-    StatesCounted = "diagnostics must count at least one state",
     Temperature = "temperature must be finite and at least 0",
     TargetTemperature = "target_temperature must be finite and at least 0",
     Alpha = "alpha must be finite",
@@ -100,13 +101,14 @@ texts! {
     AdaptiveMomentum = "momentum must be at least 0 and below 1, and 0 for the multiplicative rule",
     AdaptiveDecay = "decay must be at least 0 and below 1",
     AdaptiveTarget = "target must be finite and above 0",
+    AdaptiveThetaFloor = "theta_floor must be finite and at least 0",
 }
 
 /// Why a call was refused.
 ///
-/// Argument errors (all but [`NonFinite`](Error::NonFinite), [`Infeasible`](Error::Infeasible) and
-/// [`NotAState`](Error::NotAState)) are found before anything is written. Data errors are found row by row: the rows
-/// before the bad one are complete, the bad one and all later ones are untouched.
+/// Argument errors (all but [`NonFinite`](Error::NonFinite), [`Infeasible`](Error::Infeasible),
+/// [`NotAState`](Error::NotAState) and [`Unsolved`](Error::Unsolved)) are found before anything is written. Data errors are
+/// found row by row: the rows before the bad one are complete, the bad one and all later ones are untouched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
@@ -148,8 +150,8 @@ pub enum Error {
         /// The rule that is broken.
         rule: Rule,
     },
-    /// Index lists need a solver that tells how many ones its states have
-    /// ([`MapSolver::ones`](crate::MapSolver::ones)).
+    /// Index lists need a solver that tells how many ones its states have at most
+    /// ([`MapSolver::max_ones`](crate::MapSolver::max_ones)).
     NoLists,
     /// NaN or +inf in θ, NaN or ±inf in any other input.
     NonFinite {
@@ -163,8 +165,15 @@ pub enum Error {
         /// The first such row.
         row: u32,
     },
-    /// An index list is not a state of its row: not ascending, out of range, masked, or of the wrong length.
+    /// A given state is not one of its row. An index list is not ascending, out of range, masked, or of the wrong length; or a
+    /// z is neither 0 nor 1, is 1 at a mask, or has the wrong number of ones.
     NotAState {
+        /// The first such row.
+        row: u32,
+    },
+    /// The solver gave up on a row ([`Unsolved`](crate::Unsolved)). Unlike after other data errors, the outputs of this row
+    /// are unspecified.
+    Unsolved {
         /// The first such row.
         row: u32,
     },
@@ -186,6 +195,9 @@ impl fmt::Display for Error {
             }
             Error::NoOutput => f.write_str("no output asked for"),
             Error::Option { rule } => write!(f, "options: {rule}"),
+            Error::NonFinite { argument: Argument::Parts, .. } => {
+                f.write_str("parts: a sum of squares is negative or not finite")
+            }
             Error::NonFinite { argument, row } => {
                 let allowed = if argument == Argument::Theta { " (only -inf, the mask, is allowed)" } else { "" };
                 write!(f, "{argument}: row {row} has a value that is not finite{allowed}")
@@ -195,8 +207,12 @@ impl fmt::Display for Error {
             }
             Error::NoLists => f.write_str("indices: the solver does not tell how many ones its states have"),
             Error::NotAState { row } => {
-                write!(f, "indices: row {row} is not a state of k ascending unmasked positions below n")
+                write!(
+                    f,
+                    "indices or z: row {row} has no such state, which chooses ascending unmasked positions below n"
+                )
             }
+            Error::Unsolved { row } => write!(f, "theta: the solver gave up on row {row}"),
         }
     }
 }
@@ -209,6 +225,7 @@ pub(crate) enum BadRow {
     NonFinite(Argument),
     Infeasible,
     NotAState,
+    Unsolved,
 }
 
 impl BadRow {
@@ -218,6 +235,7 @@ impl BadRow {
             BadRow::NonFinite(argument) => Error::NonFinite { argument, row },
             BadRow::Infeasible => Error::Infeasible { row },
             BadRow::NotAState => Error::NotAState { row },
+            BadRow::Unsolved => Error::Unsolved { row },
         }
     }
 }

@@ -42,12 +42,12 @@
 //! # Ok::<(), imle::Error>(())
 //! ```
 
-use crate::door::check_row;
+use crate::door::{check_row, solve};
 use crate::error::BadRow;
 use crate::estimator::{Row, for_rows_with_noise, noise_words};
 use crate::views::rows::DzView;
 use crate::views::state::State;
-use crate::{Diagnostics, Error, Key, MapSolver, Options, Shape, TopK};
+use crate::{Diagnostics, Error, Key, Options, Shape, TopK};
 
 /// The K chosen positions, ascending.
 pub type Chosen<const K: usize> = [u32; K];
@@ -112,7 +112,7 @@ impl<const N: usize, const K: usize> Layer<N, K> {
     /// # Errors
     /// [`Error::NonFinite`], [`Error::Infeasible`].
     pub fn sample<const S: usize>(&self, key: Key<'_>, theta: &[f32; N]) -> Result<[Chosen<K>; S], Error> {
-        let words = noise_words(Shape { samples: S as u32, ..Self::SHAPE }, &self.options, key)?;
+        let words = noise_words(Shape { samples: S as u32, ..Self::SHAPE }, &self.options, &key)?;
         check(&self.solver, theta)?;
         let mut samples = [[0; K]; S];
         let mut work = [[0.0; N]; 3];
@@ -122,8 +122,7 @@ impl<const N: usize, const K: usize> Layer<N, K> {
                 if let Some(list) = out.next() {
                     z.write_list(list);
                 }
-            });
-            Ok(())
+            })
         })?;
         Ok(samples)
     }
@@ -139,7 +138,7 @@ impl<const N: usize, const K: usize> Layer<N, K> {
         theta: &[f32; N],
         dz: &[[f32; N]; S],
     ) -> Result<([f32; N], Diagnostics), Error> {
-        let words = noise_words(Shape { samples: S as u32, ..Self::SHAPE }, &self.options, key)?;
+        let words = noise_words(Shape { samples: S as u32, ..Self::SHAPE }, &self.options, &key)?;
         check(&self.solver, theta)?;
         let mut grad_theta = [0.0; N];
         let mut diagnostics = Diagnostics::of(1, S);
@@ -169,14 +168,14 @@ impl<const N: usize, const K: usize> Layer<N, K> {
 }
 
 fn check(solver: &TopK, theta: &[f32]) -> Result<(), Error> {
-    check_row(solver, 0, theta).map_err(|bad| bad.at(0))
+    check_row(solver, 0, theta, &mut []).map_err(|bad| bad.at(0))
 }
 
 /// Writes the positions of the ones of MAP(θ).
 fn map_row<const N: usize>(solver: &TopK, theta: &[f32; N], list: &mut [u32]) -> Result<(), Error> {
     check(solver, theta)?;
     let mut z = [0.0; N];
-    solver.map(0, theta, &mut z);
+    solve(solver, 0, theta, &mut z, &mut []).map_err(|bad| bad.at(0))?;
     State::Dense(&z).write_list(list);
     Ok(())
 }

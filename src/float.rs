@@ -1,7 +1,7 @@
-//! f32 functions with the same bits on every platform: the order of scores, logarithm, exponential, root, sums.
+//! f32 functions with the same bits on every platform: the order of scores, logarithm, exponential, sums.
 //!
 //! They use only +, −, ×, ÷, comparisons and bit operations. Each operation is rounded once and never contracted, so
-//! that scalar code, every vector unit and soft-float libraries agree.
+//! that scalar code, every vector unit and soft-float libraries agree. Square roots come from `libm`, correctly rounded.
 
 /// An integer in the order of the scores: `rank(a) < rank(b)` exactly if a < b, and −0 and +0 have the same rank. The
 /// score must not be NaN.
@@ -95,20 +95,6 @@ pub(crate) fn exp_negative_in_two(x: f32, rest: f32) -> (f32, f32) {
     let y_low = (s - (y - 1.0)) + s_low + (r_low + rest) * y;
     let power = f32::from_bits((rounded.to_bits() << 23).wrapping_add(1_f32.to_bits()));
     if x > EXP_LOWEST { (y * power, y_low * power) } else { (0.0, 0.0) }
-}
-
-/// √x within 1 ulp, for x = 0 and x from 2⁻¹²⁰ to 2¹²⁰.
-pub(crate) fn sqrt(x: f32) -> f32 {
-    if x == 0.0 {
-        return 0.0;
-    }
-    // A shift halves the exponent and gets the root to 4 %. Each of Heron's steps squares the relative error.
-    const OFFSET: u32 = 0x1fbd_1df5;
-    let mut root = f32::from_bits((x.to_bits() >> 1) + OFFSET);
-    for _ in 0..3 {
-        root = 0.5 * (root + x / root);
-    }
-    root
 }
 
 /// The e with 2ᵉ ≤ x < 2ᵉ⁺¹, clamped to −126..=126, where both 2ᵉ and 2⁻ᵉ are normal. So x < 2ᵉ⁺² always, and x ≥ 2ᵉ if
@@ -265,21 +251,6 @@ mod tests {
         assert!(worst <= 1.5e-8, "{worst:e}");
         let (x, rest) = quotient(f32::NEG_INFINITY, f32::NAN, 1.0);
         assert_eq!((exp_negative_in_two(0.0, 0.0), exp_negative_in_two(x, rest)), ((1.0, 0.0), (0.0, 0.0)));
-    }
-
-    /// All fractions, with an even and with an odd exponent.
-    #[test]
-    fn sqrt_is_within_its_stated_error() {
-        let ulps = |x: f32| {
-            let exact = f64::from(x).sqrt();
-            let ulp = f64::from(f32::EPSILON) * 2f64.powi(libm::log2(exact).floor() as i32);
-            ((f64::from(sqrt(x)) - exact) / ulp).abs()
-        };
-        let fractions = (1f32.to_bits()..4f32.to_bits()).map(f32::from_bits);
-        let worst =
-            fractions.map(|x| ulps(x).max(ulps(x * 2f32.powi(118))).max(ulps(x * 2f32.powi(-120)))).fold(0.0, f64::max);
-        assert!(worst <= 1.0, "{worst} ulp");
-        assert_eq!((sqrt(0.0), sqrt(2.25), sqrt(2f32.powi(-120))), (0.0, 1.5, 2f32.powi(-60)));
     }
 
     #[test]

@@ -18,7 +18,7 @@
 //! ([`Imle::fenchel_young`]).
 //!
 //! ```
-//! use imle::{Dz, Imle, Key, Options, Rows, RowsMut, Shape, States, TopK};
+//! use imle::{Dz, Forward, Imle, Key, Options, Rows, RowsMut, Shape, States, TopK};
 //!
 //! // One row of five scores; choose two, draw one sample.
 //! let shape = Shape { rows: 1, n: 5, k: 2, samples: 1 };
@@ -28,13 +28,13 @@
 //! let mut work = [0.0; 3 * 5];
 //!
 //! let mut z = [0.0; 5];
-//! layer.sample(key, Rows::contiguous(&theta), States::z(&mut z), None, &mut work)?;
+//! layer.sample(key, Rows::contiguous(&theta), States::z(&mut z), &mut work)?;
 //! assert_eq!(z.iter().sum::<f32>(), 2.0);
 //!
 //! let dz = [0.5, 0.5, -1.0, 0.0, 0.0]; // ∇_z ℓ, from your model
 //! let mut grad = [0.0; 5];
 //! let rows = Rows::contiguous(&theta);
-//! layer.gradient(key, rows, Dz::per_sample(&dz), None, RowsMut::contiguous(&mut grad), &mut work)?;
+//! layer.gradient(key, rows, Dz::per_sample(&dz), Forward::Z(&z), RowsMut::contiguous(&mut grad), &mut work)?;
 //! assert_eq!(grad.iter().sum::<f32>(), 0.0);
 //! # Ok::<(), imle::Error>(())
 //! ```
@@ -45,8 +45,9 @@
 //! - The noise of a coordinate is a pure function of (seed, step, row, sample, coordinate) and of the law. So padding,
 //!   other rows and samples, and any cut of a batch over threads or hosts leave its bits as they are, and the backward pass
 //!   replays the forward pass's noise without storing it.
-//! - The same bits on every platform, in the default floating-point environment: round to nearest, subnormals kept (on
-//!   x86 a program linked with `-ffast-math` flushes them). A change of bits is called value-breaking in the changelog.
+//! - The same bits on every platform. Rust code runs in the default floating-point mode by the rule of the language; the C
+//!   functions of `imle.h` see to it themselves, whatever mode their caller has set. A change of bits is called
+//!   value-breaking in the changelog.
 //! - Exactly k ones; ties go to the lowest index; −0 equals +0; θ = −inf is a mask.
 //!
 //! # Where to read
@@ -55,7 +56,7 @@
 //!
 //! These are all modules. Each imports only from those below it, which `tests/imports.rs` enforces.
 //!
-//! - `guide`: which estimator to take, common mistakes, a glossary.
+//! - `guide`: which estimator to take, common mistakes, a glossary, and a dictionary for users of torch-imle and AIMLE.
 //! - `fixed`: sizes known at compile time.
 //! - `estimator`: the forward pass (`perturb`), θ' (`target`), the gradient (`implicit`), λ (`adaptive`), and the other
 //!   estimators, one a file.
@@ -98,20 +99,20 @@ mod perturbed;
 mod shape;
 mod views;
 
-pub use arch::instruction_set;
+pub use arch::{instruction_set, instruction_set_c};
 pub use error::{Argument, Error, Rule};
 pub use estimator::{
-    Adaptive, AdaptiveRule, Diagnostics, Imle, Side, difference, noise, perturb, perturbed_gradient, straight_through,
-    target, workspace_len,
+    Adaptive, AdaptiveParts, AdaptiveRule, Diagnostics, Imle, Side, difference, noise, perturb, perturbed_gradient,
+    straight_through, target, workspace_len,
 };
 pub use exact::{Distribution, Exact, ExactOutputs};
 pub use key::Key;
-pub use map::{Argmax, MapSolver, TopK};
+pub use map::{Argmax, MapSolver, TopK, Unsolved};
 pub use noise::Noise;
 pub use options::{Coupling, Difference, Options, Scale, Target};
 pub use shape::{MAX_SAMPLES, Shape};
 pub use views::rows::{Dz, Rows, RowsMut, dz_span, rows_span};
-pub use views::states::States;
+pub use views::states::{Forward, States};
 
 /// The README's Rust program, compiled and run.
 #[cfg(doctest)]

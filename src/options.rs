@@ -5,6 +5,7 @@ use crate::{Error, Noise, Rule};
 
 /// The way in which the target parameters θ' are formed from θ and dz.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Target {
     /// θ' = αθ − λ dz (Niepert, Minervini, Franceschi 2021, section 3.1).
     #[default]
@@ -16,6 +17,7 @@ pub enum Target {
 
 /// The two states whose difference is the gradient.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Difference {
     /// MAP(θ + τε) − MAP(αθ − λ dz + τ'ε).
     #[default]
@@ -26,6 +28,7 @@ pub enum Difference {
 
 /// The factor c of the gradient.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Scale {
     /// c = 1/λ: an estimate of ∇_θ L.
     #[default]
@@ -49,6 +52,10 @@ pub enum Coupling {
 }
 
 /// How samples are drawn and gradients are estimated.
+///
+/// Write `..Options::default()` behind the fields that you set. A new field is a minor change and not a breaking one, so
+/// literals that name every field may stop to compile. (`#[non_exhaustive]` would forbid this syntax outside the library,
+/// and leave setters, a second name for every field.)
 ///
 /// ```
 /// use imle::{Noise, Options};

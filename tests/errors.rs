@@ -9,7 +9,7 @@ use common::bad_calls::options::{bad_options, good_options};
 use common::bad_calls::{B, Call, F, K, NS, Outputs, S, assert_display_names_what_is_wrong, named, shape};
 use imle::{
     Argmax, Argument, Dz, Error, Exact, Imle, Key, MapSolver, Noise, Options, Rows, RowsMut, Shape, Side, States,
-    Target, TopK, fixed,
+    Target, TopK, Unsolved, fixed,
 };
 
 #[test]
@@ -257,7 +257,7 @@ fn a_call_without_an_output_is_refused() {
         let layer = Imle::new(shape, TopK::new(shape.k), call.options).expect("good options");
         let (theta, mut work) = (Rows::contiguous(&call.theta), vec![0.0; layer.workspace_len()]);
         assert_eq!(layer.map(theta, States::default(), &mut work), Err(Error::NoOutput));
-        assert_eq!(layer.sample(Key::default(), theta, States::default(), None, &mut work), Err(Error::NoOutput));
+        assert_eq!(layer.sample(Key::default(), theta, States::default(), &mut work), Err(Error::NoOutput));
     }
     assert_display_names_what_is_wrong(Error::NoOutput);
 }
@@ -338,9 +338,10 @@ struct Own {
 }
 
 impl MapSolver for Own {
-    fn map(&self, row: usize, _scores: &[f32], z: &mut [f32]) {
+    fn map(&self, row: usize, _scores: &[f32], z: &mut [f32], _work: &mut [f32]) -> Result<(), Unsolved> {
         z.fill(0.0);
         z[..self.ones(row).unwrap_or(K)].fill(1.0);
+        Ok(())
     }
 
     fn ones(&self, row: usize) -> Option<usize> {
@@ -383,8 +384,8 @@ fn lists_of_a_solver_with_any_number_of_ones_are_refused() {
         let mut out = Outputs::untouched(&call);
         let states = States::both(&mut out.z, &mut out.indices);
         assert_eq!(layer.map(theta, states, work), Err(Error::NoLists));
-        let states = States::both(&mut out.z, &mut out.indices);
-        assert_eq!(layer.sample(Key::default(), theta, states, Some(&mut out.marginals), work), Err(Error::NoLists));
+        let states = States { marginals: Some(&mut out.marginals), ..States::both(&mut out.z, &mut out.indices) };
+        assert_eq!(layer.sample(Key::default(), theta, states, work), Err(Error::NoLists));
         assert_eq!(out, Outputs::untouched(&call), "n {n}, row {row}");
         assert_eq!(layer.map(theta, States::z(&mut out.z), work), Ok(()), "z alone is accepted");
     }

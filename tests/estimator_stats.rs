@@ -70,7 +70,7 @@ fn perturbed<M: MapSolver>(shape: Shape, solver: M, options: Options, theta: &[f
     let rows = theta.repeat(DRAWS);
     let (rows, mut work) = (Rows::contiguous(&rows), vec![0.0; layer.workspace_len()]);
     let mut lists = vec![0; DRAWS * shape.samples() * shape.k()];
-    layer.sample(KEY, rows, States::indices(&mut lists), None, &mut work).expect("good arguments");
+    layer.sample(KEY, rows, States::indices(&mut lists), &mut work).expect("good arguments");
     let losses: Vec<f32> = lists.chunks(shape.k()).map(|list| inner_product(set(list), v) as f32).collect();
     let mut gradients = vec![f32::NAN; DRAWS * shape.n()];
     let out = RowsMut::contiguous(&mut gradients);
@@ -138,7 +138,7 @@ fn the_fenchel_young_gradient_vanishes_where_the_model_made_y() {
         let (mut loss, mut work) = (vec![f32::NAN; DRAWS], vec![0.0; layer.workspace_len()]);
         let other = Key { seed: 2021, ..KEY };
         let teacher = Imle::new(one, TopK::new(one.k), options).expect("good options");
-        teacher.sample(other, theta, States::z(&mut y), None, &mut work).expect("good arguments");
+        teacher.sample(other, theta, States::z(&mut y), &mut work).expect("good arguments");
         let (y, out) = (Rows::contiguous(&y), RowsMut::contiguous(&mut gradients));
         layer.fenchel_young(KEY, theta, y, &mut loss, out, &mut work).expect("good arguments");
         assert_mean(&gradients, &[0.0; 6], &format!("{noise:?}"));

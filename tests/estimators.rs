@@ -208,7 +208,7 @@ proptest! {
 
         let (exact, mut work) = exact(case);
         let mut vjp = vec![JUNK; rows * n];
-        exact.marginals_vjp(Rows::contiguous(&case.theta), Rows::contiguous(&mean), &mut vjp, &mut work).unwrap();
+        exact.marginals_vjp(Rows::contiguous(&case.theta), Rows::contiguous(&mean), RowsMut::contiguous(&mut vjp), &mut work).unwrap();
         prop_assert_eq!(floats(&estimates.simple), vjp);
     }
 

@@ -7,7 +7,7 @@ use common::hard_rows::{hard_rows, scores, unmasked};
 use common::reference::enumeration::Enumeration;
 use common::reference::inner_product;
 use common::reference::log_space::LogSpace;
-use imle::{Argmax, Distribution, Exact, ExactOutputs, Key, Rows, Shape, States, TopK};
+use imle::{Argmax, Distribution, Exact, ExactOutputs, Key, Rows, RowsMut, Shape, States, TopK};
 use libm::log;
 use statrs::distribution::{DiscreteCDF, Poisson};
 
@@ -116,7 +116,9 @@ fn one_hot_is_softmax() {
 fn vjp(theta: &[f32], k: usize, temperature: f32, v: &[f32]) -> Vec<f32> {
     let (exact, mut work) = exact(theta, k, temperature);
     let mut out = vec![JUNK; theta.len()];
-    exact.marginals_vjp(Rows::contiguous(theta), Rows::contiguous(v), &mut out, &mut work).unwrap();
+    exact
+        .marginals_vjp(Rows::contiguous(theta), Rows::contiguous(v), RowsMut::contiguous(&mut out), &mut work)
+        .unwrap();
     out
 }
 

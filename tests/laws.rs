@@ -11,7 +11,7 @@ use common::layers::fixed_size::Fixed;
 use common::layers::three_steps::{ThreeSteps, perturbed, targets};
 use common::layers::{Contiguous, OneHot, PerRow, Strided, gradient, sample, top_k};
 use common::reference;
-use imle::{Difference, Imle, MapSolver, Rows, RowsMut, Shape, Side, States, Target, TopK};
+use imle::{Difference, Imle, MapSolver, Rows, RowsMut, Shape, Side, States, Target, TopK, Unsolved};
 use proptest::prelude::*;
 
 laws!(top_k_of_n: Contiguous, map, any_size, replay);
@@ -31,11 +31,12 @@ struct OnePerPair {
 }
 
 impl MapSolver for OnePerPair {
-    fn map(&self, _row: usize, scores: &[f32], z: &mut [f32]) {
+    fn map(&self, _row: usize, scores: &[f32], z: &mut [f32], _work: &mut [f32]) -> Result<(), Unsolved> {
         for (scores, z) in scores.chunks(2).zip(z.chunks_mut(2)) {
             let best = usize::from(scores.len() == 2 && scores[1] > scores[0]);
             (0..).zip(z).for_each(|(i, z)| *z = f32::from(u8::from(i == best)));
         }
+        Ok(())
     }
 
     fn ones(&self, _row: usize) -> Option<usize> {
@@ -43,7 +44,7 @@ impl MapSolver for OnePerPair {
     }
 
     /// True, because a pair of two masked entries is answered with a masked one.
-    fn feasible(&self, _row: usize, _theta: &[f32]) -> bool {
+    fn feasible(&self, _row: usize, _theta: &[f32], _work: &mut [f32]) -> bool {
         true
     }
 }
@@ -64,6 +65,7 @@ proptest! {
                 minus.extend(match options.target {
                     Target::Linear => reference::linear_target(theta, dz, alpha, lambda, tau, epsilon),
                     Target::Combinatorial => reference::combinatorial_target(theta, dz, tau, epsilon),
+                    _ => unreachable!("no case has another one"),
                 });
                 plus.extend(reference::linear_target(theta, dz, alpha, -lambda, tau, epsilon));
             }
@@ -110,7 +112,7 @@ proptest! {
         let solve = |scores: &[f32]| {
             let mut z = vec![JUNK; scores.len()];
             for (scores, z) in scores.chunks(n).zip(z.chunks_mut(n)) {
-                solver.map(0, scores, z);
+                solver.map(0, scores, z, &mut []).expect("always solved");
             }
             z
         };
@@ -122,6 +124,7 @@ proptest! {
         let z = match case.options.difference {
             Difference::Forward => sampled.z,
             Difference::Central => solve(&targets(&case, Side::Plus)),
+            _ => unreachable!("no case has another one"),
         };
         let mut grad = vec![JUNK; case.theta.len()];
         let z_target = solve(&targets(&case, Side::Minus));
@@ -143,13 +146,13 @@ proptest! {
         let all = PerRow::sample(&case);
         let work = &mut vec![JUNK; layer.workspace_len()];
         let mut z = vec![JUNK; all.z.len()];
-        layer.sample(case.key(), theta, States::z(&mut z), None, work).expect("cases are good");
+        layer.sample(case.key(), theta, States::z(&mut z), work).expect("cases are good");
         prop_assert_eq!(bits(&z), bits(&all.z));
         let mut indices = vec![7; all.indices.as_ref().map_or(0, Vec::len)];
-        layer.sample(case.key(), theta, States::indices(&mut indices), None, work).expect("cases are good");
+        layer.sample(case.key(), theta, States::indices(&mut indices), work).expect("cases are good");
         prop_assert_eq!(Some(indices), all.indices);
         let mut marginals = vec![JUNK; case.theta.len()];
-        layer.sample(case.key(), theta, States::default(), Some(&mut marginals), work).expect("cases are good");
+        layer.sample(case.key(), theta, States::marginals(&mut marginals), work).expect("cases are good");
         prop_assert_eq!(Some(marginals), all.marginals);
     }
 

@@ -40,6 +40,10 @@ sed '50s/.*/50\tno score here/' "$tmp/good.tsv" >"$tmp/score.tsv"
 sed '60s/word60/\xe9/' "$tmp/good.tsv" >"$tmp/latin1.tsv"
 { cat "$tmp/good.tsv"; printf '121\t1\t\n122\t1\t...\n'; } >"$tmp/empty.tsv"
 explain --data "$tmp/empty.tsv" --k 2 --epochs 1 --out "$tmp/page.html" 2>&1 >/dev/null | grep -q 'empty.tsv: skipped 2 lines'
+for i in {0..99}; do printf '%d\t%de17\tword%d and more\n' "$i" $((i * 6)) "$i"; done >"$tmp/huge.tsv"
+for i in {1..100}; do printf '%d\t%d\tword%d and more\n' "$i" $((i == 100)) "$i"; done >"$tmp/alike.tsv"
+refuses 'huge.tsv:2: the score 6e17 is too large to be squared' --data "$tmp/huge.tsv"
+refuses 'alike.tsv:[0-9]*: the training scores of seed [0-9]* are too much alike' --data "$tmp/alike.tsv" --seeds 30
 refuses 'missing.tsv: ' --data "$tmp/missing.tsv"
 refuses 'score.tsv:50: ' --data "$tmp/score.tsv"
 refuses 'latin1.tsv:60: not UTF-8' --data "$tmp/latin1.tsv"

@@ -105,13 +105,13 @@ fn large_rows_agree_with_the_log_space_programme() {
 fn one_of_them_is_the_log_partition_of_its_size() {
     for (name, theta) in hard_rows(60) {
         let all = log_partitions(&theta, 60, 0.7);
-        for k in 0..=unmasked(&theta) {
+        for (k, expected) in all.into_iter().enumerate().take(unmasked(&theta) + 1) {
             let shape = Shape { rows: 1, n: 60, k: k as u32, samples: 1 };
             let exact = Exact::new(shape, TopK::new(k as u32), 0.7).unwrap();
             let (mut a, mut work) = ([JUNK], vec![JUNK; exact.workspace_len()]);
             let out = ExactOutputs { log_partition: Some(&mut a), ..ExactOutputs::default() };
             exact.marginals(Rows::contiguous(&theta), out, &mut work).unwrap();
-            assert!((a[0] - all[k]).abs() <= 4e-6 * a[0].abs().max(1.0), "{name}, k {k}: {} and {}", a[0], all[k]);
+            assert!((a[0] - expected).abs() <= 4e-6 * a[0].abs().max(1.0), "{name}, k {k}: {} and {expected}", a[0]);
         }
     }
 }

@@ -52,6 +52,12 @@ while IFS= read -r line; do
 done <"$tmp/said"
 echo "ok: the C and C++ programs in ffi/README.md are those in examples/"
 
+# The knapsack in C prints what the same job in Rust prints.
+if grep -vxFf examples/own_solver/README.md tests/cpp/expected/knapsack.txt; then
+  fail "examples/own_solver/README.md has other numbers than the same job in C"
+fi
+echo "ok: the knapsack in C learns what the knapsack in Rust learns"
+
 # The numbers of the first screen are those of the generated tables.
 IFS='|' read -r _ _ imle jax _ _ torch _ < <(grep '^| 40×350, k=10 |' benches/README.md)
 multiple() { sed 's/.*(\(.*\)).*/\1/' <<<"$1"; }

@@ -54,15 +54,15 @@ section "format, lints, documentation"
 cargo fmt --all --check
 rustfmt --check --edition 2024 tests/embedded/{firmware/src/main,faulty/lib}.rs
 cargo clippy --workspace --all-targets -- -D warnings
-cargo clippy --features heapless --all-targets -- -D warnings
+cargo clippy --features heapless,rand_core --all-targets -- -D warnings
 cargo clippy --manifest-path tests/embedded/firmware/Cargo.toml --target-dir target -- -D warnings
-RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --features heapless
+RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --features heapless,rand_core
 
 section "Rust tests"
 cargo test --profile checked --workspace --all-targets
 cargo test --profile checked --workspace --doc
-cargo test --profile checked --features heapless --test fixed_up_to
-cargo test --profile checked --features heapless --doc fixed
+cargo test --profile checked --features heapless,rand_core --test fixed_up_to --test rng
+cargo test --profile checked --features heapless,rand_core --doc -- fixed rng
 
 section "the same bits in the profile that ships"
 cargo test --release --test value_stability --test laws --test kernels
@@ -79,8 +79,8 @@ fi
 section "instructions: no more than recorded"
 benches/instructions.sh --check
 
-section "without the Sum-of-Gamma noise"
-cargo test --profile checked --features no-sum-of-gamma --lib --test laws --test errors -- --skip sum_of_gamma
+section "without the default features: no Sum-of-Gamma noise, no stratified noise"
+cargo test --profile checked --no-default-features --lib --test laws --test errors -- --skip sum_of_gamma
 
 section "the main job"
 tests/learning_to_explain.sh

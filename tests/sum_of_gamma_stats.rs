@@ -1,5 +1,5 @@
 //! The Sum-of-Gamma noise against its exact distribution. common/noise_laws.rs says how a check fails.
-#![cfg(not(feature = "no-sum-of-gamma"))]
+#![cfg(feature = "sum-of-gamma")]
 
 mod common;
 
@@ -99,7 +99,7 @@ fn kappa_is_the_rows_k_unless_set() {
         let (mut z, mut work) = (vec![f32::NAN; rows.len() * 33], vec![f32::NAN; layer.workspace_len()]);
         let theta: Vec<f32> = normal_theta(4 * 33, 84)[row0 as usize * 33..][..z.len()].to_vec();
         let key = Key { row0, ..Key::default() };
-        layer.sample(key, Rows::contiguous(&theta), States::z(&mut z), None, &mut work).expect("good θ");
+        layer.sample(key, Rows::contiguous(&theta), States::z(&mut z), &mut work).expect("good θ");
         z
     };
     let alone = (0..4).flat_map(|b| sample(k_row[b as usize].max(1) as f32, 1, b));

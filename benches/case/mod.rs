@@ -3,7 +3,8 @@
 use std::marker::PhantomData;
 
 use imle::{
-    Argmax, Distribution, Dz, Exact, ExactOutputs, Imle, Key, Noise, Options, Rows, RowsMut, Shape, States, TopK,
+    Argmax, Distribution, Dz, Exact, ExactOutputs, Forward, Imle, Key, Noise, Options, Rows, RowsMut, Shape, States,
+    TopK,
 };
 
 /// A call that is measured.
@@ -121,15 +122,17 @@ impl<D: Solver> Case<D> {
         let (theta, work) = (Rows::contiguous(&self.theta), &mut self.work[..]);
         match call {
             Call::Map => layer.map(theta, States::indices(&mut self.map), work),
-            Call::Sample => layer.sample(key, theta, States::both(&mut self.z, &mut self.indices), None, work),
+            Call::Sample => layer.sample(key, theta, States::both(&mut self.z, &mut self.indices), work),
             Call::Gradient => {
                 let (dz, grad) = (Dz::per_sample(&self.dz), RowsMut::contiguous(&mut self.out));
-                layer.gradient(key, theta, dz, Some(&self.indices), grad, work).map(drop)
+                layer.gradient(key, theta, dz, Forward::Indices(&self.indices), grad, work).map(drop)
             }
             Call::Marginals => {
                 exact.marginals(theta, ExactOutputs { marginals: Some(&mut self.out), ..ExactOutputs::default() }, work)
             }
-            Call::Vjp => exact.marginals_vjp(theta, Rows::contiguous(&self.dz), &mut self.out, work),
+            Call::Vjp => {
+                exact.marginals_vjp(theta, Rows::contiguous(&self.dz), RowsMut::contiguous(&mut self.out), work)
+            }
         }
         .unwrap();
     }

@@ -121,7 +121,7 @@ static imle_status gradient(const problem *p, const imle_options *options, uint6
     if (status != IMLE_OK) return status;
     solve(scores, z_target);
 
-    status = imle_difference(&shape, options, z, z_target, grad_theta, 0);
+    status = imle_difference(&shape, options, z, z_target, grad_theta, 0, NULL);
     if (status != IMLE_OK) return status;
     for (int f = 0; f < FEATURES; f++) grad_w[f] = 0.0f;
     for (int i = 0; i < MAPS * CELLS; i++) /* d theta_i / d w_f = -feature_if */

@@ -72,6 +72,9 @@ inline std::vector<Text> read_texts(const std::string &file) {
         if (end == rest.c_str() || *end != '\t' || !std::isfinite(score)) {
             throw std::runtime_error(file + ":" + std::to_string(number) + ": expected id TAB score TAB text");
         }
+        if (std::abs(score) > 1e15F) { // errors are squared
+            throw std::runtime_error(file + ":" + std::to_string(number) + ": the score is too large to be squared");
+        }
         std::vector<std::string> words = words_of(end);
         if (!words.empty()) { // a text without words offers no choice
             texts.push_back({score, std::move(words)});

@@ -1,8 +1,8 @@
 //! The estimators of ∇_θ `E[ℓ(z)]`, each through the library's public interface.
 
 use imle::{
-    Adaptive, Dz, Error, Exact, Imle, Key, Noise, Options, Rows, RowsMut, Shape, States, TopK, perturbed_gradient,
-    straight_through,
+    Adaptive, Dz, Error, Exact, Forward, Imle, Key, Noise, Options, Rows, RowsMut, Shape, States, TopK,
+    perturbed_gradient, straight_through,
 };
 
 use crate::problem::Loss;
@@ -68,6 +68,7 @@ impl Estimator {
             Estimator::ImplicitMle { options, .. } => match options.difference {
                 imle::Difference::Forward => Some(2 * samples),
                 imle::Difference::Central => Some(3 * samples),
+                _ => None,
             },
             Estimator::Perturbed(_) | Estimator::Conditional(_) => Some(samples),
             Estimator::StraightThrough(draw) if draw != Draw::Exact => Some(samples),
@@ -116,7 +117,12 @@ impl<'a> Gradients<'a> {
             Estimator::Exact => {
                 let slope = self.loss.slope_on_states().expect("a loss that is linear on C");
                 let slope = slope.iter().map(|v| *v as f32).collect::<Vec<_>>().repeat(self.shape.rows());
-                exact(self.shape)?.marginals_vjp(rows, Rows::contiguous(&slope), grad, &mut self.work)
+                exact(self.shape)?.marginals_vjp(
+                    rows,
+                    Rows::contiguous(&slope),
+                    RowsMut::contiguous(grad),
+                    &mut self.work,
+                )
             }
             Estimator::StraightThrough(draw) => {
                 self.draw(key, theta, draw)?;
@@ -158,7 +164,7 @@ impl<'a> Gradients<'a> {
         let states = States::both(&mut self.z, &mut self.indices);
         match draw {
             Draw::Exact => exact(self.shape)?.sample(key, rows, states, &mut self.work)?,
-            Draw::Perturbed(options) => layer(self.shape, options)?.sample(key, rows, states, None, &mut self.work)?,
+            Draw::Perturbed(options) => layer(self.shape, options)?.sample(key, rows, states, &mut self.work)?,
         }
         self.evaluate();
         Ok(())
@@ -190,7 +196,7 @@ impl<'a> Gradients<'a> {
                 self.adaptive.lambda(theta, dz)
             }
             Lambda::Relative(a) => {
-                let now = || Adaptive { a, ..Adaptive::default() }.lambda(theta, dz);
+                let now = || Adaptive { a, theta_floor: 0.0, ..Adaptive::default() }.lambda(theta, dz);
                 self.first.map_or_else(now, Ok).inspect(|lambda| self.first = Some(*lambda))
             }
         }
@@ -219,7 +225,7 @@ impl<'a> Gradients<'a> {
         };
         let layer = layer(self.shape, Options { lambda, ..options })?;
         let out = RowsMut::contiguous(grad);
-        let diagnostics = layer.gradient(key, rows, view, Some(&self.indices), out, &mut self.work)?;
+        let diagnostics = layer.gradient(key, rows, view, Forward::Indices(&self.indices), out, &mut self.work)?;
         for (grad, scale) in grad.chunks_exact_mut(self.shape.n()).zip(scales.into_iter().flatten()) {
             grad.iter_mut().for_each(|g| *g /= scale);
         }

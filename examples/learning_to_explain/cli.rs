@@ -30,8 +30,9 @@ results are measured on texts that no training saw. They are printed and written
 const INPUT: &str = "\
 Input that cannot be used:
   It refuses, as `file:line: message` with exit code 2:
-    a missing file, a line without a score or with one that is not a finite number, a file that is not UTF-8,
-    fewer than 100 texts, scores that are all equal, a k larger than the longest text.
+    a missing file, a line without a score or with one that is not a finite number or is beyond 1e15, a file that
+    is not UTF-8, fewer than 100 texts, scores that are all equal, or equal in the training part of a seed, a k larger
+    than the longest text.
   It skips and counts:
     a line whose text has no word (nothing can be chosen from it), an empty line.
   It uses as it is:

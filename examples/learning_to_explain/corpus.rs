@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::data::Text;
+use crate::data::{LARGEST_SCORE, Text};
 use crate::random::SplitMix64;
 use crate::words::{Vocabulary, Word};
 
@@ -56,6 +56,14 @@ impl<'a> Corpus<'a> {
         }
     }
 
+    /// The line of a text whose target is not a number that can be squared. Then the training scores are equal, or so alike
+    /// that this text's score is too far away in units of their deviation.
+    pub fn line_beyond_measure(&self) -> Option<usize> {
+        let mut all = self.training.iter().chain(&self.validation).chain(&self.test);
+        let allowed = -LARGEST_SCORE..=LARGEST_SCORE;
+        all.find(|example| !allowed.contains(&example.target)).map(|example| example.text.line)
+    }
+
     /// Turns a prediction into the unit of the scores.
     pub fn score(&self, prediction: f32) -> f32 {
         self.mean + self.deviation * prediction
@@ -81,5 +89,29 @@ impl Lexicon {
 
     pub fn contains(&self, word: &Word) -> bool {
         self.0.contains(word.lowercase.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::words_of;
+
+    fn texts(score: impl Fn(usize) -> f32) -> Vec<Text> {
+        let text = |i| Text { line: i + 1, score: score(i), text: "fine words".into(), words: words_of("fine words") };
+        (0..100).map(text).collect()
+    }
+
+    #[test]
+    fn a_text_that_the_training_scores_cannot_measure_is_named() {
+        let beyond = |score: &dyn Fn(usize) -> f32| Corpus::new(&texts(score), 1).line_beyond_measure();
+        assert_eq!(beyond(&|i| i as f32), None);
+        assert_eq!(beyond(&|i| i as f32 * 1e13), None);
+        // One text differs: it is in the training part, or the others have no deviation.
+        let alone: Vec<_> = (0..100).map(|odd| beyond(&|i| if i == odd { 1.0 } else { 0.0 })).collect();
+        assert_eq!(alone.iter().filter(|line| line.is_some()).count(), 20);
+        // The training scores differ by less than any float tells apart from 0 next to the others.
+        let far = Corpus::new(&texts(|i| i as f32 * 1e-40), 1).test[0].text.line - 1;
+        assert_eq!(beyond(&|i| if i == far { 1e15 } else { i as f32 * 1e-40 }), Some(far + 1));
     }
 }

@@ -27,7 +27,7 @@ pub struct DataError {
 }
 
 impl DataError {
-    fn new(file: &Path, line: Option<usize>, message: impl Into<String>) -> Self {
+    pub fn new(file: &Path, line: Option<usize>, message: impl Into<String>) -> Self {
         let file = file.to_path_buf();
         let message = message.into();
         Self { file, line, message }
@@ -43,6 +43,9 @@ impl fmt::Display for DataError {
         write!(f, " {}", self.message)
     }
 }
+
+/// A score beyond this is refused: errors are squared in f32, and this leaves room for errors of a thousand times as much.
+pub const LARGEST_SCORE: f32 = 1e15;
 
 /// Fewer texts than this are too few to learn from and to measure on.
 const FEWEST_TEXTS: usize = 100;
@@ -85,6 +88,11 @@ fn parse_line(line: usize, content: &str) -> Result<Text, String> {
         return Err("no score: expected id TAB score TAB text".into());
     }
     let score = match score.parse::<f32>() {
+        Ok(score) if score.is_finite() && score.abs() > LARGEST_SCORE => {
+            return Err(format!(
+                "the score {score:e} is too large to be squared: at most {LARGEST_SCORE:e} is allowed"
+            ));
+        }
         Ok(score) if score.is_finite() => score,
         _ => return Err(format!("the score {score:?} is not a finite number: expected id TAB score TAB text")),
     };
@@ -162,6 +170,18 @@ mod tests {
                 format!("f.tsv:101: the score {bad:?} is not a finite number: expected id TAB score TAB text");
             assert_eq!(message(lines_and(&format!("id\t{bad}\ttext"))), expected);
         }
+    }
+
+    #[test]
+    fn a_score_that_cannot_be_squared_is_refused() {
+        for bad in ["6e19", "-3.4e38", "1.1e15"] {
+            let message = message(lines_and(&format!("id\t{bad}\ttext")));
+            assert!(
+                message.starts_with(&format!("f.tsv:101: the score {bad} is too large to be squared")),
+                "{message}"
+            );
+        }
+        assert!(parsed(lines_and("id\t1e15\ttext")).is_ok());
     }
 
     #[test]

@@ -24,7 +24,7 @@ use report::{ProgressBar, check_writable, in_parallel, progress_bar};
 
 use cli::{Cli, Lambda};
 use corpus::{Corpus, Lexicon};
-use data::Data;
+use data::{Data, DataError};
 use evaluation::{Evaluation, evaluate};
 use training::{Epoch, Method, Run, Settings, train};
 
@@ -41,6 +41,12 @@ fn run(cli: &Cli) -> Result<(), String> {
 
     let seeds: Vec<u64> = (0..u64::from(cli.seeds)).map(|i| cli.seed.wrapping_add(i)).collect();
     let corpora: Vec<Corpus> = seeds.iter().map(|&seed| Corpus::new(&data.texts, seed)).collect();
+    for (seed, corpus) in seeds.iter().zip(&corpora) {
+        if let Some(line) = corpus.line_beyond_measure() {
+            let message = format!("the training scores of seed {seed} are too much alike to measure this one by them");
+            return Err(DataError::new(&file, Some(line), message).to_string());
+        }
+    }
     let jobs: Vec<_> = seeds.iter().zip(&corpora).flat_map(|job| Method::ALL.map(|method| (job, method))).collect();
 
     let lexicon = Lexicon::new();

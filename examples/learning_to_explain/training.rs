@@ -1,6 +1,6 @@
 //! The training loop: scorer, choice, predictor, and the gradients back through all three.
 
-use imle::{Adaptive, Dz, Error, Imle, Key, Options, Rows, RowsMut, Shape, States, TopK};
+use imle::{Adaptive, Dz, Error, Forward, Imle, Key, Options, Rows, RowsMut, Shape, States, TopK};
 
 use crate::corpus::{Corpus, Example};
 use crate::evaluation::mean_squared_error;
@@ -165,7 +165,7 @@ impl Model {
         let (theta, states) = (Rows::contiguous(&theta), States::z(&mut z));
         if self.method == Method::RandomWords {
             let key = Key { seed: self.seed, row0: row0 as u64, ..Key::default() }; // training steps count from 1
-            layer.sample(key, theta, states, None, &mut work)?;
+            layer.sample(key, theta, states, &mut work)?;
         } else {
             layer.map(theta, states, &mut work)?;
         }
@@ -183,7 +183,7 @@ impl Model {
 
         // Forward: z_s = MAP(theta + noise), S choices for every text.
         let mut z = vec![0.0; theta.len() * samples as usize];
-        layer.sample(key, Rows::contiguous(&theta), States::z(&mut z), None, &mut work)?;
+        layer.sample(key, Rows::contiguous(&theta), States::z(&mut z), &mut work)?;
 
         // The predictor runs forward and backward. It adds to its own gradient and writes dz.
         let mut dz = vec![0.0; z.len()];
@@ -204,7 +204,7 @@ impl Model {
             let (rows, out) = (Rows::contiguous(&theta), RowsMut::contiguous(&mut mean_dz));
             imle::straight_through(layer.shape(), rows, Dz::per_sample(&dz), out)?;
             let grad_theta = if self.method == Method::ImplicitMle {
-                self.implicit_gradient(key, &layer, &k_row, &theta, &mean_dz, &mut work)?
+                self.implicit_gradient(key, &layer, &theta, &mean_dz, &mut work)?
             } else {
                 mean_dz // the straight-through gradient
             };
@@ -221,20 +221,16 @@ impl Model {
         &mut self,
         key: Key,
         layer: &Imle<TopK>,
-        k_row: &[u32],
         theta: &[f32],
         dz: &[f32],
         work: &mut [f32],
     ) -> Result<Vec<f32>, Error> {
-        let mut options = *layer.options();
-        if self.settings.adaptive {
-            options.lambda = self.adaptive.lambda(theta, dz)?;
-        }
+        let lambda = if self.settings.adaptive { self.adaptive.lambda(theta, dz)? } else { layer.options().lambda };
         let mut grad_theta = vec![0.0; theta.len()];
-        if options.lambda > 0.0 {
-            let layer = Imle::new(layer.shape(), TopK::per_row(k_row), options)?;
+        if lambda > 0.0 {
             let (theta, grad) = (Rows::contiguous(theta), RowsMut::contiguous(&mut grad_theta));
-            let diagnostics = layer.gradient(key, theta, Dz::shared(dz), None, grad, work)?;
+            let layer = layer.with_lambda(lambda)?;
+            let diagnostics = layer.gradient(key, theta, Dz::shared(dz), Forward::Replay, grad, work)?;
             self.adaptive.update(&diagnostics)?;
         }
         Ok(grad_theta)

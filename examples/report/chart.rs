@@ -29,10 +29,18 @@ pub struct Chart<'a> {
 }
 
 impl Chart<'_> {
-    /// Draws the lines. A logarithmic axis shows the logarithm, and its labels show the value.
+    /// Draws the lines. A logarithmic axis shows the logarithm, and its labels show the value. An error if there is no
+    /// point, or one that is not finite: the search for labels on such an axis would not end.
     pub fn draw(&self) -> Result<String, Box<dyn Error>> {
+        let points = || self.lines.iter().flat_map(|line| &line.points);
+        if points().next().is_none() {
+            return Err(format!("the curves over {} have no points", self.x).into());
+        }
+        if let Some((x, y)) = points().find(|(x, y)| !(x.is_finite() && y.is_finite())) {
+            return Err(format!("a curve has a point that cannot be drawn: {} {x}, value {y}", self.x).into());
+        }
         let place = |&(x, y): &(f64, f64)| (scale(self.x_log, x), scale(self.y_log, y));
-        let all: Vec<_> = self.lines.iter().flat_map(|line| &line.points).map(place).collect();
+        let all: Vec<_> = points().map(place).collect();
         let (x, y) = (range(all.iter().map(|point| point.0)), range(all.iter().map(|point| point.1)));
 
         let mut svg = String::new();
@@ -84,7 +92,8 @@ fn scale(log: bool, value: f64) -> f64 {
 
 fn range(values: impl Iterator<Item = f64>) -> Range<f64> {
     let (low, high) = values.fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(value), high.max(value)));
-    let margin = 0.05 * (high - low).max(0.1);
+    // Equal values need a margin, too, and one that is not rounded away next to them.
+    let margin = 0.05 * (high - low).max(0.1).max(1e-6 * high.abs().max(low.abs()));
     low - margin..high + margin
 }
 
@@ -94,5 +103,35 @@ fn label(log: bool, value: f64) -> String {
         (true, value) if value >= 10.0 => format!("{value:.0}"),
         (true, value) if value >= 0.1 => format!("{value:.1}"),
         (true, value) => format!("{value:.3}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(values: &[f64]) -> Result<String, String> {
+        let points = (1..).zip(values).map(|(x, &y)| (f64::from(x), y)).collect();
+        let lines = vec![Line { colour: RGBColor(0, 0, 0), points, dot: None }];
+        let chart = Chart { x: "epoch", x_log: false, y_log: false, lines };
+        chart.draw().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn values_of_every_finite_size_are_drawn() {
+        for size in [0.0, 1e-300, 1e-9, 1.0, 1e9, 1e30] {
+            for values in [&[size][..], &[size, size], &[-size, size], &[0.0, size], &[size, 1.000_001 * size]] {
+                assert!(drawn(values).is_ok_and(|svg| svg.ends_with("</svg>\n")), "{values:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_drawn_is_an_error() {
+        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let message = format!("a curve has a point that cannot be drawn: epoch 2, value {bad}");
+            assert_eq!(drawn(&[1.0, bad, 2.0]), Err(message));
+        }
+        assert_eq!(drawn(&[]), Err("the curves over epoch have no points".into()));
     }
 }

@@ -62,7 +62,7 @@ pub const IMLE_COUPLING_STRATIFIED: u32 = 1;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct imle_shape {
-    /// B, at least 1.
+    /// B; 0 is an empty batch.
     pub rows: u32,
     /// N, at least 1.
     pub n: u32,
@@ -167,6 +167,14 @@ pub(crate) unsafe fn shape_ignoring_samples(shape: *const imle_shape) -> Result<
     checked(Shape { rows, n, k, samples: 1 })
 }
 
+/// Reads the sizes of a row of a batch, whose rows and samples do not matter.
+pub(crate) unsafe fn shape_of_a_row(shape: *const imle_shape) -> Result<Shape, Refused> {
+    // SAFETY: the caller's contract.
+    let imle_shape { rows: _, n, k, samples: _ } = unsafe { args::read(shape) }?;
+    checked(Shape { rows: 1, n, k, samples: 1 })
+}
+
+#[inline(always)]
 fn checked(shape: Shape) -> Result<Shape, Refused> {
     shape.check()?;
     Ok(shape)
@@ -281,7 +289,7 @@ pub extern "C" fn imle_version() -> *const c_char {
 /// Threads: any. Source: this library.
 #[unsafe(no_mangle)]
 pub extern "C" fn imle_kernel() -> *const c_char {
-    imle::instruction_set().as_ptr()
+    imle::instruction_set_c().as_ptr()
 }
 
 /// Sets every option to its default and struct_size to the size of the struct.

@@ -80,6 +80,8 @@ pub(crate) struct Array<T> {
 impl<T: Plain> Array<T> {
     /// The address of an array that the check refuses, because it is misaligned.
     const REFUSED: *mut T = core::ptr::without_provenance_mut(1);
+    /// The address of an array that has no elements and no address of its own.
+    const EMPTY: *mut T = core::ptr::dangling_mut();
 
     /// An array that may be absent.
     pub(crate) fn optional(start: *const T, len: usize) -> Self {
@@ -89,9 +91,10 @@ impl<T: Plain> Array<T> {
         Array { start: if aligned { start.cast_mut() } else { Self::REFUSED }, len }
     }
 
-    /// An array that must be there.
+    /// An array that must be there, unless it has no elements.
     pub(crate) fn required(start: *const T, len: usize) -> Self {
-        Self::optional(if start.is_null() { Self::REFUSED } else { start }, len)
+        let missing = if len == 0 { Self::EMPTY } else { Self::REFUSED };
+        Self::optional(if start.is_null() { missing } else { start }, len)
     }
 
     #[inline(always)]

@@ -25,13 +25,7 @@ impl Array<f32> {
 
     /// The part of the workspace that is used.
     pub(crate) fn workspace(needed: usize, work: *mut f32, work_len: usize) -> Result<Self, Refused> {
-        if work.is_null() {
-            Err(Refused::Null)
-        } else if work_len < needed {
-            Err(Refused::Workspace)
-        } else {
-            Ok(Self::optional(work, needed))
-        }
+        if work_len < needed && !work.is_null() { Err(Refused::Workspace) } else { Ok(Self::required(work, needed)) }
     }
 }
 

@@ -30,7 +30,7 @@ pub unsafe extern "C" fn imle_straight_through(
     grad_theta: *mut f32,
     ld_grad: usize,
 ) -> imle_status {
-    status(|| {
+    status(move || {
         // SAFETY: the caller's contract.
         let shape = unsafe { abi::shape(shape) }?;
         let theta = Array::rows(shape, theta, ld_theta)?;
@@ -75,7 +75,7 @@ pub unsafe extern "C" fn imle_perturbed_gradient(
     grad_theta: *mut f32,
     ld_grad: usize,
 ) -> imle_status {
-    status(|| {
+    status(move || {
         // SAFETY: the caller's contract.
         let (shape, options) = unsafe { (abi::shape(shape)?, abi::options(options)?) };
         // SAFETY: the caller's contract.

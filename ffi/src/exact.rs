@@ -2,7 +2,7 @@
 
 use core::ptr;
 
-use imle::{Exact, ExactOutputs, Shape, States};
+use imle::{Exact, ExactOutputs, RowsMut, Shape, States};
 
 use crate::abi::{self, imle_key, imle_shape};
 use crate::args::{Array, check_arrays};
@@ -23,7 +23,7 @@ fn floats<F: Family>(shape: Shape) -> Option<usize> {
 /// Returns the floats of workspace that the exact functions of k-subsets need, for any number of rows and samples:
 /// (N + 12)(K + 1) + 3 N + 136. IMLE_TOPK_EXACT_WORKSPACE_LEN(n, k) is the same number as a constant.
 ///
-/// shape: in; samples is ignored.
+/// shape: in; rows and samples are ignored.
 /// Returns 0 for NULL, for a shape that every exact function refuses, and if the workspace exceeds the address space.
 /// Threads: any. Source: this library.
 #[unsafe(no_mangle)]
@@ -35,7 +35,7 @@ pub unsafe extern "C" fn imle_topk_exact_workspace_len(shape: *const imle_shape)
 /// Returns the floats of workspace that the exact functions of one-hot states need: N, for any number of rows and
 /// samples. IMLE_ARGMAX_EXACT_WORKSPACE_LEN(n) is the same number as a constant.
 ///
-/// shape: in; k = 1; samples is ignored.
+/// shape: in; k = 1; rows and samples are ignored.
 /// Returns 0 for NULL and for a shape that every exact function refuses.
 /// Threads: any. Source: this library.
 #[unsafe(no_mangle)]
@@ -105,7 +105,7 @@ pub unsafe extern "C" fn imle_topk_marginals(
 ) -> imle_status {
     let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe {
+    status(move || unsafe {
         marginals_of::<TopK>(shape, k_row, temperature, theta, (marginals, log_partition, entropy), work)
     })
 }
@@ -143,7 +143,7 @@ pub unsafe extern "C" fn imle_argmax_marginals(
 ) -> imle_status {
     let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe {
+    status(move || unsafe {
         marginals_of::<OneHot>(shape, ptr::null(), temperature, theta, (marginals, log_partition, entropy), work)
     })
 }
@@ -165,7 +165,7 @@ unsafe fn marginals_vjp_of<F: Family>(
     // SAFETY: the caller's contract.
     check_arrays!(unsafe outputs: [out, work], inputs: [k_row, theta, v]);
     let exact = exact::<F>(shape, k_row.slice_if_any(), temperature)?;
-    Ok(exact.marginals_vjp(theta.rows(ld_theta), v.rows(ld_v), out.slice(), work.slice())?)
+    Ok(exact.marginals_vjp(theta.rows(ld_theta), v.rows(ld_v), RowsMut::contiguous(out.slice()), work.slice())?)
 }
 
 /// Computes the exact gradient of <v, mu(theta)> with respect to theta, a product with the covariance of p:
@@ -199,7 +199,7 @@ pub unsafe extern "C" fn imle_topk_marginals_vjp(
 ) -> imle_status {
     let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe { marginals_vjp_of::<TopK>(shape, k_row, temperature, theta, (v, ld_v), out, work) })
+    status(move || unsafe { marginals_vjp_of::<TopK>(shape, k_row, temperature, theta, (v, ld_v), out, work) })
 }
 
 /// Computes the exact gradient of <v, mu(theta)> with respect to theta, the backward pass of the softmax:
@@ -232,7 +232,7 @@ pub unsafe extern "C" fn imle_argmax_marginals_vjp(
 ) -> imle_status {
     let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe { marginals_vjp_of::<OneHot>(shape, ptr::null(), temperature, theta, (v, ld_v), out, work) })
+    status(move || unsafe { marginals_vjp_of::<OneHot>(shape, ptr::null(), temperature, theta, (v, ld_v), out, work) })
 }
 
 unsafe fn sample_exact_of<F: Family>(
@@ -255,13 +255,14 @@ unsafe fn sample_exact_of<F: Family>(
     // SAFETY: the caller's contract.
     check_arrays!(unsafe outputs: [z, indices, work], inputs: [k_row, theta, row_ids]);
     let exact = exact::<F>(shape, k_row.slice_if_any(), temperature)?;
-    let states = States { z: z.slice_if_any(), indices: indices.slice_if_any() };
+    let states = States { z: z.slice_if_any(), indices: indices.slice_if_any(), marginals: None };
     Ok(exact.sample(key.to_core(row_ids), theta.rows(ld_theta), states, work.slice())?)
 }
 
 /// Draws exact samples, independent of one another: z_s from p(z) proportional to exp(<z, theta> / T), s = 1..S,
-/// T = temperature. (The distribution of imle_topk_sample is only close to it.) The samples of row b are a pure
-/// function of (seed, step, row0 + b); they share no random words with the noise of the same key. Time: O(B N (K + S)).
+/// T = temperature. (The distribution of imle_topk_sample is only close to it.) A sample is a pure function of seed,
+/// step, the numbers of its row and sample (imle_key), theta, T and k; -inf behind the scores of a row changes no bit.
+/// It shares no random words with the noise of the same key, and it is never stratified. Time: O(B N (K + S)).
 ///
 /// shape: in.
 /// k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
@@ -289,12 +290,13 @@ pub unsafe extern "C" fn imle_topk_sample_exact(
 ) -> imle_status {
     let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe { sample_exact_of::<TopK>(shape, k_row, temperature, key, theta, (z, indices), work) })
+    status(move || unsafe { sample_exact_of::<TopK>(shape, k_row, temperature, key, theta, (z, indices), work) })
 }
 
 /// Draws exact samples, independent of one another: z_s is one-hot at i with probability p(i), s = 1..S. This is the
-/// distribution of imle_argmax_sample with Gumbel noise and tau = temperature. The samples of row b are a pure function
-/// of (seed, step, row0 + b); they share no random words with the noise of the same key. Time: O(B S N).
+/// distribution of imle_argmax_sample with Gumbel noise and tau = temperature. A sample is a pure function of seed,
+/// step, the numbers of its row and sample (imle_key), theta and T; -inf behind the scores of a row changes no bit. It
+/// shares no random words with the noise of the same key, and it is never stratified. Time: O(B S N).
 ///
 /// shape: in; k = 1.
 /// temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
@@ -320,7 +322,9 @@ pub unsafe extern "C" fn imle_argmax_sample_exact(
 ) -> imle_status {
     let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe { sample_exact_of::<OneHot>(shape, ptr::null(), temperature, key, theta, (z, indices), work) })
+    status(move || unsafe {
+        sample_exact_of::<OneHot>(shape, ptr::null(), temperature, key, theta, (z, indices), work)
+    })
 }
 
 unsafe fn log_prob_of<F: Family>(
@@ -371,7 +375,9 @@ pub unsafe extern "C" fn imle_topk_log_prob(
 ) -> imle_status {
     let theta = (theta, ld_theta);
     // SAFETY: the caller's contract.
-    status(|| unsafe { log_prob_of::<TopK>(shape, k_row, temperature, theta, indices, log_prob, (work, work_len)) })
+    status(move || unsafe {
+        log_prob_of::<TopK>(shape, k_row, temperature, theta, indices, log_prob, (work, work_len))
+    })
 }
 
 /// Computes the log-probability of choices: log_prob = ln p(i_s) = theta_(i_s) / T - A, T = temperature.
@@ -400,7 +406,7 @@ pub unsafe extern "C" fn imle_argmax_log_prob(
 ) -> imle_status {
     let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe { log_prob_of::<OneHot>(shape, ptr::null(), temperature, theta, indices, log_prob, work) })
+    status(move || unsafe { log_prob_of::<OneHot>(shape, ptr::null(), temperature, theta, indices, log_prob, work) })
 }
 
 unsafe fn kl_of<F: Family>(
@@ -451,7 +457,7 @@ pub unsafe extern "C" fn imle_topk_kl(
 ) -> imle_status {
     let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe { kl_of::<TopK>(shape, k_row, temperature, theta, (theta_other, ld_other), kl, work) })
+    status(move || unsafe { kl_of::<TopK>(shape, k_row, temperature, theta, (theta_other, ld_other), kl, work) })
 }
 
 /// Computes the Kullback-Leibler divergence from p, of theta, to q, of theta_other, at the same temperature:
@@ -481,7 +487,9 @@ pub unsafe extern "C" fn imle_argmax_kl(
 ) -> imle_status {
     let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe { kl_of::<OneHot>(shape, ptr::null(), temperature, theta, (theta_other, ld_other), kl, work) })
+    status(move || unsafe {
+        kl_of::<OneHot>(shape, ptr::null(), temperature, theta, (theta_other, ld_other), kl, work)
+    })
 }
 
 unsafe fn log_partitions_of(
@@ -509,9 +517,9 @@ unsafe fn log_partitions_of(
 /// independent coins with odds exp(theta_i / T), given that at most K of them show heads (a Poisson-binomial law of k,
 /// "up to K of N").
 ///
-/// Each A_k is within 2e-6 * max(1, |A_k|) of the exact value, for theta / T in -80 to 80 at least, also where large
-/// terms cancel. While |theta| and |theta / T| are at most 1e30, no output is NaN. Time: O(B N K), with one exponential
-/// a step.
+/// Each A_k is within 2e-6 * max(1, |A_k|) of the exact value, whatever theta / T is, also where large terms cancel
+/// (tested to N = K = 1000). While |theta| and |theta / T| are at most 1e30, no output is NaN. Time: O(B N K), with an
+/// exponential for every coordinate and size.
 ///
 /// shape: in; samples is ignored. K = N is allowed.
 /// temperature: in, T, in units of theta, finite, above 0 (1 / T finite too).
@@ -533,7 +541,9 @@ pub unsafe extern "C" fn imle_topk_log_partitions(
     work_len: usize,
 ) -> imle_status {
     // SAFETY: the caller's contract.
-    status(|| unsafe { log_partitions_of(shape, temperature, (theta, ld_theta), log_partitions, (work, work_len)) })
+    status(move || unsafe {
+        log_partitions_of(shape, temperature, (theta, ld_theta), log_partitions, (work, work_len))
+    })
 }
 
 unsafe fn log_partitions_vjp_of(
@@ -584,7 +594,9 @@ pub unsafe extern "C" fn imle_topk_log_partitions_vjp(
     work_len: usize,
 ) -> imle_status {
     // SAFETY: the caller's contract.
-    status(|| unsafe { log_partitions_vjp_of(shape, temperature, (theta, ld_theta), (v, ld_v), out, (work, work_len)) })
+    status(move || unsafe {
+        log_partitions_vjp_of(shape, temperature, (theta, ld_theta), (v, ld_v), out, (work, work_len))
+    })
 }
 
 unsafe fn simple_of<F: Family>(
@@ -643,7 +655,7 @@ pub unsafe extern "C" fn imle_topk_simple(
 ) -> imle_status {
     let (theta, dz, grad) = ((theta, ld_theta), (dz, dz_row_stride, dz_sample_stride), (grad_theta, ld_grad));
     // SAFETY: the caller's contract.
-    status(|| unsafe { simple_of::<TopK>(shape, k_row, temperature, theta, dz, grad, (work, work_len)) })
+    status(move || unsafe { simple_of::<TopK>(shape, k_row, temperature, theta, dz, grad, (work, work_len)) })
 }
 
 /// The SIMPLE estimator takes exact samples in the forward pass and the derivative of the exact marginals in the
@@ -682,7 +694,7 @@ pub unsafe extern "C" fn imle_argmax_simple(
 ) -> imle_status {
     let (theta, dz, grad) = ((theta, ld_theta), (dz, dz_row_stride, dz_sample_stride), (grad_theta, ld_grad));
     // SAFETY: the caller's contract.
-    status(|| unsafe { simple_of::<OneHot>(shape, ptr::null(), temperature, theta, dz, grad, (work, work_len)) })
+    status(move || unsafe { simple_of::<OneHot>(shape, ptr::null(), temperature, theta, dz, grad, (work, work_len)) })
 }
 
 unsafe fn score_function_of<F: Family>(
@@ -696,6 +708,7 @@ unsafe fn score_function_of<F: Family>(
 ) -> Result<(), Refused> {
     // SAFETY: the caller's contract.
     let shape = unsafe { abi::shape(shape) }?;
+    F::check(shape)?;
     let states = shape.rows() * shape.samples();
     let k_row = Array::optional(k_row, shape.rows());
     let theta = Array::rows(shape, theta, ld_theta)?;
@@ -741,7 +754,7 @@ pub unsafe extern "C" fn imle_topk_score_function(
 ) -> imle_status {
     let (theta, grad) = ((theta, ld_theta), (grad_theta, ld_grad));
     // SAFETY: the caller's contract.
-    status(|| unsafe { score_function_of::<TopK>(shape, k_row, temperature, theta, indices, losses, grad) })
+    status(move || unsafe { score_function_of::<TopK>(shape, k_row, temperature, theta, indices, losses, grad) })
 }
 
 /// The score function of p with a leave-one-out baseline estimates the gradient of E[loss(z)] without bias:
@@ -776,7 +789,9 @@ pub unsafe extern "C" fn imle_argmax_score_function(
 ) -> imle_status {
     let (theta, grad) = ((theta, ld_theta), (grad_theta, ld_grad));
     // SAFETY: the caller's contract.
-    status(|| unsafe { score_function_of::<OneHot>(shape, ptr::null(), temperature, theta, indices, losses, grad) })
+    status(move || unsafe {
+        score_function_of::<OneHot>(shape, ptr::null(), temperature, theta, indices, losses, grad)
+    })
 }
 
 unsafe fn unbiased_simple_of<F: Family>(
@@ -849,7 +864,9 @@ pub unsafe extern "C" fn imle_topk_unbiased_simple(
     let (theta, dz, grad) = ((theta, ld_theta), (dz, dz_row_stride, dz_sample_stride), (grad_theta, ld_grad));
     let work = (work, work_len);
     // SAFETY: the caller's contract.
-    status(|| unsafe { unbiased_simple_of::<TopK>(shape, k_row, temperature, theta, indices, dz, losses, grad, work) })
+    status(move || unsafe {
+        unbiased_simple_of::<TopK>(shape, k_row, temperature, theta, indices, dz, losses, grad, work)
+    })
 }
 
 /// SIMPLE with the score function as its correction estimates the gradient of E[loss(z)] without bias, whatever the
@@ -896,7 +913,7 @@ pub unsafe extern "C" fn imle_argmax_unbiased_simple(
     let (theta, dz, grad) = ((theta, ld_theta), (dz, dz_row_stride, dz_sample_stride), (grad_theta, ld_grad));
     let work = (work, work_len);
     // SAFETY: the caller's contract.
-    status(|| unsafe {
+    status(move || unsafe {
         unbiased_simple_of::<OneHot>(shape, ptr::null(), temperature, theta, indices, dz, losses, grad, work)
     })
 }

@@ -3,7 +3,7 @@
 //! Every function of the families has one body, which is generic over the family. It stands in `layer` or `exact` above
 //! the two exported functions that call it.
 
-use imle::{Distribution, Shape};
+use imle::{Distribution, MapSolver, Shape};
 
 use crate::abi::{self, imle_shape};
 use crate::args::Array;
@@ -12,6 +12,9 @@ use crate::status::Refused;
 /// A set of states with a solver and a closed form.
 pub(crate) trait Family {
     type Solver<'a>: Distribution;
+
+    /// Refuses a shape that the family does not serve.
+    fn check(shape: Shape) -> Result<(), Refused>;
 
     /// The solver of a batch. A family of fixed k has no `k_row`.
     fn solver(shape: Shape, k_row: Option<&[u32]>) -> Self::Solver<'_>;
@@ -22,6 +25,10 @@ pub(crate) struct TopK;
 
 impl Family for TopK {
     type Solver<'a> = imle::TopK<'a>;
+
+    fn check(_: Shape) -> Result<(), Refused> {
+        Ok(())
+    }
 
     #[cfg_attr(imle_small, inline(always))]
     fn solver(shape: Shape, k_row: Option<&[u32]>) -> imle::TopK<'_> {
@@ -35,6 +42,10 @@ pub(crate) struct OneHot;
 impl Family for OneHot {
     type Solver<'a> = imle::Argmax;
 
+    fn check(shape: Shape) -> Result<(), Refused> {
+        Ok(imle::Argmax.check(shape)?)
+    }
+
     fn solver(_: Shape, _: Option<&[u32]>) -> imle::Argmax {
         imle::Argmax
     }
@@ -44,7 +55,7 @@ impl Family for OneHot {
 #[inline(always)]
 pub(crate) unsafe fn workspace_len(shape: *const imle_shape, floats: impl FnOnce(Shape) -> Option<usize>) -> usize {
     // SAFETY: the caller's contract.
-    unsafe { abi::shape_ignoring_samples(shape) }.ok().and_then(floats).unwrap_or(0)
+    unsafe { abi::shape_of_a_row(shape) }.ok().and_then(floats).unwrap_or(0)
 }
 
 /// The arguments that every call with a workspace has.
@@ -68,7 +79,8 @@ pub(crate) fn start(
     floats: impl FnOnce(Shape) -> Option<usize>,
 ) -> Result<Start, Refused> {
     let shape = shape?;
-    let work = Array::workspace(floats(shape).ok_or(Refused::Shape)?, work, work_len)?;
+    let floats = floats(shape).ok_or(Refused::Shape)?;
+    let work = Array::workspace(if shape.rows == 0 { 0 } else { floats }, work, work_len)?;
     let k_row = Array::optional(k_row, shape.rows());
     Ok(Start { shape, k_row, theta: Array::rows(shape, theta, ld_theta)?, work })
 }

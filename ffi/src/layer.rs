@@ -2,7 +2,7 @@
 
 use core::ptr;
 
-use imle::{Error, Imle, MapSolver, Options, Shape, States};
+use imle::{Error, Forward, Imle, Options, Shape, States};
 
 use crate::abi::{self, imle_diagnostics, imle_key, imle_options, imle_shape};
 use crate::args::{Array, check_arrays};
@@ -18,19 +18,19 @@ unsafe fn layer<F: Family>(
     let solver = F::solver(shape, k_row);
     // SAFETY: the caller's contract.
     let options = unsafe { abi::options(options) }?;
-    Ok(Imle::new(shape, solver, options)?)
+    Ok(Imle::of_checked_shape(shape, solver, options)?)
 }
 
 /// The floats of workspace that a layer needs.
 fn floats<F: Family>(shape: Shape) -> Option<usize> {
-    F::solver(shape, None).check(shape).ok()?;
+    F::check(shape).ok()?;
     Some(imle::workspace_len(shape.n()))
 }
 
 /// Returns the floats of workspace that imle_topk_map, imle_topk_sample, imle_topk_gradient and imle_topk_fenchel_young
 /// need: 3 N, for any number of rows and samples. IMLE_TOPK_WORKSPACE_LEN(n, k) is the same number as a constant.
 ///
-/// shape: in; samples is ignored.
+/// shape: in; rows and samples are ignored.
 /// Returns 0 for NULL and for a shape that every function refuses.
 /// Threads: any. Source: this library.
 #[unsafe(no_mangle)]
@@ -43,7 +43,7 @@ pub unsafe extern "C" fn imle_topk_workspace_len(shape: *const imle_shape) -> us
 /// imle_argmax_fenchel_young need: 3 N, for any number of rows and samples. IMLE_ARGMAX_WORKSPACE_LEN(n) is the same
 /// number as a constant.
 ///
-/// shape: in; k = 1; samples is ignored.
+/// shape: in; k = 1; rows and samples are ignored.
 /// Returns 0 for NULL and for a shape that every function refuses.
 /// Threads: any. Source: this library.
 #[unsafe(no_mangle)]
@@ -61,6 +61,7 @@ unsafe fn find_bad_row_of<F: Family>(
 ) -> Result<(), Refused> {
     // SAFETY: the caller's contract.
     let shape = unsafe { abi::shape(shape) }?;
+    F::check(shape)?;
     let k_row = Array::optional(k_row, shape.rows());
     let theta = Array::rows(shape, theta, ld_theta)?;
     let dz = match dz.is_null() {
@@ -77,11 +78,12 @@ unsafe fn find_bad_row_of<F: Family>(
     let too_large = |k_row: &[u32]| k_row.iter().position(|&k| k as usize > shape.k());
     let rows = k_row.and_then(too_large).unwrap_or(shape.rows()) as u32;
     let good = Shape { rows, ..shape };
-    let first = match Imle::new(good, F::solver(good, k_row), Options::default())?.check(theta, dz) {
-        Ok(()) => rows,
-        Err(Error::NonFinite { row, .. } | Error::Infeasible { row }) => row,
-        Err(error) => return Err(error.into()),
-    };
+    let first =
+        match Imle::of_checked_shape(good, F::solver(good, k_row), Options::default())?.check(theta, dz, &mut []) {
+            Ok(()) => rows,
+            Err(Error::NonFinite { row, .. } | Error::Infeasible { row }) => row,
+            Err(error) => return Err(error.into()),
+        };
     row.slice().fill(first);
     Ok(())
 }
@@ -110,7 +112,7 @@ pub unsafe extern "C" fn imle_topk_find_bad_row(
 ) -> imle_status {
     let theta = (theta, ld_theta);
     // SAFETY: the caller's contract.
-    status(|| unsafe { find_bad_row_of::<TopK>(shape, k_row, theta, (dz, dz_row_stride, dz_sample_stride), row) })
+    status(move || unsafe { find_bad_row_of::<TopK>(shape, k_row, theta, (dz, dz_row_stride, dz_sample_stride), row) })
 }
 
 /// Finds the first row whose data imle_argmax_sample and imle_argmax_gradient would refuse: NaN or +inf in theta, no
@@ -135,7 +137,7 @@ pub unsafe extern "C" fn imle_argmax_find_bad_row(
 ) -> imle_status {
     let (theta, dz) = ((theta, ld_theta), (dz, dz_row_stride, dz_sample_stride));
     // SAFETY: the caller's contract.
-    status(|| unsafe { find_bad_row_of::<OneHot>(shape, ptr::null(), theta, dz, row) })
+    status(move || unsafe { find_bad_row_of::<OneHot>(shape, ptr::null(), theta, dz, row) })
 }
 
 unsafe fn map_of<F: Family>(
@@ -152,8 +154,8 @@ unsafe fn map_of<F: Family>(
     let indices = Array::optional(indices, shape.rows() * shape.k());
     // SAFETY: the caller's contract.
     check_arrays!(unsafe outputs: [z, indices, work], inputs: [k_row, theta]);
-    let layer = Imle::new(shape, F::solver(shape, k_row.slice_if_any()), Options::default())?;
-    let states = States { z: z.slice_if_any(), indices: indices.slice_if_any() };
+    let layer = Imle::of_checked_shape(shape, F::solver(shape, k_row.slice_if_any()), Options::default())?;
+    let states = States { z: z.slice_if_any(), indices: indices.slice_if_any(), marginals: None };
     Ok(layer.map(theta.rows(ld_theta), states, work.slice())?)
 }
 
@@ -184,7 +186,7 @@ pub unsafe extern "C" fn imle_topk_map(
     work_len: usize,
 ) -> imle_status {
     // SAFETY: the caller's contract.
-    status(|| unsafe { map_of::<TopK>(shape, k_row, (theta, ld_theta), (z, indices), (work, work_len)) })
+    status(move || unsafe { map_of::<TopK>(shape, k_row, (theta, ld_theta), (z, indices), (work, work_len)) })
 }
 
 /// The choice at test time: z = MAP(theta) is 1 at the largest score of the row and 0 elsewhere. Among equal scores the
@@ -210,7 +212,7 @@ pub unsafe extern "C" fn imle_argmax_map(
     work_len: usize,
 ) -> imle_status {
     // SAFETY: the caller's contract.
-    status(|| unsafe { map_of::<OneHot>(shape, ptr::null(), (theta, ld_theta), (z, indices), (work, work_len)) })
+    status(move || unsafe { map_of::<OneHot>(shape, ptr::null(), (theta, ld_theta), (z, indices), (work, work_len)) })
 }
 
 unsafe fn sample_of<F: Family>(
@@ -235,8 +237,8 @@ unsafe fn sample_of<F: Family>(
     check_arrays!(unsafe outputs: [z, indices, marginals, work], inputs: [k_row, theta, row_ids]);
     // SAFETY: the caller's contract.
     let layer = unsafe { layer::<F>(shape, k_row.slice_if_any(), options) }?;
-    let states = States { z: z.slice_if_any(), indices: indices.slice_if_any() };
-    Ok(layer.sample(key.to_core(row_ids), theta.rows(ld_theta), states, marginals.slice_if_any(), work.slice())?)
+    let states = States { z: z.slice_if_any(), indices: indices.slice_if_any(), marginals: marginals.slice_if_any() };
+    Ok(layer.sample(key.to_core(row_ids), theta.rows(ld_theta), states, work.slice())?)
 }
 
 /// The forward pass draws z_s = MAP(theta + tau eps_s), s = 1..S, with the noise eps_s of (key, row, s). The score of a
@@ -274,7 +276,7 @@ pub unsafe extern "C" fn imle_topk_sample(
 ) -> imle_status {
     let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe { sample_of::<TopK>(shape, k_row, options, key, theta, (z, indices, marginals), work) })
+    status(move || unsafe { sample_of::<TopK>(shape, k_row, options, key, theta, (z, indices, marginals), work) })
 }
 
 /// The forward pass draws z_s = MAP(theta + tau eps_s), s = 1..S, with the noise eps_s of (key, row, s). With Gumbel
@@ -310,7 +312,9 @@ pub unsafe extern "C" fn imle_argmax_sample(
 ) -> imle_status {
     let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe { sample_of::<OneHot>(shape, ptr::null(), options, key, theta, (z, indices, marginals), work) })
+    status(move || unsafe {
+        sample_of::<OneHot>(shape, ptr::null(), options, key, theta, (z, indices, marginals), work)
+    })
 }
 
 unsafe fn gradient_of<F: Family>(
@@ -342,7 +346,7 @@ unsafe fn gradient_of<F: Family>(
         key.to_core(row_ids),
         theta,
         dz,
-        indices.slice_if_any(),
+        indices.slice_if_any().map_or(Forward::Replay, Forward::Indices),
         grad_theta.rows(ld_grad),
         work.slice(),
     )?;
@@ -368,7 +372,8 @@ unsafe fn gradient_of<F: Family>(
 /// Element (b, s, i) is dz[b * dz_row_stride + s * dz_sample_stride + i]. dz_row_stride 0 means rows without gaps,
 /// dz_sample_stride 0 one dz per row, shared by its samples; other strides are at least N.
 /// indices: in, [B][S][K], what imle_topk_sample returned for the same key, which saves a selection; NULL means that
-/// the states are computed again. (The central difference checks the lists but does not use them.)
+/// the states are computed again. Any other states of the rows take the place of z_s in the formula. (The central
+/// difference checks the lists but does not use them.)
 /// grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta; row stride in elements, at least N, 0 =
 /// contiguous. The gaps between rows are not touched.
 /// diagnostics: out, one struct, written on success only, or NULL.
@@ -399,7 +404,9 @@ pub unsafe extern "C" fn imle_topk_gradient(
     let (theta, dz, grad, work) =
         ((theta, ld_theta), (dz, dz_row_stride, dz_sample_stride), (grad_theta, ld_grad), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe { gradient_of::<TopK>(shape, k_row, options, key, theta, dz, indices, grad, diagnostics, work) })
+    status(move || unsafe {
+        gradient_of::<TopK>(shape, k_row, options, key, theta, dz, indices, grad, diagnostics, work)
+    })
 }
 
 /// The backward pass estimates the gradient of the expected loss L with respect to theta:
@@ -415,7 +422,8 @@ pub unsafe extern "C" fn imle_topk_gradient(
 /// Element (b, s, i) is dz[b * dz_row_stride + s * dz_sample_stride + i]. dz_row_stride 0 means rows without gaps,
 /// dz_sample_stride 0 one dz per row, shared by its samples; other strides are at least N.
 /// indices: in, [B][S], what imle_argmax_sample returned for the same key, which saves a selection; NULL means that the
-/// states are computed again. (The central difference checks the positions but does not use them.)
+/// states are computed again. Any other states of the rows take the place of z_s in the formula. (The central difference
+/// checks the positions but does not use them.)
 /// grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta; row stride in elements, at least N, 0 =
 /// contiguous. The gaps between rows are not touched.
 /// diagnostics: out, one struct, written on success only, or NULL.
@@ -445,7 +453,7 @@ pub unsafe extern "C" fn imle_argmax_gradient(
     let (theta, dz, grad, work) =
         ((theta, ld_theta), (dz, dz_row_stride, dz_sample_stride), (grad_theta, ld_grad), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe {
+    status(move || unsafe {
         gradient_of::<OneHot>(shape, ptr::null(), options, key, theta, dz, indices, grad, diagnostics, work)
     })
 }
@@ -512,7 +520,7 @@ pub unsafe extern "C" fn imle_topk_fenchel_young(
 ) -> imle_status {
     let (theta, grad, work) = ((theta, ld_theta), (grad_theta, ld_grad), (work, work_len));
     // SAFETY: the caller's contract.
-    status(|| unsafe { fenchel_young_of::<TopK>(shape, k_row, options, key, theta, (y, ld_y), loss, grad, work) })
+    status(move || unsafe { fenchel_young_of::<TopK>(shape, k_row, options, key, theta, (y, ld_y), loss, grad, work) })
 }
 
 /// Learns from observed states y instead of a loss on z. This is the Fenchel-Young loss of the perturbed optimiser, up
@@ -550,5 +558,5 @@ pub unsafe extern "C" fn imle_argmax_fenchel_young(
 ) -> imle_status {
     let (theta, grad, work, y) = ((theta, ld_theta), (grad_theta, ld_grad), (work, work_len), (y, ld_y));
     // SAFETY: the caller's contract.
-    status(|| unsafe { fenchel_young_of::<OneHot>(shape, ptr::null(), options, key, theta, y, loss, grad, work) })
+    status(move || unsafe { fenchel_young_of::<OneHot>(shape, ptr::null(), options, key, theta, y, loss, grad, work) })
 }

@@ -14,6 +14,7 @@
 //! - `args`: from C pointers to slices, the only file that dereferences a pointer.
 //! - `spans`: the check that arrays do not overlap.
 //! - `status`: the result of a call.
+//! - `float_mode`: the guard against the caller's floating-point mode.
 //! - `panic`: the panic handler of the libraries for C.
 //!
 //! This is an rlib; the libraries for C are made from it:
@@ -50,6 +51,7 @@
 mod args;
 mod arrays;
 mod family;
+mod float_mode;
 mod panic;
 mod spans;
 

@@ -2,7 +2,7 @@
 
 use imle::Side;
 
-use crate::abi::{self, imle_key, imle_options, imle_shape};
+use crate::abi::{self, imle_diagnostics, imle_key, imle_options, imle_shape};
 use crate::args::{Array, check_arrays};
 use crate::status::{Refused, imle_status, status};
 
@@ -27,7 +27,7 @@ pub unsafe extern "C" fn imle_perturb(
     ld_theta: usize,
     scores: *mut f32,
 ) -> imle_status {
-    status(|| {
+    status(move || {
         // SAFETY: the caller's contract.
         let (shape, options) = unsafe { (abi::shape(shape)?, abi::options(options)?) };
         // SAFETY: the caller's contract.
@@ -70,7 +70,7 @@ pub unsafe extern "C" fn imle_target(
     dz_sample_stride: usize,
     scores: *mut f32,
 ) -> imle_status {
-    status(|| {
+    status(move || {
         // SAFETY: the caller's contract.
         let (shape, options) = unsafe { (abi::shape(shape)?, abi::options(options)?) };
         // SAFETY: the caller's contract.
@@ -101,6 +101,7 @@ pub unsafe extern "C" fn imle_target(
 /// FLT_MAX may overflow the sum).
 /// grad_theta, ld_grad: out, [B][N]; row stride in elements, at least N, 0 = contiguous. The gaps between rows are not
 /// touched.
+/// diagnostics: out, one struct, written on success only, or NULL.
 /// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OPTION, _OVERLAP, _VERSION; _NONFINITE.
 /// Threads: any, with different outputs. Source: Niepert, Minervini, Franceschi 2021 (arXiv 2106.01798), Algorithm 1.
 #[must_use]
@@ -112,17 +113,22 @@ pub unsafe extern "C" fn imle_difference(
     z_target: *const f32,
     grad_theta: *mut f32,
     ld_grad: usize,
+    diagnostics: *mut imle_diagnostics,
 ) -> imle_status {
-    status(|| {
+    status(move || {
         // SAFETY: the caller's contract.
         let (shape, options) = unsafe { (abi::shape(shape)?, abi::options(options)?) };
         let states = shape.rows() * shape.samples() * shape.n();
         let (z, z_target) = (Array::required(z, states), Array::required(z_target, states));
         let grad_theta = Array::rows(shape, grad_theta, ld_grad)?;
+        let diagnostics = Array::optional(diagnostics, 1);
         // SAFETY: the caller's contract.
-        check_arrays!(unsafe outputs: [grad_theta], inputs: [z, z_target]);
+        check_arrays!(unsafe outputs: [grad_theta, diagnostics], inputs: [z, z_target]);
         let grad_theta = grad_theta.rows(ld_grad);
-        imle::difference(shape, &options, z.slice(), z_target.slice(), grad_theta)?;
+        let found = imle::difference(shape, &options, z.slice(), z_target.slice(), grad_theta)?;
+        if let Some(diagnostics) = diagnostics.slice_if_any() {
+            diagnostics.fill(found.into());
+        }
         Ok(())
     })
 }
@@ -144,7 +150,7 @@ pub unsafe extern "C" fn imle_noise(
     key: *const imle_key,
     noise: *mut f32,
 ) -> imle_status {
-    status(|| {
+    status(move || {
         // SAFETY: the caller's contract.
         let (shape, options) = unsafe { (abi::shape(shape)?, abi::options(options)?) };
         // SAFETY: the caller's contract.

@@ -4,6 +4,8 @@ use core::ffi::{CStr, c_char};
 
 use imle::Error;
 
+use crate::float_mode::in_default_mode;
+
 /// The result of a call: IMLE_OK, or an IMLE_ERR_ code below 0.
 ///
 /// Argument errors (NULL, SHAPE, STRIDE, WORKSPACE, OPTION, OVERLAP, VERSION): no output was written. Data errors
@@ -13,10 +15,10 @@ pub type imle_status = i32;
 
 /// Success.
 pub const IMLE_OK: imle_status = 0;
-/// A pointer that must not be NULL is NULL (an empty array, such as an index list with K = 0, needs a pointer too), no
-/// output was asked for, or a pointer is not aligned to its type.
+/// A pointer that must not be NULL is NULL, no output was asked for, or a pointer is not aligned to its type. An array
+/// without elements may be NULL: all arrays if rows = 0, and an index list if K = 0.
 pub const IMLE_ERR_NULL: imle_status = -1;
-/// The sizes do not fit together: rows, n or samples is 0, k > n, k_row[b] > k, k is not 1 for argmax, samples > 2^24,
+/// The sizes do not fit together: n or samples is 0, k > n, k_row[b] > k, k is not 1 for argmax, samples > 2^24,
 /// rows * samples * n floats exceed the address space, or a function with a baseline got one sample only.
 pub const IMLE_ERR_SHAPE: imle_status = -2;
 /// A stride is shorter than a row, or the array that it spans exceeds the address space.
@@ -90,11 +92,11 @@ impl From<Error> for Refused {
     }
 }
 
-/// Runs the body of an exported function.
+/// Runs the body of an exported function, in the default floating-point mode.
 #[inline(always)]
 pub(crate) fn status(body: impl FnOnce() -> Result<(), Refused>) -> imle_status {
-    match body() {
+    in_default_mode(move || match body() {
         Ok(()) => IMLE_OK,
         Err(refused) => refused as imle_status,
-    }
+    })
 }

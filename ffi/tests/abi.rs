@@ -87,6 +87,95 @@ fn overlap_is_refused() {
     }
 }
 
+/// The first argument is checked first, so a wrong k is named whatever else is wrong.
+#[test]
+fn argmax_names_a_wrong_k_before_all_other_faults() {
+    for function in having("shape").filter(|function| function.chooses_one()) {
+        for k in [0, 2] {
+            let wrong_k = |call: &mut Call| call.shape().k = k;
+            let outputs = || pointers(function).filter(|name| matches!(Kind::of(name), Kind::Output(_) | Kind::Work));
+            for output in outputs() {
+                expect(function, &format!("k = {k}, {output} overlaps theta"), IMLE_ERR_SHAPE, |call| {
+                    wrong_k(call);
+                    call.place(output, "theta", 0);
+                });
+            }
+            for name in pointers(function).filter(|&name| name != "shape") {
+                expect(function, &format!("k = {k}, {name} is NULL"), IMLE_ERR_SHAPE, |call| {
+                    wrong_k(call);
+                    call.set_null(name);
+                });
+            }
+            if function.arguments.contains(&"options") {
+                expect(function, &format!("k = {k}, wrong options"), IMLE_ERR_SHAPE, |call| {
+                    wrong_k(call);
+                    call.options().struct_size = 0;
+                });
+            }
+        }
+    }
+}
+
+/// A call for no rows needs no array and no workspace and writes nothing but counts of zero.
+#[test]
+fn a_batch_without_rows_is_empty() {
+    let no_rows = |call: &mut Call| {
+        call.shape().rows = 0;
+        call.set("work_len", 0);
+        for (name, kind) in arguments() {
+            if kind.is_pointer() && !matches!(kind, Kind::Struct(_)) && name != "row" && name != "diagnostics" {
+                call.set_null(name);
+            }
+        }
+    };
+    for function in having("shape") {
+        for n in NS {
+            let mut call = Call::new(function, n);
+            no_rows(&mut call);
+            let mut expected = call.outputs();
+            assert_eq!(call.run(), IMLE_OK, "{}", function.name);
+            for (name, bytes) in [("row", 4), ("diagnostics", size_of::<imle_diagnostics>())] {
+                if function.arguments.contains(&name) {
+                    expected.get_mut(name).unwrap()[..bytes].fill(0);
+                }
+            }
+            assert!(call.outputs() == expected, "{}: wrote an output", function.name);
+        }
+        expect(function, "no diagnostics", IMLE_OK, |call| {
+            no_rows(call);
+            call.set_null("diagnostics");
+        });
+        expect(function, "no rows and no n", IMLE_ERR_SHAPE, |call| {
+            no_rows(call);
+            call.shape().n = 0;
+        });
+        expect(function, "no rows and k above n", IMLE_ERR_SHAPE, |call| {
+            no_rows(call);
+            call.shape().k = call.shape().n + 1;
+        });
+    }
+    for function in having("options") {
+        expect(function, "no rows and a wrong struct_size", IMLE_ERR_VERSION, |call| {
+            no_rows(call);
+            call.options().struct_size = 0;
+        });
+        expect(function, "no rows and an unknown law", IMLE_ERR_OPTION, |call| {
+            no_rows(call);
+            call.options().noise = u32::MAX;
+        });
+        expect(function, "no rows and lambda = 0", IMLE_ERR_OPTION, |call| {
+            no_rows(call);
+            call.options().lambda = 0.0;
+        });
+    }
+    for function in having("temperature") {
+        expect(function, "no rows and temperature 0", IMLE_ERR_OPTION, |call| {
+            no_rows(call);
+            call.temperature = 0.0;
+        });
+    }
+}
+
 /// An index list without entries overlaps nothing, wherever its pointer points.
 #[test]
 fn empty_arrays_overlap_nothing() {
@@ -106,7 +195,6 @@ fn sizes_out_of_range_are_refused() {
     for function in having("shape") {
         let argmax = function.name.starts_with("imle_argmax");
         for bad in [
-            shape(0, 5, 1, 1),
             shape(1, 0, 0, 1),
             shape(1, 0, 1, 1),
             shape(1, 1, 2, 1),
@@ -237,7 +325,7 @@ fn adaptive_states_out_of_range_are_refused() {
     type Change = fn(&mut imle_adaptive);
     const NAN: f32 = f32::NAN;
     const INF: f32 = f32::INFINITY;
-    let bad: [Change; 22] = [
+    let bad: [Change; 25] = [
         |s| s.rule = 2,
         |s| s.rule = u32::MAX,
         |s| s.a = -1.0,
@@ -260,6 +348,9 @@ fn adaptive_states_out_of_range_are_refused() {
         |s| s.decay = NAN,
         |s| s.target = 0.0,
         |s| s.target = INF,
+        |s| s.theta_floor = -1.0,
+        |s| s.theta_floor = NAN,
+        |s| s.theta_floor = INF,
     ];
     let size = size_of::<imle_adaptive>() as u32;
     for name in ["adaptive", "state"] {
@@ -277,9 +368,16 @@ fn adaptive_states_out_of_range_are_refused() {
             });
         }
     }
-    for function in having("counts") {
-        let nothing = imle_diagnostics { states: 0, unchanged: 0, nonzeros: 0 };
-        expect(function, "no states", IMLE_ERR_SHAPE, |call| call.array("counts")[0] = nothing);
+    for name in ["parts", "sum"] {
+        for function in having(name) {
+            for bad in [-f64::from_bits(1), f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+                type Sum = fn(&mut imle_adaptive_parts) -> &mut f64;
+                for sum in [(|parts| &mut parts.theta_squared) as Sum, |parts| &mut parts.dz_squared] {
+                    let what = format!("a sum of {bad}");
+                    expect(function, &what, IMLE_ERR_NONFINITE, |call| *sum(&mut call.array(name)[0]) = bad);
+                }
+            }
+        }
     }
 }
 
@@ -291,6 +389,10 @@ fn lengths_beyond_memory_are_refused() {
                 expect(function, &format!("{name} {len}"), IMLE_ERR_STRIDE, |call| call.set(name, len));
             }
             expect(function, "an empty array", IMLE_OK, |call| call.set(name, 0));
+            expect(function, "no array", IMLE_OK, |call| {
+                call.set(name, 0);
+                call.set_null(name.trim_end_matches("_len"));
+            });
         }
     }
 }
@@ -324,6 +426,7 @@ fn functions_without_a_status_survive_null() {
 
 #[test]
 fn workspaces_are_measured() {
+    const MOST: usize = u32::MAX as usize;
     let shape = |rows, n, k, samples| imle_shape { rows, n, k, samples };
     // For the exact functions, (n + 12)(k + 1) + 3n + 136 for top-k and n for argmax.
     for (shape, topk, argmax, topk_exact, argmax_exact) in [
@@ -333,8 +436,8 @@ fn workspaces_are_measured() {
         (shape(1, 5, 0, 1), 15, 0, 168, 0),
         (shape(1, 5, 6, 1), 0, 0, 0, 0),
         (shape(1, 0, 0, 1), 0, 0, 0, 0),
-        (shape(0, 5, 1, 1), 0, 0, 0, 0),
-        (shape(u32::MAX, u32::MAX, 1, 1), 0, 0, 0, 0),
+        (shape(0, 5, 1, 1), 15, 15, 185, 5),
+        (shape(u32::MAX, u32::MAX, 1, u32::MAX), 3 * MOST, 3 * MOST, 5 * MOST + 160, MOST),
     ] {
         assert_eq!(unsafe { imle_topk_workspace_len(&shape) }, topk, "{shape:?}");
         assert_eq!(unsafe { imle_argmax_workspace_len(&shape) }, argmax, "{shape:?}");

@@ -62,7 +62,7 @@ impl Inputs {
             case.options.noise = Noise::Normal; // the perturbed gradient needs a density
         }
         // It needs independent noise too.
-        (case.options.coupling, case.key().strata) = (Coupling::Independent, 0);
+        (case.options.coupling, case.key.strata) = (Coupling::Independent, 0);
         case.options.temperature = case.options.temperature.clamp(0.01, 4.0);
         let Sizes { rows, n, k, samples } = case.sizes;
         let exact = case.exact(TEMPERATURE);

@@ -172,29 +172,22 @@ impl Layer for ThreeSteps {
         Sampled { z: solve_outside(case, &perturbed(case)), indices: None, marginals: None }
     }
 
-    /// imle_difference has no diagnostics, so the states are counted here.
     fn gradient(case: &Case, _replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
         let c = Call::new(case);
         let z = match case.options.difference {
             Difference::Forward => perturbed(case),
             Difference::Central => targets(case, -1),
+            _ => unreachable!("no case has another one"),
         };
         let (z, z_target) = (solve_outside(case, &z), solve_outside(case, &targets(case, 1)));
-        let mut grad_theta = c.per_row();
+        let (mut grad_theta, mut diagnostics) = (c.per_row(), diagnostics());
         #[rustfmt::skip]
         let status = unsafe {
-            imle_difference(&c.shape, &c.options, z.as_ptr(), z_target.as_ptr(), grad_theta.as_mut_ptr(), c.stride)
+            imle_difference(&c.shape, &c.options, z.as_ptr(), z_target.as_ptr(),
+                grad_theta.as_mut_ptr(), c.stride, &mut diagnostics)
         };
         assert_eq!(status, IMLE_OK);
-
-        let mut counts = Diagnostics::default();
-        for (z, z_target) in z.chunks(case.sizes.n).zip(z_target.chunks(case.sizes.n)) {
-            let nonzeros = z.iter().zip(z_target).filter(|(z, target)| z != target).count();
-            counts.states += 1;
-            counts.unchanged += u64::from(nonzeros == 0);
-            counts.nonzeros += nonzeros as u64;
-        }
-        (c.without_gaps(&grad_theta), counts)
+        (c.without_gaps(&grad_theta), counts(diagnostics))
     }
 }
 

@@ -34,5 +34,12 @@ mod portable;
 use portable as machine;
 
 pub(crate) use isa::{Dispatch, EIGHT, FLOAT_UNIT, FOUR, Isa, LANES, RANKED, SCALAR};
-pub use machine::instruction_set;
+pub use machine::instruction_set_c;
 pub(crate) use machine::run;
+
+/// The name of the instruction set that this machine runs: "avx512", "avx2" or "portable" on x86-64, "neon" on AArch64,
+/// "portable" on others. The results do not depend on it.
+#[must_use]
+pub fn instruction_set() -> &'static str {
+    instruction_set_c().to_str().unwrap_or_default()
+}

@@ -38,8 +38,9 @@ pub(crate) fn run<D: Dispatch>(computation: D) -> D::Output {
     computation.run(Neon)
 }
 
-/// The instruction set that this machine runs: always "neon" in this build.
+/// [`instruction_set`](super::instruction_set) as a string that ends in NUL, for the C ABI: always "neon" in this build.
+#[doc(hidden)]
 #[must_use]
-pub const fn instruction_set() -> &'static core::ffi::CStr {
+pub const fn instruction_set_c() -> &'static core::ffi::CStr {
     c"neon"
 }

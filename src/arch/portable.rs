@@ -18,8 +18,9 @@ pub(crate) fn run<D: Dispatch>(computation: D) -> D::Output {
     computation.run(Portable)
 }
 
-/// The instruction set that this machine runs: always "portable" in this build.
+/// [`instruction_set`](super::instruction_set) as a string that ends in NUL, for the C ABI: always "portable" in this build.
+#[doc(hidden)]
 #[must_use]
-pub const fn instruction_set() -> &'static core::ffi::CStr {
+pub const fn instruction_set_c() -> &'static core::ffi::CStr {
     c"portable"
 }

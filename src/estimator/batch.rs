@@ -8,9 +8,9 @@ use crate::{Error, Key, Options, Shape};
 
 /// The words of a batch's noise, if the key fits the batch and the options.
 #[cfg_attr(imle_small, inline(always))]
-pub(crate) fn noise_words<'a>(shape: Shape, options: &Options, key: Key<'a>) -> Result<BatchWords<'a>, Error> {
-    check_key(&key, shape)?;
-    Ok(BatchWords::noise(key, check_coupling(options.coupling, &key, shape)?))
+pub(crate) fn noise_words<'a>(shape: Shape, options: &Options, key: &'a Key<'a>) -> Result<BatchWords<'a>, Error> {
+    check_key(key, shape)?;
+    Ok(BatchWords::noise(key, check_coupling(options.coupling, key, shape)?))
 }
 
 /// Calls `run` for every row with the law of its noise; `k` tells the k of a row.
@@ -65,7 +65,7 @@ pub(super) fn write_samples(
     check: impl Fn(usize) -> Result<(), BadRow>,
     write: impl Fn(Sampler<'_>, (usize, usize), SampleWords, &mut [f32]),
 ) -> Result<(), Error> {
-    let words = noise_words(shape, options, key)?;
+    let words = noise_words(shape, options, &key)?;
     for_rows_with_noise(
         options.noise,
         shape.rows(),

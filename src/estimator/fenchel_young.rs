@@ -1,8 +1,8 @@
 //! The Fenchel–Young loss of a perturbed optimiser (Berthet, Blondel, Teboul, Cuturi, Vert, Bach 2020).
 
 use super::batch::noise_words;
-use super::layer::{Imle, workspace};
-use crate::door::{check_finite, check_row};
+use super::layer::Imle;
+use crate::door::{check_finite, check_row, solve};
 use crate::float::CompensatedSum;
 use crate::kernel::elementwise::{accumulate, divide};
 use crate::mask::zero_masked;
@@ -19,8 +19,8 @@ impl<M: MapSolver> Imle<M> {
     /// grad_theta is exactly 0, and a y above 0 makes the loss +inf. O(B·S·N).
     ///
     /// # Errors
-    /// Argument errors before anything is written; [`Error::NonFinite`] and [`Error::Infeasible`] with the first bad
-    /// row.
+    /// Argument errors before anything is written; [`Error::NonFinite`], [`Error::Infeasible`] and [`Error::Unsolved`]
+    /// with the first bad row.
     pub fn fenchel_young(
         &self,
         key: Key<'_>,
@@ -34,21 +34,21 @@ impl<M: MapSolver> Imle<M> {
         let (theta, y) = (theta.check(Argument::Theta, shape)?, y.check(Argument::Y, shape)?);
         check_length(Argument::Loss, loss, shape.rows())?;
         let mut grad_theta = grad_theta.check(Argument::GradTheta, shape)?;
-        let work = workspace(work, shape.n())?;
-        let words = noise_words(shape, &self.options, key)?;
+        let work = self.workspace(work)?;
+        let words = noise_words(shape, &self.options, &key)?;
         self.for_rows(|noise, b| {
             let (theta, y) = (theta.row(b, shape.n()), y.row(b, shape.n()));
-            check_row(&self.solver, b, theta)?;
+            check_row(&self.solver, b, theta, work)?;
             check_finite(Argument::Y, y)?;
             let grad = grad_theta.row(b, shape.n());
             grad.fill(0.0);
             let (words, mut best) = (words.row(b), CompensatedSum::default());
             let perturbed = Perturbed { theta, dz: &[], formula: self.row(noise, b, theta).forward_scores() };
             for s in 0..shape.samples() {
-                let Some((scores, z)) = work.split_at_mut_checked(shape.n()) else { break };
-                let z = z.get_mut(..shape.n()).unwrap_or_default();
+                let Some((scores, rest)) = work.split_at_mut_checked(shape.n()) else { break };
+                let (z, solver_work) = rest.split_at_mut_checked(shape.n()).unwrap_or_default();
                 perturbed.draw(words.sample(s), scores);
-                self.solver.map(b, scores, z);
+                solve(&self.solver, b, scores, z, solver_work)?;
                 chosen(scores, z).for_each(|score| best.add(score));
                 accumulate(z, 1.0, grad);
             }

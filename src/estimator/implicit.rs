@@ -5,9 +5,9 @@
 //! them twice.
 
 use super::batch::noise_words;
-use super::layer::{BATCH, Imle, Row, workspace};
+use super::layer::{BATCH, Imle, Row};
 use super::target::Side;
-use crate::door::{check_dz_row, check_finite, check_has_lists, check_lists, check_row};
+use crate::door::{check_dz_row, check_finite, check_has_lists, check_lists, check_row, check_z};
 use crate::error::BadRow;
 use crate::kernel::elementwise;
 use crate::kernel::select::FEW;
@@ -17,7 +17,7 @@ use crate::perturbed::scores::Formula;
 use crate::views::lists::Lists;
 use crate::views::rows::{DzView, block, check_length, for_rows};
 use crate::views::state::State;
-use crate::{Argument, Difference, Dz, Error, Key, MapSolver, Options, Rows, RowsMut, Shape};
+use crate::{Argument, Difference, Dz, Error, Forward, Key, MapSolver, Options, Rows, RowsMut, Shape};
 
 /// The states that a gradient was made of, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,47 +46,94 @@ impl Diagnostics {
 impl<M: MapSolver> Imle<M> {
     /// grad_theta = c · (1/S) Σ_s (z_s − z'_s), an estimate of ∇_θ L from dz = ∇_z ℓ.
     ///
-    /// The noise of the forward pass is made again from `key`. `indices`, if given, are the lists that
-    /// [`sample`](Imle::sample) returned for the same key; they save the forward selection. (The central difference checks
-    /// them and does not use them.) If dz ≤ 0 at every one of z and dz ≥ 0 at every zero, and both sides have the same α and
-    /// τ, then z' is z for any λ, and it is not searched for.
+    /// The noise of the forward pass is made again from `key`. `forward`, if it has the states that
+    /// [`sample`](Imle::sample) returned for the same key, saves the forward solver calls; any other state
+    /// of the row takes the place of z_s in the formula. (The central difference checks the states and does not use them.)
     ///
     /// # Errors
-    /// Argument errors before anything is written; [`Error::NonFinite`], [`Error::Infeasible`] and
-    /// [`Error::NotAState`] with the first bad row.
+    /// Argument errors before anything is written; [`Error::NonFinite`], [`Error::Infeasible`], [`Error::NotAState`] and
+    /// [`Error::Unsolved`] with the first bad row.
     #[cfg_attr(imle_small, inline(always))]
     pub fn gradient(
         &self,
         key: Key<'_>,
         theta: Rows<'_>,
         dz: Dz<'_>,
-        indices: Option<&[u32]>,
+        forward: Forward<'_>,
         grad_theta: RowsMut<'_>,
         work: &mut [f32],
     ) -> Result<Diagnostics, Error> {
         let shape = self.shape;
-        let (n, states) = (shape.n(), shape.samples() * shape.k());
-        let theta = theta.check(Argument::Theta, shape)?;
-        let dz = dz.check(shape)?;
-        if let Some(indices) = indices {
-            check_length(Argument::Indices, indices, shape.rows() * states)?;
-            check_has_lists(shape, &self.solver)?;
-        }
-        let mut grad_theta = grad_theta.check(Argument::GradTheta, shape)?;
-        let work = workspace(work, n)?;
+        // One error for all arguments: the compiler takes a call behind many `?` for a rare one and does not inline it, which
+        // would cost microcontrollers 300 bytes of flash and of stack.
+        let arguments = || {
+            let (theta, dz) = (theta.check(Argument::Theta, shape)?, dz.check(shape)?);
+            self.check_forward(forward)?;
+            let grad_theta = grad_theta.check(Argument::GradTheta, shape)?;
+            let work = self.workspace(work)?;
+            Ok((theta, dz, grad_theta, work, noise_words(shape, &self.options, &key)?))
+        };
+        let (theta, dz, grad_theta, work, words) = arguments()?;
+        // z has a loop of its own, so that the C library, which is given none, does not link the code for it.
+        let lists = match forward {
+            Forward::Z(z) => {
+                let states = shape.samples() * shape.n();
+                return self.gradients(theta, grad_theta, work, |row, work, grad, diagnostics| {
+                    row.gradient_from_z(&words, dz, block(z, row.b * states, states), work, grad, diagnostics)
+                });
+            }
+            Forward::Indices(lists) => Some(lists),
+            Forward::Replay => None,
+        };
+        self.gradients(theta, grad_theta, work, |row, work, grad, diagnostics| {
+            let lists = lists.map(|lists| Lists::of_row(lists, row.b, shape.samples(), shape.k()));
+            row.gradient(&words, dz, lists, work, grad, diagnostics)
+        })
+    }
 
-        let words = noise_words(shape, &self.options, key)?;
+    /// Refuses given states that are too short for the batch, and lists of a solver that has none.
+    #[cfg_attr(imle_small, inline(always))]
+    fn check_forward(&self, forward: Forward<'_>) -> Result<(), Error> {
+        let states = self.shape.rows() * self.shape.samples();
+        match forward {
+            Forward::Replay => Ok(()),
+            Forward::Indices(indices) => {
+                check_length(Argument::Indices, indices, states * self.shape.k())?;
+                check_has_lists(self.shape, &self.solver)
+            }
+            Forward::Z(z) => check_length(Argument::Z, z, states * self.shape.n()),
+        }
+    }
+
+    /// Calls `gradient` for every row, with its part of grad_theta and the factor of the sum.
+    #[cfg_attr(imle_small, inline(always))]
+    fn gradients(
+        &self,
+        theta: Rows<'_>,
+        mut grad_theta: RowsMut<'_>,
+        work: &mut [f32],
+        gradient: impl Fn(Row<'_, M>, &mut [f32], (&mut [f32], f32), &mut Diagnostics) -> Result<(), BadRow>,
+    ) -> Result<Diagnostics, Error> {
+        let shape = self.shape;
         let factor = self.options.gradient_factor(shape.samples());
         let mut diagnostics = Diagnostics::of(shape.rows(), shape.samples());
         self.for_rows(|noise, b| {
-            let theta = theta.row(b, n);
-            let lists = indices.map(|lists| Lists::of_row(lists, b, shape.samples(), shape.k()));
-            check_row(&self.solver, b, theta)?;
-            let grad = (grad_theta.row(b, n), factor);
-            self.row(noise, b, theta).gradient(&words, dz, lists, work, grad, &mut diagnostics)
+            let theta = theta.row(b, shape.n());
+            check_row(&self.solver, b, theta, work)?;
+            let grad = (grad_theta.row(b, shape.n()), factor);
+            gradient(self.row(noise, b, theta), work, grad, &mut diagnostics)
         })?;
         Ok(diagnostics)
     }
+}
+
+/// What the caller gives of a row's forward states.
+#[derive(Clone, Copy)]
+enum Given<'a> {
+    Nothing,
+    Lists(Lists<'a>),
+    /// z, `[S][N]`.
+    Z(&'a [f32]),
 }
 
 impl<M: MapSolver> Row<'_, M> {
@@ -113,9 +160,9 @@ impl<M: MapSolver> Row<'_, M> {
                 }
                 _ => lists,
             };
-            let Some((sum, counts)) = self.sum_of_few(few, dz, lists, words, *diagnostics) else {
+            let Some((sum, counts)) = self.sum_of_few(few, dz, lists, &words, *diagnostics) else {
                 check_dz_row(dz, self.b, self.samples)?;
-                lists.map_or(Ok(0), check_lists)?;
+                lists.map_or(Ok(()), check_lists)?;
                 debug_assert!(false, "a row of few scores was refused although its dz and its lists are good");
                 return Err(BadRow::NotAState);
             };
@@ -124,14 +171,29 @@ impl<M: MapSolver> Row<'_, M> {
             return Ok(());
         }
         check_dz_row(dz, self.b, self.samples)?;
-        let lists = match lists {
-            Some(lists) => {
-                Some((lists, check_lists(lists)?)).filter(|_| self.options.difference == Difference::Forward)
-            }
-            None => None,
-        };
-        self.gradient_by_sample(dz, lists, words, work, (grad, factor), diagnostics);
-        Ok(())
+        if let Some(lists) = lists {
+            check_lists(lists)?;
+        }
+        let given = lists.map_or(Given::Nothing, Given::Lists);
+        self.gradient_by_sample(dz, given, &words, work, (grad, factor), diagnostics)
+    }
+
+    /// The same from z, `[S][N]`. It need not be the choice of the scores, and few scores are no special case.
+    fn gradient_from_z(
+        &self,
+        batch: &BatchWords<'_>,
+        dz: DzView<'_>,
+        z: &[f32],
+        work: &mut [f32],
+        grad: (&mut [f32], f32),
+        diagnostics: &mut Diagnostics,
+    ) -> Result<(), BadRow> {
+        let n = self.theta.len();
+        check_dz_row(dz, self.b, self.samples)?;
+        for s in 0..self.samples {
+            check_z(block(z, s * n, n), self.theta, self.solver.ones(self.b))?;
+        }
+        self.gradient_by_sample(dz, Given::Z(z), &self.words(batch), work, grad, diagnostics)
     }
 
     /// The scores of z.
@@ -156,11 +218,11 @@ impl<M: MapSolver> Row<'_, M> {
         few: Few<'_>,
         dz: DzView<'_>,
         lists: Option<Lists<'_>>,
-        words: RowWords,
+        words: &RowWords,
         mut counts: Diagnostics,
     ) -> Option<([f32; FEW], Diagnostics)> {
         let z = match lists {
-            Some(lists) => First::Listed { lists, descends: self.descends() },
+            Some(lists) => First::Listed(lists),
             None => First::Chosen(self.first_scores()),
         };
         let pair = Pair { z, target: self.options.target_scores(Side::Minus, self.noise), dz, b: self.b };
@@ -177,42 +239,48 @@ impl<M: MapSolver> Row<'_, M> {
         Some((sum, counts))
     }
 
-    /// The gradient of a row whose dz are finite, sample by sample. Lists come with their number of ones.
-    #[cfg_attr(imle_small, inline(always))]
+    /// The gradient of a row whose dz and given states are good, sample by sample.
+    // Inlined, so that each caller knows what is given.
+    #[inline(always)]
     fn gradient_by_sample(
         &self,
         dz: DzView<'_>,
-        lists: Option<(Lists<'_>, usize)>,
-        words: RowWords,
+        given: Given<'_>,
+        words: &RowWords,
         work: &mut [f32],
         (grad, factor): (&mut [f32], f32),
         diagnostics: &mut Diagnostics,
-    ) {
+    ) -> Result<(), BadRow> {
         let (first, target) = (self.first_scores(), self.options.target_scores(Side::Minus, self.noise));
-        let descends = self.descends();
+        let given = if self.options.difference == Difference::Forward { given } else { Given::Nothing };
+        // A state that is given need not be the choice of the scores, and then a step against dz may leave it.
+        let descends = self.descends() && matches!(given, Given::Nothing);
         // With S = 1 the difference is multiplied by the factor at once. With S > 1 the differences are added first: they are
         // whole numbers, so that only the final product rounds.
         let step = if self.samples == 1 { factor } else { 1.0 };
         grad.fill(0.0);
         for s in 0..self.samples {
             let (dz, words) = (dz.get(self.b, s), words.sample(s));
-            let (z, rest) = match lists {
-                Some((lists, ones)) => {
+            let (z, rest) = match given {
+                Given::Nothing => self.choose(first, dz, words, work)?,
+                Given::Lists(lists) => {
+                    let ones = self.solver.ones(self.b).unwrap_or_else(|| lists.ones(s));
                     let (ones, rest) = lists.copy_ones(s, ones, work);
                     (State::Ones(ones), rest)
                 }
-                None => self.choose(first, dz, words, work),
+                Given::Z(z) => (State::Dense(block(z, s * self.theta.len(), self.theta.len())), &mut *work),
             };
             if descends && z.unchanged_by_step(dz) {
                 diagnostics.count(0);
                 continue;
             }
-            let (z_target, _) = self.choose(target, dz, words, rest);
+            let (z_target, _) = self.choose(target, dz, words, rest)?;
             diagnostics.count(z.accumulate_difference(z_target, step, grad));
         }
         if self.samples > 1 {
             elementwise::scale(grad, factor);
         }
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::batch::for_rows_with_noise;
 use crate::arch::SCALAR;
-use crate::door::{check_dz_row, check_row};
+use crate::door::{check_dz_row, check_row, solve};
 use crate::error::BadRow;
 use crate::noise::{BatchWords, RowWords, SampleWords, Sampler};
 use crate::perturbed::few::{Few, are_few};
@@ -12,7 +12,8 @@ use crate::views::rows::for_rows;
 use crate::views::state::State;
 use crate::{Argument, Dz, Error, MapSolver, Options, Rows, Shape};
 
-/// The floats of workspace that a row of n needs, whatever B and S: 3·n, for noise, scores and a state.
+/// The floats of workspace that a row of n needs, whatever B and S, beside those of a solver of your own: 3·n, for noise,
+/// scores and a state.
 #[must_use]
 pub const fn workspace_len(n: usize) -> usize {
     n.saturating_mul(3)
@@ -39,6 +40,14 @@ impl<M: MapSolver> Imle<M> {
     #[cfg_attr(imle_small, inline(always))]
     pub fn new(shape: Shape, solver: M, options: Options) -> Result<Self, Error> {
         shape.check()?;
+        Self::of_checked_shape(shape, solver, options)
+    }
+
+    /// The same for a shape that [`Shape::check`] has accepted: for imle-ffi, which measures its arrays by the shape before it
+    /// has a layer. A second check would cost microcontrollers 70 bytes of flash.
+    #[doc(hidden)]
+    #[cfg_attr(imle_small, inline(always))]
+    pub fn of_checked_shape(shape: Shape, solver: M, options: Options) -> Result<Self, Error> {
         options.check()?;
         solver.check(shape)?;
         Ok(Imle { shape, solver, options })
@@ -56,21 +65,48 @@ impl<M: MapSolver> Imle<M> {
         &self.options
     }
 
-    /// The floats of workspace that every call needs: 3·N.
+    /// The constraint set.
     #[must_use]
-    pub const fn workspace_len(&self) -> usize {
-        workspace_len(self.shape.n())
+    pub const fn solver(&self) -> &M {
+        &self.solver
     }
 
-    /// Refuses a batch in which a row cannot be sampled or, if `dz` is given, differentiated.
+    /// The same layer with another λ, for instance one that [`Adaptive`](crate::Adaptive) has found for this batch. It
+    /// borrows the solver, and looks neither at the shape nor at the solver again. O(1).
+    ///
+    /// # Errors
+    /// [`Error::Option`] if λ is out of its range.
+    pub fn with_lambda(&self, lambda: f32) -> Result<Imle<&M>, Error> {
+        let options = Options { lambda, ..self.options };
+        options.check()?;
+        Ok(Imle { shape: self.shape, solver: &self.solver, options })
+    }
+
+    /// The floats of workspace that every call needs: 3·N, and those of the solver
+    /// ([`MapSolver::workspace_len`]; [`TopK`](crate::TopK) and [`Argmax`](crate::Argmax) have none).
+    #[must_use]
+    pub fn workspace_len(&self) -> usize {
+        workspace_len(self.shape.n()).saturating_add(self.solver.workspace_len(self.shape.n()))
+    }
+
+    /// The front of `work`, as long as a call needs it. A batch without rows needs none.
+    pub(super) fn workspace<'w>(&self, work: &'w mut [f32]) -> Result<&'w mut [f32], Error> {
+        needed(work, if self.shape.rows == 0 { 0 } else { self.workspace_len() })
+    }
+
+    /// Refuses a batch in which a row cannot be sampled or, if `dz` is given, differentiated. `work` is the solver's own
+    /// workspace, without the layer's 3·N; for [`TopK`](crate::TopK) and [`Argmax`](crate::Argmax) it may be empty.
     ///
     /// # Errors
     /// The error that [`sample`](Imle::sample) or [`gradient`](Imle::gradient) would return, with the first bad row.
-    pub fn check(&self, theta: Rows<'_>, dz: Option<Dz<'_>>) -> Result<(), Error> {
+    /// [`Error::Unsolved`] is not foreseen.
+    pub fn check(&self, theta: Rows<'_>, dz: Option<Dz<'_>>, work: &mut [f32]) -> Result<(), Error> {
         let theta = theta.check(Argument::Theta, self.shape)?;
         let dz = dz.map(|dz| dz.check(self.shape)).transpose()?;
+        let of_solver = if self.shape.rows == 0 { 0 } else { self.solver.workspace_len(self.shape.n()) };
+        let work = needed(work, of_solver)?;
         for_rows(self.shape.rows(), |b| {
-            check_row(&self.solver, b, theta.row(b, self.shape.n()))?;
+            check_row(&self.solver, b, theta.row(b, self.shape.n()), work)?;
             dz.map_or(Ok(()), |dz| check_dz_row(dz, b, self.shape.samples()))
         })
     }
@@ -82,7 +118,7 @@ impl<M: MapSolver> Imle<M> {
     /// Calls `run` for every row with the law of its noise.
     #[inline(always)]
     pub(super) fn for_rows(&self, run: impl FnMut(Sampler<'_>, usize) -> Result<(), BadRow>) -> Result<(), Error> {
-        let k = |b| self.solver.ones(b).unwrap_or(self.shape.k());
+        let k = |b| self.solver.max_ones(b).unwrap_or(self.shape.k());
         for_rows_with_noise(self.options.noise, self.shape.rows(), k, run)
     }
 }
@@ -123,31 +159,32 @@ impl<'a, M: MapSolver> Row<'a, M> {
         if !SCALAR && !self.noise.reads_words() { RowWords::UNUSED } else { batch.row(self.b) }
     }
 
-    /// The state that has the largest sum of these scores, and what it leaves of `work`: of 3·N floats at least 2·N.
+    /// The state that has the largest sum of these scores, and what it leaves of `work`: of 3·N floats and the solver's own
+    /// at least 2·N and the solver's own.
     #[cfg_attr(imle_small, inline(always))]
     pub(super) fn choose<'w>(
         &self,
         formula: Formula<'_>,
         dz: &[f32],
-        words: SampleWords,
+        words: SampleWords<'_>,
         work: &'w mut [f32],
-    ) -> (State<'w>, &'w mut [f32]) {
+    ) -> Result<(State<'w>, &'w mut [f32]), BadRow> {
         let scores = Perturbed { theta: self.theta, dz, formula };
         if let Some(k) = self.solver.selects(self.b) {
-            return k_largest(&scores, k, words, work);
+            return Ok(k_largest(&scores, k, words, work));
         }
         let n = self.theta.len();
         debug_assert!(work.len() >= 2 * n, "no room for a state and its scores");
         let (z, rest) = work.split_at_mut_checked(n).unwrap_or_default();
-        let all = rest.get_mut(..n).unwrap_or_default();
+        let (all, solver_work) = rest.split_at_mut_checked(n).unwrap_or_default();
         scores.draw(words, all);
-        self.solver.map(self.b, all, z);
-        (State::Dense(z), rest)
+        solve(self.solver, self.b, all, z, solver_work)?;
+        Ok((State::Dense(z), rest))
     }
 }
 
-/// The workspace of a row of n.
-pub(super) fn workspace(work: &mut [f32], n: usize) -> Result<&mut [f32], Error> {
-    let (needed, given) = (workspace_len(n), work.len());
+/// The first `needed` floats of a workspace.
+fn needed(work: &mut [f32], needed: usize) -> Result<&mut [f32], Error> {
+    let given = work.len();
     work.get_mut(..needed).ok_or(Error::Workspace { needed, given })
 }

@@ -13,7 +13,7 @@ mod straight_through;
 mod target;
 mod unbiased_simple;
 
-pub use adaptive::{Adaptive, AdaptiveRule};
+pub use adaptive::{Adaptive, AdaptiveParts, AdaptiveRule};
 pub(crate) use batch::{for_rows_with_noise, noise_words};
 pub use implicit::{Diagnostics, difference};
 pub(crate) use layer::Row;

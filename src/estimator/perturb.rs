@@ -2,89 +2,65 @@
 //! section 3.2).
 
 use super::batch::{noise_words, write_samples};
-use super::layer::{BATCH, Imle, Row, workspace};
+use super::layer::{BATCH, Imle, Row};
 use crate::arch::SCALAR;
 use crate::door::{check_row, check_states, check_theta_row};
 use crate::error::BadRow;
-use crate::kernel::elementwise;
 use crate::noise::{BatchWords, RowWords, Sampler};
 use crate::perturbed::map_unchecked_row;
 use crate::perturbed::scores::{Base, Formula, Perturbed};
-use crate::views::rows::{block_mut, check_length, for_rows};
+use crate::views::rows::{check_length, for_rows};
 use crate::views::state::State;
 use crate::{Argument, Error, Key, MapSolver, Options, Rows, Shape, States};
 
 impl<M: MapSolver> Imle<M> {
-    /// z = MAP(θ): the states at test time. The shape's S is ignored.
+    /// z = MAP(θ): the states at test time. The shape's S is ignored, and the marginals are z.
     ///
     /// # Errors
-    /// Argument errors before anything is written; [`Error::NonFinite`] and [`Error::Infeasible`] with the first bad
-    /// row.
+    /// Argument errors before anything is written; [`Error::NonFinite`], [`Error::Infeasible`] and [`Error::Unsolved`]
+    /// with the first bad row.
     pub fn map(&self, theta: Rows<'_>, mut states: States<'_>, work: &mut [f32]) -> Result<(), Error> {
         let shape = self.shape.one_sample();
         let theta = theta.check(Argument::Theta, shape)?;
         check_states(&states, shape, &self.solver)?;
-        let work = workspace(work, shape.n())?;
-        if states.is_none() {
-            return Err(Error::NoOutput);
-        }
+        let work = self.workspace(work)?;
         for_rows(shape.rows(), |b| {
             let theta = theta.row(b, shape.n());
             let row = self.row(Sampler::None, b, theta);
-            states.put(shape, b, row.check_and_map(work)?);
+            states.put(shape, b, 0, row.check_and_map(work)?);
             Ok(())
         })
     }
 
-    /// z_s = MAP(θ + τ ε_s) for s = 1..S, and the marginals (1/S) Σ_s z_s, `[B][N]`, an estimate of μ(θ).
+    /// z_s = MAP(θ + τ ε_s) for s = 1..S. The marginals (1/S) Σ_s z_s are an estimate of μ(θ).
     ///
     /// # Errors
-    /// Argument errors before anything is written; [`Error::NonFinite`] and [`Error::Infeasible`] with the first bad
-    /// row.
+    /// Argument errors before anything is written; [`Error::NonFinite`], [`Error::Infeasible`] and [`Error::Unsolved`]
+    /// with the first bad row.
     #[cfg_attr(imle_small, inline(always))]
-    pub fn sample(
-        &self,
-        key: Key<'_>,
-        theta: Rows<'_>,
-        mut states: States<'_>,
-        mut marginals: Option<&mut [f32]>,
-        work: &mut [f32],
-    ) -> Result<(), Error> {
+    pub fn sample(&self, key: Key<'_>, theta: Rows<'_>, mut states: States<'_>, work: &mut [f32]) -> Result<(), Error> {
         let shape = self.shape;
         let theta = theta.check(Argument::Theta, shape)?;
         check_states(&states, shape, &self.solver)?;
-        if let Some(marginals) = &marginals {
-            check_length(Argument::Marginals, marginals, shape.rows() * shape.n())?;
-        } else if states.is_none() {
-            return Err(Error::NoOutput);
-        }
-        let work = workspace(work, shape.n())?;
+        let work = self.workspace(work)?;
 
-        let words = noise_words(shape, &self.options, key)?;
+        let words = noise_words(shape, &self.options, &key)?;
         self.for_rows(|noise, b| {
             let theta = theta.row(b, shape.n());
-            check_row(&self.solver, b, theta)?;
-            // The mean is empty if no marginals are asked for.
-            let mean = match &mut marginals {
-                Some(marginals) => block_mut(marginals, b * shape.n(), shape.n()),
-                None => &mut [],
-            };
-            mean.fill(0.0);
-            self.row(noise, b, theta).sample(&words, work, |s, z| {
-                states.put(shape, b * shape.samples() + s, z);
-                if !mean.is_empty() {
-                    z.accumulate(1.0, mean);
-                }
-            });
-            elementwise::divide(mean, shape.samples() as f32);
-            Ok(())
+            check_row(&self.solver, b, theta, work)?;
+            self.row(noise, b, theta).sample(&words, work, |s, z| states.put(shape, b, s, z))
         })
     }
 }
 
 impl<M: MapSolver> Row<'_, M> {
     /// Draws the row's samples one after another and shows each to `sink`.
-    pub(crate) fn sample(&self, batch: &BatchWords<'_>, work: &mut [f32], mut sink: impl FnMut(usize, State<'_>)) {
+    pub(crate) fn sample(
+        &self,
+        batch: &BatchWords<'_>,
+        work: &mut [f32],
+        mut sink: impl FnMut(usize, State<'_>),
+    ) -> Result<(), BadRow> {
         let scores = self.forward_scores();
         let (words, few, mut states) = (self.words(batch), self.few(), [0; BATCH]);
         for s in 0..self.samples {
@@ -92,17 +68,18 @@ impl<M: MapSolver> Row<'_, M> {
                 Some(few) => {
                     if s % BATCH == 0 {
                         let states = states.get_mut(..BATCH.min(self.samples - s)).unwrap_or_default();
-                        few.sample(&scores, words, s, states);
+                        few.sample(&scores, &words, s, states);
                     }
                     State::Bits(states.get(s % BATCH).copied().unwrap_or_default())
                 }
-                None => self.choose(scores, &[], words.sample(s), work).0,
+                None => self.choose(scores, &[], words.sample(s), work)?.0,
             };
             sink(s, z);
         }
+        Ok(())
     }
 
-    /// MAP(θ) of a row that is not yet known to be good, at the front of `work` (3·N floats).
+    /// MAP(θ) of a row that is not yet known to be good, at the front of `work` (3·N floats and the solver's own).
     fn check_and_map<'w>(&self, work: &'w mut [f32]) -> Result<State<'w>, BadRow> {
         let selects = self.solver.selects(self.b);
         if let Some(k) = selects
@@ -111,12 +88,12 @@ impl<M: MapSolver> Row<'_, M> {
             debug_assert!(work.len() >= k, "no room for {k} positions");
             return Ok(State::Ones(work.get(..k).unwrap_or_default()));
         }
-        check_row(self.solver, self.b, self.theta)?;
+        check_row(self.solver, self.b, self.theta, work)?;
         if SCALAR && selects.is_some() {
             // On small machines the one pass answers every good row, so the rest need not be linked.
             return Ok(State::Ones(&[]));
         }
-        Ok(self.choose(Formula::THETA, &[], RowWords::UNUSED.sample(0), work).0)
+        Ok(self.choose(Formula::THETA, &[], RowWords::UNUSED.sample(0), work)?.0)
     }
 }
 

@@ -42,7 +42,7 @@ impl<D: Distribution> Exact<D> {
         for_rows(shape.rows(), |b| {
             let theta = theta.row(b, shape.n());
             let lists = Lists::of_row(indices, b, shape.samples(), shape.k());
-            check_row(&self.distribution, b, theta)?;
+            check_row(&self.distribution, b, theta, &mut [])?;
             check_lists(lists, shape.samples(), theta, self.distribution.ones(b))?;
             let losses = row_losses(shape, b, losses)?;
             let grad = grad_theta.row(b, shape.n());
@@ -92,7 +92,7 @@ pub fn perturbed_gradient(
     if options.coupling != Coupling::Independent {
         return Err(Error::Option { rule: Rule::NoiseIndependent });
     }
-    let words = noise_words(shape, options, key)?;
+    let words = noise_words(shape, options, &key)?;
     for_rows(shape.rows(), |b| {
         let theta = theta.row(b, shape.n());
         check_theta_row(theta)?;

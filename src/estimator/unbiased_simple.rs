@@ -63,7 +63,7 @@ impl<D: Distribution> Exact<D> {
         for_rows(shape.rows(), |b| {
             let theta = theta.row(b, shape.n());
             let lists = Lists::of_row(indices, b, samples, shape.k());
-            check_row(&self.distribution, b, theta)?;
+            check_row(&self.distribution, b, theta, &mut [])?;
             check_lists(lists, samples, theta, self.distribution.ones(b))?;
             check_dz_row(dz, b, samples)?;
             let losses = row_losses(shape, b, losses)?;

@@ -89,7 +89,7 @@ impl<'a> RowDistribution<'a> for Softmax<'a> {
     }
 
     /// The Gumbel-max trick: argmax(y + ε) ~ p, with both of the noise's tails.
-    fn draw(&mut self, words: SampleWords) -> &[f32] {
+    fn draw(&mut self, words: SampleWords<'_>) -> &[f32] {
         Sampler::Gumbel.draw(words, self.values);
         let y = self.y();
         for (score, y) in self.values.iter_mut().zip(y) {
@@ -107,7 +107,7 @@ impl<'a> RowDistribution<'a> for Softmax<'a> {
 impl Distribution for Argmax {
     type Row<'a> = Softmax<'a>;
 
-    fn workspace_len(shape: Shape) -> Option<usize> {
+    fn exact_workspace_len(shape: Shape) -> Option<usize> {
         Some(shape.n())
     }
 

@@ -1,22 +1,31 @@
 //! The interface of a constraint set whose distribution has a closed form.
 
 use crate::noise::SampleWords;
-use crate::{MapSolver, Shape};
+use crate::{Argmax, MapSolver, Shape, TopK};
 
-/// A constraint set whose distribution has a closed form: [`TopK`](crate::TopK) takes O(nk) a row,
-/// [`Argmax`](crate::Argmax) O(n).
-pub trait Distribution: MapSolver {
+/// A constraint set whose distribution has a closed form: [`TopK`] takes O(nk) a row, [`Argmax`] O(n).
+///
+/// The trait is sealed: only this library implements it, because its closed forms share code that may change. For a set of
+/// your own implement [`MapSolver`].
+pub trait Distribution: MapSolver + Sealed {
     #[doc(hidden)]
     type Row<'a>: RowDistribution<'a>;
 
     /// The floats that one row needs; None if they are not addressable.
     #[doc(hidden)]
-    fn workspace_len(shape: Shape) -> Option<usize>;
+    fn exact_workspace_len(shape: Shape) -> Option<usize>;
 
     /// The distribution of row b. θ and the length of `work` were checked.
     #[doc(hidden)]
     fn row<'a>(&self, b: usize, theta: &'a [f32], temperature: f32, work: &'a mut [f32]) -> Self::Row<'a>;
 }
+
+/// Types outside this library cannot name this trait, and so cannot implement [`Distribution`].
+pub trait Sealed {}
+
+impl Sealed for Argmax {}
+
+impl Sealed for TopK<'_> {}
 
 /// The distribution p of one row. It has memory for the marginals of a distribution r over states.
 #[doc(hidden)]
@@ -36,5 +45,5 @@ pub trait RowDistribution<'a> {
     /// Memory for n floats, until the next call. Forgets r.
     fn scratch(&mut self) -> &mut [f32];
     /// A state z ~ p, from the words of a sample, valid until the next call. Forgets r.
-    fn draw(&mut self, words: SampleWords) -> &[f32];
+    fn draw(&mut self, words: SampleWords<'_>) -> &[f32];
 }

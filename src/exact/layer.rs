@@ -11,7 +11,7 @@ use crate::noise::BatchWords;
 use crate::views::lists::Lists;
 use crate::views::rows::{block_mut, check_length, for_rows};
 use crate::views::state::State;
-use crate::{Argument, Coupling, Error, Key, Rows, Rule, Shape, States};
+use crate::{Argument, Coupling, Error, Key, Rows, RowsMut, Rule, Shape, States};
 
 /// The exact distribution of every row of a batch, for a temperature T > 0 (β = 1/T).
 ///
@@ -46,7 +46,7 @@ impl<D: Distribution> Exact<D> {
             return Err(Error::Option { rule: Rule::TemperatureAboveZero });
         }
         distribution.check(shape)?;
-        if D::workspace_len(shape).is_none_or(|len| len > isize::MAX as usize / size_of::<f32>()) {
+        if D::exact_workspace_len(shape).is_none_or(|len| len > isize::MAX as usize / size_of::<f32>()) {
             return Err(Error::Shape { rule: Rule::WorkspaceAddressable });
         }
         Ok(Exact { shape, distribution, temperature })
@@ -55,7 +55,7 @@ impl<D: Distribution> Exact<D> {
     /// The floats of workspace that every call needs: (n + 12)(k + 1) + 3n + 136 for k-subsets, n for one-hot states.
     #[must_use]
     pub fn workspace_len(&self) -> usize {
-        D::workspace_len(self.shape).unwrap_or(usize::MAX)
+        D::exact_workspace_len(self.shape).unwrap_or(usize::MAX)
     }
 
     /// Marginals, log-partition and entropy. Σμ = k to rounding; μ is exactly 0 where θ is masked.
@@ -65,7 +65,8 @@ impl<D: Distribution> Exact<D> {
     /// row. The same holds for every method below.
     pub fn marginals(&self, theta: Rows<'_>, mut out: ExactOutputs<'_>, work: &mut [f32]) -> Result<(), Error> {
         let (shape, theta) = (self.shape, theta.check(Argument::Theta, self.shape)?);
-        if out.marginals.is_none() && out.log_partition.is_none() && out.entropy.is_none() {
+        let no_output = out.marginals.is_none() && out.log_partition.is_none() && out.entropy.is_none();
+        if no_output && shape.rows > 0 {
             return Err(Error::NoOutput);
         }
         check_optional(Argument::Marginals, &out.marginals, shape.rows() * shape.n())?;
@@ -91,16 +92,16 @@ impl<D: Distribution> Exact<D> {
     ///
     /// # Errors
     /// As [`marginals`](Exact::marginals).
-    pub fn marginals_vjp(&self, theta: Rows<'_>, v: Rows<'_>, out: &mut [f32], work: &mut [f32]) -> Result<(), Error> {
+    pub fn marginals_vjp(&self, theta: Rows<'_>, v: Rows<'_>, out: RowsMut<'_>, work: &mut [f32]) -> Result<(), Error> {
         let (shape, theta, v) =
             (self.shape, theta.check(Argument::Theta, self.shape)?, v.check(Argument::V, self.shape)?);
-        check_length(Argument::Out, out, shape.rows() * shape.n())?;
+        let mut out = out.check(Argument::Out, shape)?;
         self.check_work(work)?;
         for_rows(shape.rows(), |b| {
             let v = v.row(b, shape.n());
             check_finite(Argument::V, v)?;
             let mut row = self.row(b, theta.row(b, shape.n()), work)?;
-            let out = block_mut(out, b * shape.n(), shape.n());
+            let out = out.row(b, shape.n());
             copy(v, out);
             row.covariance(out);
             divide(out, self.temperature);
@@ -108,26 +109,25 @@ impl<D: Distribution> Exact<D> {
         })
     }
 
-    /// z_s ~ p(·; θ), s = 1..S. These samples are exact, while perturb-and-MAP only comes close to p for k-subsets. Row b
-    /// uses the words of (seed, step, row0 + b), hashed with constants of their own: independent of the noise of any key.
+    /// z_s ~ p(·; θ), s = 1..S. These samples are exact, while perturb-and-MAP only comes close to p for k-subsets. A
+    /// sample is a pure function of seed, step, the numbers of its row and sample ([`Key`]), θ, T and k. −inf behind the
+    /// scores of a row changes no bit; masks between them keep the law, but not the bits. Its words are hashed with
+    /// constants of their own, so it is independent of the noise of any key. It is never stratified.
     ///
     /// # Errors
     /// As [`marginals`](Exact::marginals).
     pub fn sample(&self, key: Key<'_>, theta: Rows<'_>, mut states: States<'_>, work: &mut [f32]) -> Result<(), Error> {
         let (shape, theta) = (self.shape, theta.check(Argument::Theta, self.shape)?);
         check_states(&states, shape, &self.distribution)?;
-        if states.is_none() {
-            return Err(Error::NoOutput);
-        }
         self.check_work(work)?;
         check_key(&key, shape)?;
         check_coupling(Coupling::Independent, &key, shape)?;
-        let words = BatchWords::exact(key);
+        let words = BatchWords::exact(&key);
         for_rows(shape.rows(), |b| {
             let mut row = self.row(b, theta.row(b, shape.n()), work)?;
             let words = words.row(b);
             for s in 0..shape.samples() {
-                states.put(shape, b * shape.samples() + s, State::Dense(row.draw(words.sample(s))));
+                states.put(shape, b, s, State::Dense(row.draw(words.sample(s))));
             }
             Ok(())
         })
@@ -152,7 +152,7 @@ impl<D: Distribution> Exact<D> {
         for_rows(shape.rows(), |b| {
             let theta = theta.row(b, shape.n());
             let lists = Lists::of_row(indices, b, shape.samples(), shape.k());
-            check_row(&self.distribution, b, theta)?;
+            check_row(&self.distribution, b, theta, work)?;
             check_lists(lists, shape.samples(), theta, self.distribution.ones(b))?;
             let mut row = self.distribution.row(b, theta, self.temperature, work);
             let out = block_mut(log_prob, b * shape.samples(), shape.samples());
@@ -176,7 +176,7 @@ impl<D: Distribution> Exact<D> {
         for_rows(shape.rows(), |b| {
             let (theta, other) = (theta.row(b, shape.n()), other.row(b, shape.n()));
             check_scores(Argument::ThetaOther, other)?;
-            check_feasible(&self.distribution, b, other)?;
+            check_feasible(&self.distribution, b, other, work)?;
             let mut row = self.row(b, theta, work)?;
             row.marginals();
             let entropy = row.cross_entropy();
@@ -187,12 +187,12 @@ impl<D: Distribution> Exact<D> {
     }
 
     pub(crate) fn row<'a>(&self, b: usize, theta: &'a [f32], work: &'a mut [f32]) -> Result<D::Row<'a>, BadRow> {
-        check_row(&self.distribution, b, theta)?;
+        check_row(&self.distribution, b, theta, work)?;
         Ok(self.distribution.row(b, theta, self.temperature, work))
     }
 
     pub(crate) fn check_work(&self, work: &[f32]) -> Result<(), Error> {
-        let needed = self.workspace_len();
+        let needed = if self.shape.rows == 0 { 0 } else { self.workspace_len() };
         if work.len() < needed { Err(Error::Workspace { needed, given: work.len() }) } else { Ok(()) }
     }
 }

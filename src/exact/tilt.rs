@@ -1,7 +1,9 @@
 //! The tilt of a row's coins: y_i = (θ_i − γ)/T + ln c with about k heads expected.
 
+use libm::sqrtf;
+
 use crate::arch::{self, Dispatch, Isa};
-use crate::float::{exp_negative, ln, sqrt};
+use crate::float::{exp_negative, ln};
 use crate::kernel::exact::odds::{self, Expected};
 use crate::kernel::select::near_kth;
 
@@ -88,7 +90,7 @@ fn expect_heads(k: usize, odds: &mut [f32]) -> (f32, usize) {
             low = c;
         }
         let next = c * step(&expected, missing);
-        let next = if low < next && next < high { next } else { sqrt(low * high) };
+        let next = if low < next && next < high { next } else { sqrtf(low * high) };
         odds::tilt(odds, next / c);
         c = next;
     }
@@ -103,7 +105,7 @@ fn expect_heads(k: usize, odds: &mut [f32]) -> (f32, usize) {
 #[inline(always)]
 fn step(expected: &Expected, missing: f32) -> f32 {
     let (twice_heads, twice_tails) = (expected.sum + expected.difference, expected.sum - expected.difference);
-    let g_to_a = (missing + sqrt(missing * missing + twice_heads * twice_tails)) / twice_heads;
+    let g_to_a = (missing + sqrtf(missing * missing + twice_heads * twice_tails)) / twice_heads;
     let ln_g = ln(g_to_a) * (expected.sum / expected.variance);
     if ln_g < 0.0 { exp_negative(ln_g) } else { 1.0 / exp_negative(-ln_g) }
 }

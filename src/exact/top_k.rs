@@ -193,7 +193,7 @@ impl<'a> RowDistribution<'a> for Coins<'a> {
 
     /// Walks the table from the last coin back. With j heads left among the coins 0..=i, coin i shows heads with
     /// probability p_i F_i(j−1) / (q_i F_i(j) + p_i F_i(j−1)).
-    fn draw(&mut self, words: SampleWords) -> &[f32] {
+    fn draw(&mut self, words: SampleWords<'_>) -> &[f32] {
         self.need_table();
         let Work { odds, mu: uniform, nu: z, rest: table } = &mut self.work;
         words.lanes().fill(uniform, &noise::Odds);
@@ -216,7 +216,7 @@ impl<'a> RowDistribution<'a> for Coins<'a> {
 impl Distribution for TopK<'_> {
     type Row<'a> = Coins<'a>;
 
-    fn workspace_len(shape: Shape) -> Option<usize> {
+    fn exact_workspace_len(shape: Shape) -> Option<usize> {
         Work::len(shape.n(), shape.k())
     }
 

@@ -1,7 +1,6 @@
 //! Slices reduced to one number: the largest score and its index, sums, and whether all values are finite.
 
 use crate::arch::{self, Dispatch, FLOAT_UNIT, Isa, LANES, SCALAR};
-use crate::float::CompensatedSum;
 
 /// The largest score, −inf if there is none. NaN is ignored.
 #[inline(always)]
@@ -92,28 +91,33 @@ pub(crate) fn total<const N: usize>(lanes: &[f32; N]) -> f32 {
     sums.first().copied().unwrap_or_default()
 }
 
-/// The largest |x| of the finite values.
-pub(crate) fn largest_magnitude(values: &[f32]) -> f32 {
-    const SIGN: u32 = 1 << 31;
-    // Magnitudes are ordered as their bits are.
-    let bits = values.iter().map(|x| if x.is_finite() { x.to_bits() & !SIGN } else { 0 });
-    f32::from_bits(bits.fold(0, u32::max))
+/// Σ x² over the finite values, in sixteen partial sums of f64, which are added in order. Every square is exact, and 2⁶⁴
+/// of them do not overflow.
+pub(crate) fn sum_of_squares(values: &[f32]) -> f64 {
+    arch::run(SumOfSquares { values })
 }
 
-/// Σ (factor · x)² over the finite values.
-pub(crate) fn sum_of_squares(values: &[f32], factor: f32) -> f32 {
-    // Each block has a short sum of its own, so that the error does not grow with the length.
-    let block = |block: &[f32]| {
+struct SumOfSquares<'a> {
+    values: &'a [f32],
+}
+
+impl Dispatch for SumOfSquares<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, _isa: I) -> f64 {
         let mut sums = [0.0; LANES];
-        for values in block.chunks(LANES) {
+        let mut add = |values: &[f32]| {
             for (sum, &x) in sums.iter_mut().zip(values) {
-                let scaled = if x.is_finite() { factor * x } else { 0.0 };
-                *sum += scaled * scaled;
+                let x = if x.is_finite() { f64::from(x) } else { 0.0 };
+                *sum += x * x;
             }
-        }
+        };
+        let (blocks, rest) = self.values.as_chunks::<LANES>();
+        blocks.iter().for_each(|block| add(block));
+        add(rest);
         sums.iter().sum()
-    };
-    CompensatedSum::of(values.chunks(64 * LANES).map(block)).value()
+    }
 }
 
 /// The bits that +inf has and that every value has that is not finite.

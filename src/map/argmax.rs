@@ -1,6 +1,6 @@
 //! C = { z : Σ z_i = 1 }: one of n.
 
-use super::solver::MapSolver;
+use super::solver::{MapSolver, Unsolved};
 use crate::kernel::reduce::argmax;
 use crate::{Error, Rule, Shape};
 
@@ -10,11 +10,12 @@ use crate::{Error, Rule, Shape};
 pub struct Argmax;
 
 impl MapSolver for Argmax {
-    fn map(&self, _row: usize, scores: &[f32], z: &mut [f32]) {
+    fn map(&self, _row: usize, scores: &[f32], z: &mut [f32], _work: &mut [f32]) -> Result<(), Unsolved> {
         z.fill(0.0);
         if let Some(z) = z.get_mut(argmax(scores)) {
             *z = 1.0;
         }
+        Ok(())
     }
 
     fn ones(&self, _row: usize) -> Option<usize> {

@@ -5,5 +5,5 @@ mod solver;
 mod top_k;
 
 pub use argmax::Argmax;
-pub use solver::MapSolver;
+pub use solver::{MapSolver, Unsolved};
 pub use top_k::TopK;

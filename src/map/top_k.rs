@@ -1,6 +1,6 @@
 //! C = { z : Σ z_i = k }: k of n.
 
-use super::solver::{MapSolver, first_row_above};
+use super::solver::{MapSolver, Unsolved};
 use crate::kernel::select;
 use crate::views::rows::check_length;
 use crate::{Argument, Error, Rule, Shape};
@@ -34,8 +34,9 @@ impl<'a> TopK<'a> {
 }
 
 impl MapSolver for TopK<'_> {
-    fn map(&self, row: usize, scores: &[f32], z: &mut [f32]) {
+    fn map(&self, row: usize, scores: &[f32], z: &mut [f32], _work: &mut [f32]) -> Result<(), Unsolved> {
         select::map(scores, self.k(row), z);
+        Ok(())
     }
 
     fn ones(&self, row: usize) -> Option<usize> {
@@ -43,13 +44,13 @@ impl MapSolver for TopK<'_> {
     }
 
     fn check(&self, shape: Shape) -> Result<(), Error> {
-        if let Some(k_row) = self.k_row {
-            check_length(Argument::KRow, k_row, shape.rows())?;
-        }
-        match first_row_above(self, shape) {
+        let Some(k_row) = self.k_row else {
+            return if self.k <= shape.k { Ok(()) } else { Err(Error::Shape { rule: Rule::SolverAtMostK }) };
+        };
+        check_length(Argument::KRow, k_row, shape.rows())?;
+        match (0..shape.rows).zip(k_row).find(|&(_, &k)| k > shape.k) {
             None => Ok(()),
-            Some(row) if self.k_row.is_some() => Err(Error::RowK { row }),
-            Some(_) => Err(Error::Shape { rule: Rule::SolverAtMostK }),
+            Some((row, _)) => Err(Error::RowK { row }),
         }
     }
 

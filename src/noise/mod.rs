@@ -9,6 +9,8 @@ mod hash;
 mod law;
 mod logistic;
 mod normal;
+#[cfg(feature = "rand_core")]
+mod rng;
 mod strata;
 mod stream;
 mod sum_of_gamma;
@@ -20,6 +22,7 @@ pub(crate) use gumbel::Gumbel;
 pub(crate) use law::{Law, LinearBounds, NoNoise};
 pub(crate) use logistic::Logistic;
 pub(crate) use normal::Normal;
+pub(crate) use strata::STRATIFIED;
 pub use stream::SampleWords;
 pub(crate) use stream::{BatchWords, Lanes, RowWords};
 pub(crate) use sum_of_gamma::{MAX_KAPPA, SUM_OF_GAMMA, SumOfGamma};
@@ -54,9 +57,8 @@ pub enum Noise {
     /// equal τ its marginals are farther from those of p, not nearer.
     ///
     /// Each ε comes from one word, is at least −ln(s)/κ, and is within 1e-4·max(1, |ε|). A table is made for every run of
-    /// rows with the same κ, in about 10 µs on x86-64 and with 7 KiB of stack. For small devices the feature
-    /// `no-sum-of-gamma` leaves this noise out; options that ask for it are then an
-    /// [`Error::Option`](crate::Error::Option).
+    /// rows with the same κ, in about 10 µs on x86-64 and with 7 KiB of stack. Without the default feature
+    /// `sum-of-gamma`, for small devices, options that ask for this noise are an [`Error::Option`](crate::Error::Option).
     SumOfGamma {
         /// κ, from 1 to 65,536. 0 means the row's k, or the shape's k if rows have none, limited to that range.
         kappa: f32,
@@ -64,9 +66,6 @@ pub enum Noise {
         terms: u32,
     },
 }
-
-/// True if the library has stratified noise.
-pub(crate) const STRATIFIED: bool = cfg!(feature = "stratified");
 
 impl Noise {
     /// s = ∞ in [`Noise::SumOfGamma`].
@@ -118,7 +117,7 @@ impl Sampler<'_> {
     /// The ε of a sample.
     #[cfg_attr(imle_small, inline(never))]
     #[cfg_attr(not(imle_small), inline(always))]
-    pub(crate) fn draw(self, words: SampleWords, epsilon: &mut [f32]) {
+    pub(crate) fn draw(self, words: SampleWords<'_>, epsilon: &mut [f32]) {
         if SCALAR {
             self.draw_words(words, epsilon);
             return epsilon.iter_mut().for_each(|word| *word = self.of_word(word.to_bits()));
@@ -133,7 +132,7 @@ impl Sampler<'_> {
     /// The words of a sample, as the bits of floats. A law that reads none leaves `out` as it is.
     #[cfg_attr(imle_small, inline(never))]
     #[cfg_attr(not(imle_small), inline(always))]
-    pub(crate) fn draw_words(self, words: SampleWords, out: &mut [f32]) {
+    pub(crate) fn draw_words(self, words: SampleWords<'_>, out: &mut [f32]) {
         if self.reads_words() {
             words.lanes().fill(out, &uniform::Words);
             words.stratify(0, out);
@@ -142,7 +141,7 @@ impl Sampler<'_> {
 
     /// The first n ≤ 64 words of a sample, in whole eights.
     #[inline(always)]
-    pub(crate) fn draw_few_words(self, words: SampleWords, n: usize, out: &mut [f32; FEW]) {
+    pub(crate) fn draw_few_words(self, words: SampleWords<'_>, n: usize, out: &mut [f32; FEW]) {
         if self.reads_words() {
             words.few(n, out);
             words.stratify(0, out.get_mut(..n).unwrap_or_default());
@@ -151,7 +150,7 @@ impl Sampler<'_> {
 
     /// Makes `lanes` the generator of a sample's words, for `next_words`.
     #[inline(always)]
-    pub(crate) fn seed(self, words: SampleWords, lanes: &mut Lanes) {
+    pub(crate) fn seed(self, words: SampleWords<'_>, lanes: &mut Lanes) {
         if self.reads_words() {
             *lanes = words.lanes();
         }
@@ -159,7 +158,7 @@ impl Sampler<'_> {
 
     /// The next words of a sample, from coordinate `from` on, which is a whole number of blocks.
     #[inline(always)]
-    pub(crate) fn next_words(self, words: SampleWords, lanes: &mut Lanes, from: usize, out: &mut [f32]) {
+    pub(crate) fn next_words(self, words: SampleWords<'_>, lanes: &mut Lanes, from: usize, out: &mut [f32]) {
         if self.reads_words() {
             lanes.fill(out, &uniform::Words);
             words.stratify(from, out);
@@ -210,7 +209,7 @@ impl Sampler<'_> {
 
     /// sum += factor · ν'(ε), ν = −ln ρ, for the ε that [`draw`](Sampler::draw) makes of the same words. The words are
     /// independent.
-    pub(crate) fn add_density_score(self, words: SampleWords, factor: f32, sum: &mut [f32]) {
+    pub(crate) fn add_density_score(self, words: SampleWords<'_>, factor: f32, sum: &mut [f32]) {
         with_law!(self, law => words.lanes().add(factor, sum, &law::DensityScore(law)));
     }
 }

@@ -12,6 +12,9 @@
 use super::hash::{distinct, mix};
 use crate::arch::{self, Dispatch, Isa, LANES};
 
+/// True if the library has stratified noise.
+pub(crate) const STRATIFIED: bool = cfg!(feature = "stratified");
+
 /// Rounds of the shuffle. With six the order of four strata is within 4 % of uniform in total variation.
 const ROUNDS: u32 = 6;
 
@@ -65,7 +68,8 @@ impl Strata {
     fn word_in(&self, stratum: u32, word: u32) -> u32 {
         let place = word - below(word, self.strata);
         // ⌈(stratum·2³² + place)/S⌉; the place is at most 2³² − S, so that this is below the next stratum.
-        ((u64::from(stratum) << 32) + u64::from(place)).div_ceil(u64::from(self.strata)) as u32
+        let scaled = (u64::from(stratum) << 32) + u64::from(place) + u64::from(self.strata.saturating_sub(1));
+        scaled.checked_div(u64::from(self.strata)).unwrap_or_default() as u32
     }
 }
 

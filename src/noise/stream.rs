@@ -14,7 +14,7 @@ mod blocks;
 mod lanes;
 
 use super::hash::{EXACT_CONSTANTS, NOISE_CONSTANTS, absorb};
-use super::strata::Strata;
+use super::strata::{STRATIFIED, Strata};
 use crate::Key;
 use crate::kernel::select::FEW;
 #[cfg(not(imle_small))]
@@ -28,7 +28,7 @@ pub(crate) struct BatchWords<'a> {
     constants: &'static [u32; 4],
     /// The hash of seed and step, into which each row is hashed.
     hashes: [u32; 4],
-    key: Key<'a>,
+    key: &'a Key<'a>,
     /// The number of strata of a coordinate's words; at most 1 if they are independent.
     strata: u32,
 }
@@ -36,17 +36,17 @@ pub(crate) struct BatchWords<'a> {
 impl<'a> BatchWords<'a> {
     /// The words of a call's noise, which are independent or stratified.
     #[cfg_attr(imle_small, inline(always))]
-    pub(crate) fn noise(key: Key<'a>, strata: u32) -> BatchWords<'a> {
+    pub(crate) fn noise(key: &'a Key<'a>, strata: u32) -> BatchWords<'a> {
         BatchWords::new(&NOISE_CONSTANTS, key, strata)
     }
 
     /// The words of exact samples, which do not depend on the noise of any key.
-    pub(crate) fn exact(key: Key<'a>) -> BatchWords<'a> {
+    pub(crate) fn exact(key: &'a Key<'a>) -> BatchWords<'a> {
         BatchWords::new(&EXACT_CONSTANTS, key, 1)
     }
 
     #[cfg_attr(imle_small, inline(always))]
-    fn new(constants: &'static [u32; 4], key: Key<'a>, strata: u32) -> BatchWords<'a> {
+    fn new(constants: &'static [u32; 4], key: &'a Key<'a>, strata: u32) -> BatchWords<'a> {
         let mut hashes = [0; 4];
         absorb(&mut hashes, constants, key.seed);
         absorb(&mut hashes, constants, key.step);
@@ -63,8 +63,8 @@ impl<'a> BatchWords<'a> {
 }
 
 /// The words of a row.
-#[derive(Clone, Copy, Debug)]
-pub struct RowWords {
+#[derive(Debug)]
+pub(crate) struct RowWords {
     hashes: [u32; 4],
     sample0: u32,
     strata: u32,
@@ -76,32 +76,30 @@ impl RowWords {
 
     /// The words of sample s of the call.
     #[inline(always)]
-    pub(crate) fn sample(self, s: usize) -> SampleWords {
-        let RowWords { hashes, sample0, strata } = self;
-        SampleWords { hashes, sample: sample0.wrapping_add(s as u32), strata }
+    pub(crate) fn sample(&self, s: usize) -> SampleWords<'_> {
+        SampleWords { row: self, sample: self.sample0.wrapping_add(s as u32) }
     }
 }
 
 /// The words of a sample, one for each coordinate.
 #[derive(Clone, Copy, Debug)]
-pub struct SampleWords {
-    hashes: [u32; 4],
+pub struct SampleWords<'a> {
+    row: &'a RowWords,
     /// The number of the sample.
     sample: u32,
-    strata: u32,
 }
 
-impl SampleWords {
+impl SampleWords<'_> {
     /// The generator, at the first coordinate.
     #[inline(always)]
     pub(crate) fn lanes(self) -> Lanes {
-        Lanes::new(self.hashes, self.drawn_sample())
+        Lanes::new(self.row.hashes, self.drawn_sample())
     }
 
     /// The first n ≤ 64 words, and perhaps some more.
     #[inline(always)]
     pub(super) fn few(self, n: usize, words: &mut [f32; FEW]) {
-        Lanes::few(self.hashes, self.drawn_sample(), n, words);
+        Lanes::few(self.row.hashes, self.drawn_sample(), n, words);
     }
 
     /// The words of stratified samples are those of the row's first sample, moved into the sample's strata.
@@ -113,14 +111,15 @@ impl SampleWords {
     /// True if `stratify` changes words.
     #[inline(always)]
     pub(super) fn are_stratified(self) -> bool {
-        super::STRATIFIED && self.strata > 1
+        STRATIFIED && self.row.strata > 1
     }
 
     /// Moves words of the generator into the strata of this sample. The first of them is that of coordinate `from`.
     #[inline(always)]
     pub(crate) fn stratify(self, from: usize, words: &mut [f32]) {
         if self.are_stratified() {
-            Strata { hashes: self.hashes, sample: self.sample, strata: self.strata }.replace(from, words);
+            let RowWords { hashes, strata, .. } = *self.row;
+            Strata { hashes, sample: self.sample, strata }.replace(from, words);
         }
     }
 }

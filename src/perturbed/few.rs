@@ -2,7 +2,7 @@
 //! call.
 
 use super::scores::Formula;
-use crate::arch::{self, Dispatch, EIGHT, Isa, LANES};
+use crate::arch::{self, Dispatch, EIGHT, Isa};
 use crate::kernel::lanes::copy;
 use crate::kernel::select::{FEW, best_of_few};
 use crate::mask::unmasked_bits;
@@ -26,13 +26,13 @@ pub(crate) struct Few<'a> {
 
 impl Few<'_> {
     /// The states of the samples from `from` on, one for each element of `states`. The base of the scores is θ.
-    pub(crate) fn sample(&self, scores: &Formula<'_>, words: RowWords, from: usize, states: &mut [u64]) {
+    pub(crate) fn sample(&self, scores: &Formula<'_>, words: &RowWords, from: usize, states: &mut [u64]) {
         arch::run(Sample { row: *self, scores, words, from, states });
     }
 
     /// z and z' of the samples from `from` on, one pair for each element of `states`. False
     /// if a dz is not finite or a list is not a state of the row.
-    pub(crate) fn pairs(&self, pair: &Pair<'_>, words: RowWords, from: usize, states: &mut [[u64; 2]]) -> bool {
+    pub(crate) fn pairs(&self, pair: &Pair<'_>, words: &RowWords, from: usize, states: &mut [[u64; 2]]) -> bool {
         arch::run(Pairs { row: *self, pair, words, from, states })
     }
 }
@@ -52,17 +52,13 @@ pub(crate) enum First<'a> {
     /// It is the choice of these scores.
     Chosen(Formula<'a>),
     /// A list says it.
-    Listed {
-        lists: Lists<'a>,
-        /// True if z' is z whenever no chosen score falls and no other rises.
-        descends: bool,
-    },
+    Listed(Lists<'a>),
 }
 
 struct Sample<'a> {
     row: Few<'a>,
     scores: &'a Formula<'a>,
-    words: RowWords,
+    words: &'a RowWords,
     from: usize,
     states: &'a mut [u64],
 }
@@ -84,7 +80,7 @@ impl Dispatch for Sample<'_> {
 struct Pairs<'a> {
     row: Few<'a>,
     pair: &'a Pair<'a>,
-    words: RowWords,
+    words: &'a RowWords,
     from: usize,
     states: &'a mut [[u64; 2]],
 }
@@ -108,13 +104,9 @@ impl Dispatch for Pairs<'_> {
                     row.make_noise();
                     *z = row.choose(isa, scores);
                 }
-                First::Listed { lists, descends } => {
+                First::Listed(lists) => {
                     let Some(listed) = lists.checked_bits(s, k, unmasked) else { return false };
                     *z = listed;
-                    if *descends && row.unchanged_by_step(isa, *z) {
-                        *z_target = *z;
-                        continue;
-                    }
                     row.make_noise();
                 }
             }
@@ -164,7 +156,7 @@ impl<'a> Padded<'a> {
 
     /// Draws the words of a sample.
     #[inline(always)]
-    fn draw_words(&mut self, words: SampleWords) {
+    fn draw_words(&mut self, words: SampleWords<'_>) {
         self.noise.draw_few_words(words, self.n, &mut self.epsilon);
     }
 
@@ -185,19 +177,5 @@ impl<'a> Padded<'a> {
             *scores = formula.eight_scores(*theta, *dz, *epsilon);
         }
         best_of_few(isa, scores, *n, *k).set
-    }
-
-    /// True if dz ≤ 0 at every one of z and dz ≥ 0 at every zero, so that a step against dz leaves the choice as it is.
-    #[inline(always)]
-    fn unchanged_by_step<I: Isa>(&self, isa: I, z: u64) -> bool {
-        let mut ones = z;
-        for block in self.dz.as_chunks().0.iter().take(self.n.div_ceil(LANES)) {
-            let (here, at_least, at_most) = (ones as u32, isa.at_least(block, 0.0), isa.at_most(block, 0.0));
-            if (here & !at_most | !here & !at_least) & ((1 << LANES) - 1) != 0 {
-                return false;
-            }
-            ones >>= LANES;
-        }
-        true
     }
 }

@@ -25,7 +25,7 @@ use scores::{Base, Perturbed};
 pub(crate) fn k_largest<'w>(
     row: &Perturbed<'_>,
     k: usize,
-    words: SampleWords,
+    words: SampleWords<'_>,
     work: &'w mut [f32],
 ) -> (State<'w>, &'w mut [f32]) {
     let n = row.theta.len();

@@ -43,7 +43,7 @@ const fn chunk(n: usize, k: usize) -> usize {
 
 /// The positions of the k largest scores of the next sample, ascending, as the bits of floats at the front of `work`, for
 /// sizes for which this [`pays`].
-pub(super) fn k_largest(row: &Perturbed<'_>, k: usize, words: SampleWords, work: &mut [f32]) {
+pub(super) fn k_largest(row: &Perturbed<'_>, k: usize, words: SampleWords<'_>, work: &mut [f32]) {
     // The generator is in memory here: in registers from chunk to chunk, it would be moved among them at every step.
     let mut lanes = Lanes::UNUSED;
     let mut read = |bar, guess| arch::run(KLargest { row, k, bar, guess, words, lanes: &mut lanes, work });
@@ -61,7 +61,7 @@ struct KLargest<'a> {
     /// True if a higher bar may be guessed. The error says that a guess was too high and the row must be read again: it is a
     /// number that the k-th score reaches.
     guess: bool,
-    words: SampleWords,
+    words: SampleWords<'a>,
     lanes: &'a mut Lanes,
     work: &'a mut [f32],
 }
@@ -92,7 +92,7 @@ fn read_chunk<I: Isa>(
     row: &Perturbed<'_>,
     best: &mut Best<'_>,
     (from, to): (usize, usize),
-    (words, lanes): (SampleWords, &mut Lanes),
+    (words, lanes): (SampleWords<'_>, &mut Lanes),
     guess: bool,
 ) -> Result<(), f32> {
     let (k, bar, full) = (best.k, best.bar, best.len >= best.k);

@@ -22,7 +22,7 @@ use crate::noise::SampleWords;
 /// The positions of the k largest scores of a sample, ascending, as the bits of floats at the front of `work`. The
 /// workspace has 3·n floats, or those that a state of this kind has left. At least k coordinates are not masked.
 #[inline(never)]
-pub(super) fn k_largest(row: &Perturbed<'_>, k: usize, words: SampleWords, work: &mut [f32]) {
+pub(super) fn k_largest(row: &Perturbed<'_>, k: usize, words: SampleWords<'_>, work: &mut [f32]) {
     debug_assert!(work.len() >= k + row.theta.len(), "no room for {k} ranks and the words of the row");
     if let Some((_, rest)) = work.split_at_mut_checked(k) {
         row.formula.noise.draw_words(words, rest.get_mut(..row.theta.len()).unwrap_or_default());
@@ -167,7 +167,7 @@ mod tests {
             let tau = if any() % 2 == 0 { scale } else { 10_f32.powi(any() as i32 % 32) };
             let scores = Perturbed { theta: &theta, dz: &dz, formula: Formula { base, noise, tau } };
 
-            let sample = BatchWords::noise(Key { seed: row, ..Key::default() }, 1).row(0).sample(0);
+            let sample = BatchWords::noise(&Key { seed: row, ..Key::default() }, 1).row(0).sample(0);
             let (mut words, mut order) = (vec![0.0; n], (0..n).collect::<Vec<_>>());
             noise.draw_words(sample, &mut words);
             let ranks: Vec<u32> = (0..n).map(|i| rank(scores.score_of_word(i, words[i].to_bits()))).collect();

@@ -89,7 +89,7 @@ pub(crate) struct Perturbed<'a> {
 
 impl<'a> Perturbed<'a> {
     /// All scores of a sample.
-    pub(crate) fn draw(&self, words: SampleWords, scores: &mut [f32]) {
+    pub(crate) fn draw(&self, words: SampleWords<'_>, scores: &mut [f32]) {
         if SCALAR {
             self.formula.noise.draw_words(words, scores);
             for (i, score) in scores.iter_mut().enumerate() {
@@ -165,7 +165,7 @@ impl<'a> Perturbed<'a> {
 
 struct Draw<'a> {
     perturbed: &'a Perturbed<'a>,
-    words: SampleWords,
+    words: SampleWords<'a>,
     scores: &'a mut [f32],
 }
 

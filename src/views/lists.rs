@@ -30,6 +30,11 @@ impl<'a> Lists<'a> {
         list.unwrap_or_default()
     }
 
+    /// The ones of state s, if its list is good: the entries before the first `u32::MAX`.
+    pub(crate) fn ones(self, s: usize) -> usize {
+        self.get(s).iter().take_while(|&&i| i != u32::MAX).count()
+    }
+
     /// State s as a word, for at most 64 coordinates. None if the list is not a state: `ones` positions, ascending, each set
     /// in `unmasked`, and `u32::MAX` behind them.
     #[inline(always)]

@@ -17,9 +17,9 @@ fn span(rows: usize, samples: usize, n: usize, row_stride: usize, sample_stride:
     let samples = if sample_stride == 0 { 1 } else { samples };
     let sample_stride = at_least(n, sample_stride)?;
     let row_stride = if row_stride == 0 { samples.checked_mul(sample_stride)? } else { at_least(n, row_stride)? };
-    let last_row = (rows - 1).checked_mul(row_stride)?;
-    let last_sample = (samples - 1).checked_mul(sample_stride)?;
-    last_row.checked_add(last_sample)?.checked_add(n)
+    let Some(last_row) = rows.checked_sub(1) else { return Some(0) };
+    let last_sample = samples.checked_sub(1)?.checked_mul(sample_stride)?;
+    last_row.checked_mul(row_stride)?.checked_add(last_sample)?.checked_add(n)
 }
 
 /// The stride, 0 meaning `least`; None if it is shorter than `least`.
@@ -104,6 +104,20 @@ impl<'a> Rows<'a> {
     }
 }
 
+/// Rows one after another.
+impl<'a> From<&'a [f32]> for Rows<'a> {
+    fn from(data: &'a [f32]) -> Self {
+        Rows::contiguous(data)
+    }
+}
+
+/// Rows one after another.
+impl<'a, const LEN: usize> From<&'a [f32; LEN]> for Rows<'a> {
+    fn from(data: &'a [f32; LEN]) -> Self {
+        Rows::contiguous(data)
+    }
+}
+
 /// `grad_theta` or another `[B][N]` output: row b starts at `b * stride`. The elements between rows are not touched.
 #[derive(Debug)]
 pub struct RowsMut<'a> {
@@ -134,8 +148,25 @@ impl<'a> RowsMut<'a> {
     }
 }
 
+/// Rows one after another.
+impl<'a> From<&'a mut [f32]> for RowsMut<'a> {
+    fn from(data: &'a mut [f32]) -> Self {
+        RowsMut::contiguous(data)
+    }
+}
+
+/// Rows one after another.
+impl<'a, const LEN: usize> From<&'a mut [f32; LEN]> for RowsMut<'a> {
+    fn from(data: &'a mut [f32; LEN]) -> Self {
+        RowsMut::contiguous(data)
+    }
+}
+
 /// dz = ∇_z ℓ: the gradient of row b's own loss with respect to z_{b,s}, finite everywhere. If the loss is a mean over a
 /// batch, the factor of the mean stays with the caller, because λ multiplies dz.
+///
+/// A slice alone does not say whether it has a gradient for every sample or one for each row, so name it:
+/// [`Dz::per_sample`] or [`Dz::shared`].
 #[derive(Clone, Copy, Debug)]
 pub struct Dz<'a> {
     data: &'a [f32],

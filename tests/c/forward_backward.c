@@ -97,6 +97,7 @@ static void own_solver_equals_argmax(const imle_options *options, uint32_t n)
     const imle_key key = {1, 2, 3};
     const size_t work_len = imle_argmax_workspace_len(&shape);
     const int central = options->difference == IMLE_DIFFERENCE_CENTRAL;
+    imle_diagnostics counts, own_counts;
     float *theta = numbers(B * n), *dz = numbers(B * n), *work = floats(work_len), *scores = floats(B * S * n);
     float *z = floats(B * S * n), *z_target = floats(B * S * n), *grad = floats(B * n), *own = floats(B * n);
     size_t i;
@@ -106,11 +107,13 @@ static void own_solver_equals_argmax(const imle_options *options, uint32_t n)
     for (i = 0; i < B * S; i++) largest(scores + i * n, z + i * n, n);
     CHECK(imle_target(&shape, options, &key, +1, theta, 0, dz, 0, 0, scores) == IMLE_OK);
     for (i = 0; i < B * S; i++) largest(scores + i * n, z_target + i * n, n);
-    CHECK(imle_difference(&shape, options, z, z_target, own, 0) == IMLE_OK);
+    CHECK(imle_difference(&shape, options, z, z_target, own, 0, &own_counts) == IMLE_OK);
 
-    CHECK(imle_argmax_gradient(&shape, options, &key, theta, 0, dz, 0, 0, NULL, grad, 0, NULL, work, work_len) ==
+    CHECK(imle_argmax_gradient(&shape, options, &key, theta, 0, dz, 0, 0, NULL, grad, 0, &counts, work, work_len) ==
           IMLE_OK);
     CHECK(same(own, grad, B * n));
+    CHECK(own_counts.states == counts.states && own_counts.unchanged == counts.unchanged);
+    CHECK(own_counts.nonzeros == counts.nonzeros);
     if (!central) {
         CHECK(imle_argmax_sample(&shape, options, &key, theta, 0, scores, NULL, NULL, work, work_len) == IMLE_OK);
         CHECK(same(scores, z, B * S * n));

@@ -265,7 +265,7 @@ fn any_options() -> impl Strategy<Value = Options> {
             (Target::Combinatorial, Difference::Forward),
         ][..],
     );
-    let sums = u32::from(!cfg!(feature = "no-sum-of-gamma"));
+    let sums = u32::from(cfg!(feature = "sum-of-gamma"));
     let noise = prop_oneof![
         3 => Just(Noise::Gumbel),
         1 => Just(Noise::Logistic),

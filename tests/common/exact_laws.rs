@@ -100,7 +100,7 @@ fn through_core<D: Distribution>(case: &Case, key: Key<'_>, exact: &Exact<D>) ->
         entropy: Some(&mut entropy),
     };
     exact.marginals(theta, moments, &mut work).unwrap();
-    exact.marginals_vjp(theta, v, &mut vjp, &mut work).unwrap();
+    exact.marginals_vjp(theta, v, RowsMut::contiguous(&mut vjp), &mut work).unwrap();
     exact.sample(key, theta, States::both(&mut z, &mut indices), &mut work).unwrap();
     exact.log_prob(theta, &indices, &mut log_prob, &mut work).unwrap();
     exact.kl(theta, other, &mut kl, &mut work).unwrap();

@@ -72,10 +72,12 @@ fn pairs(case: &Case, b: usize) -> Vec<(Vec<f32>, Vec<f32>)> {
         let z = match options.difference {
             Difference::Forward => reference::scores(theta, options.temperature, epsilon),
             Difference::Central => linear(-options.lambda),
+            _ => unreachable!("no case has another one"),
         };
         let target = match options.target {
             Target::Linear => linear(options.lambda),
             Target::Combinatorial => reference::combinatorial_target(theta, dz, tau, epsilon),
+            _ => unreachable!("no case has another one"),
         };
         (reference::map(&z, k), reference::map(&target, k))
     };
@@ -87,6 +89,7 @@ fn factor(case: &Case) -> f32 {
     let c = match (case.options.target, case.options.scale) {
         (Target::Combinatorial, _) | (Target::Linear, Scale::None) => 1.0,
         (Target::Linear, Scale::InverseLambda) => 1.0 / case.options.lambda,
+        _ => unreachable!("no case has another one"),
     };
     let half = if case.options.difference == Difference::Central { 0.5 } else { 1.0 };
     (half * c) / case.sizes.samples as f32
@@ -280,6 +283,32 @@ pub fn replay_from_indices_is_replay_from_the_key<L: Layer>(case: &Case) -> Resu
     Ok(())
 }
 
+/// A list need not be the choice of the scores: any state that is given takes the place of z in the definition. (The
+/// central difference has no use for z.)
+pub fn any_listed_state_gives_the_formula<L: Layer>(case: &Case) -> Result<(), TestCaseError> {
+    let Sizes { rows, n, k, samples } = case.sizes;
+    let first_unmasked = |b: usize| -> Vec<f32> {
+        let mut left = case.k(b);
+        let mut take = |&t: &f32| {
+            let taken = t != f32::NEG_INFINITY && left > 0;
+            left -= usize::from(taken);
+            if taken { 1.0 } else { 0.0 }
+        };
+        case.theta(b).iter().map(&mut take).collect()
+    };
+    let lists: Vec<u32> =
+        (0..rows).flat_map(|b| reference::index_list(&first_unmasked(b), k).repeat(samples)).collect();
+    let (grad_theta, _) = L::gradient(case, Some(&lists));
+    for b in 0..rows {
+        let forward = case.options.difference == Difference::Forward;
+        let pair = |(z, target)| (if forward { first_unmasked(b) } else { z }, target);
+        let pairs: Vec<_> = pairs(case, b).into_iter().map(pair).collect();
+        let expected = reference::difference(&pairs, factor(case));
+        prop_assert_eq!(bits(&grad_theta[b * n..][..n]), bits(&expected));
+    }
+    Ok(())
+}
+
 /// MAP(θ) is the first k of a full sort, and at τ = 0 every sample is MAP(θ).
 pub fn map_follows_its_definition<L: MapLayer>(case: &Case) -> Result<(), TestCaseError> {
     let mut case = case.clone();
@@ -362,7 +391,10 @@ macro_rules! law_group {
         }
     };
     (replay $layer:ty) => {
-        $crate::law_tests! { $layer: replay_from_indices_is_replay_from_the_key }
+        $crate::law_tests! { $layer:
+            replay_from_indices_is_replay_from_the_key
+            any_listed_state_gives_the_formula
+        }
     };
 }
 

@@ -80,7 +80,7 @@ pub const LAWS: &[Law] = &[
     GUMBEL,
     LOGISTIC,
     NORMAL,
-    #[cfg(not(feature = "no-sum-of-gamma"))]
+    #[cfg(feature = "sum-of-gamma")]
     SUM_OF_GAMMA,
 ];
 

@@ -38,9 +38,11 @@ def script(manifest, directory):
 assert script(archive, "ffi/archive") == script(ffi, "ffi"), "another build script than that of ffi/Cargo.toml"
 assert set(archive["dependencies"]) == {"imle"} == set(ffi["dependencies"]), "the archive needs imle and nothing else"
 locked = {package["name"]: package.get("source") for package in read("ffi/archive/Cargo.lock")["package"]}
-assert locked == {"imle": None, "imle-archive": None}, f"its lock file names other crates: {locked}"
+registry = "registry+https://github.com/rust-lang/crates.io-index"
+expected = {"imle": None, "imle-archive": None, "libm": registry}
+assert locked == expected, f"its lock file names other crates: {locked}"
 PYTHON
-proved "ffi/archive/Cargo.toml has the features and profiles of the workspace, and no crate from a registry"
+proved "ffi/archive/Cargo.toml has the features and profiles of the workspace, and no crate from a registry but libm"
 
 quietly cmake -S "$root/ffi" -B "$tmp/build"
 quietly cmake --build "$tmp/build"
@@ -94,6 +96,8 @@ offline() {
 }
 mkdir "$tmp/plain"
 tar -xzf "$tmp/imle.tar.gz" -C "$tmp/plain"
+(cd "$tmp/plain/imle" && mkdir .cargo &&
+    cargo vendor --quiet --locked --manifest-path ffi/archive/Cargo.toml >.cargo/config.toml)
 offline "$tmp/plain/imle/ffi/archive.sh" "$tmp/plain/out"
 quietly cc -std=c99 -I"$root/include" "$here/consumer.c" "$tmp/plain/out/libimle.a" -o "$tmp/bare"
 quietly "$tmp/bare"
@@ -101,7 +105,7 @@ offline cmake -S "$tmp/plain/imle/ffi" -B "$tmp/plain/build"
 offline cmake --build "$tmp/plain/build"
 cmp "$tmp/plain/out/libimle.a" "$tmp/plain/build/libimle.a"
 [[ ! -e $tmp/cargo_home/registry ]]
-proved "a plain source tree builds without a network and with an empty CARGO_HOME, by archive.sh and by CMake"
+proved "a source tree with libm vendored builds without a network and with an empty CARGO_HOME, by archive.sh and by CMake"
 
 quietly cmake -S "$root/ffi" -B "$tmp/generic" -DCMAKE_SYSTEM_NAME=Generic
 quietly cmake --build "$tmp/generic"

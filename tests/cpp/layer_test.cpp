@@ -198,9 +198,12 @@ void own_solver_gives_the_bits_of_c() {
         CHECK(same(ours, theirs));
     }
     Floats grad(ROWS, UNTOUCHED), grad_c(ROWS, UNTOUCHED);
-    CHECK(layer.difference(z, dz, {grad, LD}) ==
-          of(imle_difference(&shape.c(), &options.c(), z.data(), dz.data(), grad_c.data(), LD)));
+    imle::diagnostics counts{}, counts_c{};
+    CHECK(layer.difference(z, dz, {grad, LD}, &counts) ==
+          of(imle_difference(&shape.c(), &options.c(), z.data(), dz.data(), grad_c.data(), LD, &counts_c)));
     CHECK(same(grad, grad_c) && !untouched(grad));
+    CHECK(counts.states == counts_c.states && counts.unchanged == counts_c.unchanged);
+    CHECK(counts.nonzeros == counts_c.nonzeros && counts.nonzeros > 0);
 }
 
 constexpr float TEMPERATURE = 0.75f;
@@ -395,16 +398,17 @@ void estimators_give_the_bits_of_c() {
 // Runs each rule for 20 updates and compares every state with that of the C functions.
 void an_adaptive_lambda_gives_the_bits_of_c() {
     const auto floats = [](const imle_adaptive &c) {
-        return Floats{c.a, c.g, c.previous, c.step, c.momentum, c.decay, c.target};
+        return Floats{c.a, c.g, c.previous, c.step, c.momentum, c.decay, c.target, c.theta_floor};
     };
     for (const auto rule : {imle::rule::multiplicative, imle::rule::additive}) {
         const std::uint32_t number =
             rule == imle::rule::additive ? IMLE_ADAPTIVE_ADDITIVE : IMLE_ADAPTIVE_MULTIPLICATIVE;
         imle::adaptive ours = imle::adaptive().rule(rule).a(2.0f).g(3.0f).step(0.25f).decay(0.5f).target(1.5f);
+        ours.theta_floor(0.5f);
         imle_adaptive theirs;
         imle_adaptive_default(&theirs);
         theirs.rule = number, theirs.a = 2.0f, theirs.g = 3.0f, theirs.step = 0.25f, theirs.decay = 0.5f;
-        theirs.target = 1.5f;
+        theirs.target = 1.5f, theirs.theta_floor = 0.5f;
         if (rule == imle::rule::additive) {
             ours.momentum(0.75f);
             theirs.momentum = 0.75f;
@@ -424,10 +428,39 @@ void an_adaptive_lambda_gives_the_bits_of_c() {
         CHECK(same(floats(imle::adaptive(theirs).c()), floats(theirs)));
     }
     float lambda = UNTOUCHED;
-    CHECK(imle::adaptive().lambda({}, Floats{1.0f}, lambda) == imle::status::null);
     CHECK(imle::adaptive().step(0.0f).lambda(Floats{1.0f}, Floats{1.0f}, lambda) == imle::status::option);
-    CHECK(imle::adaptive().update({}) == imle::status::shape); // nothing was counted
     CHECK(lambda == UNTOUCHED);
+    CHECK(imle::adaptive().update({}) == imle::status::ok); // nothing was counted
+    CHECK(imle::adaptive().lambda({}, Floats{1.0f}, lambda) == imle::status::ok && lambda == 0.0f);
+}
+
+// Two parts, added up, against the C functions.
+void adaptive_parts_give_the_bits_of_c() {
+    const auto same_parts = [](const imle_adaptive_parts &a, const imle_adaptive_parts &b) {
+        return std::memcmp(&a, &b, sizeof a) == 0;
+    };
+    const Floats theta = the_theta(), dz = numbers(theta.size(), 3);
+    imle::adaptive_parts first, second;
+    CHECK(first.add(theta, {}) == imle::status::ok);
+    CHECK(second.add(theta, dz) == imle::status::ok);
+    imle_adaptive_parts first_c{}, second_c{};
+    CHECK(imle_adaptive_add(&first_c, theta.data(), theta.size(), nullptr, 0) == IMLE_OK);
+    CHECK(imle_adaptive_add(&second_c, theta.data(), theta.size(), dz.data(), dz.size()) == IMLE_OK);
+    CHECK(same_parts(first.c(), first_c) && same_parts(second.c(), second_c));
+    first += second;
+    CHECK(first.c().theta_squared == first_c.theta_squared + second_c.theta_squared);
+    CHECK(first.c().dz_squared == second_c.dz_squared && first.c().dz_squared > 0);
+    CHECK(first.c().theta_len == 2 * first_c.theta_len && first.c().theta_len > 0);
+    CHECK(first.c().theta_nonzero == 2 * first_c.theta_nonzero && first.c().theta_nonzero > 0);
+    CHECK(same_parts(imle::adaptive_parts(first_c).c(), first_c));
+
+    float lambda = UNTOUCHED, whole = UNTOUCHED;
+    CHECK(imle::adaptive().lambda_from(second, lambda) == imle::status::ok);
+    CHECK(imle::adaptive().lambda(theta, dz, whole) == imle::status::ok);
+    CHECK(lambda == whole && lambda > 0.0f);
+    first_c.dz_squared = -1.0;
+    CHECK(imle::adaptive().lambda_from(imle::adaptive_parts(first_c), lambda) == imle::status::nonfinite);
+    CHECK(lambda == whole);
 }
 
 void find_bad_row_finds_the_first_bad_row() {
@@ -663,6 +696,7 @@ int main() {
     log_partitions_give_the_bits_of_c();
     estimators_give_the_bits_of_c();
     an_adaptive_lambda_gives_the_bits_of_c();
+    adaptive_parts_give_the_bits_of_c();
     find_bad_row_finds_the_first_bad_row();
     spans_must_hold_the_shape();
     spans_of_exact_calls_must_hold_the_shape();

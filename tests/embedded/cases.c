@@ -7,7 +7,7 @@ enum { MOST = 256, LISTED = 64 }; /* these fit into the 16 KiB of a small Cortex
 static float theta[MOST], other[MOST], dz[MOST], z[MOST], z_target[MOST], out[MOST], work[3 * MOST];
 static uint32_t indices[LISTED];
 static const size_t work_len = 3 * MOST;
-static const imle_key key = {42, 7, 100};
+static const imle_key key = {42, 7, 100, 0, 0, 0};
 
 static float bits(uint32_t word)
 {
@@ -169,18 +169,21 @@ static void solve(const float *scores, float *state, size_t n)
 static void own_solver(const imle_options *options, int32_t side, uint32_t n)
 {
     const imle_shape shape = {1, n, 0, 2};
+    imle_diagnostics found = {0, 0, 0};
     clear();
     show("perturb", imle_perturb(&shape, options, &key, theta, 0, z), z, 2 * n);
     solve(z, z, 2 * n);
     show("target", imle_target(&shape, options, &key, side, theta, 0, dz, 0, 0, z_target), z_target, 2 * n);
     solve(z_target, z_target, 2 * n);
-    show("difference", imle_difference(&shape, options, z, z_target, out, 0), out, n);
+    show("difference", imle_difference(&shape, options, z, z_target, out, 0, &found), out, n);
+    show("difference counts", 0, &found, sizeof found / 4);
 }
 
 static void adaptive(uint32_t rule, size_t n)
 {
     const imle_diagnostics found[3] = {{8, 5, 6}, {8, 0, 40}, {8, 8, 0}};
     imle_adaptive state;
+    imle_adaptive_parts parts = {0.0, 0.0, 0, 0};
     float lambda = 0.0f;
     imle_status status;
     int i;
@@ -192,6 +195,10 @@ static void adaptive(uint32_t rule, size_t n)
         show("adaptive lambda", status, &lambda, 1);
         show("adaptive state", imle_adaptive_update(&state, &found[i]), &state, sizeof state / 4);
     }
+    status = imle_adaptive_add(&parts, theta, n / 3, dz, n / 2);
+    if (status == IMLE_OK) status = imle_adaptive_add(&parts, theta + n / 3, n - n / 3, dz + n / 2, n - n / 2);
+    show("adaptive parts", status, &parts, sizeof parts / 4);
+    show("adaptive lambda from parts", imle_adaptive_lambda_from(&state, &parts, &lambda), &lambda, 1);
 }
 
 static void refused(void)

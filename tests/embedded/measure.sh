@@ -20,6 +20,7 @@ functions() { # purpose
     learn) echo imle_options_default imle_topk_sample imle_topk_gradient ;;
     exact) echo imle_topk_marginals ;;
     solver) echo imle_options_default imle_perturb imle_target imle_difference ;;
+    adaptive) echo imle_adaptive_default imle_adaptive_add imle_adaptive_lambda_from imle_adaptive_update ;;
     all) exported "$tools" "$library" ;;
   esac
 }
@@ -27,7 +28,7 @@ functions() { # purpose
 gcc -O2 -Wall -Wextra -Werror -fPIC -shared "$here/count.c" -o "$out/count.so"
 for profile in release size; do
   library=$out/$target/$profile/libimle.a program=$out/$target/$profile/measured.elf
-  for purpose in map learn exact solver all; do
+  for purpose in map learn exact solver adaptive all; do
     closure "$target" "$library" "$program" $(functions $purpose) >/dev/null
     echo "$target $profile flash $purpose $(flash "$tools" "$program")"
     stack=$(awk -v wanted=" $(functions $purpose | tr '\n' ' ') " \

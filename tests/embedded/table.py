@@ -20,7 +20,14 @@ CORES = {
     "riscv32imafc-unknown-none-elf": "RV32IMAFC",
 }
 PROFILES = {"release": "`release`", "size": "`size`", "naive": "naive C"}
-PURPOSES = {"map": "MAP", "learn": "sample + gradient", "exact": "marginals", "solver": "own solver", "all": "all"}
+PURPOSES = {
+    "map": "MAP",
+    "learn": "sample + gradient",
+    "exact": "marginals",
+    "solver": "own solver",
+    "adaptive": "adaptive λ",
+    "all": "all",
+}
 SIZES = [("16", "1"), ("16", "8"), ("64", "1"), ("64", "8"), ("256", "1"), ("256", "8")]
 
 

@@ -27,14 +27,14 @@ pub enum Kind {
 
 const KINDS: &[(Kind, &str)] = &[
     (Kind::Struct(4), "shape options adaptive"),
-    (Kind::Struct(8), "key counts"),
+    (Kind::Struct(8), "key counts parts"),
     (Kind::State(4), "state"),
     (Kind::Input(4), "k_row theta dz dz_or_null lists z_in z_target v weights theta_other y losses"),
     (
         Kind::Output(4),
         "z indices marginals log_partition log_partitions entropy out log_prob kl loss scores noise grad_theta row lambda",
     ),
-    (Kind::Output(8), "diagnostics"),
+    (Kind::Output(8), "diagnostics sum"),
     (Kind::Work, "work"),
     (Kind::Number, "ld_theta ld_grad ld_v ld_weights ld_other ld_y dz_row_stride dz_sample_stride"),
     (Kind::Number, "work_len theta_len dz_len side temperature"),
@@ -156,10 +156,12 @@ functions! {
     imle_perturbed_gradient: shape options key theta ld_theta losses grad_theta ld_grad;
     imle_perturb: shape options key theta ld_theta scores;
     imle_target: shape options key side theta ld_theta dz dz_row_stride dz_sample_stride scores;
-    imle_difference: shape options z_in z_target grad_theta ld_grad;
+    imle_difference: shape options z_in z_target grad_theta ld_grad diagnostics;
     imle_noise: shape options key noise;
     imle_adaptive_lambda: adaptive theta theta_len dz dz_len lambda;
     imle_adaptive_update: state counts;
+    imle_adaptive_add: sum theta theta_len dz dz_len;
+    imle_adaptive_lambda_from: adaptive parts lambda;
 }
 
 /// The functions that have an argument.
@@ -241,6 +243,10 @@ impl Call {
             unsafe { imle_adaptive_default(call.adaptive(name)) };
         }
         call.array::<imle_diagnostics>("counts")[0] = imle_diagnostics { states: 8, unchanged: 3, nonzeros: 10 };
+        for name in ["parts", "sum"] {
+            let parts = imle_adaptive_parts { theta_squared: 3.0, dz_squared: 0.5, theta_len: 7, theta_nonzero: 6 };
+            call.array(name)[0] = parts;
+        }
         call.array::<imle_key>("key")[0] =
             imle_key { seed: 1, step: 2, row0: 3, row_ids: std::ptr::null(), sample0: 0, strata: 0 };
         call.array::<u32>("k_row").fill(k);
@@ -305,6 +311,11 @@ impl Call {
 
     /// Points an argument into the memory of another (or its own).
     pub fn place(&mut self, name: &'static str, into: &str, bytes: usize) {
+        if name == "sum" {
+            // It is read, too, so it moves with its contents.
+            let sum = self.array::<u8>(name)[..size_of::<imle_adaptive_parts>()].to_vec();
+            self.array::<u8>(into)[bytes..][..sum.len()].copy_from_slice(&sum);
+        }
         let start = self.array::<u8>(into)[bytes..].as_mut_ptr();
         self.pointers.insert(name, start);
     }
@@ -320,6 +331,7 @@ impl Call {
         let rows = ROWS as usize;
         match name {
             "diagnostics" => size_of::<imle_diagnostics>(),
+            "sum" => size_of::<imle_adaptive_parts>(),
             "row" | "lambda" => 4,
             "k_row" => 4 * rows,
             "work" => 4 * self.get_number("work_len"),

@@ -51,10 +51,12 @@ pub fn options(options: &Options) -> imle_options {
         target: match target {
             Target::Linear => IMLE_TARGET_LINEAR,
             Target::Combinatorial => IMLE_TARGET_COMBINATORIAL,
+            _ => unreachable!("no case has another one"),
         },
         difference: match difference {
             Difference::Forward => IMLE_DIFFERENCE_FORWARD,
             Difference::Central => IMLE_DIFFERENCE_CENTRAL,
+            _ => unreachable!("no case has another one"),
         },
         coupling: match coupling {
             Coupling::Stratified => IMLE_COUPLING_STRATIFIED,
@@ -63,6 +65,7 @@ pub fn options(options: &Options) -> imle_options {
         scale: match scale {
             Scale::InverseLambda => IMLE_SCALE_INVERSE_LAMBDA,
             Scale::None => IMLE_SCALE_NONE,
+            _ => unreachable!("no case has another one"),
         },
         ..defaults()
     }

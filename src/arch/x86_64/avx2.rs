@@ -1,4 +1,4 @@
-//! AVX2 and what comes with it: BMI1, BMI2, LZCNT, POPCNT.
+//! AVX2 and what comes with it: BMI1, BMI2, LZCNT, POPCNT, and the older SSE and AVX.
 
 use core::arch::x86_64::*;
 
@@ -10,7 +10,8 @@ pub(super) struct Avx2(());
 
 impl Avx2 {
     /// # Safety
-    /// - The machine has AVX2, BMI1, BMI2, LZCNT and POPCNT, and the system saves the ymm registers.
+    /// - The machine has AVX2 with AVX and SSE up to 4.2, which AVX2 implies, and BMI1, BMI2, LZCNT and POPCNT.
+    /// - The system saves the ymm registers.
     #[inline(always)]
     pub(super) unsafe fn new() -> Self {
         Avx2(())

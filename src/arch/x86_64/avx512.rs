@@ -11,7 +11,8 @@ pub(super) struct Avx512(Avx2);
 
 impl Avx512 {
     /// # Safety
-    /// - The machine has AVX-512 F, BW, CD, DQ and VL, and the system saves the zmm and mask registers.
+    /// - The machine has AVX-512 F, BW, CD, DQ and VL, and FMA and F16C, which AVX-512 F implies.
+    /// - The system saves the zmm and mask registers.
     /// - The contract of [`Avx2::new`] holds.
     #[inline(always)]
     pub(super) unsafe fn new() -> Self {

@@ -44,9 +44,10 @@ pub(crate) fn run<D: Dispatch>(computation: D) -> D::Output {
     }
 }
 
-/// The instruction set that this machine runs: "avx512", "avx2" or "portable".
+/// [`instruction_set`](super::instruction_set) as a string that ends in NUL, for the C ABI.
+#[doc(hidden)]
 #[must_use]
-pub fn instruction_set() -> &'static core::ffi::CStr {
+pub fn instruction_set_c() -> &'static core::ffi::CStr {
     match detected() {
         AVX512 => c"avx512",
         AVX2 => c"avx2",
@@ -73,20 +74,25 @@ fn best() -> u8 {
     if largest < 7 || largest_extended < 0x8000_0001 {
         return SSE2;
     }
-    let (basic, leaf7, extended) = (__cpuid(1), __cpuid_count(7, 0), __cpuid(0x8000_0001));
-    // popcnt, xsave in use, avx; lzcnt
-    if !all(basic.ecx, &[23, 27, 28]) || !all(extended.ecx, &[5]) {
-        return SSE2;
-    }
+    let (basic, leaf7, extended) = (__cpuid(1).ecx, __cpuid_count(7, 0).ebx, __cpuid(0x8000_0001).ecx);
     // SAFETY: bit 27 says that the system has switched XSAVE on, and XGETBV with it.
-    let saved = unsafe { saved_registers() };
-    // bmi1, avx2, bmi2; xmm, ymm
-    if !all(leaf7.ebx, &[3, 5, 8]) || !all(saved, &[1, 2]) {
-        return SSE2;
+    let saved = if all(basic, &[27]) { unsafe { saved_registers() } } else { 0 };
+    best_of(basic, leaf7, extended, saved)
+}
+
+/// The answer for three words of CPUID and the registers that the system saves. An instruction set needs every feature that
+/// its `target_feature` names, and every feature that these imply: the compiler may use them all.
+fn best_of(basic: u32, leaf7: u32, extended: u32, saved: u32) -> u8 {
+    // sse3, ssse3, sse4.1, sse4.2, popcnt, xsave in use, avx; bmi1, avx2, bmi2; lzcnt; xmm, ymm
+    let avx2 =
+        all(basic, &[0, 9, 19, 20, 23, 27, 28]) && all(leaf7, &[3, 5, 8]) && all(extended, &[5]) && all(saved, &[1, 2]);
+    // fma, f16c; avx512f, dq, cd, bw, vl; mask registers, upper halves of zmm0 to zmm15, zmm16 to zmm31
+    let avx512 = all(basic, &[12, 29]) && all(leaf7, &[16, 17, 28, 30, 31]) && all(saved, &[5, 6, 7]);
+    match (avx2, avx512) {
+        (false, _) => SSE2,
+        (true, true) if cfg!(not(feature = "no-avx512")) => AVX512,
+        (true, _) => AVX2,
     }
-    // avx512f, dq, cd, bw, vl; mask registers, upper halves of zmm0 to zmm15, zmm16 to zmm31
-    let avx512 = all(leaf7.ebx, &[16, 17, 28, 30, 31]) && all(saved, &[5, 6, 7]);
-    if avx512 && cfg!(not(feature = "no-avx512")) { AVX512 } else { AVX2 }
 }
 
 /// # Safety
@@ -136,6 +142,54 @@ mod tests {
                     assert_eq!(isa.exceeded_by(&scores, &lanes[..groups], k), [fewer_than(k), fewer_than(k - 1)]);
                 }
             }
+        }
+    }
+
+    /// Every bit of CPUID and XCR0 that an instruction set needs, by the Intel and AMD manuals. A machine that lacks one of
+    /// them runs the next lower instruction set.
+    #[test]
+    fn a_machine_that_lacks_a_feature_does_not_use_it() {
+        const FOR_AVX2: [(usize, u32); 13] = [
+            (0, 0),  // SSE3
+            (0, 9),  // SSSE3
+            (0, 19), // SSE4.1
+            (0, 20), // SSE4.2
+            (0, 23), // POPCNT
+            (0, 27), // OSXSAVE
+            (0, 28), // AVX
+            (1, 3),  // BMI1
+            (1, 5),  // AVX2
+            (1, 8),  // BMI2
+            (2, 5),  // LZCNT
+            (3, 1),  // xmm
+            (3, 2),  // ymm
+        ];
+        const FOR_AVX512: [(usize, u32); 10] = [
+            (0, 12), // FMA
+            (0, 29), // F16C
+            (1, 16), // AVX-512 F
+            (1, 17), // DQ
+            (1, 28), // CD
+            (1, 30), // BW
+            (1, 31), // VL
+            (3, 5),  // mask registers
+            (3, 6),  // upper halves of zmm0 to zmm15
+            (3, 7),  // zmm16 to zmm31
+        ];
+        let best_of = |[basic, leaf7, extended, saved]: [u32; 4]| best_of(basic, leaf7, extended, saved);
+        let without = |words: [u32; 4], (word, bit): (usize, u32)| {
+            let mut words = words;
+            words[word] &= !(1 << bit);
+            words
+        };
+        let best = if cfg!(feature = "no-avx512") { AVX2 } else { AVX512 };
+        assert_eq!(best_of([u32::MAX; 4]), best);
+        assert_eq!(best_of(FOR_AVX512.into_iter().fold([u32::MAX; 4], without)), AVX2);
+        for bit in FOR_AVX2 {
+            assert_eq!(best_of(without([u32::MAX; 4], bit)), SSE2, "{bit:?}");
+        }
+        for bit in FOR_AVX512 {
+            assert_eq!(best_of(without([u32::MAX; 4], bit)), AVX2, "{bit:?}");
         }
     }
 

@@ -170,7 +170,7 @@ mod tests {
         for (row, key) in
             [Key::default(), Key { seed: 7, step: 3, row0: u64::MAX, ..Key::default() }].into_iter().enumerate()
         {
-            let mut stream = BatchWords::noise(key, 1).row(row).sample(3).lanes();
+            let mut stream = BatchWords::noise(&key, 1).row(row).sample(3).lanes();
             let mut lanes: Vec<_> = (0..LANES)
                 .map(|l| {
                     let seed: Vec<u8> = stream.state.iter().flat_map(|word| word[l].to_le_bytes()).collect();
@@ -188,7 +188,7 @@ mod tests {
     fn row0_and_row_add_up() {
         let state = |row0, row| {
             let key = Key { seed: 1, step: 2, row0, ..Key::default() };
-            BatchWords::noise(key, 1).row(row).sample(0).lanes().state
+            BatchWords::noise(&key, 1).row(row).sample(0).lanes().state
         };
         assert_eq!(state(40, 2), state(0, 42));
         assert_eq!(state(u64::MAX, 2), state(0, 1));
@@ -198,7 +198,7 @@ mod tests {
     /// The first words of a short row are those of the lanes, however many are read.
     #[test]
     fn few_words_are_the_first_of_all() {
-        let words = BatchWords::noise(Key { seed: 5, step: 1, ..Key::default() }, 1).row(2).sample(7);
+        let words = BatchWords::noise(&Key { seed: 5, step: 1, ..Key::default() }, 1).row(2).sample(7);
         let mut all = [0.0; FEW];
         words.lanes().fill(&mut all, &crate::noise::uniform::Words);
         for n in 0..=FEW {
@@ -232,7 +232,7 @@ mod tests {
     fn seeding_has_full_avalanche() {
         const KEYS: u64 = 4096;
         let key = |i: u64| Key { seed: i * 3, step: i / 64, row0: i % 64, sample0: i as u32 % 16, ..Key::default() };
-        let state = |key: Key<'_>| BatchWords::noise(key, 1).row(0).sample(0).lanes().state;
+        let state = |key: Key<'_>| BatchWords::noise(&key, 1).row(0).sample(0).lanes().state;
         for bit in 0..220 {
             let mut flips = vec![0_u32; 2048];
             for i in 0..KEYS {

@@ -1,8 +1,10 @@
 //! The density of X by a march from left to right. The derivation explains it and has the names and the equations.
 
+use libm::sqrtf;
+
 use super::terms::{MAX_TERMS, Terms};
 use crate::arch::EIGHT;
-use crate::float::{exp_negative, sqrt};
+use crate::float::exp_negative;
 use crate::kernel::reduce::total;
 
 /// Enough for every (κ, s): a test finds that at least eight remain.
@@ -249,6 +251,6 @@ impl Trend {
     #[inline(always)]
     fn step_length(&self, x: f32) -> f32 {
         let change = 0.25 * x * self.slope;
-        x / sqrt(9.0 + change * change + 14.0 * self.recent_curvature)
+        x / sqrtf(9.0 + change * change + 14.0 * self.recent_curvature)
     }
 }

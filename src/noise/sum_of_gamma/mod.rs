@@ -18,7 +18,7 @@ use knots::{Knots, position};
 use terms::Terms;
 
 /// True if the library has this noise.
-pub(crate) const SUM_OF_GAMMA: bool = cfg!(not(feature = "no-sum-of-gamma"));
+pub(crate) const SUM_OF_GAMMA: bool = cfg!(feature = "sum-of-gamma");
 
 /// Largest κ: its noise is farther than 2e-5 from the mean only in the tails.
 pub(crate) const MAX_KAPPA: f32 = 65_536.0;

@@ -5,7 +5,7 @@ pub mod options;
 
 use std::panic::Location;
 
-use imle::{Argument, Dz, Error, Imle, Key, Options, Rows, RowsMut, Shape, Side, States, TopK};
+use imle::{Argument, Dz, Error, Forward, Imle, Key, Options, Rows, RowsMut, Shape, Side, States, TopK};
 
 pub const B: usize = 3;
 /// A row whose scores are all computed, and one that is pruned.
@@ -150,12 +150,15 @@ impl Call {
         let grad = RowsMut::strided(&mut out.grad_theta, self.grad_stride);
         match self.function {
             F::Map => layer()?.map(theta(), states, work),
-            F::Sample => layer()?.sample(key, theta(), states, Some(&mut out.marginals), work),
+            F::Sample => {
+                let states = States { marginals: Some(&mut out.marginals), ..states };
+                layer()?.sample(key, theta(), states, work)
+            }
             F::Gradient => {
                 let lists = self.cut("indices", &self.lists);
-                layer()?.gradient(key, theta(), dz(), Some(lists), grad, work).map(drop)
+                layer()?.gradient(key, theta(), dz(), Forward::Indices(lists), grad, work).map(drop)
             }
-            F::Check => layer()?.check(theta(), Some(dz())),
+            F::Check => layer()?.check(theta(), Some(dz()), &mut []),
             F::Perturb => imle::perturb(shape, options, key, theta(), &mut out.scores),
             F::Target => imle::target(shape, options, key, Side::Minus, theta(), dz(), &mut out.scores),
             F::Noise => imle::noise(shape, options, key, &mut out.epsilon),

@@ -25,7 +25,7 @@ pub fn bad_options() -> Vec<(Options, Rule)> {
     bad.push((sum_of_gamma(5.0, 0), Rule::Terms));
     let combinatorial = Options { target: Target::Combinatorial, difference: Difference::Central, ..good };
     bad.push((combinatorial, Rule::CombinatorialHasNoCentral));
-    if cfg!(feature = "no-sum-of-gamma") {
+    if !cfg!(feature = "sum-of-gamma") {
         bad.push((sum_of_gamma(0.0, 10), Rule::SumOfGammaBuilt));
         let is_sum = |options: &Options| matches!(options.noise, Noise::SumOfGamma { .. });
         bad.iter_mut().filter(|(options, _)| is_sum(options)).for_each(|(_, rule)| *rule = Rule::SumOfGammaBuilt);
@@ -37,7 +37,7 @@ pub fn bad_options() -> Vec<(Options, Rule)> {
 pub fn good_options() -> Vec<Options> {
     let good = Options::default();
     let mut options = vec![good, Options { temperature: 0.0, target_temperature: -0.0, ..good }];
-    if !cfg!(feature = "no-sum-of-gamma") {
+    if cfg!(feature = "sum-of-gamma") {
         let ends = [(0.0, 10), (-0.0, 1), (1.0, 1), (65_536.0, Noise::ALL_TERMS)];
         options.extend(ends.map(|(kappa, terms)| sum_of_gamma(kappa, terms)));
     }

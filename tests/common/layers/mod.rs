@@ -3,7 +3,7 @@
 pub mod fixed_size;
 pub mod three_steps;
 
-use imle::{Argmax, Diagnostics, Dz, Imle, Key, MapSolver, Rows, RowsMut, States, TopK};
+use imle::{Argmax, Diagnostics, Dz, Forward, Imle, Key, MapSolver, Rows, RowsMut, States, TopK};
 use proptest::prelude::*;
 
 use crate::common::arrays::{JUNK, spread, without_gaps};
@@ -16,8 +16,8 @@ pub fn sample<M: MapSolver>(layer: &Imle<M>, key: Key, theta: Rows<'_>) -> Sampl
     let states = shape.rows() * shape.samples();
     let (mut z, mut indices) = (vec![JUNK; states * shape.n()], vec![7; states * shape.k()]);
     let (mut marginals, mut work) = (vec![JUNK; shape.rows() * shape.n()], vec![JUNK; layer.workspace_len()]);
-    let both = States::both(&mut z, &mut indices);
-    layer.sample(key, theta, both, Some(&mut marginals), &mut work).expect("cases are good");
+    let all = States { marginals: Some(&mut marginals), ..States::both(&mut z, &mut indices) };
+    layer.sample(key, theta, all, &mut work).expect("cases are good");
     Sampled { z, indices: Some(indices), marginals: Some(marginals) }
 }
 
@@ -31,6 +31,11 @@ pub fn map<M: MapSolver>(layer: &Imle<M>, theta: Rows<'_>) -> Vec<f32> {
     z
 }
 
+/// The lists of a replay, as the layer takes them.
+fn forward(replay: Option<&[u32]>) -> Forward<'_> {
+    replay.map_or(Forward::Replay, Forward::Indices)
+}
+
 pub fn gradient<M: MapSolver>(
     layer: &Imle<M>,
     key: Key,
@@ -40,7 +45,7 @@ pub fn gradient<M: MapSolver>(
 ) -> (Vec<f32>, Diagnostics) {
     let (mut grad, mut work) = (vec![JUNK; theta.len()], vec![JUNK; layer.workspace_len()]);
     let (theta, out) = (Rows::contiguous(theta), RowsMut::contiguous(&mut grad));
-    let diagnostics = layer.gradient(key, theta, dz, replay, out, &mut work).expect("cases are good");
+    let diagnostics = layer.gradient(key, theta, dz, forward(replay), out, &mut work).expect("cases are good");
     (grad, diagnostics)
 }
 
@@ -122,7 +127,7 @@ impl Layer for Strided {
         let mut grad = vec![JUNK; theta.len()];
         let out = RowsMut::strided(&mut grad, stride);
         let work = &mut vec![JUNK; layer.workspace_len()];
-        let diagnostics = layer.gradient(case.key(), Rows::strided(&theta, stride), dz, replay, out, work);
+        let diagnostics = layer.gradient(case.key(), Rows::strided(&theta, stride), dz, forward(replay), out, work);
         grad.extend([JUNK; Self::GAP]);
         (without_gaps(&grad, n, Self::GAP), diagnostics.expect("cases are good"))
     }

@@ -41,6 +41,7 @@ impl Layer for ThreeSteps {
         let z = match case.options.difference {
             Difference::Forward => perturbed(case),
             Difference::Central => targets(case, Side::Plus),
+            _ => unreachable!("no case has another one"),
         };
         let (z, z_target) = (solve_outside(case, &z), solve_outside(case, &targets(case, Side::Minus)));
         let mut grad = vec![JUNK; case.theta.len()];

@@ -4,7 +4,7 @@
 // The semihosting macro does not accept arguments inside the text.
 #![allow(clippy::uninlined_format_args)]
 
-use imle::{Difference, Dz, Error, Exact, ExactOutputs, Imle, Key, Options, Rows, RowsMut, Shape, States, TopK, fixed};
+use imle::{Difference, Dz, Error, Exact, ExactOutputs, Imle, Key, Options, Rows, RowsMut, Shape, States, TopK, fixed, Forward};
 
 #[cfg(target_os = "none")]
 use cortex_m_semihosting::hprintln as println;
@@ -43,10 +43,10 @@ fn slices(options: Options) -> Result<(), Error> {
     let layer = Imle::new(shape, TopK::new(shape.k), options)?;
     let (theta, dz) = (quarters(7), quarters(11));
     let (mut z, mut grad, mut work) = ([0.0; 2 * N], [0.0; N], [f32::NAN; 3 * N]);
-    layer.sample(KEY, Rows::contiguous(&theta), States::z(&mut z), None, &mut work)?;
+    layer.sample(KEY, Rows::contiguous(&theta), States::z(&mut z), &mut work)?;
     show("z", &z);
     let out = RowsMut::contiguous(&mut grad);
-    layer.gradient(KEY, Rows::contiguous(&theta), Dz::shared(&dz), None, out, &mut work)?;
+    layer.gradient(KEY, Rows::contiguous(&theta), Dz::shared(&dz), Forward::Replay, out, &mut work)?;
     show("gradient", &grad);
     Ok(())
 }
