@@ -36,11 +36,11 @@ has() {
   cells "$1" >"$tmp/file"
   while read -r row; do grep -qxF -- "$row" "$tmp/file" || { echo "$1 has another row for: $row"; exit 1; }; done
 }
-estimators='^(I-MLE|SIMPLE|straight|score|exact)'
+estimators='^(I-MLE|SIMPLE|unbiased|Rao|straight|score|exact)'
 # The last table has times.
 sed '/^Microseconds/,$d' "$tmp/tables" >"$tmp/measured"
 cells "$tmp/measured" | grep -E "$estimators" >"$tmp/rows"
-[[ $(wc -l <"$tmp/rows") == 52 ]]
+[[ $(wc -l <"$tmp/rows") == 64 ]]
 has examples/gradient_quality/README.md <"$tmp/rows"
 sed -n '/^One gradient at about equal cost/,$p' "$tmp/measured" >"$tmp/one"
 cells "$tmp/one" | grep -E "$estimators" | grep -v '\*' | has src/guide/which_estimator.md

@@ -35,13 +35,13 @@ using Texts = std::vector<const Example *>;
 
 // The memory of one step, with one row per text. Each thread writes rows of its own.
 struct Batch {
-    std::vector<float> theta, z, dz, grad_theta, loss;
+    std::vector<float> theta, z, dz, mean_dz, grad_theta, loss;
     std::vector<imle::diagnostics> counts; // a thread writes the counts of all its rows to the first of them
     std::vector<TextGradient> scorer, predictor;
 
     Batch(std::size_t rows, std::size_t n, std::size_t samples)
-        : theta(rows * n), z(rows * samples * n), dz(rows * samples * n), grad_theta(rows * n), loss(rows),
-          counts(rows), scorer(rows), predictor(rows) {}
+        : theta(rows * n), z(rows * samples * n), dz(rows * samples * n), mean_dz(rows * n), grad_theta(rows * n),
+          loss(rows), counts(rows), scorer(rows), predictor(rows) {}
 };
 
 // The rows from first to last - 1 of an array with `each` elements per row.
@@ -83,12 +83,10 @@ public:
             choose_and_predict(texts, step, batch, first, last);
         });
         if (method_ == Method::implicit_mle) {
+            average(texts.size(), batch, batch.mean_dz);
             implicit_gradient(texts, step, batch);
         } else if (method_ == Method::straight_through) {
-            const std::size_t rows = texts.size();
-            imle::or_throw(imle::straight_through(
-                shape_of(rows, 1, samples()), slice(batch.theta, n_, 0, rows),
-                imle::dz::per_sample(slice(batch.dz, samples() * n_, 0, rows)), slice(batch.grad_theta, n_, 0, rows)));
+            average(texts.size(), batch, batch.grad_theta);
         }
         in_ranges(settings_.threads, texts.size(), [&](std::size_t first, std::size_t last) {
             for (std::size_t b = first; b < last && learns_choice(); b++) {
@@ -148,7 +146,15 @@ private:
     // The layer for texts with these k. It keeps a view of k_row.
     imle::topk layer_for(const Words &k_row, std::uint32_t samples, float lambda = 1.0f) const {
         const imle::shape shape = shape_of(k_row.size(), *std::max_element(k_row.begin(), k_row.end()), samples);
-        return imle::topk(shape, imle::options().lambda(lambda)).k_row(k_row);
+        // Random words come from the default, Gumbel noise: all scores are equal, so every k words are equally likely.
+        imle::options options;
+        if (method_ != Method::random_words) {
+            options.noise(imle::noise::logistic)
+                .difference(imle::difference::central)
+                .coupling(imle::coupling::stratified)
+                .lambda(lambda);
+        }
+        return imle::topk(shape, options).k_row(k_row);
     }
 
     imle::shape shape_of(std::size_t rows, std::uint32_t k, std::uint32_t samples) const {
@@ -193,14 +199,21 @@ private:
         }
     }
 
-    // Carries the gradient through the choice to theta. The layer takes dz of each text's own loss; the mean over the
-    // batch comes later. lambda is computed from the whole batch, and the counts of the threads are added up, so the
-    // result does not depend on how the batch is cut.
+    // Writes the mean of dz over the samples of each text, [B][N], which is also the straight-through gradient.
+    void average(std::size_t rows, Batch &batch, std::vector<float> &mean) const {
+        imle::or_throw(imle::straight_through(shape_of(rows, 1, samples()), slice(batch.theta, n_, 0, rows),
+                                              imle::dz::per_sample(slice(batch.dz, samples() * n_, 0, rows)),
+                                              slice(mean, n_, 0, rows)));
+    }
+
+    // Carries the gradient through the choice to theta, from the mean dz of each text. The layer takes dz of each
+    // text's own loss; the mean over the batch comes later. lambda is computed from the whole batch, and the counts of
+    // the threads are added up, so the result does not depend on how the batch is cut.
     void implicit_gradient(const Texts &texts, std::uint64_t step, Batch &batch) {
         const std::size_t rows = texts.size();
         float lambda = 0;
-        imle::or_throw(adaptive_.lambda(slice(batch.theta, n_, 0, rows), slice(batch.dz, samples() * n_, 0, rows),
-                                        lambda));
+        imle::or_throw(
+            adaptive_.lambda(slice(batch.theta, n_, 0, rows), slice(batch.mean_dz, n_, 0, rows), lambda));
         if (lambda == 0.0f) { // dz is 0, so there is nothing to learn
             std::fill(batch.grad_theta.begin(), batch.grad_theta.end(), 0.0f);
             return;
@@ -210,7 +223,7 @@ private:
             const Words k_row = k_of(texts, first, last);
             const imle::topk layer = layer_for(k_row, samples(), lambda);
             std::vector<float> work(layer.workspace_len());
-            const auto dz = imle::dz::per_sample(slice(batch.dz, samples() * n_, first, last));
+            const auto dz = imle::dz::shared(slice(batch.mean_dz, n_, first, last));
             imle::or_throw(layer.gradient(key(step, first), slice(batch.theta, n_, first, last), dz, {},
                                           slice(batch.grad_theta, n_, first, last), work, &batch.counts[first]));
         });

@@ -6,7 +6,6 @@ use imle::{
 };
 
 use crate::problem::Loss;
-use crate::stratified;
 
 #[derive(Clone, Copy, PartialEq)]
 pub enum Estimator {
@@ -24,10 +23,11 @@ pub enum Estimator {
     ScoreFunction,
     /// The score function of the noise.
     Perturbed(Noise),
-    /// SIMPLE plus the score function of the rest of the loss that its linear model does not explain. It is unbiased.
-    Corrected,
-    /// I-MLE by central differences, with the mean dz and stratified noise.
-    StratifiedImplicitMle(Lambda),
+    /// SIMPLE, corrected by the score function of what dz does not explain. It is unbiased for exact samples and their
+    /// own dz.
+    UnbiasedSimple(Draw, Samples),
+    /// The Rao–Blackwell estimator, for logistic noise.
+    Conditional(Options),
 }
 
 /// The source of z.
@@ -37,8 +37,6 @@ pub enum Draw {
     Exact,
     /// Perturb-and-MAP.
     Perturbed(Options),
-    /// Perturb-and-MAP with logistic noise, stratified over the samples.
-    Stratified,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -46,13 +44,15 @@ pub enum Lambda {
     Fixed(f32),
     /// In units of ‖θ‖/‖dz‖ of the first batch. Later batches keep this λ.
     Relative(f32),
+    /// 2 ‖θ‖/‖dz‖ of each row. Every row's dz is scaled by it, which makes the λ of all rows 1.
+    OfEachRow,
     /// The adaptive rule with this target.
     Adaptive {
         target: f32,
     },
 }
 
-/// The dz that forms the target of a sample.
+/// The dz that an estimator uses for a sample.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Samples {
     /// Its own.
@@ -70,8 +70,7 @@ impl Estimator {
                 imle::Difference::Central => Some(3 * samples),
                 _ => None,
             },
-            Estimator::StratifiedImplicitMle(_) => Some(3 * samples),
-            Estimator::Perturbed(_) => Some(samples),
+            Estimator::Perturbed(_) | Estimator::Conditional(_) => Some(samples),
             Estimator::StraightThrough(draw) if draw != Draw::Exact => Some(samples),
             _ => None,
         }
@@ -87,10 +86,10 @@ pub struct Gradients<'a> {
     first: Option<f32>,
     pub shape: Shape,
     pub z: Vec<f32>,
-    pub indices: Vec<u32>,
-    pub dz: Vec<f32>,
-    pub losses: Vec<f32>,
-    pub work: Vec<f32>,
+    indices: Vec<u32>,
+    dz: Vec<f32>,
+    losses: Vec<f32>,
+    work: Vec<f32>,
 }
 
 impl<'a> Gradients<'a> {
@@ -145,8 +144,17 @@ impl<'a> Gradients<'a> {
                 self.draw(key, theta, Draw::Perturbed(options))?;
                 perturbed_gradient(self.shape, &options, key, rows, &self.losses, RowsMut::contiguous(grad))
             }
-            Estimator::StratifiedImplicitMle(lambda) => self.stratified_implicit(key, theta, lambda, grad),
-            Estimator::Corrected => self.corrected(key, theta, grad),
+            Estimator::UnbiasedSimple(draw, samples) => {
+                self.draw(key, theta, draw)?;
+                let mean = self.mean_dz(rows)?;
+                let dz = match samples {
+                    Samples::Own => Dz::per_sample(&self.dz),
+                    Samples::Mean => Dz::shared(&mean),
+                };
+                let grad = RowsMut::contiguous(grad);
+                exact(self.shape)?.unbiased_simple(rows, &self.indices, dz, &self.losses, grad, &mut self.work)
+            }
+            Estimator::Conditional(options) => self.conditional(key, theta, options, grad),
         }
     }
 
@@ -157,10 +165,6 @@ impl<'a> Gradients<'a> {
         match draw {
             Draw::Exact => exact(self.shape)?.sample(key, rows, states, &mut self.work)?,
             Draw::Perturbed(options) => layer(self.shape, options)?.sample(key, rows, states, &mut self.work)?,
-            Draw::Stratified => {
-                let noise = stratified::noise(self.shape, key)?;
-                stratified::map(self.shape, theta, 0.0, theta, &noise, &mut self.z, &mut self.work)?;
-            }
         }
         self.evaluate();
         Ok(())
@@ -183,9 +187,10 @@ impl<'a> Gradients<'a> {
         Ok(mean)
     }
 
-    pub fn lambda(&mut self, lambda: Lambda, theta: &[f32], dz: &[f32]) -> Result<f32, Error> {
+    fn lambda(&mut self, lambda: Lambda, theta: &[f32], dz: &[f32]) -> Result<f32, Error> {
         match lambda {
             Lambda::Fixed(lambda) => Ok(lambda),
+            Lambda::OfEachRow => Ok(1.0),
             Lambda::Adaptive { target } => {
                 self.adaptive.target = target;
                 self.adaptive.lambda(theta, dz)
@@ -208,26 +213,43 @@ impl<'a> Gradients<'a> {
     ) -> Result<(), Error> {
         let rows = Rows::contiguous(theta);
         self.draw(key, theta, Draw::Perturbed(options))?;
-        let dz = match samples {
+        let mut dz = match samples {
             Samples::Own => self.dz.clone(),
             Samples::Mean => self.mean_dz(rows)?,
         };
+        let scales = (lambda == Lambda::OfEachRow).then(|| scale_rows(theta, &mut dz, self.shape));
         let lambda = self.lambda(lambda, theta, &dz)?;
         let view = match samples {
             Samples::Own => Dz::per_sample(&dz),
             Samples::Mean => Dz::shared(&dz),
         };
         let layer = layer(self.shape, Options { lambda, ..options })?;
-        let grad = RowsMut::contiguous(grad);
-        let diagnostics = layer.gradient(key, rows, view, Forward::Indices(&self.indices), grad, &mut self.work)?;
+        let out = RowsMut::contiguous(grad);
+        let diagnostics = layer.gradient(key, rows, view, Forward::Indices(&self.indices), out, &mut self.work)?;
+        for (grad, scale) in grad.chunks_exact_mut(self.shape.n()).zip(scales.into_iter().flatten()) {
+            grad.iter_mut().for_each(|g| *g /= scale);
+        }
         self.adaptive.update(&diagnostics)
     }
 }
 
-pub fn exact(shape: Shape) -> Result<Exact<TopK<'static>>, Error> {
+/// Multiplies the dz of every row, `[B][N]` or `[B][S][N]`, by 2 ‖θ‖/‖dz‖, and returns these factors. A dz of zeros
+/// stays.
+fn scale_rows(theta: &[f32], dz: &mut [f32], shape: Shape) -> Vec<f32> {
+    let norm = |values: &[f32]| values.iter().map(|value| value * value).sum::<f32>().sqrt();
+    let rows = theta.chunks_exact(shape.n()).zip(dz.chunks_exact_mut(dz.len() / shape.rows()));
+    let scale = |(theta, dz): (&[f32], &mut [f32])| {
+        let scale = 2.0 * norm(theta) / norm(dz).max(f32::MIN_POSITIVE);
+        dz.iter_mut().for_each(|dz| *dz *= scale);
+        scale
+    };
+    rows.map(scale).collect()
+}
+
+fn exact(shape: Shape) -> Result<Exact<TopK<'static>>, Error> {
     Exact::new(shape, TopK::new(shape.k), 1.0)
 }
 
-pub fn layer(shape: Shape, options: Options) -> Result<Imle<TopK<'static>>, Error> {
+fn layer(shape: Shape, options: Options) -> Result<Imle<TopK<'static>>, Error> {
     Imle::new(shape, TopK::new(shape.k), options)
 }

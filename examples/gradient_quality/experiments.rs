@@ -49,7 +49,7 @@ impl Experiments<'_> {
         for kind in KINDS {
             let jobs: Vec<_> = methods
                 .iter()
-                .flat_map(|method| method.settings.iter().map(|setting| (*setting, method.samples, self.draws / 20)))
+                .flat_map(|method| method.settings.iter().map(|setting| (*setting, method.samples, self.draws / 10)))
                 .collect();
             let mut measured = self.over_problems(&problems(kind), &jobs)?.into_iter();
             for (method, qualities) in methods.iter().zip(&mut qualities) {

@@ -6,7 +6,7 @@
 //! library.
 
 mod cli;
-mod corrected;
+mod conditional;
 mod descent;
 mod estimator;
 mod experiments;
@@ -16,7 +16,6 @@ mod page;
 mod problem;
 mod quality;
 mod results;
-mod stratified;
 mod truth;
 
 use std::process::ExitCode;

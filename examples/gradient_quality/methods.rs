@@ -1,6 +1,6 @@
 //! The estimators with their settings, and the figures that were published for them.
 
-use imle::{Difference, Noise, Options, Scale};
+use imle::{Coupling, Difference, Noise, Options, Scale};
 
 use crate::estimator::{Draw, Estimator, Lambda, Samples};
 use crate::problem::Kind;
@@ -56,10 +56,28 @@ fn central_mean() -> Estimator {
     relative(central(Noise::Gumbel), 2.0, Samples::Mean)
 }
 
+/// Both for I-MLE and for drawing samples.
+fn stratified(temperature: f32) -> Options {
+    let coupling = Coupling::Stratified;
+    Options { coupling, temperature, target_temperature: temperature, ..central(Noise::Logistic) }
+}
+
+fn stratified_mean(a: f32) -> Estimator {
+    relative(stratified(1.0), a, Samples::Mean)
+}
+
+fn stratified_simple() -> Estimator {
+    Estimator::Simple(Draw::Perturbed(stratified(1.0)))
+}
+
+fn stratified_corrected() -> Estimator {
+    Estimator::UnbiasedSimple(Draw::Perturbed(stratified(1.0)), Samples::Mean)
+}
+
 const STRAIGHT_THROUGH: Estimator = Estimator::StraightThrough(Draw::Exact);
 const SIMPLE: Estimator = Estimator::Simple(Draw::Exact);
-const STRATIFIED: Estimator = Estimator::StratifiedImplicitMle(Lambda::Relative(2.0));
-const STRATIFIED_SIMPLE: Estimator = Estimator::Simple(Draw::Stratified);
+const UNBIASED: Estimator = Estimator::UnbiasedSimple(Draw::Exact, Samples::Own);
+const CORRECTED: Estimator = Estimator::UnbiasedSimple(Draw::Exact, Samples::Mean);
 
 pub struct Descent {
     pub method: Method,
@@ -116,12 +134,14 @@ pub fn equal_cost() -> Vec<Descent> {
         descent(method("I-MLE, logistic", implicit(Noise::Logistic, Lambda::Fixed(1.0)), 6), 1.0, None),
         descent(method("I-MLE, Gumbel, central", central_own(), 4), 2.0, None),
         descent(method("I-MLE, Gumbel, central, mean dz", central_mean(), 4), 8.0, None),
-        descent(method("I-MLE, stratified, central, mean dz *", STRATIFIED, 4), 4.0, None),
+        descent(method("I-MLE, stratified, central, mean dz", stratified_mean(2.0), 4), 8.0, None),
         descent(method("score function of normal noise", Estimator::Perturbed(Noise::Normal), 12), 0.5, None),
         descent(method("SIMPLE", SIMPLE, 4), 4.0, None),
-        descent(method("SIMPLE, stratified *", STRATIFIED_SIMPLE, 4), 8.0, None),
+        descent(method("SIMPLE, stratified", stratified_simple(), 4), 16.0, None),
         descent(method("score function, leave-one-out", Estimator::ScoreFunction, 8), 1.0, None),
-        descent(method("score function and SIMPLE *", Estimator::Corrected, 8), 1.0, None),
+        descent(method("unbiased SIMPLE", UNBIASED, 8), 1.0, None),
+        descent(method("unbiased SIMPLE, mean dz", CORRECTED, 8), 2.0, None),
+        descent(method("unbiased SIMPLE, mean dz, stratified", stratified_corrected(), 8), 1.0, None),
     ]
 }
 
@@ -137,16 +157,14 @@ pub fn regression() -> Vec<Descent> {
             1.0,
             None,
         ),
-        descent(
-            method("I-MLE, stratified, central, mean dz *", Estimator::StratifiedImplicitMle(Lambda::Relative(0.5)), 4),
-            2.0,
-            None,
-        ),
+        descent(method("I-MLE, stratified, central, mean dz", stratified_mean(1.0), 4), 2.0, None),
         descent(method("score function of normal noise", Estimator::Perturbed(Noise::Normal), 12), 0.25, None),
         descent(method("SIMPLE", SIMPLE, 4), 2.0, None),
-        descent(method("SIMPLE, stratified *", STRATIFIED_SIMPLE, 4), 2.0, None),
-        descent(method("score function, leave-one-out", Estimator::ScoreFunction, 8), 1.0, None),
-        descent(method("score function and SIMPLE *", Estimator::Corrected, 8), 1.0, None),
+        descent(method("SIMPLE, stratified", stratified_simple(), 4), 2.0, None),
+        descent(method("score function, leave-one-out", Estimator::ScoreFunction, 8), 0.5, None),
+        descent(method("unbiased SIMPLE", UNBIASED, 8), 1.0, None),
+        descent(method("unbiased SIMPLE, mean dz", CORRECTED, 8), 1.0, None),
+        descent(method("unbiased SIMPLE, mean dz, stratified", stratified_corrected(), 8), 1.0, None),
     ]
 }
 
@@ -166,7 +184,7 @@ pub fn quality() -> Vec<(Method, Published)> {
         (method("I-MLE, Gumbel, central, adaptive λ, target 1", adaptive(1.0), 1), None),
         (method("I-MLE, Gumbel, central, adaptive λ, target 5", adaptive(5.0), 1), None),
         (method("score function of normal noise", Estimator::Perturbed(Noise::Normal), 8), None),
-        (method("score function and SIMPLE *", Estimator::Corrected, 8), None),
+        (method("unbiased SIMPLE", UNBIASED, 8), None),
     ]
 }
 
@@ -193,12 +211,28 @@ pub fn general() -> Vec<General> {
         one_of("I-MLE, Gumbel, best of five λ", 6, five_lambdas(forward(Noise::Gumbel))),
         one_of("I-MLE, Gumbel, central", 4, [central_own()]),
         one_of("I-MLE, Gumbel, central, mean dz", 4, [central_mean()]),
-        one_of("I-MLE, stratified, central, mean dz *", 4, [STRATIFIED]),
+        one_of("I-MLE, stratified, central, mean dz", 4, [stratified_mean(2.0)]),
+        one_of("I-MLE, stratified, central, mean dz, τ = .8", 4, [relative(stratified(0.8), 2.0, Samples::Mean)]),
+        one_of(
+            "I-MLE, stratified, central, mean dz, λ of each row *",
+            4,
+            [Estimator::ImplicitMle { options: stratified(1.0), lambda: Lambda::OfEachRow, dz: Samples::Mean }],
+        ),
+        one_of(
+            "I-MLE, stratified, forward, mean dz",
+            6,
+            [relative(Options { difference: Difference::Forward, ..stratified(1.0) }, 2.0, Samples::Mean)],
+        ),
+        one_of("Rao–Blackwell, stratified *", 4, [Estimator::Conditional(stratified(1.0))]),
+        one_of("Rao–Blackwell, stratified *", 12, [Estimator::Conditional(stratified(1.0))]),
         one_of("score function of normal noise", 12, [Estimator::Perturbed(Noise::Normal)]),
         one_of("SIMPLE", 4, [SIMPLE]),
-        one_of("SIMPLE, stratified *", 4, [STRATIFIED_SIMPLE]),
+        one_of("SIMPLE, stratified", 4, [stratified_simple()]),
+        one_of("SIMPLE, stratified", 8, [stratified_simple()]),
         one_of("score function, leave-one-out", 8, [Estimator::ScoreFunction]),
-        one_of("score function and SIMPLE *", 8, [Estimator::Corrected]),
+        one_of("unbiased SIMPLE", 8, [UNBIASED]),
+        one_of("unbiased SIMPLE, mean dz", 8, [CORRECTED]),
+        one_of("unbiased SIMPLE, mean dz, stratified", 8, [stratified_corrected()]),
     ]
 }
 
@@ -220,14 +254,15 @@ pub fn over_lambda() -> [(&'static str, Options); 4] {
 }
 
 /// The curves over S.
-pub fn over_samples() -> [(&'static str, Estimator); 7] {
+pub fn over_samples() -> [(&'static str, Estimator); 8] {
     [
         ("I-MLE, Gumbel", relative(forward(Noise::Gumbel), 1.0, Samples::Own)),
         ("I-MLE, Gumbel, central", central_own()),
         ("I-MLE, Gumbel, central, mean dz", central_mean()),
-        ("I-MLE, stratified, central, mean dz *", STRATIFIED),
+        ("I-MLE, stratified, central, mean dz", stratified_mean(2.0)),
         ("SIMPLE", SIMPLE),
-        ("SIMPLE, stratified *", STRATIFIED_SIMPLE),
-        ("score function and SIMPLE *", Estimator::Corrected),
+        ("SIMPLE, stratified", stratified_simple()),
+        ("unbiased SIMPLE", UNBIASED),
+        ("unbiased SIMPLE, mean dz", CORRECTED),
     ]
 }

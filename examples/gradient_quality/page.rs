@@ -27,7 +27,7 @@ pub struct Content<'a> {
 type Gaps<'a> = (&'a [Descent], &'a [Vec<Vec<f64>>]);
 
 /// Readable on a light and on a dark ground.
-const COLOURS: [RGBColor; 11] = [
+const COLOURS: [RGBColor; 13] = [
     RGBColor(139, 148, 158),
     RGBColor(217, 142, 4),
     RGBColor(14, 140, 200),
@@ -39,6 +39,8 @@ const COLOURS: [RGBColor; 11] = [
     RGBColor(120, 120, 220),
     RGBColor(150, 180, 60),
     RGBColor(230, 130, 180),
+    RGBColor(110, 170, 230),
+    RGBColor(200, 80, 150),
 ];
 
 pub fn render(content: &Content) -> Result<String, Box<dyn Error>> {
@@ -54,7 +56,7 @@ pub fn render(content: &Content) -> Result<String, Box<dyn Error>> {
         }
         (gaps("Gap over updates, one sample", content.published)?)
         (equal_cost)
-        p.note { "At most 12 MAP solves or 8 exact samples an update, λ and rate the best of a grid for each row. *: not in the library, made of its public steps." }
+        p.note { "At most 12 MAP solves or 8 exact samples an update, λ and rate the best of a grid for each row." }
         (gaps("Gap over updates, equal cost", content.equal_cost)?)
         (regression)
         (gaps("Loss over updates, regression", content.regression)?)
@@ -68,7 +70,7 @@ pub fn render(content: &Content) -> Result<String, Box<dyn Error>> {
         }
         h2 { "Other sizes and losses" }
         (general)
-        p.note { "Error (bias) at about equal cost. Regression: ℓ = (⟨w, z⟩ − y)². Network: the same behind eight tanh units." }
+        p.note { "Error (bias) at about equal cost. *: not in the library, made of its public steps. Regression: ℓ = (⟨w, z⟩ − y)². Network: the same behind eight tanh units." }
         (names(content.over_samples.iter().map(|(name, _)| *name)))
         div.curves {
             (figure("Mean cosine with the exact gradient, network", curves("samples S", content.over_samples, |quality| 1.0 - quality.error)?))

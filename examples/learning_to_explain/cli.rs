@@ -88,7 +88,7 @@ fn command() -> Command {
                 "Passes over the training texts; the weights with the least validation error are kept",
             ),
             option("noise", "Noise that the layer adds to theta while training")
-                .default_value("gumbel")
+                .default_value("logistic")
                 .value_parser(value_parser!(Noise)),
             option(
                 "seed",

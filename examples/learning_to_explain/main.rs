@@ -19,7 +19,7 @@ mod words;
 use std::path::Path;
 use std::process::ExitCode;
 
-use imle::Options;
+use imle::{Coupling, Difference, Options};
 use report::{ProgressBar, check_writable, in_parallel, progress_bar};
 
 use cli::{Cli, Lambda};
@@ -70,7 +70,12 @@ fn run(cli: &Cli) -> Result<(), String> {
 }
 
 fn settings(cli: &Cli) -> Result<Settings, String> {
-    let mut options = Options { noise: cli.noise.law(), ..Options::default() };
+    let mut options = Options {
+        noise: cli.noise.law(),
+        difference: Difference::Central,
+        coupling: Coupling::Stratified,
+        ..Options::default()
+    };
     if let Lambda::Fixed(lambda) = cli.lambda {
         options.lambda = lambda;
     }

@@ -158,7 +158,7 @@ fn settings(context: &Context) -> Markup {
             dt { "lambda" }
             dd { (cli.lambda) }
             dt { "noise" }
-            dd { (cli.noise.name()) ", " (cli.samples) " samples a text" }
+            dd { (cli.noise.name()) ", " (cli.samples) " stratified samples a text" }
             dt { "epochs" }
             dd { (cli.epochs) }
             dt { "seeds" }

@@ -142,10 +142,11 @@ impl Model {
     fn layer<'a>(&self, k_row: &'a [u32], samples: u32) -> Result<Imle<TopK<'a>>, Error> {
         let k = k_row.iter().copied().max().unwrap_or(0);
         let shape = Shape { rows: k_row.len() as u32, n: self.n as u32, k, samples };
-        let mut options = self.settings.options;
-        if self.method == Method::RandomWords {
-            options.noise = imle::Noise::Gumbel; // equal scores and Gumbel noise: every k words are equally likely
-        }
+        let options = if self.method == Method::RandomWords {
+            Options::default() // equal scores and Gumbel noise: every k words are equally likely
+        } else {
+            self.settings.options
+        };
         Imle::new(shape, TopK::per_row(k_row), options)
     }
 
@@ -199,13 +200,13 @@ impl Model {
         // Through the choice to theta. The layer takes the dz of one text's loss. The factor 1/B of the batch's mean
         // comes after the layer.
         if self.method.learns_choice() {
+            let mut mean_dz = vec![0.0; theta.len()];
+            let (rows, out) = (Rows::contiguous(&theta), RowsMut::contiguous(&mut mean_dz));
+            imle::straight_through(layer.shape(), rows, Dz::per_sample(&dz), out)?;
             let grad_theta = if self.method == Method::ImplicitMle {
-                self.implicit_gradient(key, &layer, &theta, &dz, &mut work)?
+                self.implicit_gradient(key, &layer, &theta, &mean_dz, &mut work)?
             } else {
-                let mut grad = vec![0.0; theta.len()];
-                let (theta, dz) = (Rows::contiguous(&theta), Dz::per_sample(&dz));
-                imle::straight_through(layer.shape(), theta, dz, RowsMut::contiguous(&mut grad))?;
-                grad
+                mean_dz // the straight-through gradient
             };
             for (text, grad) in texts.iter().zip(grad_theta.chunks_exact(self.n)) {
                 self.scorer.backward(&text.words, &grad[..text.words.len()], mean);
@@ -215,7 +216,7 @@ impl Model {
         Ok(loss)
     }
 
-    /// The gradient through the choice. An adaptive lambda is computed from this batch.
+    /// The gradient through the choice, from the mean dz of every text. An adaptive lambda is computed from this batch.
     fn implicit_gradient(
         &mut self,
         key: Key,
@@ -229,7 +230,7 @@ impl Model {
         if lambda > 0.0 {
             let (theta, grad) = (Rows::contiguous(theta), RowsMut::contiguous(&mut grad_theta));
             let layer = layer.with_lambda(lambda)?;
-            let diagnostics = layer.gradient(key, theta, Dz::per_sample(dz), Forward::Replay, grad, work)?;
+            let diagnostics = layer.gradient(key, theta, Dz::shared(dz), Forward::Replay, grad, work)?;
             self.adaptive.update(&diagnostics)?;
         }
         Ok(grad_theta)
