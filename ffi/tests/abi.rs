@@ -458,3 +458,38 @@ fn every_status_has_a_message_of_its_own() {
         assert_eq!(message(unknown), c"unknown status");
     }
 }
+
+/// The key's array is an input like any other, and its numbers have their ranges.
+#[test]
+fn keys_are_checked() {
+    let shape = imle_shape { rows: 2, n: 4, k: 1, samples: 3 };
+    let ids = [5_u64, 9, 7];
+    let good = imle_key { seed: 1, step: 2, row0: 3, row_ids: ids.as_ptr(), sample0: 0, strata: 0 };
+    let independent = in_c::defaults();
+    let stratified = imle_options { coupling: IMLE_COUPLING_STRATIFIED, ..independent };
+    let noise = |options: &imle_options, key: &imle_key| {
+        let mut noise = [7.0_f32; 24];
+        let status = unsafe { imle_noise(&shape, options, key, noise.as_mut_ptr()) };
+        assert!(status == IMLE_OK || noise == [7.0; 24], "{status}: an output was written");
+        status
+    };
+    assert_eq!(noise(&independent, &good), IMLE_OK);
+    let misaligned = ids.as_ptr().cast::<u8>().wrapping_add(4).cast();
+    assert_eq!(noise(&independent, &imle_key { row_ids: misaligned, ..good }), IMLE_ERR_NULL);
+    let mut overlapping = [0_u64; 12];
+    let key = imle_key { row_ids: overlapping.as_ptr(), ..good };
+    let status = unsafe { imle_noise(&shape, &independent, &key, overlapping.as_mut_ptr().cast()) };
+    assert_eq!((status, overlapping), (IMLE_ERR_OVERLAP, [0; 12]));
+    for (options, sample0, strata, expected) in [
+        (&independent, (1 << 28) - 3, 0, IMLE_OK),
+        (&independent, (1 << 28) - 2, 0, IMLE_ERR_SHAPE),
+        (&independent, u32::MAX, 0, IMLE_ERR_SHAPE),
+        (&independent, 0, 3, IMLE_ERR_OPTION),
+        (&stratified, 0, 0, IMLE_OK),
+        (&stratified, 4, 7, IMLE_OK),
+        (&stratified, 5, 7, IMLE_ERR_SHAPE),
+        (&stratified, 1, 0, IMLE_ERR_SHAPE),
+    ] {
+        assert_eq!(noise(options, &imle_key { sample0, strata, ..good }), expected, "{sample0} {strata}");
+    }
+}

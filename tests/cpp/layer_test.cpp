@@ -608,7 +608,7 @@ void calls_refuse_what_c_refuses() {
     CHECK(layer.map(theta, {z}, z) == imle::status::overlap);
     CHECK(imle::topk(the_shape().k(N + 1)).map(theta, {z}, work) == imle::status::shape);
     CHECK(imle::topk(imle::shape()).map(theta, {z}, work) == imle::status::shape); // n was not set
-    CHECK(imle::topk(the_shape().rows(0)).map(theta, {z}, work) == imle::status::shape);
+    CHECK(imle::topk(the_shape().rows(0)).map(theta, {z}, work) == imle::status::ok); // an empty batch writes nothing
     CHECK(imle::topk(the_shape(), imle::options().lambda(0.0f)).sample(KEY, theta, {z}, work) == imle::status::option);
     CHECK(untouched(z));
 
@@ -619,6 +619,39 @@ void calls_refuse_what_c_refuses() {
           imle::status::stride);
     CHECK(imle::topk(the_shape().k(N + 1)).workspace_len() == 0);
     CHECK(imle::argmax(the_shape()).workspace_len() == 0); // k is not 1
+}
+
+void keys_name_rows_and_samples() {
+    const std::size_t states = B * S * N;
+    const Floats theta(B * N, 0.5f);
+    Floats z(states), moved(states), work(imle::topk(the_shape()).workspace_len());
+    const auto options = imle::options().coupling(imle::coupling::stratified);
+    const imle::topk layer(the_shape(), options);
+    CHECK(layer.sample(KEY, theta, {z}, work) == imle::status::ok);
+
+    // The rows in reverse order, each with its number.
+    std::vector<std::uint64_t> ids(B);
+    for (std::size_t b = 0; b < B; ++b) {
+        ids[b] = B - 1 - b;
+    }
+    const imle::key reversed = imle::key(KEY).row_ids(ids);
+    CHECK(layer.sample(reversed, theta, {moved}, work) == imle::status::ok);
+    for (std::size_t b = 0; b < B; ++b) {
+        const auto row = moved.begin() + static_cast<std::ptrdiff_t>(b * S * N);
+        CHECK(std::equal(row, row + static_cast<std::ptrdiff_t>(S * N), z.begin() + static_cast<std::ptrdiff_t>(ids[b] * S * N)));
+    }
+    ids.pop_back();
+    CHECK(layer.sample(imle::key(KEY).row_ids(ids), theta, {moved}, work) == imle::status::shape);
+
+    // The last sample of every row alone.
+    const imle::topk last(the_shape().samples(1), options);
+    CHECK(last.sample(imle::key(KEY).samples(S - 1, S), theta, {moved}, work) == imle::status::ok);
+    for (std::size_t b = 0; b < B; ++b) {
+        const auto state = moved.begin() + static_cast<std::ptrdiff_t>(b * N);
+        CHECK(std::equal(state, state + static_cast<std::ptrdiff_t>(N), z.begin() + static_cast<std::ptrdiff_t>((b * S + S - 1) * N)));
+    }
+    CHECK(last.sample(imle::key(KEY).samples(S, S), theta, {moved}, work) == imle::status::shape);
+    CHECK(imle::topk(the_shape()).sample(imle::key(KEY).samples(0, S), theta, {moved}, work) == imle::status::option);
 }
 
 void setters_set_the_fields_of_c() {
@@ -702,6 +735,7 @@ int main() {
     spans_of_exact_calls_must_hold_the_shape();
     spans_of_estimators_must_hold_the_shape();
     calls_refuse_what_c_refuses();
+    keys_name_rows_and_samples();
     setters_set_the_fields_of_c();
     arrays_of_every_kind_become_spans();
     versions_and_messages_are_those_of_c();
