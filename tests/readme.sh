@@ -64,7 +64,7 @@ multiple() { sed 's/.*(\(.*\)).*/\1/' <<<"$1"; }
 says README.md "take ${imle// /} ns per score on one core of an AMD EPYC with AVX-512. On the same core JAX takes $(
   multiple "$jax") and eager PyTorch $(multiple "$torch") as long"
 says benches/README.md "One of 2 cores of an AMD EPYC, imle 0.1.0 with its avx512 kernel"
-IFS='|' read -r _ _ _ _ flash _ _ _ stack _ < <(grep -m1 '^| Cortex-M4F | `size`' examples/embedded/README.md)
+IFS='|' read -r _ _ _ _ flash _ _ _ _ stack _ < <(grep -m1 '^| Cortex-M4F | `size`' examples/embedded/README.md)
 says README.md "with the archive \`lib/size\` takes ${flash// /} bytes of flash and ${stack// /} bytes of stack"
 awk -F '\t' -v said="$(tr '\n' ' ' <benches/README.md | grep -oP 'at most \K[0-9.]+(?= times the instructions)')" '
   /^#/ { next }
@@ -81,8 +81,8 @@ awk -F '\t' -v said="$(tr '\n' ' ' <benches/README.md | grep -oP 'at most \K[0-9
 # The RAM of one row with n = 64, k = 4 and S = 1, and the instructions for k = 8, of the firmware page.
 arrays=$((4 * (6 * 64 + 4)))
 says examples/embedded/README.md "4 · (6 · 64 + 4) = $arrays bytes. With the structs and the stack of \`lib/size\` on a Cortex-M4F that makes $((
-  arrays + 84 + stack)) bytes"
-echo '_Static_assert(sizeof(imle_shape) + sizeof(imle_options) + sizeof(imle_key) == 84, "examples/embedded/README.md");' |
+  arrays + 104 + stack)) bytes"
+echo '_Static_assert(sizeof(imle_shape) + sizeof(imle_options) + sizeof(imle_key) == 104, "examples/embedded/README.md");' |
   cc -std=c11 -fsyntax-only -include include/imle.h -xc -
 # instructions PROFILE COLUMN: the figure of a Cortex-M4F, n = 64.
 instructions() { awk -F ' *[|] *' -v profile="$1" -v column="$2" '/^[|] instructions/ { from = 1 }
