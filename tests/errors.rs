@@ -149,7 +149,14 @@ fn the_arrays_of_exact_estimators_are_checked() {
         let answers = [
             exact.unbiased_simple(theta, lists, dz, losses, grad_theta, &mut work).err(),
             exact.log_partitions(theta, &mut all[..cut("log_partitions", 6)], &mut work).err(),
-            exact.log_partitions_vjp(theta, Rows::contiguous(&v[..cut("v", 6)]), &mut out, &mut work).err(),
+            exact
+                .log_partitions_vjp(
+                    theta,
+                    Rows::contiguous(&v[..cut("v", 6)]),
+                    RowsMut::contiguous(&mut out),
+                    &mut work,
+                )
+                .err(),
         ];
         answers.into_iter().flatten().for_each(assert_display_names_what_is_wrong);
         // Which functions have written how many of their elements.

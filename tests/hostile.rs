@@ -209,11 +209,23 @@ impl Hostile {
         let _ = exact.sample(self.key(), self.theta(), States::both(z, lists), &mut work);
         for indices in [&*lists, self.cut(&self.indices, 7)] {
             let _ = exact.log_prob(self.theta(), indices, a, &mut work);
+            let losses = self.cut(&self.dz, 10);
+            let _ = exact.score_function(self.theta(), indices, losses, self.out(&mut grad));
             let grad = self.out(&mut grad);
-            let _ = exact.score_function(self.theta(), indices, self.cut(&self.dz, 10), grad);
+            let _ = exact.unbiased_simple(self.theta(), indices, self.dz(), losses, grad, &mut work);
         }
         let grad = self.out(&mut grad);
         let _ = exact.simple(self.theta(), self.dz(), grad, &mut work);
+    }
+
+    /// The functions that only the exact distribution of k-subsets has.
+    fn call_log_partitions(&self, top_k: TopK<'_>) {
+        let Ok(exact) = Exact::new(self.shape, top_k, self.temperature) else { return };
+        let Some(work) = Some(exact.workspace_len()).filter(|&len| len < 1 << 20) else { return };
+        let [mut a, mut grad] = [vec![0.0; POOL], vec![0.0; POOL]];
+        let mut work = vec![0.0; work.min(self.lengths[3] * 512)];
+        let _ = exact.log_partitions(self.theta(), &mut a[..self.lengths[9]], &mut work);
+        let _ = exact.log_partitions_vjp(self.theta(), self.other(), self.out(&mut grad), &mut work);
     }
 
     /// Every function without a solver.
@@ -235,6 +247,11 @@ impl Hostile {
 
         let mut adaptive = self.adaptive;
         let _ = adaptive.lambda(self.cut(&self.theta, 0), self.cut(&self.dz, 1));
+        let [theta_len, theta_nonzero, _] = self.counts;
+        let [theta_squared, dz_squared] = [0, 1].map(|i| f64::from(self.theta[i]));
+        let mut parts = imle::AdaptiveParts { theta_squared, dz_squared, theta_len, theta_nonzero };
+        let _ = parts.add(self.cut(&self.theta, 0), self.cut(&self.dz, 1));
+        let _ = adaptive.lambda_from(&parts);
         let [states, unchanged, nonzeros] = self.counts;
         let _ = adaptive.update(&imle::Diagnostics { states, unchanged, nonzeros });
     }
@@ -258,6 +275,7 @@ proptest! {
         for solver in [TopK::new(hostile.shape.k), TopK::new(hostile.k), TopK::per_row(&hostile.k_row)] {
             hostile.call_solver(solver);
             hostile.call_exact(solver);
+            hostile.call_log_partitions(solver);
         }
         hostile.call_solver(Argmax);
         hostile.call_exact(Argmax);

@@ -7,7 +7,7 @@ use common::arrays::JUNK;
 use common::hard_rows::{hard_rows, scores, unmasked};
 use common::reference::enumeration::Enumeration;
 use common::reference::log_space::{self, LogSpace};
-use imle::{Exact, ExactOutputs, Rows, Shape, TopK};
+use imle::{Exact, ExactOutputs, Rows, RowsMut, Shape, TopK};
 use libm::exp;
 
 const TEMPERATURES: [f32; 6] = [0.01, 0.3, 1.0, 1.7, 7.0, 100.0];
@@ -29,7 +29,9 @@ fn log_partitions(theta: &[f32], k: usize, temperature: f32) -> Vec<f32> {
 fn gradient(theta: &[f32], temperature: f32, v: &[f32]) -> Vec<f32> {
     let (exact, mut work) = exact(theta, v.len() - 1, temperature);
     let mut out = vec![JUNK; theta.len()];
-    exact.log_partitions_vjp(Rows::contiguous(theta), Rows::contiguous(v), &mut out, &mut work).unwrap();
+    exact
+        .log_partitions_vjp(Rows::contiguous(theta), Rows::contiguous(v), RowsMut::contiguous(&mut out), &mut work)
+        .unwrap();
     out
 }
 

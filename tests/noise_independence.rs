@@ -4,6 +4,7 @@ mod common;
 
 use common::noise_laws::{GUMBEL, assert_plausible, two_sided};
 use imle::Key;
+use statrs::distribution::{ChiSquared, ContinuousCDF};
 
 /// u − ½ and (u − ½)², centred and scaled to variance 1. Their correlations show dependence of location and of spread.
 fn standardised(epsilon: &[f32]) -> [Vec<f64>; 2] {
@@ -25,6 +26,24 @@ fn assert_independent(epsilon: &[f32], block: usize, lags: std::ops::RangeInclus
             assert_plausible(correlation(&x, &x[lag * block..]), &format!("{what}, lag {lag}"));
         }
     }
+}
+
+/// Pairs of neighbours along an axis are uniform on the square: chi-square over 16 × 16 cells. A block of the noise is paired
+/// with the next one and with no other, so that the pairs are independent.
+fn assert_pairs_are_uniform(epsilon: &[f32], block: usize, what: &str) {
+    const CELLS: usize = 16;
+    let cell = |x: &f32| ((GUMBEL.uniform(x) * CELLS as f64) as usize).min(CELLS - 1);
+    let mut counts = [0_u32; CELLS * CELLS];
+    for neighbours in epsilon.chunks_exact(2 * block) {
+        let (these, those) = neighbours.split_at(block);
+        these.iter().zip(those).for_each(|(x, y)| counts[cell(x) * CELLS + cell(y)] += 1);
+    }
+    let expected = f64::from(counts.iter().sum::<u32>()) / counts.len() as f64;
+    assert!(expected > 500.0, "too few pairs: {expected} a cell");
+    let chi_square = counts.iter().map(|&count| (f64::from(count) - expected).powi(2) / expected).sum();
+    let law = ChiSquared::new((counts.len() - 1) as f64).expect("a number of degrees of freedom");
+    assert_plausible(law.sf(chi_square), &format!("{what}: {chi_square}"));
+    assert_plausible(law.cdf(chi_square), &format!("{what}, too even: {chi_square}"));
 }
 
 /// A sequence of keys.
@@ -51,6 +70,21 @@ fn noise_is_independent_along_every_axis() {
     for (key, what) in together {
         assert_independent(&join(key), 32, 1..=2, what);
     }
+}
+
+#[test]
+fn neighbours_along_every_axis_are_uniform_pairs() {
+    let key = Key { seed: 33, ..Key::default() };
+    let join = |key: Keys| -> Vec<f32> { (0..1 << 14).flat_map(|i| GUMBEL.draw(1, 1, 32, key(i))).collect() };
+    assert_pairs_are_uniform(&GUMBEL.draw(1, 1, 1 << 19, key), 1, "lanes");
+    assert_pairs_are_uniform(&GUMBEL.draw(1, 1, 1 << 19, key), 16, "words of a lane");
+    assert_pairs_are_uniform(&GUMBEL.draw(1, 1 << 14, 32, key), 32, "samples");
+    assert_pairs_are_uniform(&GUMBEL.draw(1 << 14, 1, 32, key), 32, "rows");
+    assert_pairs_are_uniform(&join(|step| Key { seed: 34, step, ..Key::default() }), 32, "steps");
+    assert_pairs_are_uniform(&join(|seed| Key { seed, step: 34, ..Key::default() }), 32, "seeds");
+    // Sample i of a row and sample i + 1 of the row before.
+    let against = |i: u64| Key { seed: 34, row0: (1 << 20) - i, sample0: i as u32, ..Key::default() };
+    assert_pairs_are_uniform(&join(against), 32, "rows against samples");
 }
 
 /// Neighbouring keys differ in one bit.

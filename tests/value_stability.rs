@@ -263,7 +263,7 @@ fn exact_estimators_of_every_size_are_as_pinned() {
         let (mut all, mut lists) = (vec![f32::NAN; k as usize + 1], vec![0; 3 * k as usize]);
         let [mut vjp, mut grad] = [(); 2].map(|()| vec![f32::NAN; n as usize]);
         exact.log_partitions(theta, &mut all, &mut work).expect("good θ");
-        exact.log_partitions_vjp(theta, weights, &mut vjp, &mut work).expect("good θ");
+        exact.log_partitions_vjp(theta, weights, RowsMut::contiguous(&mut vjp), &mut work).expect("good θ");
         let map = Imle::new(Shape { samples: 1, ..shape }, TopK::new(k), Options::default()).expect("good sizes");
         for (list, dz) in lists.chunks_mut(k.max(1) as usize).zip(dz.chunks(n as usize)) {
             let moved: Vec<f32> = scores.iter().zip(dz).map(|(score, dz)| score + dz).collect();

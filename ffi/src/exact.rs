@@ -562,7 +562,7 @@ unsafe fn log_partitions_vjp_of(
     // SAFETY: the caller's contract.
     check_arrays!(unsafe outputs: [out, work], inputs: [theta, v]);
     let exact = exact::<TopK>(shape, None, temperature)?;
-    Ok(exact.log_partitions_vjp(theta.rows(ld_theta), v.rows(ld_v), out.slice(), work.slice())?)
+    Ok(exact.log_partitions_vjp(theta.rows(ld_theta), v.rows(ld_v), RowsMut::contiguous(out.slice()), work.slice())?)
 }
 
 /// Computes the gradient of sum_k v_k A_k with respect to theta, with the A_k of imle_topk_log_partitions:

@@ -15,7 +15,7 @@ use crate::kernel::lanes::copy;
 use crate::kernel::ties::Choice;
 use crate::mask::is_masked;
 use crate::views::rows::{block_mut, check_length, for_rows};
-use crate::{Argument, Error, Rows, Shape, TopK};
+use crate::{Argument, Error, Rows, RowsMut, Shape, TopK};
 
 impl Exact<TopK<'_>> {
     /// A_k = ln Σ e^{⟨z, θ⟩/T} over the states with k ones, for every k = 0..=K, `[B][K+1]`. A_0 = 0, and A_k is −inf
@@ -68,19 +68,19 @@ impl Exact<TopK<'_>> {
         &self,
         theta: Rows<'_>,
         v: Rows<'_>,
-        out: &mut [f32],
+        out: RowsMut<'_>,
         work: &mut [f32],
     ) -> Result<(), Error> {
         let (shape, theta) = (self.shape, theta.check(Argument::Theta, self.shape)?);
         let sizes = shape.k() + 1;
         let v = v.check(Argument::V, Shape { n: shape.k.saturating_add(1), k: 0, samples: 1, ..shape })?;
-        check_length(Argument::Out, out, shape.rows() * shape.n())?;
+        let mut out = out.check(Argument::Out, shape)?;
         self.check_work(work)?;
         for_rows(shape.rows(), |b| {
             let (theta, v) = (theta.row(b, shape.n()), v.row(b, sizes));
             check_theta_row(theta)?;
             check_finite(Argument::V, v)?;
-            let out = block_mut(out, b * shape.n(), shape.n());
+            let out = out.row(b, shape.n());
             Row::new(theta, shape.k(), self.temperature, work).gradient(v, out);
             divide(out, self.temperature);
             Ok(())

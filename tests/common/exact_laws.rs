@@ -68,7 +68,7 @@ impl ExactLayer for CoreTopK {
         let (theta, weights) = (Rows::contiguous(&case.theta), weights(case));
         let (mut all, mut out) = (vec![JUNK; weights.len()], vec![JUNK; case.theta.len()]);
         exact.log_partitions(theta, &mut all, &mut work).unwrap();
-        exact.log_partitions_vjp(theta, Rows::contiguous(&weights), &mut out, &mut work).unwrap();
+        exact.log_partitions_vjp(theta, Rows::contiguous(&weights), RowsMut::contiguous(&mut out), &mut work).unwrap();
         answers.extend([("log_partitions", bits(&all)), ("log_partitions_vjp", bits(&out))]);
         answers
     }

@@ -1,8 +1,8 @@
 //! The noise laws as textbooks have them, and how their tests turn a statistic into a verdict.
 //!
 //! Every check turns its statistic into a p-value and fails if it is below [`FALSE_ALARM`]. tests/noise_stats.rs,
-//! tests/noise_independence.rs and tests/sum_of_gamma_stats.rs make some 1,300 checks. With new seeds, all of them
-//! together would fail a correct implementation with probability 1.3e-4. The seeds are fixed, so a check that passes once
+//! noise_independence.rs, sum_of_gamma_stats.rs and stratified.rs make some 1,400 checks. With new seeds, all of them
+//! together would fail a correct implementation with probability 1.4e-4. The seeds are fixed, so a check that passes once
 //! passes always.
 
 use imle::{Key, Noise, Options, Shape};
