@@ -9,6 +9,16 @@
 #include "board.h"
 #include "imle.h"
 
+/* The layout of the structs: no padding but that of a 64-bit number. Only i386 aligns such a number to four bytes. */
+#if defined(__i386__)
+_Static_assert(sizeof(imle_key) == 36, "imle_key");
+#else
+_Static_assert(sizeof(imle_key) == 40, "imle_key");
+#endif
+_Static_assert(sizeof(imle_shape) == 16 && sizeof(imle_options) == 48, "imle_shape, imle_options");
+_Static_assert(sizeof(imle_diagnostics) == 24, "imle_diagnostics");
+_Static_assert(sizeof(imle_adaptive) == 40 && sizeof(imle_adaptive_parts) == 32, "imle_adaptive, imle_adaptive_parts");
+
 /* Declared here, because a machine without libc has no string.h. */
 void *memcpy(void *to, const void *from, size_t count);
 void *memset(void *to, int byte, size_t count);
