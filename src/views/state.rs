@@ -126,7 +126,7 @@ impl State<'_> {
                 // On small machines a branch costs little, so the loop stops at the first negative dz too many.
                 if SCALAR { negative.nth(negative_ones).is_none() } else { negative.count() == negative_ones }
             }
-            // Few scores are looked at one and all: there is nothing to save.
+            // Short rows compute all their scores in any case.
             State::Bits(_) => false,
         }
     }
