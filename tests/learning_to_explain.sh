@@ -43,7 +43,7 @@ explain --data "$tmp/empty.tsv" --k 2 --epochs 1 --out "$tmp/page.html" 2>&1 >/d
 for i in {0..99}; do printf '%d\t%de17\tword%d and more\n' "$i" $((i * 6)) "$i"; done >"$tmp/huge.tsv"
 for i in {1..100}; do printf '%d\t%d\tword%d and more\n' "$i" $((i == 100)) "$i"; done >"$tmp/alike.tsv"
 refuses 'huge.tsv:2: the score 6e17 is too large to be squared' --data "$tmp/huge.tsv"
-refuses 'alike.tsv:[0-9]*: the training scores of seed [0-9]* are too much alike' --data "$tmp/alike.tsv" --seeds 30
+refuses 'alike.tsv:[0-9]*: the training scores of seed [0-9]* are too much alike' --data "$tmp/alike.tsv" --k 2 --seeds 30
 refuses 'missing.tsv: ' --data "$tmp/missing.tsv"
 refuses 'score.tsv:50: ' --data "$tmp/score.tsv"
 refuses 'latin1.tsv:60: not UTF-8' --data "$tmp/latin1.tsv"
