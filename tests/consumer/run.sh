@@ -97,7 +97,9 @@ offline() {
 mkdir "$tmp/plain"
 tar -xzf "$tmp/imle.tar.gz" -C "$tmp/plain"
 (cd "$tmp/plain/imle" && mkdir .cargo &&
-    cargo vendor --quiet --locked --manifest-path ffi/archive/Cargo.toml >.cargo/config.toml)
+    # With --quiet it would not print the configuration either.
+    cargo vendor --locked --manifest-path ffi/archive/Cargo.toml >.cargo/config.toml 2>"$tmp/vendor.log") ||
+    { cat "$tmp/vendor.log"; exit 1; }
 offline "$tmp/plain/imle/ffi/archive.sh" "$tmp/plain/out"
 quietly cc -std=c99 -I"$root/include" "$here/consumer.c" "$tmp/plain/out/libimle.a" -o "$tmp/bare"
 quietly "$tmp/bare"
