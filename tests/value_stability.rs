@@ -202,9 +202,9 @@ fn estimators_of_every_law_are_as_pinned() {
     assert_eq!([Noise::Gumbel, Noise::Logistic, Noise::Normal].map(|noise| fnv_1a(estimates(noise))), pinned);
 }
 
-/// On big-endian s390x under emulation λ differs; the cause is not found yet.
+/// The sum of squares of f32 in f64 is one instruction on s390x, MDEBR, which QEMU 7.2 computes wrongly: 3.25² is 208.
 #[test]
-#[cfg_attr(target_arch = "s390x", ignore = "known fault: the bits differ on s390x")]
+#[cfg_attr(target_arch = "s390x", ignore = "the emulator multiplies f32 to f64 wrongly")]
 fn adaptive_lambdas_are_as_pinned() {
     let lambdas = |rule| {
         let mut adaptive = Adaptive::new(rule);
