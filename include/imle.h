@@ -276,8 +276,8 @@ typedef struct imle_adaptive {
     float theta_floor;
 } imle_adaptive;
 
-// What lambda needs to know of theta and dz, as sums that add up over the threads, hosts or micro-batches of a batch.
-// Start from zeros, add blocks with imle_adaptive_add, and add up parts field by field (all-reduce, MPI_SUM). Any order
+// The sums over theta and dz from which lambda is computed. They add up over threads, hosts and micro-batches: start
+// from zeros, add blocks with imle_adaptive_add, and add up parts field by field (all-reduce, MPI_SUM). Any order
 // of the blocks gives lambda to an ulp or so; the same order of the same blocks gives the same bits on every platform.
 typedef struct imle_adaptive_parts {
     // The sum of theta^2 over the unmasked entries.

@@ -732,8 +732,8 @@ inline status perturbed_gradient(const shape &shape, const options &options, con
 
 enum class rule : std::uint32_t { additive = IMLE_ADAPTIVE_ADDITIVE, multiplicative = IMLE_ADAPTIVE_MULTIPLICATIVE };
 
-/// What lambda needs to know of a part of a batch: sums that add up over threads, hosts and micro-batches. It starts from
-/// zeros. c() is plain data, four numbers to all-reduce.
+/// The sums over theta and dz from which lambda is computed. They start from zeros and add up over threads, hosts and
+/// micro-batches. c() is plain data: four numbers to all-reduce.
 class adaptive_parts {
 public:
     adaptive_parts() noexcept = default;

@@ -53,8 +53,7 @@ pub(crate) fn check_states(states: &States<'_>, shape: Shape, solver: &impl MapS
     if states.indices.is_some() { check_has_lists(shape, solver) } else { Ok(()) }
 }
 
-/// Refuses a row whose θ is not good, or that has no state.
-/// `work` is at least what the solver needs.
+/// Refuses a row whose θ is not good, or that has no state. `work` is at least what the solver needs.
 pub(crate) fn check_row(solver: &impl MapSolver, b: usize, theta: &[f32], work: &mut [f32]) -> Result<(), BadRow> {
     // A k-subset needs k coordinates that are not masked: one look at θ tells both.
     match solver.selects(b) {

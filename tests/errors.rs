@@ -159,7 +159,7 @@ fn the_arrays_of_exact_estimators_are_checked() {
                 .err(),
         ];
         answers.into_iter().flatten().for_each(assert_display_names_what_is_wrong);
-        // Which functions have written how many of their elements.
+        // The number of elements that each function has written.
         let written = [grad, all, out].map(|all| all.iter().filter(|&&x| x != Outputs::UNTOUCHED).count());
         (answers, written)
     };

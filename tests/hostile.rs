@@ -99,9 +99,9 @@ fn hostile() -> impl Strategy<Value = Hostile> {
         seed,
         step,
         row0,
-        row_ids: None,
         sample0,
         strata,
+        ..Key::default()
     });
     let arrays = (
         vec(prop_oneof![8 => 0..4_u32, 1 => size()], 0..8),

@@ -18,7 +18,7 @@ fn main() -> Result<(), imle::Error> {
     Ok(())
 }
 
-/// What the program prints.
+/// Runs both jobs. The answer is the text that the program prints.
 fn run() -> Result<String, imle::Error> {
     Ok(format!("{}\n{}", packing::run()?, tracking::run()?))
 }

@@ -48,8 +48,8 @@ pub struct imle_adaptive {
     pub theta_floor: f32,
 }
 
-/// What lambda needs to know of theta and dz, as sums that add up over the threads, hosts or micro-batches of a batch.
-/// Start from zeros, add blocks with imle_adaptive_add, and add up parts field by field (all-reduce, MPI_SUM). Any order
+/// The sums over theta and dz from which lambda is computed. They add up over threads, hosts and micro-batches: start
+/// from zeros, add blocks with imle_adaptive_add, and add up parts field by field (all-reduce, MPI_SUM). Any order
 /// of the blocks gives lambda to an ulp or so; the same order of the same blocks gives the same bits on every platform.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -106,11 +106,6 @@ impl From<AdaptiveParts> for imle_adaptive_parts {
     }
 }
 
-/// An array that may be NULL if it is empty.
-fn block(start: *const f32, len: usize) -> Array<f32> {
-    if len == 0 { Array::optional(start, len) } else { Array::required(start, len) }
-}
-
 /// Sets every field to its value at the start of the multiplicative rule, and struct_size to the size of the struct.
 ///
 /// adaptive: out, one struct; NULL (or a misaligned pointer) does nothing.
@@ -154,12 +149,11 @@ pub unsafe extern "C" fn imle_adaptive_lambda(
     status(move || {
         // SAFETY: the caller's contract.
         let adaptive = unsafe { args::read_sized(adaptive) }?.to_core()?;
-        let (theta, dz) = (block(theta, theta_len), block(dz, dz_len));
+        let (theta, dz) = (Array::required(theta, theta_len), Array::required(dz, dz_len));
         let lambda = Array::required(lambda, 1);
         // SAFETY: the caller's contract.
         check_arrays!(unsafe outputs: [lambda], inputs: [theta, dz]);
-        let (theta, dz) = (theta.slice_if_any().unwrap_or_default(), dz.slice_if_any().unwrap_or_default());
-        let found = adaptive.lambda(theta, dz)?;
+        let found = adaptive.lambda(theta.slice(), dz.slice())?;
         lambda.slice().fill(found);
         Ok(())
     })
@@ -187,11 +181,11 @@ pub unsafe extern "C" fn imle_adaptive_add(
     status(move || {
         // SAFETY: the caller's contract.
         let mut sum = unsafe { args::read(parts.cast_const()) }?.to_core();
-        let (theta, dz) = (block(theta, theta_len), block(dz, dz_len));
+        let (theta, dz) = (Array::required(theta, theta_len), Array::required(dz, dz_len));
         let parts = Array::required(parts, 1);
         // SAFETY: the caller's contract.
         check_arrays!(unsafe outputs: [parts], inputs: [theta, dz]);
-        sum.add(theta.slice_if_any().unwrap_or_default(), dz.slice_if_any().unwrap_or_default())?;
+        sum.add(theta.slice(), dz.slice())?;
         parts.slice().fill(sum.into());
         Ok(())
     })

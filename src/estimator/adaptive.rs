@@ -195,7 +195,7 @@ impl Adaptive {
     }
 }
 
-/// What λ needs to know of θ and dz: sums that add up over the threads, hosts or micro-batches of a cut batch.
+/// The sums over θ and dz from which λ is computed. They add up over the threads, hosts or micro-batches of a cut batch.
 ///
 /// Start from the default, which is zeros, [add](AdaptiveParts::add) the blocks of θ and dz, and add up the parts. Over
 /// hosts, all-reduce the four numbers. Any order of the blocks gives λ to an ulp or so; the same order of the same blocks

@@ -55,7 +55,8 @@ fn for_rows_with_table(
     Ok(())
 }
 
-/// Writes one array `[B][S][N]`, sample after sample: each row is checked, then `write` fills the block of each of its samples. Such functions have no k of a row, so κ = 0 means the shape's k.
+/// Writes one array `[B][S][N]`, sample after sample: each row is checked, then `write` fills the block of each of its
+/// samples. Such functions have no k of a row, so κ = 0 means the shape's k.
 #[inline(always)]
 pub(super) fn write_samples(
     shape: Shape,

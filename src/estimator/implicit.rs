@@ -127,7 +127,7 @@ impl<M: MapSolver> Imle<M> {
     }
 }
 
-/// What the caller gives of a row's forward states.
+/// The forward states of a row, as the caller gives them.
 #[derive(Clone, Copy)]
 enum Given<'a> {
     Nothing,

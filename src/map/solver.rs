@@ -109,10 +109,8 @@ pub trait MapSolver {
     /// # Errors
     /// [`Error::Shape`] with [`Rule::SolverAtMostK`] by default, or with [`Rule::SolverFits`].
     fn check(&self, shape: Shape) -> Result<(), Error> {
-        match first_row_above(self, shape) {
-            None => Ok(()),
-            Some(_) => Err(Error::Shape { rule: Rule::SolverAtMostK }),
-        }
+        let too_many = |b| self.max_ones(b).is_some_and(|ones| ones > shape.k());
+        if (0..shape.rows()).any(too_many) { Err(Error::Shape { rule: Rule::SolverAtMostK }) } else { Ok(()) }
     }
 
     /// k, if the states of the row are all k-subsets, so that MAP chooses the k largest scores by the rule for ties. Such a
@@ -152,10 +150,4 @@ impl<M: MapSolver + ?Sized> MapSolver for &M {
     fn selects(&self, row: usize) -> Option<usize> {
         (**self).selects(row)
     }
-}
-
-/// The first row whose states may have more ones than the shape's k.
-#[cfg_attr(imle_small, inline(never))]
-pub(crate) fn first_row_above<M: MapSolver + ?Sized>(solver: &M, shape: Shape) -> Option<u32> {
-    (0..shape.rows).find(|&b| solver.max_ones(b as usize).is_some_and(|ones| ones > shape.k()))
 }

@@ -11,13 +11,13 @@ pub(super) static EXACT_CONSTANTS: [u32; 4] = [0xa409_3822, 0x299f_31d0, 0x082e_
 /// 2³² divided by the golden ratio. Its multiples tell the lanes apart.
 const GOLDEN: u32 = 0x9e37_79b9;
 
-/// What tells number i, counted from 0, from all other numbers below 2³² − 1.
+/// A constant for the number i, counted from 0. All numbers below 2³² − 1 have different ones, and none has 0.
 #[inline(always)]
 pub(super) const fn distinct(i: u32) -> u32 {
     GOLDEN.wrapping_mul(i.wrapping_add(1))
 }
 
-/// What tells a lane from all other lanes of a row's samples. Samples have numbers below 2²⁸.
+/// A constant for a lane. All lanes of a row's samples have different ones, because samples have numbers below 2²⁸.
 #[inline(always)]
 pub(super) const fn lane_constant(sample: u32, lane: u32) -> u32 {
     distinct(sample.wrapping_mul(LANES as u32).wrapping_add(lane))

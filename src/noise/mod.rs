@@ -1,8 +1,9 @@
-//! ε ~ ρ: noise laws as functions of the row's words.
+//! ε ~ ρ: noise laws as functions of the words of a sample.
 //!
-//! `hash` and `stream` make the words of a sample, and `strata` moves them into strata. `uniform` has numbers as functions of one word and `law` the trait of a law, which
-//! each law implements in a file of its own. [`Noise`] is a law as the caller names it, [`Sampler`] one that is ready to
-//! draw from. A new law takes its file, and its lines in the two enums, in [`Noise::sampler`] and in `with_law!` below.
+//! `hash` and `stream` make the words of a sample, and `strata` moves them into strata. `uniform` has numbers as functions
+//! of one word and `law` the trait of a law, which each law implements in a file of its own. [`Noise`] is a law as the
+//! caller names it, [`Sampler`] one that is ready to draw from. A new law takes its file, and its lines in the two enums, in
+//! [`Noise::sampler`] and in `with_law!` below. `rng` is a generator for the caller's own numbers.
 
 mod gumbel;
 mod hash;

@@ -73,7 +73,7 @@ impl Strata {
     }
 }
 
-/// The next number of a coordinate.
+/// The next hash of a coordinate. Its high bits, which are the mixed ones, decide.
 #[inline(always)]
 fn next(hash: u32) -> u32 {
     hash.wrapping_mul(0xed5a_d4bb).wrapping_add(0x9e37_79b9)

@@ -23,7 +23,7 @@ pub struct States<'a> {
     pub marginals: Option<&'a mut [f32]>,
 }
 
-/// What the backward pass is given of the forward pass, beside its key. It saves the forward solver calls.
+/// The forward states that the caller gives to the backward pass, beside the key. They save the forward solver calls.
 ///
 /// A state must be one of its row. If it is not the one that the forward pass chose, the gradient is that of the formula
 /// with the given z.

@@ -241,9 +241,9 @@ fn any_key() -> impl Strategy<Value = Key<'static>> {
         seed,
         step,
         row0,
-        row_ids: None,
         sample0,
         strata,
+        ..Key::default()
     })
 }
 

@@ -33,9 +33,9 @@ pub(crate) struct Sums<'a> {
     pub exponents: &'a mut [f32],
     /// 2^(exponent of a_{j−1} − exponent of a_j).
     pub factors: &'a mut [f32],
-    /// What the last coordinate added, in units of 2^exponents.
+    /// The terms that the last coordinate added, in units of 2^exponents.
     pub terms: &'a mut [f32],
-    /// What rounding left out of `terms`.
+    /// The rest that rounding left out of `terms`.
     pub terms_low: &'a mut [f32],
     /// Scratch: a_0, a_1, …, each in units of its own power of two.
     pub below: &'a mut [f32],
