@@ -40,7 +40,7 @@ impl Dispatch for Map<'_> {
         if k == 0 || k >= scores.len() {
             z.fill(if k == 0 { 0.0 } else { 1.0 });
         } else if scores.len() <= FEW {
-            let Best { set, .. } = best_of_short(isa, scores, k);
+            let Best { set, .. } = isa.apart(BestOfShort { scores, k });
             for (z, i) in z.iter_mut().zip(0..FEW) {
                 *z = if set >> i & 1 == 1 { 1.0 } else { 0.0 };
             }
@@ -58,20 +58,39 @@ impl Dispatch for Map<'_> {
 
 /// The set of the k largest of at most 64 scores, 1 ≤ k ≤ n: bit i is set if score i is one of them.
 pub(crate) fn set_of_short(scores: &[f32], k: usize) -> u64 {
-    arch::run(SetOfShort { scores, k })
+    arch::run(BestOfShort { scores, k }).set
 }
 
-struct SetOfShort<'a> {
+/// [`best_of_few`] for a slice that ends with its scores.
+struct BestOfShort<'a> {
     scores: &'a [f32],
     k: usize,
 }
 
-impl Dispatch for SetOfShort<'_> {
-    type Output = u64;
+impl Dispatch for BestOfShort<'_> {
+    type Output = Best;
 
     #[inline(always)]
-    fn run<I: Isa>(self, isa: I) -> u64 {
-        best_of_short(isa, self.scores, self.k).set
+    fn run<I: Isa>(self, isa: I) -> Best {
+        let mut padded = [f32::NEG_INFINITY; FEW];
+        copy(self.scores, &mut padded);
+        isa.apart(BestOfFew { scores: &padded, count: self.scores.len(), k: self.k })
+    }
+}
+
+/// [`best_of_few`] as a function, for callers that are not in a hurry.
+pub(crate) struct BestOfFew<'a> {
+    pub scores: &'a [f32],
+    pub count: usize,
+    pub k: usize,
+}
+
+impl Dispatch for BestOfFew<'_> {
+    type Output = Best;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> Best {
+        best_of_few(isa, self.scores, self.count, self.k)
     }
 }
 
@@ -110,14 +129,6 @@ pub(crate) fn best_of_few<I: Isa>(isa: I, scores: &[f32], count: usize, k: usize
     Best { set, least: scores.get(kth.trailing_zeros() as usize).copied().unwrap_or_default() }
 }
 
-/// [`best_of_few`] for a slice that ends with its scores.
-#[inline(always)]
-fn best_of_short<I: Isa>(isa: I, scores: &[f32], k: usize) -> Best {
-    let mut padded = [f32::NEG_INFINITY; FEW];
-    copy(scores, &mut padded);
-    best_of_few(isa, &padded, scores.len(), k)
-}
-
 /// A t that fewer than k scores exceed. Either it is the k-th largest score, or at least k scores reach t − `width`. At
 /// least k scores are above −inf, 1 ≤ k. No score may be NaN.
 #[inline(always)]
@@ -149,8 +160,27 @@ pub(crate) struct Threshold {
 }
 
 /// The threshold of the k largest scores, 1 ≤ k ≤ n. No score may be NaN.
-#[cfg_attr(not(imle_small), inline(always))]
+#[inline(always)]
 pub(crate) fn kth_largest<I: Isa>(isa: I, scores: &[f32], k: usize) -> Threshold {
+    isa.apart(KthLargest { scores, k })
+}
+
+struct KthLargest<'a> {
+    scores: &'a [f32],
+    k: usize,
+}
+
+impl Dispatch for KthLargest<'_> {
+    type Output = Threshold;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> Threshold {
+        bisect(isa, self.scores, self.k)
+    }
+}
+
+#[inline(always)]
+fn bisect<I: Isa>(isa: I, scores: &[f32], k: usize) -> Threshold {
     let mut short = [f32::NEG_INFINITY; LANES];
     let blocks = Blocks::new(scores, &mut short);
     let (lowest, highest) = range(scores);

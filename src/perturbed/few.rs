@@ -71,7 +71,7 @@ impl Dispatch for Sample<'_> {
         let mut row = Padded::new(self.row, self.scores.noise);
         for (s, z) in (self.from..).zip(self.states) {
             row.draw_words(self.words.sample(s));
-            row.make_noise();
+            row.make_noise(isa);
             *z = row.choose(isa, self.scores);
         }
     }
@@ -101,13 +101,13 @@ impl Dispatch for Pairs<'_> {
             row.draw_words(words.sample(s));
             match first {
                 First::Chosen(scores) => {
-                    row.make_noise();
+                    row.make_noise(isa);
                     *z = row.choose(isa, scores);
                 }
                 First::Listed(lists) => {
                     let Some(listed) = lists.checked_bits(s, k, unmasked) else { return false };
                     *z = listed;
-                    row.make_noise();
+                    row.make_noise(isa);
                 }
             }
             *z_target = row.choose(isa, target);
@@ -162,9 +162,9 @@ impl<'a> Padded<'a> {
 
     /// Replaces the words of the sample by its noise.
     #[inline(always)]
-    fn make_noise(&mut self) {
+    fn make_noise<I: Isa>(&mut self, isa: I) {
         let eights = self.n.next_multiple_of(EIGHT);
-        self.noise.replace_words(self.epsilon.get_mut(..eights).unwrap_or_default());
+        self.noise.replace_words(isa, self.epsilon.get_mut(..eights).unwrap_or_default());
     }
 
     /// The k largest scores.

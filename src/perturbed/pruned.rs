@@ -20,7 +20,7 @@ use super::scores::Perturbed;
 use super::threshold::{SIFTED, floor, groups, has_word, least_word};
 use crate::arch::{self, Dispatch, EIGHT, Isa, LANES};
 use crate::kernel::lanes::{Blocks, copy};
-use crate::kernel::select::{FEW, Threshold, best_of_few, kth_largest};
+use crate::kernel::select::{BestOfFew, FEW, Threshold, kth_largest};
 use crate::kernel::ties::Choice;
 use crate::noise::{Lanes, SampleWords};
 
@@ -230,7 +230,7 @@ impl<'a> Best<'a> {
         let (Some(positions), Some(scores)) = (self.positions.get(room.clone()), self.scores.get_mut(room)) else {
             return Ok(());
         };
-        row.formula.noise.replace_words(scores);
+        row.formula.noise.replace_words(isa, scores);
         for (positions, scores) in positions.as_chunks().0.iter().zip(scores.as_chunks_mut().0) {
             *scores = row.eight_scores_at(positions, *scores);
         }
@@ -257,7 +257,7 @@ impl<'a> Best<'a> {
     fn drop_of_few<I: Isa>(&mut self, isa: I) -> f32 {
         let len = self.len;
         self.scores.get_mut(len..len.next_multiple_of(EIGHT)).unwrap_or_default().fill(f32::NEG_INFINITY);
-        let best = best_of_few(isa, self.scores, len, self.k);
+        let best = isa.apart(BestOfFew { scores: self.scores, count: len, k: self.k });
         let mut set = best.set;
         for to in 0..self.k {
             let from = set.trailing_zeros() as usize;

@@ -97,7 +97,8 @@ impl<'a> Perturbed<'a> {
             }
             return;
         }
-        arch::run(Draw { perturbed: self, words, scores });
+        self.formula.noise.draw(words, scores);
+        arch::run(ReplaceNoise { perturbed: self, scores });
     }
 
     /// Numbers that no score exceeds, at a fraction of the cost of the scores: the same arithmetic on upper bounds of ε.
@@ -163,19 +164,17 @@ impl<'a> Perturbed<'a> {
     }
 }
 
-struct Draw<'a> {
+struct ReplaceNoise<'a> {
     perturbed: &'a Perturbed<'a>,
-    words: SampleWords<'a>,
     scores: &'a mut [f32],
 }
 
-impl Dispatch for Draw<'_> {
+impl Dispatch for ReplaceNoise<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<I: Isa>(self, _isa: I) {
-        let Draw { perturbed: Perturbed { theta, dz, formula }, words, scores } = self;
-        formula.noise.draw(words, scores);
+        let ReplaceNoise { perturbed: Perturbed { theta, dz, formula }, scores } = self;
         formula.replace_noise(theta, dz, scores);
     }
 }

@@ -1,6 +1,6 @@
 //! A sample's words on machines with vector units: blocks of one word from every lane.
 
-use crate::arch::{EIGHT, LANES};
+use crate::arch::{self, Dispatch, EIGHT, Isa, LANES};
 use crate::kernel::lanes::copy;
 use crate::kernel::select::FEW;
 use crate::noise::hash::{lane_constant, mix};
@@ -21,10 +21,7 @@ impl Lanes {
     /// Seeds the lanes of a sample.
     #[inline(always)]
     pub(super) fn new(hashes: [u32; 4], sample: u32) -> Lanes {
-        let [a, b, c, d] = hashes;
-        let (a, b) = (expand(a, sample), expand(b, sample));
-        let (c, d) = (expand(c, sample), expand(d, sample));
-        Lanes { state: [a, b, c, d] }
+        arch::run(Seed { hashes, sample })
     }
 
     /// The first n ≤ 64 words of a sample, in whole eights. Words of the seeds that they do not depend on are not made.
@@ -111,6 +108,23 @@ impl Lanes {
                 *sum += factor * number.of_word(word);
             }
         }
+    }
+}
+
+struct Seed {
+    hashes: [u32; 4],
+    sample: u32,
+}
+
+impl Dispatch for Seed {
+    type Output = Lanes;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, _isa: I) -> Lanes {
+        let Seed { hashes: [a, b, c, d], sample } = self;
+        let (a, b) = (expand(a, sample), expand(b, sample));
+        let (c, d) = (expand(c, sample), expand(d, sample));
+        Lanes { state: [a, b, c, d] }
     }
 }
 

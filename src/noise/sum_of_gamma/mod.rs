@@ -10,7 +10,6 @@ mod knots;
 mod terms;
 
 use super::law::Law;
-use super::stream::Lanes;
 use super::uniform::{Odds, OfWord, replace};
 use crate::arch::{self, Dispatch, Isa};
 use density::{MAX_NODES, Node};
@@ -121,12 +120,6 @@ impl Law for SumOfGamma {
     #[inline(always)]
     fn typical_gap(&self) -> f32 {
         0.05
-    }
-
-    #[inline(always)]
-    fn draw(&self, lanes: &mut Lanes, epsilon: &mut [f32]) {
-        lanes.fill(epsilon, &OddsBelow);
-        self.replace_odds(epsilon);
     }
 
     #[inline(always)]
