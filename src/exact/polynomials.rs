@@ -96,6 +96,8 @@ struct Expand<'a> {
 
 impl Dispatch for Expand<'_> {
     type Output = (f32, i32);
+    // The table has eight lanes.
+    const WIDE: bool = false;
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> (f32, i32) {

@@ -37,7 +37,7 @@ pub(crate) fn run<D: Dispatch>(computation: D) -> D::Output {
     match detected() {
         // SAFETY: `detect` answers AVX512 only where it found every feature that the token stands for.
         #[cfg(not(feature = "no-avx512"))]
-        AVX512 => unsafe { Avx512::new() }.apart(computation),
+        AVX512 if D::WIDE => unsafe { Avx512::new() }.apart(computation),
         // SAFETY: `detect` answers AVX2 or more only where it found every feature that the token stands for.
         AVX2.. => unsafe { Avx2::new() }.apart(computation),
         _ => Sse2.apart(computation),

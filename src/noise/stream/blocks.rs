@@ -4,7 +4,7 @@ use crate::arch::{self, Dispatch, EIGHT, Isa, LANES};
 use crate::kernel::lanes::copy;
 use crate::kernel::select::FEW;
 use crate::noise::hash::{lane_constant, mix};
-use crate::noise::uniform::OfWord;
+use crate::noise::uniform::{OfWord, Words};
 
 /// The generator of one sample: word w of lane l is `state[w][l]`.
 #[derive(Clone, Debug)]
@@ -100,14 +100,36 @@ impl Lanes {
         *self = stream;
     }
 
+    /// Fills one sample, or the next whole blocks of it, with the words themselves, as the bits of floats.
+    #[inline(always)]
+    pub(crate) fn fill_words(&mut self, out: &mut [f32]) {
+        arch::run(FillWords { lanes: self, out });
+    }
+
     /// sum += factor · number, for the words of one sample.
     #[inline(always)]
     pub(crate) fn add(&mut self, factor: f32, sum: &mut [f32], number: &impl OfWord) {
-        for block in sum.chunks_mut(LANES) {
-            for (sum, word) in block.iter_mut().zip(self.next_block()) {
-                *sum += factor * number.of_word(word);
+        for sum in sum.chunks_mut(8 * LANES) {
+            let mut words = [0.0_f32; 8 * LANES];
+            self.fill_words(&mut words);
+            for (sum, word) in sum.iter_mut().zip(words) {
+                *sum += factor * number.of_word(word.to_bits());
             }
         }
+    }
+}
+
+struct FillWords<'a> {
+    lanes: &'a mut Lanes,
+    out: &'a mut [f32],
+}
+
+impl Dispatch for FillWords<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Isa>(self, _isa: I) {
+        self.lanes.fill(self.out, &Words);
     }
 }
 

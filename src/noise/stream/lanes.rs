@@ -81,6 +81,12 @@ impl Lanes {
         self.each(out, |out, word| *out = number.of_word(word));
     }
 
+    /// Fills one sample with the words themselves, as the bits of floats.
+    #[inline(always)]
+    pub(crate) fn fill_words(&mut self, out: &mut [f32]) {
+        self.fill(out, &Words);
+    }
+
     /// sum += factor · number, for the words of one sample.
     #[inline(always)]
     pub(crate) fn add(&mut self, factor: f32, sum: &mut [f32], number: &impl OfWord) {
