@@ -9,13 +9,14 @@ use crate::args::{Array, check_arrays};
 use crate::family::{Family, OneHot, Start, TopK, start, with_gradient, workspace_len};
 use crate::status::{Refused, imle_status, status};
 
+// One of n is k of n at k = 1, to the last bit. So both families have the layer of k of n, which is linked once.
 #[inline(always)]
-unsafe fn layer<F: Family>(
+unsafe fn layer(
     shape: Shape,
     k_row: Option<&[u32]>,
     options: *const imle_options,
-) -> Result<Imle<F::Solver<'_>>, Refused> {
-    let solver = F::solver(shape, k_row);
+) -> Result<Imle<imle::TopK<'_>>, Refused> {
+    let solver = TopK::solver(shape, k_row);
     // SAFETY: the caller's contract.
     let options = unsafe { abi::options(options) }?;
     Ok(Imle::of_checked_shape(shape, solver, options)?)
@@ -79,7 +80,7 @@ unsafe fn find_bad_row_of<F: Family>(
     let rows = k_row.and_then(too_large).unwrap_or(shape.rows()) as u32;
     let good = Shape { rows, ..shape };
     let first =
-        match Imle::of_checked_shape(good, F::solver(good, k_row), Options::default())?.check(theta, dz, &mut []) {
+        match Imle::of_checked_shape(good, TopK::solver(good, k_row), Options::default())?.check(theta, dz, &mut []) {
             Ok(()) => rows,
             Err(Error::NonFinite { row, .. } | Error::Infeasible { row }) => row,
             Err(error) => return Err(error.into()),
@@ -154,7 +155,7 @@ unsafe fn map_of<F: Family>(
     let indices = Array::optional(indices, shape.rows() * shape.k());
     // SAFETY: the caller's contract.
     check_arrays!(unsafe outputs: [z, indices, work], inputs: [k_row, theta]);
-    let layer = Imle::of_checked_shape(shape, F::solver(shape, k_row.slice_if_any()), Options::default())?;
+    let layer = Imle::of_checked_shape(shape, TopK::solver(shape, k_row.slice_if_any()), Options::default())?;
     let states = States { z: z.slice_if_any(), indices: indices.slice_if_any(), marginals: None };
     Ok(layer.map(theta.rows(ld_theta), states, work.slice())?)
 }
@@ -236,7 +237,7 @@ unsafe fn sample_of<F: Family>(
     // SAFETY: the caller's contract.
     check_arrays!(unsafe outputs: [z, indices, marginals, work], inputs: [k_row, theta, row_ids]);
     // SAFETY: the caller's contract.
-    let layer = unsafe { layer::<F>(shape, k_row.slice_if_any(), options) }?;
+    let layer = unsafe { layer(shape, k_row.slice_if_any(), options) }?;
     let states = States { z: z.slice_if_any(), indices: indices.slice_if_any(), marginals: marginals.slice_if_any() };
     Ok(layer.sample(key.to_core(row_ids), theta.rows(ld_theta), states, work.slice())?)
 }
@@ -340,7 +341,7 @@ unsafe fn gradient_of<F: Family>(
     // SAFETY: the caller's contract.
     check_arrays!(unsafe outputs: [grad_theta, diagnostics, work], inputs: [k_row, theta, dz, indices, row_ids]);
     // SAFETY: the caller's contract.
-    let layer = unsafe { layer::<F>(shape, k_row.slice_if_any(), options) }?;
+    let layer = unsafe { layer(shape, k_row.slice_if_any(), options) }?;
     let (theta, dz) = (theta.rows(ld_theta), dz.dz(dz_row_stride, dz_sample_stride));
     let found = layer.gradient(
         key.to_core(row_ids),
@@ -479,7 +480,7 @@ unsafe fn fenchel_young_of<F: Family>(
     // SAFETY: the caller's contract.
     check_arrays!(unsafe outputs: [loss, grad_theta, work], inputs: [k_row, theta, y, row_ids]);
     // SAFETY: the caller's contract.
-    let layer = unsafe { layer::<F>(shape, k_row.slice_if_any(), options) }?;
+    let layer = unsafe { layer(shape, k_row.slice_if_any(), options) }?;
     let (theta, y) = (theta.rows(ld_theta), y.rows(ld_y));
     Ok(layer.fenchel_young(key.to_core(row_ids), theta, y, loss.slice(), grad_theta.rows(ld_grad), work.slice())?)
 }

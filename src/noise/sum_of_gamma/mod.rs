@@ -10,7 +10,7 @@ mod knots;
 mod terms;
 
 use super::law::Law;
-use super::uniform::{Odds, OfWord, replace};
+use super::uniform::{Odds, OfWord};
 use density::{MAX_NODES, Node};
 use knots::{Knots, position};
 use terms::Terms;
@@ -78,17 +78,6 @@ impl SumOfGamma {
         self.upper_bounds.get(half_octave as usize % HALF_OCTAVES).copied().unwrap_or(f32::INFINITY)
     }
 
-    /// Replaces odds u/(1 − u) by their ε.
-    #[inline(always)]
-    fn replace_odds(&self, odds: &mut [f32]) {
-        // The first loop is vectorised. The second is not: it looks up one by one.
-        for odds in odds.iter_mut() {
-            *odds = position(*odds);
-        }
-        for position in odds {
-            *position = self.knots.at(*position);
-        }
-    }
 }
 
 impl Law for SumOfGamma {
@@ -110,13 +99,18 @@ impl Law for SumOfGamma {
 
     #[inline(always)]
     fn replace_words(&self, words: &mut [f32]) {
-        replace(words, &OddsBelow);
-        self.replace_odds(words);
+        // The first loop is vectorised. The second is not: it looks up one by one.
+        for word in words.iter_mut() {
+            *word = position(OddsBelow.of_word(word.to_bits()));
+        }
+        for position in words {
+            *position = self.knots.at(*position);
+        }
     }
 
     #[inline(always)]
     fn upper_bounds<'b>(&self, words: &'b [f32], bounds: &'b mut [f32]) -> impl Iterator<Item = (f32, &'b mut f32)> {
-        // As in `replace_odds`, the look-ups have a loop of their own.
+        // As in `replace_words`, the look-ups have a loop of their own.
         for (bound, word) in bounds.iter_mut().zip(words) {
             *bound = f32::from_bits(half_octave(word.to_bits()));
         }
