@@ -130,7 +130,7 @@ impl Sampler<'_> {
     #[cfg_attr(not(imle_small), inline(always))]
     pub(crate) fn draw_words(self, words: SampleWords<'_>, out: &mut [f32]) {
         if self.reads_words() {
-            words.lanes().fill_words(out);
+            words.lanes_here().fill(out, &uniform::Words);
             words.stratify(0, out);
         }
     }
@@ -148,7 +148,7 @@ impl Sampler<'_> {
     #[inline(always)]
     pub(crate) fn seed(self, words: SampleWords<'_>, lanes: &mut Lanes) {
         if self.reads_words() {
-            *lanes = words.lanes();
+            *lanes = words.lanes_here();
         }
     }
 
@@ -156,7 +156,7 @@ impl Sampler<'_> {
     #[inline(always)]
     pub(crate) fn next_words(self, words: SampleWords<'_>, lanes: &mut Lanes, from: usize, out: &mut [f32]) {
         if self.reads_words() {
-            lanes.fill_words(out);
+            lanes.fill(out, &uniform::Words);
             words.stratify(from, out);
         }
     }

@@ -93,6 +93,12 @@ impl SampleWords<'_> {
     /// The generator, at the first coordinate.
     #[inline(always)]
     pub(crate) fn lanes(self) -> Lanes {
+        Lanes::new_apart(self.row.hashes, self.drawn_sample())
+    }
+
+    /// The same without a call.
+    #[inline(always)]
+    pub(super) fn lanes_here(self) -> Lanes {
         Lanes::new(self.row.hashes, self.drawn_sample())
     }
 

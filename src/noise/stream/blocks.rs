@@ -21,6 +21,15 @@ impl Lanes {
     /// Seeds the lanes of a sample.
     #[inline(always)]
     pub(super) fn new(hashes: [u32; 4], sample: u32) -> Lanes {
+        let [a, b, c, d] = hashes;
+        let (a, b) = (expand(a, sample), expand(b, sample));
+        let (c, d) = (expand(c, sample), expand(d, sample));
+        Lanes { state: [a, b, c, d] }
+    }
+
+    /// The same as a function.
+    #[inline(always)]
+    pub(super) fn new_apart(hashes: [u32; 4], sample: u32) -> Lanes {
         arch::run(Seed { hashes, sample })
     }
 
@@ -100,18 +109,12 @@ impl Lanes {
         *self = stream;
     }
 
-    /// Fills one sample, or the next whole blocks of it, with the words themselves, as the bits of floats.
-    #[inline(always)]
-    pub(crate) fn fill_words(&mut self, out: &mut [f32]) {
-        arch::run(FillWords { lanes: self, out });
-    }
-
     /// sum += factor · number, for the words of one sample.
     #[inline(always)]
     pub(crate) fn add(&mut self, factor: f32, sum: &mut [f32], number: &impl OfWord) {
         for sum in sum.chunks_mut(8 * LANES) {
             let mut words = [0.0_f32; 8 * LANES];
-            self.fill_words(&mut words);
+            arch::run(FillWords { lanes: self, out: &mut words });
             for (sum, word) in sum.iter_mut().zip(words) {
                 *sum += factor * number.of_word(word.to_bits());
             }
@@ -143,10 +146,7 @@ impl Dispatch for Seed {
 
     #[inline(always)]
     fn run<I: Isa>(self, _isa: I) -> Lanes {
-        let Seed { hashes: [a, b, c, d], sample } = self;
-        let (a, b) = (expand(a, sample), expand(b, sample));
-        let (c, d) = (expand(c, sample), expand(d, sample));
-        Lanes { state: [a, b, c, d] }
+        Lanes::new(self.hashes, self.sample)
     }
 }
 

@@ -47,6 +47,12 @@ impl Lanes {
         Lanes { hashes, sample }
     }
 
+    /// The same.
+    #[inline(always)]
+    pub(super) fn new_apart(hashes: [u32; 4], sample: u32) -> Lanes {
+        Lanes::new(hashes, sample)
+    }
+
     /// The first n ≤ 64 words of a sample.
     pub(super) fn few(hashes: [u32; 4], sample: u32, n: usize, words: &mut [f32; FEW]) {
         Lanes { hashes, sample }.fill(words.get_mut(..n).unwrap_or_default(), &Words);
@@ -79,12 +85,6 @@ impl Lanes {
     #[inline(always)]
     pub(crate) fn fill(&mut self, out: &mut [f32], number: &impl OfWord) {
         self.each(out, |out, word| *out = number.of_word(word));
-    }
-
-    /// Fills one sample with the words themselves, as the bits of floats.
-    #[inline(always)]
-    pub(crate) fn fill_words(&mut self, out: &mut [f32]) {
-        self.fill(out, &Words);
     }
 
     /// sum += factor · number, for the words of one sample.

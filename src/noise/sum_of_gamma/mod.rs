@@ -10,7 +10,7 @@ mod knots;
 mod terms;
 
 use super::law::Law;
-use super::uniform::{Odds, OfWord};
+use super::uniform::{Odds, OfWord, replace};
 use density::{MAX_NODES, Node};
 use knots::{Knots, position};
 use terms::Terms;
@@ -77,7 +77,6 @@ impl SumOfGamma {
         // The remainder changes nothing: it shows the compiler that the index is in range.
         self.upper_bounds.get(half_octave as usize % HALF_OCTAVES).copied().unwrap_or(f32::INFINITY)
     }
-
 }
 
 impl Law for SumOfGamma {
@@ -99,9 +98,10 @@ impl Law for SumOfGamma {
 
     #[inline(always)]
     fn replace_words(&self, words: &mut [f32]) {
+        replace(words, &OddsBelow);
         // The first loop is vectorised. The second is not: it looks up one by one.
-        for word in words.iter_mut() {
-            *word = position(OddsBelow.of_word(word.to_bits()));
+        for odds in words.iter_mut() {
+            *odds = position(*odds);
         }
         for position in words {
             *position = self.knots.at(*position);
