@@ -31,6 +31,7 @@ pub(crate) trait Dispatch {
     /// The result.
     type Output;
     /// False if vectors of more than eight floats do not make it faster. It then has no copy for them.
+    #[allow(dead_code, reason = "only machines with such vectors ask")]
     const WIDE: bool = true;
     /// Computes it with the instructions that `isa` stands for.
     fn run<I: Isa>(self, isa: I) -> Self::Output;

@@ -11,6 +11,7 @@ mod terms;
 
 use super::law::Law;
 use super::uniform::{Odds, OfWord, replace};
+use crate::arch::{self, Dispatch, Isa};
 use density::{MAX_NODES, Node};
 use knots::{Knots, position};
 use terms::Terms;
@@ -41,13 +42,18 @@ fn half_octave(word: u32) -> u32 {
 /// Exponent and first digit of 1.0.
 const ONE: u32 = 127 << 1;
 
-impl SumOfGamma {
-    /// The table for κ from 1 to [`MAX_KAPPA`] and s ≥ 1 terms, `u32::MAX` for the limit. Not inlined, because it needs
-    /// 5 KiB of stack, which the other laws must not pay for.
-    #[inline(never)]
-    pub(crate) fn new(kappa: f32, terms: u32) -> SumOfGamma {
-        // Not compiled for each instruction set: wider vectors do not make it faster.
-        let terms = Terms::new(kappa, terms);
+struct Tabulate {
+    kappa: f32,
+    terms: u32,
+}
+
+impl Dispatch for Tabulate {
+    type Output = SumOfGamma;
+    const WIDE: bool = false;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, _isa: I) -> SumOfGamma {
+        let terms = Terms::new(self.kappa, self.terms);
         let mut nodes = [Node::default(); MAX_NODES];
         let law = density::march(&terms, &mut nodes);
         let mut table = SumOfGamma { knots: Knots::EMPTY, upper_bounds: [f32::INFINITY; HALF_OCTAVES] };
@@ -55,6 +61,15 @@ impl SumOfGamma {
         table.knots.make_monotone();
         table.fill_upper_bounds();
         table
+    }
+}
+
+impl SumOfGamma {
+    /// The table for κ from 1 to [`MAX_KAPPA`] and s ≥ 1 terms, `u32::MAX` for the limit. Not inlined, because it needs
+    /// 5 KiB of stack, which the other laws must not pay for.
+    #[inline(never)]
+    pub(crate) fn new(kappa: f32, terms: u32) -> SumOfGamma {
+        arch::run(Tabulate { kappa, terms })
     }
 
     /// The bound of a half octave is the ε of its largest word and a margin above all rounding errors.
