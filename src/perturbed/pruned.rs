@@ -13,14 +13,18 @@
 //! Once k scores are kept, only coordinates that may exceed the k-th of them are collected. If only a very large random
 //! word can lift a coordinate so far, whichever it is, words are compared and no bounds are formed.
 //! All other scores are below t. If the k-th kept score reaches t, nothing was missed. If it does not, which is rare, the
-//! row is read once more with that score as t: it is certainly at most the k-th score of the row, so the second reading
-//! does not guess and cannot fail.
+//! chunk is read once more with that score as t: it is certainly at most the k-th score so far, so the second reading does
+//! not guess and cannot fail.
+//!
+//! In a row whose high scores fill a few groups only, more bounds reach t than are wanted. So the collection stops where
+//! it has several times k, keeps the best of them, and goes on with a higher t: with the k-th score that is now kept, or
+//! with the k-th largest of the bounds that are left.
 
 use super::scores::Perturbed;
 use super::threshold::{SIFTED, floor, groups, has_word, least_word};
 use crate::arch::{self, Dispatch, EIGHT, Isa, LANES};
 use crate::kernel::lanes::{Blocks, copy};
-use crate::kernel::select::{FEW, Threshold, best_of_few, kth_largest};
+use crate::kernel::select::{FEW, Threshold, best_of_few, kth_largest, threshold};
 use crate::kernel::ties::Choice;
 use crate::noise::{Lanes, SampleWords};
 
@@ -41,51 +45,53 @@ const fn chunk(n: usize, k: usize) -> usize {
     (if n < most { n } else { most }).next_multiple_of(LANES)
 }
 
+/// So many coordinates are collected before their scores are computed. A row whose bars are good has fewer in a chunk.
+const fn most_collected(k: usize) -> usize {
+    2 * k + 24
+}
+
 /// The positions of the k largest scores of the next sample, ascending, as the bits of floats at the front of `work`, for
 /// sizes for which this [`pays`].
 pub(super) fn k_largest(row: &Perturbed<'_>, k: usize, words: SampleWords<'_>, work: &mut [f32]) {
     // The generator is in memory here: in registers from chunk to chunk, it would be moved among them at every step.
     let mut lanes = Lanes::UNUSED;
-    let mut read = |bar, guess| arch::run(KLargest { row, k, bar, guess, words, lanes: &mut lanes, work });
-    if let Err(kth) = read(f32::MIN, true) {
-        let again = read(kth, false);
-        debug_assert!(again.is_ok(), "the k-th score of the row is below {kth}");
-    }
+    arch::run(KLargest { row, k, words, lanes: &mut lanes, work });
 }
 
 struct KLargest<'a> {
     row: &'a Perturbed<'a>,
     k: usize,
-    /// The least that a score must be to be kept.
-    bar: f32,
-    /// True if a higher bar may be guessed. The error says that a guess was too high and the row must be read again: it is a
-    /// number that the k-th score reaches.
-    guess: bool,
     words: SampleWords<'a>,
     lanes: &'a mut Lanes,
     work: &'a mut [f32],
 }
 
 impl Dispatch for KLargest<'_> {
-    type Output = Result<(), f32>;
+    type Output = ();
 
     #[inline(always)]
-    fn run<I: Isa>(self, isa: I) -> Result<(), f32> {
-        let KLargest { row, k, bar, guess, words, lanes, work } = self;
+    fn run<I: Isa>(self, isa: I) {
+        let KLargest { row, k, words, lanes, work } = self;
         row.formula.noise.seed(words, lanes);
         let n = row.theta.len();
-        let mut best = Best::new(n, k, bar, work);
-        let mut from = 0;
+        let mut best = Best::new(n, k, work);
+        let (mut from, mut guess) = (0, true);
         while from < n {
             let to = n.min(from + best.chunk);
-            read_chunk(isa, row, &mut best, (from, to), (words, lanes), guess)?;
-            from = to;
+            let at_chunk = lanes.clone();
+            guess = read_chunk(isa, row, &mut best, (from, to), (words, lanes), guess);
+            if guess {
+                from = to;
+            } else {
+                *lanes = at_chunk;
+                best.forget(from);
+            }
         }
-        Ok(())
     }
 }
 
-/// Keeps the best of the coordinates from..to and of those kept before.
+/// Keeps the best of the coordinates from..to and of those kept before. False if a bar was guessed, which `guess` allows,
+/// and was too high: then the chunk must be read again.
 #[inline(always)]
 fn read_chunk<I: Isa>(
     isa: I,
@@ -94,21 +100,45 @@ fn read_chunk<I: Isa>(
     (from, to): (usize, usize),
     (words, lanes): (SampleWords<'_>, &mut Lanes),
     guess: bool,
-) -> Result<(), f32> {
-    let (k, bar, full) = (best.k, best.bar, best.len >= best.k);
+) -> bool {
+    let (k, bar, start) = (best.k, best.bar(), best.len);
     let part = row.part(from, to);
-    let (mut chunk, groups) = best.room_for_chunk(from, to - from);
+    let (mut chunk, groups) = best.room_for_chunk(start, from, to - from);
     row.formula.noise.next_words(words, lanes, from, chunk.words);
-    if full && let Some(least) = least_word(&part, bar) {
+    if start >= k && let Some(least) = least_word(&part, bar) {
         let collected = chunk.collect_by_word(isa, least);
-        return if collected == 0 { Ok(()) } else { best.keep(isa, row, collected, bar) };
+        best.keep(isa, row, collected);
+        return true;
     }
     chunk.form_bounds(&part);
-    let Some(floor) = floor(isa, chunk.bounds, k, bar, groups) else { return Ok(()) };
-    let guessed = floor - row.formula.tau * row.formula.noise.typical_gap();
-    let t = if guess && guessed > bar { guessed } else { bar };
-    let collected = chunk.collect(isa, (0, chunk.len), t, 0);
-    best.keep(isa, row, collected, t)
+    let gap = row.formula.tau * row.formula.noise.typical_gap();
+    let mut guessed = f32::NEG_INFINITY;
+    if guess {
+        let Some(floor) = floor(isa, chunk.bounds, k, bar, groups) else { return true };
+        guessed = floor - gap;
+    }
+    let (mut t, mut highest) = (bar, f32::NEG_INFINITY);
+    let (mut at, mut stops) = (0, 0);
+    loop {
+        if guessed > t {
+            (t, highest) = (guessed, guessed);
+        }
+        let behind = best.len - start;
+        let (mut chunk, _) = best.room_for_chunk(start, from, to - from);
+        let (next, collected) = chunk.collect(isa, (at, to - from), t, behind, most_collected(k));
+        best.keep(isa, row, collected);
+        if next == to - from {
+            break;
+        }
+        (at, t) = (next, best.bar());
+        stops += 1;
+        let (chunk, _) = best.room_for_chunk(start, from, to - from);
+        let left = chunk.bounds.get(at..).unwrap_or_default();
+        if guess && stops > 1 && left.len() > most_collected(k) {
+            guessed = threshold(isa, left, k, 2 * k).t - gap;
+        }
+    }
+    best.kth >= highest
 }
 
 /// A chunk of a row while it is searched. The search goes forward and collects at the front: bounds that were looked at
@@ -131,10 +161,18 @@ impl Chunk<'_> {
         self.bounds.get_mut(self.len..).unwrap_or_default().fill(f32::NEG_INFINITY);
     }
 
-    /// Collects those of the coordinates from..to whose bounds reach t, which is finite, behind the `collected` ones; the
-    /// number that is collected now.
+    /// Collects those of the coordinates from..to whose bounds reach t, behind the first `behind` places, and stops where
+    /// `most` are collected. Returns the coordinate where it stopped, and the number that is collected.
     #[inline(always)]
-    fn collect<I: Isa>(&mut self, isa: I, (from, to): (usize, usize), t: f32, mut collected: usize) -> usize {
+    fn collect<I: Isa>(
+        &mut self,
+        isa: I,
+        (from, to): (usize, usize),
+        t: f32,
+        behind: usize,
+        most: usize,
+    ) -> (usize, usize) {
+        let mut place = behind;
         for at in (from..to).step_by(4 * LANES) {
             let mut reached = 0;
             let blocks = self.bounds.get(at..).unwrap_or_default().as_chunks::<LANES>().0;
@@ -145,16 +183,17 @@ impl Chunk<'_> {
                 let i = at + reached.trailing_zeros() as usize;
                 reached &= reached - 1;
                 let word = self.words.get(i).copied().unwrap_or_default();
-                if let (Some(to_position), Some(to_word)) =
-                    (self.bounds.get_mut(collected), self.words.get_mut(collected))
-                {
+                if let (Some(to_position), Some(to_word)) = (self.bounds.get_mut(place), self.words.get_mut(place)) {
                     *to_position = f32::from_bits((self.first + i) as u32);
                     *to_word = word;
-                    collected += 1;
+                    place += 1;
                 }
             }
+            if place - behind >= most {
+                return (to.min(at + 4 * LANES), place - behind);
+            }
         }
-        collected
+        (to, place - behind)
     }
 
     /// Collects the coordinates whose words are at least `least` by their upper 24 bits, which may be a few too many. Most
@@ -173,7 +212,7 @@ impl Chunk<'_> {
                 *order = order_of(word.to_bits());
             }
             group.get_mut(to - from..).unwrap_or_default().fill(f32::NEG_INFINITY);
-            collected = self.collect(isa, (from, to), order_of(least), collected);
+            collected += self.collect(isa, (from, to), order_of(least), collected, usize::MAX).1;
         }
         collected
     }
@@ -196,61 +235,68 @@ struct Best<'a> {
     len: usize,
     /// The room for the maxima of groups.
     groups: &'a mut [f32],
-    /// The least that a score must be to be kept.
-    bar: f32,
+    /// The least score that is kept, −inf as long as fewer than k are.
+    kth: f32,
 }
 
 impl<'a> Best<'a> {
     #[inline(always)]
-    fn new(n: usize, k: usize, bar: f32, work: &'a mut [f32]) -> Self {
+    fn new(n: usize, k: usize, work: &'a mut [f32]) -> Self {
         let chunk = chunk(n, k);
         debug_assert!(work.len() >= 2 * (k + chunk) + groups(k), "no room for {k} scores and {chunk} coordinates");
         let (positions, rest) = work.split_at_mut_checked(k + chunk).unwrap_or_default();
         let (scores, groups) = rest.split_at_mut_checked(k + chunk).unwrap_or_default();
-        Best { k, chunk, positions, scores, len: 0, groups, bar }
+        Best { k, chunk, positions, scores, len: 0, groups, kth: f32::NEG_INFINITY }
     }
 
-    /// The room behind the kept scores, as a chunk of `len` coordinates from `first` on, and the room for groups.
+    /// The least that a score must be to be kept: later than those that are, it must be larger, because among equals the
+    /// first come first.
     #[inline(always)]
-    fn room_for_chunk(&mut self, first: usize, len: usize) -> (Chunk<'_>, &mut [f32]) {
-        let room = self.len..self.len + len.next_multiple_of(LANES);
-        debug_assert!(room.end <= self.scores.len(), "no room for {len} coordinates behind {}", self.len);
+    fn bar(&self) -> f32 {
+        self.kth.next_up()
+    }
+
+    /// Forgets the coordinates from `first` on, but not that k scores reach the k-th.
+    fn forget(&mut self, first: usize) {
+        let kept = self.positions.get(..self.len).unwrap_or_default();
+        self.len = kept.iter().filter(|position| (position.to_bits() as usize) < first).count();
+        self.kth = self.kth.next_down();
+    }
+
+    /// The room behind the first `start` scores, as a chunk of `len` coordinates from `first` on, and the room for groups.
+    #[inline(always)]
+    fn room_for_chunk(&mut self, start: usize, first: usize, len: usize) -> (Chunk<'_>, &mut [f32]) {
+        let room = start..start + len.next_multiple_of(LANES);
+        debug_assert!(room.end <= self.scores.len(), "no room for {len} coordinates behind {start}");
         // An Option of this pair would make the compiler test the pointers for null in every loop over the room.
         let bounds = self.positions.get_mut(room.clone()).unwrap_or_default();
         let words = self.scores.get_mut(room).unwrap_or_default();
         (Chunk { bounds, words, first, len }, self.groups)
     }
 
-    /// Computes the scores of the coordinates that a chunk has collected, and keeps the best. `t` is what their bounds reach.
+    /// Computes the scores of the coordinates that a chunk has collected, and keeps the best.
     #[inline(always)]
-    fn keep<I: Isa>(&mut self, isa: I, row: &Perturbed<'_>, collected: usize, t: f32) -> Result<(), f32> {
-        let end = self.len + collected;
+    fn keep<I: Isa>(&mut self, isa: I, row: &Perturbed<'_>, collected: usize) {
         // The room is in whole eights.
         let room = self.len..self.len + collected.next_multiple_of(EIGHT);
         let (Some(positions), Some(scores)) = (self.positions.get(room.clone()), self.scores.get_mut(room)) else {
-            return Ok(());
+            return;
         };
         row.formula.noise.replace_words(scores);
         for (positions, scores) in positions.as_chunks().0.iter().zip(scores.as_chunks_mut().0) {
             *scores = row.eight_scores_at(positions, *scores);
         }
-        self.len = end;
-        let bar = self.bar;
-        if self.len < self.k {
-            return Ok(());
+        self.len += collected;
+        if collected > 0 && self.len >= self.k {
+            self.drop_all_but_k(isa);
         }
-        let kth = self.drop_all_but_k(isa);
-        if kth < t && bar < t { Err(kth) } else { Ok(()) }
     }
 
-    /// Keeps the k best in their order, and raises the bar; the k-th score.
+    /// Keeps the k best in their order.
     #[inline(always)]
-    fn drop_all_but_k<I: Isa>(&mut self, isa: I) -> f32 {
-        let kth = if self.len <= FEW { self.drop_of_few(isa) } else { self.drop_of_many(isa) };
+    fn drop_all_but_k<I: Isa>(&mut self, isa: I) {
+        self.kth = if self.len <= FEW { self.drop_of_few(isa) } else { self.drop_of_many(isa) };
         self.len = self.k;
-        // A later coordinate must be larger, because among equals the first come first.
-        self.bar = kth.next_up();
-        kth
     }
 
     #[inline(always)]
@@ -275,7 +321,7 @@ impl<'a> Best<'a> {
     fn drop_of_many<I: Isa>(&mut self, isa: I) -> f32 {
         let len = self.len;
         let (Some(positions), Some(scores)) = (self.positions.get_mut(..len), self.scores.get_mut(..len)) else {
-            return self.bar;
+            return self.kth;
         };
         let Threshold { t: kth, reached } = kth_largest(isa, scores, self.k);
         // If exactly k reach the threshold, all that equal it are taken.
@@ -284,14 +330,23 @@ impl<'a> Best<'a> {
             equals -= scores.iter().filter(|&&score| score > kth).count();
         }
         let mut choice = Choice::new(kth, equals);
-        // Branchless compaction: move every score, and advance the cursor only if it is kept.
         let mut to = 0;
-        for from in 0..len {
-            let (Some(&position), Some(&score)) = (positions.get(from), scores.get(from)) else { break };
-            if let (Some(to_position), Some(to_score)) = (positions.get_mut(to), scores.get_mut(to)) {
-                (*to_position, *to_score) = (position, score);
+        for from in (0..len).step_by(LANES) {
+            let mut reached = match scores.get(from..).and_then(|scores| scores.first_chunk()) {
+                Some(block) => isa.at_least(block, kth),
+                None => (1 << (len - from)) - 1,
+            };
+            while reached != 0 {
+                let at = from + reached.trailing_zeros() as usize;
+                reached &= reached - 1;
+                if let (Some(&position), Some(&score)) = (positions.get(at), scores.get(at))
+                    && choice.takes(score)
+                    && let (Some(to_position), Some(to_score)) = (positions.get_mut(to), scores.get_mut(to))
+                {
+                    (*to_position, *to_score) = (position, score);
+                    to += 1;
+                }
             }
-            to += usize::from(choice.takes(score));
         }
         kth
     }
@@ -316,13 +371,14 @@ impl Dispatch for MapUncheckedRow<'_> {
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> bool {
         let MapUncheckedRow { theta, k, work } = self;
-        let mut best = Best::new(theta.len(), k, f32::MIN, work);
+        let mut best = Best::new(theta.len(), k, work);
         let mut from = 0;
         for part in theta.chunks(PART.max(16 * k)) {
             // Mostly no θ of the part is larger than the k-th of those before.
-            if !all_at_most(isa, part, best.bar.next_down()) {
-                let floor = floor(isa, part, k, best.bar, best.groups).unwrap_or(best.bar);
-                if !best.pick(isa, part, from, if floor > best.bar { floor } else { best.bar }) {
+            if !all_at_most(isa, part, best.kth) {
+                let bar = best.bar();
+                let floor = floor(isa, part, k, bar, best.groups).unwrap_or(bar);
+                if !best.pick(isa, part, from, if floor > bar { floor } else { bar }) {
                     return false;
                 }
             }
