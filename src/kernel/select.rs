@@ -150,8 +150,9 @@ pub(crate) struct Threshold {
     pub reached: usize,
 }
 
-/// This many scores inside a bracket are compared with one another. For more, another count takes less time.
-const INSIDE: usize = 32;
+/// At most this many scores inside a bracket are compared with one another, and no more than an eighth of all. For more,
+/// another count takes less time.
+pub(crate) const INSIDE: usize = 32;
 
 /// The threshold of the k largest scores, 1 ≤ k ≤ n. No score may be NaN.
 #[cfg_attr(not(imle_small), inline(always))]
@@ -179,7 +180,7 @@ pub(crate) fn threshold<I: Isa>(isa: I, scores: &[f32], k: usize, most: usize) -
         }
         let inside = reach_low - reach_high;
         let (from, to) = (unrank(low), unrank(high));
-        if inside <= INSIDE {
+        if inside <= INSIDE.min(scores.len() / 8) {
             return kth_inside(isa, &blocks, (from, to), k - reach_high, reach_high);
         }
         let guess = match turn % 2 {

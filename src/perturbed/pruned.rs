@@ -21,22 +21,21 @@
 //! with the k-th largest of the bounds that are left.
 
 use super::scores::Perturbed;
-use super::threshold::{SIFTED, floor, groups, has_word, least_word};
+use super::threshold::{SIFTED, floor, groups, has_word, kth_of_maxima, least_word, maxima_of_good, part};
 use crate::arch::{self, Dispatch, EIGHT, Isa, LANES};
-use crate::kernel::lanes::{Blocks, copy};
-use crate::kernel::select::{FEW, Threshold, best_of_few, kth_largest, threshold};
+use crate::kernel::lanes::copy;
+use crate::kernel::select::{FEW, INSIDE, Threshold, best_of_few, kth_largest, threshold};
 use crate::kernel::ties::Choice;
 use crate::noise::{Lanes, SampleWords};
 
 /// The coordinates in a chunk: two arrays of them fit the first-level cache.
 const CHUNK: usize = 2048;
 
-/// The coordinates in a part of θ: MAP(θ) looks at the whole part before it picks from it.
-const PART: usize = 1024;
-
 /// True if most scores need not be computed: the row is not short, few of many are chosen, and the workspace has room.
 pub(super) const fn pays(n: usize, k: usize) -> bool {
-    k >= 1 && n > FEW && k <= n / 8 && 2 * (k + chunk(n, k)) + groups(k) <= 3 * n - k
+    // Up to 64 groups have a room of their own.
+    let groups = if groups(k) <= FEW { 0 } else { groups(k) };
+    k >= 1 && n > FEW && k <= n / 8 && 2 * (k + chunk(n, k)) + groups <= 3 * n - k
 }
 
 /// The coordinates that are read at once, in whole blocks.
@@ -45,7 +44,7 @@ const fn chunk(n: usize, k: usize) -> usize {
     (if n < most { n } else { most }).next_multiple_of(LANES)
 }
 
-/// So many coordinates are collected before their scores are computed. A row whose bars are good has fewer in a chunk.
+/// The coordinates that are collected before their scores are computed. If the bar is good, a chunk has fewer.
 const fn most_collected(k: usize) -> usize {
     2 * k + 24
 }
@@ -74,7 +73,8 @@ impl Dispatch for KLargest<'_> {
         let KLargest { row, k, words, lanes, work } = self;
         row.formula.noise.seed(words, lanes);
         let n = row.theta.len();
-        let mut best = Best::new(n, k, work);
+        let mut few_groups = [0.0; FEW];
+        let mut best = Best::new(n, k, work, &mut few_groups);
         let (mut from, mut guess) = (0, true);
         while from < n {
             let to = n.min(from + best.chunk);
@@ -240,12 +240,14 @@ struct Best<'a> {
 }
 
 impl<'a> Best<'a> {
+    /// The maxima of groups have room in `few_groups` or behind the scores.
     #[inline(always)]
-    fn new(n: usize, k: usize, work: &'a mut [f32]) -> Self {
+    fn new(n: usize, k: usize, work: &'a mut [f32], few_groups: &'a mut [f32; FEW]) -> Self {
         let chunk = chunk(n, k);
-        debug_assert!(work.len() >= 2 * (k + chunk) + groups(k), "no room for {k} scores and {chunk} coordinates");
+        debug_assert!(work.len() >= 2 * (k + chunk), "no room for {k} scores and {chunk} coordinates");
         let (positions, rest) = work.split_at_mut_checked(k + chunk).unwrap_or_default();
-        let (scores, groups) = rest.split_at_mut_checked(k + chunk).unwrap_or_default();
+        let (scores, rest) = rest.split_at_mut_checked(k + chunk).unwrap_or_default();
+        let groups = if rest.len() > FEW { rest } else { few_groups };
         Best { k, chunk, positions, scores, len: 0, groups, kth: f32::NEG_INFINITY }
     }
 
@@ -295,7 +297,7 @@ impl<'a> Best<'a> {
     /// Keeps the k best in their order.
     #[inline(always)]
     fn drop_all_but_k<I: Isa>(&mut self, isa: I) {
-        self.kth = if self.len <= FEW { self.drop_of_few(isa) } else { self.drop_of_many(isa) };
+        self.kth = if self.len <= INSIDE { self.drop_of_few(isa) } else { self.drop_of_many(isa) };
         self.len = self.k;
     }
 
@@ -336,7 +338,7 @@ impl<'a> Best<'a> {
                 Some(block) => isa.at_least(block, kth),
                 None => (1 << (len - from)) - 1,
             };
-            while reached != 0 {
+            while reached != 0 && to < self.k {
                 let at = from + reached.trailing_zeros() as usize;
                 reached &= reached - 1;
                 if let (Some(&position), Some(&score)) = (positions.get(at), scores.get(at))
@@ -355,6 +357,9 @@ impl<'a> Best<'a> {
 /// MAP(θ) of a row that was not looked at before, for sizes for which this [`pays`]: the positions of the k largest θ,
 /// ascending, as the bits of floats at the front of `work`. False if the row is not good; the contents of `work` are then
 /// unspecified.
+///
+/// One pass finds the largest θ of every group, and whether the row is good. The k-th largest of these is a floor. Fewer
+/// than k groups have a θ above it, so few parts of the row are read again.
 pub(super) fn map_unchecked_row(theta: &[f32], k: usize, work: &mut [f32]) -> bool {
     arch::run(MapUncheckedRow { theta, k, work })
 }
@@ -371,72 +376,62 @@ impl Dispatch for MapUncheckedRow<'_> {
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> bool {
         let MapUncheckedRow { theta, k, work } = self;
-        let mut best = Best::new(theta.len(), k, work);
+        let mut few_groups = [0.0; FEW];
+        let mut best = Best::new(theta.len(), k, work, &mut few_groups);
+        let part = part(theta.len(), k);
+        let groups = core::mem::take(&mut best.groups);
+        let Some(maxima) = maxima_of_good(theta, part, groups) else { return false };
+        let floor = kth_of_maxima(isa, maxima, k);
+        let floor = if floor > f32::MIN { floor } else { f32::MIN };
         let mut from = 0;
-        for part in theta.chunks(PART.max(16 * k)) {
-            // Mostly no θ of the part is larger than the k-th of those before.
-            if !all_at_most(isa, part, best.kth) {
-                let bar = best.bar();
-                let floor = floor(isa, part, k, bar, best.groups).unwrap_or(bar);
-                if !best.pick(isa, part, from, if floor > bar { floor } else { bar }) {
-                    return false;
-                }
+        for (theta, maxima) in theta.chunks(part).zip(maxima.as_chunks().0) {
+            if isa.at_least(maxima, best.bar_above(floor)) != 0 {
+                best.pick(isa, theta, from, floor);
             }
-            from += part.len();
+            from += part;
         }
-        best.len == k
+        best.len >= k && {
+            best.drop_all_but_k(isa);
+            true
+        }
     }
-}
-
-/// True if every value is at most t. A NaN makes it false.
-#[inline(always)]
-fn all_at_most<I: Isa>(isa: I, values: &[f32], t: f32) -> bool {
-    let mut short = [f32::NEG_INFINITY; LANES];
-    let blocks = Blocks::new(values, &mut short);
-    let mut all = isa.at_most(blocks.last, t);
-    for block in blocks.full {
-        all &= isa.at_most(block, t);
-    }
-    all == (1 << LANES) - 1
 }
 
 impl Best<'_> {
-    /// Keeps the best of the few θ that are not less than t; false if one of them is NaN or +inf.
+    /// The least that a further θ must be, if the k-th largest is at least `floor`: once k are picked, it must be larger.
     #[inline(always)]
-    fn pick<I: Isa>(&mut self, isa: I, theta: &[f32], from: usize, t: f32) -> bool {
+    fn bar_above(&self, floor: f32) -> f32 {
+        let least = if self.len < self.k { floor } else { floor.next_up() };
+        let bar = self.bar();
+        if least > bar { least } else { bar }
+    }
+
+    /// Picks the θ that may be among the k largest.
+    #[inline(always)]
+    fn pick<I: Isa>(&mut self, isa: I, theta: &[f32], from: usize, floor: f32) {
         let (full, rest) = theta.as_chunks::<LANES>();
         let mut last = [f32::NEG_INFINITY; LANES];
         copy(rest, &mut last);
-        // Once k of the part are picked, a later one must be larger than t.
-        let (enough, mut passed) = (self.len + self.k, t.next_down());
-        let mut good = true;
-        for (number, block) in full.iter().enumerate() {
-            good &= self.push(isa, block, from + number * LANES, passed);
-            passed = if self.len < enough { passed } else { t };
-        }
-        good &= self.push(isa, &last, from + full.len() * LANES, passed);
-        if good && self.len >= self.k {
-            self.drop_all_but_k(isa);
-        }
-        good
-    }
-
-    /// Adds the θ of a block that are not at most `passed`; false if one of them is NaN or +inf.
-    #[inline(always)]
-    fn push<I: Isa>(&mut self, isa: I, block: &[f32; LANES], from: usize, passed: f32) -> bool {
-        let mut wanted = !isa.at_most(block, passed) & ((1 << LANES) - 1);
-        let mut good = true;
-        while wanted != 0 {
-            let lane = wanted.trailing_zeros() as usize;
-            wanted &= wanted - 1;
-            if let (Some(&theta), Some(position), Some(score)) =
-                (block.get(lane), self.positions.get_mut(self.len), self.scores.get_mut(self.len))
-            {
-                (*position, *score) = (f32::from_bits((from + lane) as u32), theta);
-                self.len += 1;
-                good &= theta < f32::INFINITY;
+        let mut bar = self.bar_above(floor);
+        for (number, block) in full.iter().chain(core::iter::once(&last)).enumerate() {
+            let mut wanted = isa.at_least(block, bar);
+            if wanted == 0 {
+                continue;
             }
+            while wanted != 0 {
+                let lane = wanted.trailing_zeros() as usize;
+                wanted &= wanted - 1;
+                if let (Some(&theta), Some(position), Some(score)) =
+                    (block.get(lane), self.positions.get_mut(self.len), self.scores.get_mut(self.len))
+                {
+                    (*position, *score) = (f32::from_bits((from + number * LANES + lane) as u32), theta);
+                    self.len += 1;
+                }
+            }
+            if self.len >= self.k + most_collected(self.k) {
+                self.drop_all_but_k(isa);
+            }
+            bar = self.bar_above(floor);
         }
-        good
     }
 }
