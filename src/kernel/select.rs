@@ -106,7 +106,7 @@ pub(crate) fn best_of_few<I: Isa>(isa: I, scores: &[f32], count: usize, k: usize
     // The k-th score alone is exceeded by exactly k − 1 others. If there is none, or if there are too many, scores are equal.
     let kth = set & !before_kth;
     if kth == 0 || set.count_ones() as usize > k {
-        let (set, least) = drop_last_equals(scores, set, k);
+        let (set, least) = drop_last_equals(all, set, k);
         return Best { set, least };
     }
     Best { set, least: scores.get(kth.trailing_zeros() as usize).copied().unwrap_or_default() }
@@ -152,7 +152,7 @@ pub(crate) struct Threshold {
 
 /// At most this many scores inside a bracket are compared with one another, and no more than an eighth of all. For more,
 /// another count takes less time.
-pub(crate) const INSIDE: usize = 32;
+const INSIDE: usize = 32;
 
 /// The threshold of the k largest scores, 1 ≤ k ≤ n. No score may be NaN.
 #[cfg_attr(not(imle_small), inline(always))]

@@ -24,7 +24,7 @@ use super::scores::Perturbed;
 use super::threshold::{SIFTED, floor, groups, has_word, kth_of_maxima, least_word, maxima_of_good, part};
 use crate::arch::{self, Dispatch, EIGHT, Isa, LANES};
 use crate::kernel::lanes::copy;
-use crate::kernel::select::{FEW, INSIDE, Threshold, best_of_few, kth_largest, threshold};
+use crate::kernel::select::{FEW, Threshold, best_of_few, kth_largest, threshold};
 use crate::kernel::ties::Choice;
 use crate::noise::{Lanes, SampleWords};
 
@@ -44,9 +44,12 @@ const fn chunk(n: usize, k: usize) -> usize {
     (if n < most { n } else { most }).next_multiple_of(LANES)
 }
 
+/// Up to this many scores are compared with one another. For more, a search for the k-th takes less time.
+const RANKED_AT_ONCE: usize = 40;
+
 /// The coordinates that are collected before their scores are computed. If the bar is good, a chunk has fewer.
 const fn most_collected(k: usize) -> usize {
-    2 * k + 24
+    2 * k + 16
 }
 
 /// The positions of the k largest scores of the next sample, ascending, as the bits of floats at the front of `work`, for
@@ -118,7 +121,7 @@ fn read_chunk<I: Isa>(
         guessed = floor - gap;
     }
     let (mut t, mut highest) = (bar, f32::NEG_INFINITY);
-    let (mut at, mut stops) = (0, 0);
+    let (mut at, mut stopped) = (0, false);
     loop {
         if guessed > t {
             (t, highest) = (guessed, guessed);
@@ -131,12 +134,13 @@ fn read_chunk<I: Isa>(
             break;
         }
         (at, t) = (next, best.bar());
-        stops += 1;
         let (chunk, _) = best.room_for_chunk(start, from, to - from);
         let left = chunk.bounds.get(at..).unwrap_or_default();
-        if guess && stops > 1 && left.len() > most_collected(k) {
+        // A bar from the first part of a row may serve the rest. One that does not, or that is of a small part, is raised.
+        if guess && (stopped || 8 * at < to - from) && left.len() > most_collected(k) {
             guessed = threshold(isa, left, k, 2 * k).t - gap;
         }
+        stopped = true;
     }
     best.kth >= highest
 }
@@ -297,7 +301,7 @@ impl<'a> Best<'a> {
     /// Keeps the k best in their order.
     #[inline(always)]
     fn drop_all_but_k<I: Isa>(&mut self, isa: I) {
-        self.kth = if self.len <= INSIDE { self.drop_of_few(isa) } else { self.drop_of_many(isa) };
+        self.kth = if self.len <= RANKED_AT_ONCE { self.drop_of_few(isa) } else { self.drop_of_many(isa) };
         self.len = self.k;
     }
 
@@ -428,7 +432,7 @@ impl Best<'_> {
                     self.len += 1;
                 }
             }
-            if self.len >= self.k + most_collected(self.k) {
+            if self.len >= most_collected(self.k) {
                 self.drop_all_but_k(isa);
             }
             bar = self.bar_above(floor);
