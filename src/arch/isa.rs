@@ -55,16 +55,6 @@ pub(crate) trait Isa: Copy {
     /// A mask over the lanes: those that are at least t.
     fn at_least(self, block: &[f32; LANES], t: f32) -> u32;
 
-    /// A mask over the lanes: those that are at most t.
-    #[inline(always)]
-    fn at_most(self, block: &[f32; LANES], t: f32) -> u32 {
-        let mut negative = *block;
-        for x in &mut negative {
-            *x = -*x;
-        }
-        self.at_least(&negative, -t)
-    }
-
     /// Two bit masks over the lanes: lanes exceeded by fewer than k of the scores, and lanes exceeded by fewer than k − 1.
     /// There are at most [`RANKED`] groups of lanes.
     #[inline(always)]
