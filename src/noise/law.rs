@@ -120,10 +120,4 @@ impl Law for NoNoise {
     fn replace_words(&self, words: &mut [f32]) {
         words.fill(0.0);
     }
-
-    #[inline(always)]
-    fn upper_bounds<'b>(&self, _words: &'b [f32], bounds: &'b mut [f32]) -> impl Iterator<Item = (f32, &'b mut f32)> {
-        bounds.fill(0.0);
-        bounds.iter_mut().map(|bound| (*bound, bound))
-    }
 }

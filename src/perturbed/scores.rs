@@ -4,7 +4,7 @@
 use crate::arch::{self, Dispatch, EIGHT, Isa, LANES, SCALAR};
 use crate::kernel::reduce::{largest, largest_of, raise};
 use crate::mask::{keep_mask, raise_unmasked};
-use crate::noise::{SampleWords, Sampler, with_law};
+use crate::noise::{Gumbel, Law, Normal, SampleWords, Sampler};
 
 /// The numbers that the noise is added to, as a function of θ and dz.
 #[derive(Clone, Copy, Debug)]
@@ -102,11 +102,21 @@ impl<'a> Perturbed<'a> {
     }
 
     /// Numbers that no score exceeds, at a fraction of the cost of the scores: the same arithmetic on upper bounds of ε.
-    #[cfg_attr(imle_small, inline(never))]
-    #[cfg_attr(not(imle_small), inline(always))]
+    #[inline(always)]
     pub(super) fn upper_bounds(&self, words: &[f32], bounds: &mut [f32]) {
         let Perturbed { theta, dz, formula } = self;
-        with_law!(formula.noise, law => formula.write(theta, dz, law.upper_bounds(words, bounds)));
+        match formula.noise {
+            // They have the same bounds. So do not link the loop twice.
+            Sampler::Gumbel | Sampler::Logistic => formula.write(theta, dz, Gumbel.upper_bounds(words, bounds)),
+            Sampler::Normal => formula.write(theta, dz, Normal.upper_bounds(words, bounds)),
+            Sampler::None | Sampler::SumOfGamma(_) => {
+                bounds.fill(0.0);
+                if let Sampler::SumOfGamma(law) = formula.noise {
+                    law.write_upper_bounds(words, bounds);
+                }
+                formula.replace_noise(theta, dz, bounds);
+            }
+        }
     }
 
     /// The score of coordinate i for its ε.

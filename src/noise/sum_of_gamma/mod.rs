@@ -92,6 +92,18 @@ impl SumOfGamma {
         // The remainder changes nothing: it shows the compiler that the index is in range.
         self.upper_bounds.get(half_octave as usize % HALF_OCTAVES).copied().unwrap_or(f32::INFINITY)
     }
+
+    /// The upper bounds of words.
+    #[inline(always)]
+    pub(crate) fn write_upper_bounds(&self, words: &[f32], bounds: &mut [f32]) {
+        // As in `replace_words`, the look-ups have a loop of their own.
+        for (bound, word) in bounds.iter_mut().zip(words) {
+            *bound = f32::from_bits(half_octave(word.to_bits()));
+        }
+        for bound in bounds {
+            *bound = self.upper_bound_in(bound.to_bits());
+        }
+    }
 }
 
 impl Law for SumOfGamma {
@@ -121,18 +133,6 @@ impl Law for SumOfGamma {
         for position in words {
             *position = self.knots.at(*position);
         }
-    }
-
-    #[inline(always)]
-    fn upper_bounds<'b>(&self, words: &'b [f32], bounds: &'b mut [f32]) -> impl Iterator<Item = (f32, &'b mut f32)> {
-        // As in `replace_words`, the look-ups have a loop of their own.
-        for (bound, word) in bounds.iter_mut().zip(words) {
-            *bound = f32::from_bits(half_octave(word.to_bits()));
-        }
-        for bound in bounds.iter_mut() {
-            *bound = self.upper_bound_in(bound.to_bits());
-        }
-        bounds.iter_mut().map(|bound| (*bound, bound))
     }
 }
 
