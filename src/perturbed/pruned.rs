@@ -108,7 +108,9 @@ fn read_chunk<I: Isa>(
     let part = row.part(from, to);
     let (mut chunk, groups) = best.room_for_chunk(start, from, to - from);
     row.formula.noise.next_words(words, lanes, from, chunk.words);
-    if start >= k && let Some(least) = least_word(&part, bar) {
+    if start >= k
+        && let Some(least) = least_word(&part, bar)
+    {
         let collected = chunk.collect_by_word(isa, least);
         best.keep(isa, row, collected);
         return true;
