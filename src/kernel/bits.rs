@@ -1,5 +1,7 @@
 //! Sets of at most 64 coordinates as a word: coordinate i is in the set if bit i is 1.
 
+use crate::arch::{self, Dispatch, EIGHT, Isa};
+
 /// The positions of the ones, ascending.
 #[inline(always)]
 pub(crate) fn positions(mut bits: u64) -> impl Iterator<Item = u32> {
@@ -19,6 +21,56 @@ pub(crate) fn add_at(bits: u64, x: f32, sum: &mut [f32]) {
     for i in positions(bits) {
         if let Some(sum) = sum.get_mut(i as usize) {
             *sum += x;
+        }
+    }
+}
+
+/// Writes states of n coordinates with k ones each: z, `[len][n]`, and their lists, `[len]` of `list` entries with
+/// `u32::MAX` behind the ones. Either may be empty.
+pub(crate) fn write_states(states: &[u64], n: usize, k: usize, z: &mut [f32], lists: &mut [u32], list: usize) {
+    arch::run(WriteStates { states, n, k, z, lists, list });
+}
+
+struct WriteStates<'a> {
+    states: &'a [u64],
+    n: usize,
+    k: usize,
+    z: &'a mut [f32],
+    lists: &'a mut [u32],
+    list: usize,
+}
+
+impl Dispatch for WriteStates<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Isa>(self, _isa: I) {
+        let WriteStates { states, n, k, mut z, mut lists, list } = self;
+        for &bits in states {
+            // Whole eights, where they fit: the state behind this one replaces what is too much.
+            let mut left = bits;
+            if let Some(eights) = z.as_chunks_mut::<EIGHT>().0.get_mut(..n.div_ceil(EIGHT)) {
+                for eight in eights {
+                    for (z, bit) in eight.iter_mut().zip([1, 2, 4, 8, 16, 32, 64, 128]) {
+                        *z = if left as u32 & bit != 0 { 1.0 } else { 0.0 };
+                    }
+                    left >>= EIGHT;
+                }
+            } else {
+                write_floats(bits, z);
+            }
+            z = z.get_mut(n..).unwrap_or_default();
+            let (to, rest) = lists.split_at_mut_checked(list).unwrap_or_default();
+            let (ones, tail) = to.split_at_mut_checked(k).unwrap_or_default();
+            let mut left = bits;
+            for slot in ones {
+                *slot = left.trailing_zeros();
+                left &= left.wrapping_sub(1);
+            }
+            for slot in tail {
+                *slot = u32::MAX;
+            }
+            lists = rest;
         }
     }
 }

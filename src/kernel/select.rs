@@ -87,11 +87,20 @@ pub(crate) struct Best {
 /// next multiple of 8, must be −inf; fewer than k of the first may be. No score may be NaN.
 #[inline(always)]
 pub(crate) fn best_of_few<I: Isa>(isa: I, scores: &[f32], count: usize, k: usize) -> Best {
+    best_without_ties(isa, scores, count, k).unwrap_or_else(|set| {
+        let (set, least) = drop_last_equals(scores, set, k);
+        Best { set, least }
+    })
+}
+
+/// [`best_of_few`] where no tie decides; else all scores that fewer than k exceed.
+#[inline(always)]
+pub(crate) fn best_without_ties<I: Isa>(isa: I, scores: &[f32], count: usize, k: usize) -> Result<Best, u64> {
     debug_assert!(1 <= k && k <= count && count.next_multiple_of(EIGHT) <= scores.len().min(FEW), "{k} of {count}");
     let all = scores.get(..count).unwrap_or_default();
     if k == 1 {
         let best = argmax(all);
-        return Best { set: 1 << best, least: all.get(best).copied().unwrap_or_default() };
+        return Ok(Best { set: 1 << best, least: all.get(best).copied().unwrap_or_default() });
     }
     let eights = scores.as_chunks::<EIGHT>().0.get(..count.div_ceil(EIGHT)).unwrap_or_default();
     let fours = scores.as_chunks::<FOUR>().0.get(..count.div_ceil(FOUR)).unwrap_or_default();
@@ -104,10 +113,50 @@ pub(crate) fn best_of_few<I: Isa>(isa: I, scores: &[f32], count: usize, k: usize
     // The k-th score alone is exceeded by exactly k − 1 others. If there is none, or if there are too many, scores are equal.
     let kth = set & !before_kth;
     if kth == 0 || set.count_ones() as usize > k {
-        let (set, least) = drop_last_equals(scores, set, k);
-        return Best { set, least };
+        return Err(set);
     }
-    Best { set, least: scores.get(kth.trailing_zeros() as usize).copied().unwrap_or_default() }
+    Ok(Best { set, least: scores.get(kth.trailing_zeros() as usize).copied().unwrap_or_default() })
+}
+
+/// [`best_without_ties`] of the first `count` scores, with −inf behind them. If few of many are chosen, the k-th largest of
+/// the lanes' maxima is a floor that at least k scores reach, and only those that do are compared with one another.
+#[inline(always)]
+pub(crate) fn best_of_padded<I: Isa>(isa: I, scores: &[f32; FEW], count: usize, k: usize) -> Result<Best, u64> {
+    const MANY: usize = 48;
+    const FEW_OF_LANES: usize = 12;
+    if count <= MANY || k == 1 || k > FEW_OF_LANES {
+        return best_without_ties(isa, scores, count, k);
+    }
+    let blocks = scores.as_chunks::<LANES>().0;
+    let mut maxima = [f32::NEG_INFINITY; LANES];
+    for block in blocks {
+        for (maximum, &score) in maxima.iter_mut().zip(block) {
+            *maximum = if score > *maximum { score } else { *maximum };
+        }
+    }
+    let mut candidates = [f32::NEG_INFINITY; RANKED * EIGHT];
+    if let Ok(Best { least: floor, .. }) = best_without_ties(isa, &maxima, LANES, k) {
+        let mut reached = 0;
+        for (block, shift) in blocks.iter().zip((0..).step_by(LANES)) {
+            reached |= u64::from(isa.at_least(block, floor)) << shift;
+        }
+        let found = reached.count_ones() as usize;
+        if found == k {
+            return Ok(Best { set: reached, least: floor });
+        }
+        if found <= candidates.len() {
+            let mut left = reached;
+            for candidate in candidates.iter_mut().take(found) {
+                *candidate = scores.get(left.trailing_zeros() as usize).copied().unwrap_or(f32::NEG_INFINITY);
+                left &= left.wrapping_sub(1);
+            }
+            return match best_without_ties(isa, &candidates, found, k) {
+                Ok(Best { set, least }) => Ok(Best { set: isa.deposit(set, reached), least }),
+                Err(set) => Err(isa.deposit(set, reached)),
+            };
+        }
+    }
+    best_without_ties(isa, scores, count, k)
 }
 
 /// [`best_of_few`] for a slice that ends with its scores.

@@ -16,6 +16,7 @@ mod lanes;
 use super::hash::{EXACT_CONSTANTS, NOISE_CONSTANTS, absorb};
 use super::strata::{STRATIFIED, Strata};
 use crate::Key;
+use crate::arch::EIGHT;
 use crate::kernel::select::FEW;
 use crate::key::row_number;
 #[cfg(not(imle_small))]
@@ -77,6 +78,19 @@ pub(crate) struct RowWords {
 }
 
 impl RowWords {
+    /// True if the samples of a coordinate are independent.
+    #[inline(always)]
+    pub(crate) fn are_independent(&self) -> bool {
+        !STRATIFIED || self.strata <= 1
+    }
+
+    /// The first words, at most 64, of eight independent samples, from sample s of the call on, side by side: those of
+    /// coordinate i go to `words[i]`.
+    #[inline(always)]
+    pub(super) fn eight_samples(&self, s: usize, words: &mut [[f32; EIGHT]]) {
+        Lanes::eight_samples(self.hashes, self.sample0.wrapping_add(s as u32), words);
+    }
+
     /// Words that nothing reads.
     pub(crate) const UNUSED: RowWords = RowWords { hashes: [0; 4], sample0: 0, strata: 1 };
 
@@ -117,7 +131,7 @@ impl SampleWords<'_> {
     /// True if `stratify` changes words.
     #[inline(always)]
     pub(super) fn are_stratified(self) -> bool {
-        STRATIFIED && self.row.strata > 1
+        !self.row.are_independent()
     }
 
     /// Moves words of the generator into the strata of this sample. The first of them is that of coordinate `from`.
