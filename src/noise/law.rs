@@ -54,8 +54,7 @@ impl<L: Law> OfWord for L {
 
 /// Bounds of ε that are linear in −ln p, where p = 1 − u.
 ///
-/// For every word ε ≤ height + slope·(−ln p). Let the upper bound be what the shortlist of `perturbed` computes of
-/// this. Then ε ≥ upper bound − gap − rise·p while 2³²·p is in `range`.
+/// For every word ε ≤ height + slope·(−ln p). While 2³²·p is in `range`, ε is at least that bound − gap − rise·p.
 #[derive(Clone, Copy)]
 pub(crate) struct LinearBounds {
     pub slope: f32,

@@ -5,6 +5,7 @@
 //! a selection. Machines whose loops go by coordinates take `scalar`. The results are the same to the last bit: those of
 //! computing all scores and sorting them.
 
+mod bounds;
 pub(crate) mod few;
 mod pruned;
 mod scalar;

@@ -12,8 +12,10 @@
 //! Every score is computed if there are no bounds (other laws and targets, extreme τ), if k is above n/4, and if the list
 //! is too short, which takes an ascending row. At most 2·n scores are computed, and n·log k steps taken.
 
+use super::bounds::{Bounds, InFloats, InWholeNumbers};
 use super::scores::Perturbed;
 use super::shortlist::Shortlist;
+use crate::arch::FLOAT_UNIT;
 use crate::float::rank;
 use crate::kernel::heap::{least, offer, write_positions};
 use crate::kernel::reduce::all_finite_or;
@@ -27,21 +29,27 @@ pub(super) fn k_largest(row: &Perturbed<'_>, k: usize, words: SampleWords<'_>, w
     if let Some((_, rest)) = work.split_at_mut_checked(k) {
         row.formula.noise.draw_words(words, rest.get_mut(..row.theta.len()).unwrap_or_default());
     }
-    if k > 0 {
-        k_largest_of_words(row, k, work);
+    if k == 0 {
+        return;
+    }
+    if FLOAT_UNIT {
+        k_largest_of_words::<InFloats>(row, k, work);
+    } else {
+        k_largest_of_words::<InWholeNumbers>(row, k, work);
     }
 }
 
 /// The same for k ≥ 1, with the words of the row behind the first k floats of `work`. It is a function of its own so that
 /// the frames of the two steps are not on the stack together.
 #[inline(never)]
-fn k_largest_of_words(row: &Perturbed<'_>, k: usize, work: &mut [f32]) {
+fn k_largest_of_words<B: Bounds>(row: &Perturbed<'_>, k: usize, work: &mut [f32]) {
     let n = row.theta.len();
     let Some((heap, rest)) = work.split_at_mut_checked(k) else { return };
     let Some((words, list)) = rest.split_at_mut_checked(n) else { return };
     let list = list.as_chunks_mut().0;
     // For a larger k most coordinates would be on the list, and to look at them twice takes longer than their scores.
-    let kept = if k <= n / 4 { Shortlist::new(row, words, heap, list).and_then(Shortlist::run) } else { None };
+    let kept =
+        if k <= n / 4 { Shortlist::<B>::new(row, words, heap, list).and_then(Shortlist::run) } else { None };
     let (len, listed) = (kept.unwrap_or(n), kept.is_some());
     let position = |j: usize| if listed { list.get(j).map_or(n, |[i, _]| i.to_bits() as usize) } else { j };
     // If no more than k are left, all are chosen: nothing is below the ranks of 0, and `words` may stay as they are.
@@ -178,8 +186,14 @@ mod tests {
             for room in [3 * n, 3 * n - k] {
                 let mut work = vec![f32::from_bits(any()); room];
                 k_largest(&scores, k, sample, &mut work);
-                let chosen: Vec<usize> = work[..k].iter().map(|i| i.to_bits() as usize).collect();
-                assert_eq!(chosen, order, "{scores:?}");
+                let chosen = |work: &[f32]| work[..k].iter().map(|i| i.to_bits() as usize).collect::<Vec<_>>();
+                assert_eq!(chosen(&work), order, "{scores:?}");
+                // The bounds that this machine does not use.
+                if k > 0 {
+                    work[k..k + n].copy_from_slice(&words);
+                    k_largest_of_words::<InWholeNumbers>(&scores, k, &mut work);
+                    assert_eq!(chosen(&work), order, "{scores:?}");
+                }
             }
         }
     }

@@ -109,7 +109,6 @@ impl<'a> Perturbed<'a> {
     }
 
     /// The score of coordinate i for its ε.
-    #[inline(never)]
     pub(super) fn score_of_noise(&self, i: usize, epsilon: f32) -> f32 {
         let (t, d) = (value(self.theta, i), value(self.dz, i));
         let base = match self.formula.base {
