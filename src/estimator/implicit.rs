@@ -262,7 +262,7 @@ impl<M: MapSolver> Row<'_, M> {
         for s in 0..self.samples {
             let (dz, words) = (dz.get(self.b, s), words.sample(s));
             let (z, rest) = match given {
-                Given::Nothing => self.choose(first, dz, words, work)?,
+                Given::Nothing => self.choose(first, dz, words, None, work)?,
                 Given::Lists(lists) => {
                     let ones = self.solver.ones(self.b).unwrap_or_else(|| lists.ones(s));
                     let (ones, rest) = lists.copy_ones(s, ones, work);
@@ -274,7 +274,7 @@ impl<M: MapSolver> Row<'_, M> {
                 diagnostics.count(0);
                 continue;
             }
-            let (z_target, _) = self.choose(target, dz, words, rest)?;
+            let (z_target, _) = self.choose(target, dz, words, Some(z), rest)?;
             diagnostics.count(z.accumulate_difference(z_target, step, grad));
         }
         if self.samples > 1 {

@@ -72,7 +72,7 @@ impl<M: MapSolver> Row<'_, M> {
                     }
                     State::Bits(states.get(s % BATCH).copied().unwrap_or_default())
                 }
-                None => self.choose(scores, &[], words.sample(s), work)?.0,
+                None => self.choose(scores, &[], words.sample(s), None, work)?.0,
             };
             sink(s, z);
         }
@@ -93,7 +93,7 @@ impl<M: MapSolver> Row<'_, M> {
             // On small machines the one pass answers every good row, so the rest need not be linked.
             return Ok(State::Ones(&[]));
         }
-        Ok(self.choose(Formula::THETA, &[], RowWords::UNUSED.sample(0), work)?.0)
+        Ok(self.choose(Formula::THETA, &[], RowWords::UNUSED.sample(0), None, work)?.0)
     }
 }
 

@@ -17,14 +17,14 @@ pub(super) trait Bounds: Copy {
     /// None if the law has no linear bounds, or if τ is extreme: the noise then has no unit, or scores may not be finite.
     fn new(noise: Sampler<'_>, tau: f32) -> Option<Self>;
 
-    /// An upper bound of a score.
-    fn upper(&self, base: f32, word: u32) -> Self::Bound;
+    /// An upper bound of a score. The word is given by its complement, 2³²·p.
+    fn upper(&self, base: f32, p: u32) -> Self::Bound;
 
     /// True if the numbers near this upper bound tell scores apart.
     fn in_range(&self, upper: Self::Bound) -> bool;
 
     /// A lower bound of the score with this upper bound, which is in range; None if the word has none.
-    fn lower(&self, upper: Self::Bound, word: u32) -> Option<Self::Bound>;
+    fn lower(&self, upper: Self::Bound, p: u32) -> Option<Self::Bound>;
 
     /// A lower bound of a score that was computed. Its upper bound is in range.
     fn lower_of_score(&self, score: f32) -> Self::Bound;
@@ -52,10 +52,10 @@ const OCTAVES: u32 = 127 + 32;
 /// are left as they are. (x − E(x) rises with x, and y + E(y) with y, also out of range.)
 #[derive(Clone, Copy)]
 pub(super) struct InFloats {
-    /// τ·ε ≤ height − rate·b, where b is the float of !word, as the number that its bits are.
+    /// τ·ε ≤ height − rate·b, where b are the bits of 2³²·p as a float, taken as a number.
     height: f32,
     rate: f32,
-    /// τ·ε ≥ upper bound − gap − rise·!word for a !word in `range`.
+    /// τ·ε ≥ upper bound − gap − rise·(2³²·p), while 2³²·p is in `range`.
     gap: f32,
     rise: f32,
     range: (u32, u32),
@@ -84,8 +84,8 @@ impl Bounds for InFloats {
     }
 
     #[inline(always)]
-    fn upper(&self, base: f32, word: u32) -> f32 {
-        base - self.rate * (!word as f32).to_bits() as i32 as f32
+    fn upper(&self, base: f32, p: u32) -> f32 {
+        base - self.rate * (p as f32).to_bits() as i32 as f32
     }
 
     #[inline(always)]
@@ -94,8 +94,8 @@ impl Bounds for InFloats {
     }
 
     #[inline(always)]
-    fn lower(&self, upper: f32, word: u32) -> Option<f32> {
-        is_within(self.range, word).then(|| upper - self.gap - self.rise * !word as f32)
+    fn lower(&self, upper: f32, p: u32) -> Option<f32> {
+        is_within(self.range, p).then(|| upper - self.gap - self.rise * p as f32)
     }
 
     #[inline(always)]
@@ -136,7 +136,7 @@ pub(super) struct InWholeNumbers {
     /// τ·ε ≤ height − rate·b for every word, where b is log₂ p in 128ths, counted from the least that a float can tell.
     height: i32,
     rate: i32,
-    /// τ·ε ≥ upper bound − gap − rise·(2¹⁰·p), while !word is in `range`.
+    /// τ·ε ≥ upper bound − gap − rise·(2¹⁰·p), while 2³²·p is in `range`.
     gap: i32,
     rise: i32,
     range: (u32, u32),
@@ -190,8 +190,8 @@ impl Bounds for InWholeNumbers {
     }
 
     #[inline(always)]
-    fn upper(&self, base: f32, word: u32) -> i32 {
-        self.fixed(base) + self.height - self.rate * leading_bits(!word) as i32
+    fn upper(&self, base: f32, p: u32) -> i32 {
+        self.fixed(base) + self.height - self.rate * leading_bits(p) as i32
     }
 
     #[inline(always)]
@@ -200,8 +200,8 @@ impl Bounds for InWholeNumbers {
     }
 
     #[inline(always)]
-    fn lower(&self, upper: i32, word: u32) -> Option<i32> {
-        is_within(self.range, word).then(|| upper - self.gap - self.rise * ((!word >> 22) as i32 + 1))
+    fn lower(&self, upper: i32, p: u32) -> Option<i32> {
+        is_within(self.range, p).then(|| upper - self.gap - self.rise * ((p >> 22) as i32 + 1))
     }
 
     #[inline(always)]
@@ -237,8 +237,8 @@ fn linear_bounds(noise: Sampler<'_>, tau: f32) -> Option<LinearBounds> {
 }
 
 #[inline(always)]
-fn is_within((first, last): (u32, u32), word: u32) -> bool {
-    !word >= first && !word <= last
+fn is_within((first, last): (u32, u32), p: u32) -> bool {
+    first <= p && p <= last
 }
 
 /// The exponent and the first 7 bits of the fraction of x as a float, rounded towards 0, taken as one number.
@@ -273,13 +273,13 @@ mod tests {
                 for base in [0.0, -0.3, 1.0, -33.0, 1e3, -2e3, 2345.0].map(|base| base * tau) {
                     for word in ends() {
                         let score = base + tau * noise.of_word(word);
-                        let upper = bounds.upper(base, word);
+                        let upper = bounds.upper(base, !word);
                         let half = 0.5 * rounding * f64::from(tau);
                         assert!(bounds.in_range(upper));
                         let above = value(&bounds, upper) - f64::from(score);
                         assert!(above >= -half, "{noise:?}, {tau:e}, {base:e}, {word:#x}: {above:e}");
                         for (lower, most) in [
-                            (bounds.lower(upper, word), f64::INFINITY),
+                            (bounds.lower(upper, !word), f64::INFINITY),
                             (Some(bounds.lower_of_score(score)), 0.5),
                         ] {
                             without += usize::from(lower.is_none());

@@ -15,7 +15,10 @@ const TURN: usize = if cfg!(imle_smallest) { 1 } else { 8 };
 pub(super) struct Shortlist<'a, B> {
     row: &'a Perturbed<'a>,
     bounds: B,
-    words: &'a [f32],
+    /// The complements of the words.
+    complements: &'a [f32],
+    /// The positions of a state that may be close to the k largest scores, ascending.
+    hint: &'a [f32],
     /// The k largest lower bounds of scores, as ranks, the least at the root.
     heap: &'a mut [f32],
     /// In the order of their positions.
@@ -24,26 +27,28 @@ pub(super) struct Shortlist<'a, B> {
 }
 
 impl<'a, B: Bounds> Shortlist<'a, B> {
-    /// `heap` has room for k ranks. None if the noise has no bounds.
+    /// `heap` has room for k ranks, and `hint` has at most k positions. None if the noise has no bounds.
     #[inline(always)]
     pub(super) fn new(
         row: &'a Perturbed<'a>,
-        words: &'a [f32],
+        complements: &'a [f32],
+        hint: &'a [f32],
         heap: &'a mut [f32],
         list: &'a mut [Entry],
     ) -> Option<Self> {
         let bounds = B::new(row.formula.noise, row.formula.tau)?;
-        Some(Shortlist { row, bounds, words, heap, list, len: 0 })
+        Some(Shortlist { row, bounds, complements, hint, heap, list, len: 0 })
     }
 
     /// Fills the list; its length, which is at least k. None if the target has no bounds, or if the list had no room.
     #[inline(always)]
     pub(super) fn run(mut self) -> Option<usize> {
         let &Perturbed { theta, dz, formula } = self.row;
-        let ((words, last_words), (theta, last_theta)) = (self.words.as_chunks::<TURN>(), theta.as_chunks::<TURN>());
+        let (words, last_words) = self.complements.as_chunks::<TURN>();
+        let (theta, last_theta) = theta.as_chunks::<TURN>();
         let last = words.as_flattened().len();
         self.heap.fill(0.0);
-        let (bounds, mut bar) = (self.bounds, B::of_rank(0));
+        let (bounds, mut bar) = (self.bounds, self.bar_of_hint());
         match formula.base {
             Base::Theta => {
                 for ((words, theta), from) in words.iter().zip(theta).zip((0..).step_by(TURN)) {
@@ -73,29 +78,66 @@ impl<'a, B: Bounds> Shortlist<'a, B> {
 
     /// Looks at a coordinate. `bounds` are those of self: a copy that stays in registers.
     #[inline(always)]
-    fn look(&mut self, bounds: &B, bar: &mut B::Bound, i: usize, word: &f32, base: f32) {
-        let word = word.to_bits();
-        let upper = bounds.upper(base, word);
+    fn look(&mut self, bounds: &B, bar: &mut B::Bound, i: usize, complement: &f32, base: f32) {
+        let upper = bounds.upper(base, complement.to_bits());
         if upper < *bar {
             return;
         }
-        *bar = self.consider(i, word, upper);
+        *bar = self.consider(i, upper);
     }
 
     /// Puts a coordinate on the list; the bar that follows.
     #[inline(never)]
-    fn consider(&mut self, i: usize, word: u32, upper: B::Bound) -> B::Bound {
-        let Shortlist { row, bounds, heap, list, len, .. } = self;
-        if let Some(slot) = list.get_mut(*len) {
+    fn consider(&mut self, i: usize, upper: B::Bound) -> B::Bound {
+        if let Some(slot) = self.list.get_mut(self.len) {
             *slot = [i as u32, B::to_bits(upper)].map(f32::from_bits);
         }
-        *len += 1;
-        // A score that is out of range may be anywhere beyond it, so it does not raise the bar.
-        if bounds.in_range(upper) {
-            let exact = || bounds.lower_of_score(row.score_of_word(i, word));
-            offer(heap, B::rank(bounds.lower(upper, word).unwrap_or_else(exact)));
+        self.len += 1;
+        if !self.is_hinted(i) {
+            self.raise(i, upper);
         }
-        B::of_rank(least(heap))
+        B::of_rank(least(self.heap))
+    }
+
+    /// True if the heap has this coordinate already. Takes the hints up to it away.
+    #[inline(always)]
+    fn is_hinted(&mut self, i: usize) -> bool {
+        while let Some((hinted, rest)) = self.hint.split_first() {
+            let hinted = hinted.to_bits() as usize;
+            if hinted > i {
+                return false;
+            }
+            self.hint = rest;
+            if hinted == i {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Offers a coordinate to the heap.
+    #[inline(always)]
+    fn raise(&mut self, i: usize, upper: B::Bound) {
+        let p = self.complement(i);
+        // A score that is out of range may be anywhere beyond it, so it does not raise the bar.
+        if self.bounds.in_range(upper) {
+            let exact = || self.bounds.lower_of_score(self.row.score_of_word(i, !p));
+            offer(self.heap, B::rank(self.bounds.lower(upper, p).unwrap_or_else(exact)));
+        }
+    }
+
+    /// The bar that the coordinates of the hint reach.
+    fn bar_of_hint(&mut self) -> B::Bound {
+        for i in self.hint {
+            let i = i.to_bits() as usize;
+            self.raise(i, self.bounds.upper(self.row.base(i), self.complement(i)));
+        }
+        B::of_rank(least(self.heap))
+    }
+
+    #[inline(always)]
+    fn complement(&self, i: usize) -> u32 {
+        self.complements.get(i).map_or(0, |p| p.to_bits())
     }
 
     /// Drops the entries whose upper bounds are below the last bar; None if the list had no room for all.
