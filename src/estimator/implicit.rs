@@ -258,7 +258,7 @@ impl<M: MapSolver> Row<'_, M> {
         // With S = 1 the difference is multiplied by the factor at once. With S > 1 the differences are added first: they are
         // whole numbers, so that only the final product rounds.
         let step = if self.samples == 1 { factor } else { 1.0 };
-        grad.fill(0.0);
+        elementwise::clear(grad);
         for s in 0..self.samples {
             let (dz, words) = (dz.get(self.b, s), words.sample(s));
             let (z, rest) = match given {
