@@ -5,7 +5,8 @@
 //!
 //! 1. each coordinate costs one upper bound and one comparison with the bar, which k scores are known to reach. Nearly all
 //!    coordinates are below it. One that is not is put on a list, and its score gets a lower bound (or is computed, if the
-//!    word has no such bound). The k-th largest lower bound is the bar from there on: the root of a heap of k;
+//!    word has no such bound). The k-th largest lower bound is the bar from there on: the root of a heap of k. The backward
+//!    pass starts with the bar that the forward state's coordinates reach, since few of them change;
 //! 2. the coordinates on the list that the last bar does not rule out are little more than k. Their scores are computed,
 //!    and the k largest are chosen. If only k are left, they are the answer.
 //!
@@ -187,7 +188,8 @@ mod tests {
             for room in [3 * n, 3 * n - k] {
                 let mut work = vec![f32::from_bits(any()); room];
                 // Any k positions will do.
-                let hint: Vec<f32> = (0..n).filter(|_| any() % 4 == 0).take(k).map(|i| f32::from_bits(i as u32)).collect();
+                let hint: Vec<f32> =
+                    (0..n).filter(|_| any() % 4 == 0).take(k).map(|i| f32::from_bits(i as u32)).collect();
                 k_largest(&scores, k, sample, &hint, &mut work);
                 let chosen = |work: &[f32]| work[..k].iter().map(|i| i.to_bits() as usize).collect::<Vec<_>>();
                 assert_eq!(chosen(&work), order, "{scores:?}");
