@@ -5,11 +5,14 @@ use crate::arch::SCALAR;
 /// values = 0
 #[inline(always)]
 pub(crate) fn clear(values: &mut [f32]) {
-    // A zero that the compiler does not know, or else it calls a function that takes three times as long.
-    let zero = if SCALAR && !cfg!(imle_smallest) { core::hint::black_box(0.0) } else { 0.0 };
-    let (blocks, rest) = values.as_chunks_mut();
-    blocks.fill([zero; 8]);
-    rest.fill(zero);
+    if SCALAR && !cfg!(imle_smallest) {
+        // A zero that the compiler does not know, or else it calls a function that takes three times as long.
+        let zero = core::hint::black_box(0.0);
+        let (blocks, rest) = values.as_chunks_mut();
+        blocks.fill([zero; 8]);
+        return rest.fill(zero);
+    }
+    values.fill(0.0);
 }
 
 /// sum += step · z
