@@ -10,10 +10,13 @@ use crate::float::rank;
 /// Heaps up to this length are kept in ascending order, which takes fewer steps than a tree, and more flash.
 const SHORT: usize = if cfg!(imle_smallest) { 0 } else { 16 };
 
-/// The least rank of a heap, which an offer must exceed. Nothing exceeds that of an empty heap.
+/// A rank above those of all scores.
+pub(crate) const HIGHEST: u32 = u32::MAX;
+
+/// The least rank of a heap, which an offer must exceed. No score exceeds that of an empty heap.
 #[inline(always)]
 pub(crate) fn least(heap: &[f32]) -> u32 {
-    heap.first().map_or(u32::MAX, |rank| rank.to_bits())
+    heap.first().map_or(HIGHEST - 1, |rank| rank.to_bits())
 }
 
 /// Replaces the least rank if `rank` is above it. A heap that nothing but this function has changed is in ascending order
@@ -78,9 +81,15 @@ pub(crate) fn choice(heap: &[f32]) -> Choice<u32> {
     Choice::new(least, heap.iter().filter(|rank| rank.to_bits() == least).count())
 }
 
-/// Writes the positions whose ranks are among the k largest over the heap that has found them.
-pub(crate) fn write_positions(heap: &mut [f32], positions: impl Iterator<Item = usize>, ranks: impl Fn(usize) -> u32) {
-    let mut choice = choice(heap);
+/// Writes the positions whose ranks are among the k largest over the heap of k: its first `found` ranks are the largest of
+/// those below [`HIGHEST`].
+pub(crate) fn write_positions(
+    heap: &mut [f32],
+    found: usize,
+    positions: impl Iterator<Item = usize>,
+    ranks: impl Fn(usize) -> u32,
+) {
+    let mut choice = choice(heap.get(..found).unwrap_or_default());
     let mut slots = heap.iter_mut();
     for i in positions {
         if choice.takes(ranks(i))

@@ -15,10 +15,10 @@
 
 use super::bounds::{Bounds, InFloats, InWholeNumbers};
 use super::scores::Perturbed;
-use super::shortlist::Shortlist;
+use super::shortlist::{self, Shortlist};
 use crate::arch::FLOAT_UNIT;
 use crate::float::rank;
-use crate::kernel::heap::{least, offer, write_positions};
+use crate::kernel::heap::{HIGHEST, least, offer, write_positions};
 use crate::kernel::reduce::all_finite_or;
 use crate::noise::SampleWords;
 
@@ -52,22 +52,28 @@ fn k_largest_of_words<B: Bounds>(row: &Perturbed<'_>, k: usize, hint: &[f32], wo
     // For a larger k most coordinates would be on the list, and to look at them twice takes longer than their scores.
     let kept =
         if k <= n / 4 { Shortlist::<B>::new(row, words, hint, heap, list).and_then(Shortlist::run) } else { None };
-    let (len, listed) = (kept.unwrap_or(n), kept.is_some());
-    let position = |j: usize| if listed { list.get(j).map_or(n, |[i, _]| i.to_bits() as usize) } else { j };
+    let listed = kept.is_some();
+    let (len, certain) = kept.unwrap_or((n, 0));
+    let entry = |j: usize| if listed { list.get(j).map_or((n, false), shortlist::read) } else { (j, false) };
     // If no more than k are left, all are chosen: nothing is below the ranks of 0, and `words` may stay as they are.
-    heap.fill(0.0);
+    let open = k - certain;
+    let found = heap.get_mut(..open).unwrap_or_default();
+    found.fill(0.0);
     if len > k {
-        for i in (0..len).map(position) {
+        for (i, certain) in (0..len).map(entry) {
             if let Some(word) = words.get_mut(i) {
-                let rank = rank(row.score_of_word(i, !word.to_bits()));
+                let mut of_score = HIGHEST;
+                if !certain {
+                    of_score = rank(row.score_of_word(i, !word.to_bits()));
+                    offer(found, of_score);
+                }
                 // From here on the place of the word has the rank of its score.
-                *word = f32::from_bits(rank);
-                offer(heap, rank);
+                *word = f32::from_bits(of_score);
             }
         }
     }
     let ranks = words;
-    write_positions(heap, (0..len).map(position), |i| ranks.get(i).map_or(0, |rank| rank.to_bits()));
+    write_positions(heap, open, (0..len).map(entry).map(|(i, _)| i), |i| ranks.get(i).map_or(0, |rank| rank.to_bits()));
 }
 
 /// MAP(θ) of a row that was not looked at before: the positions of the k largest θ, ascending, as the bits of floats at
@@ -103,7 +109,7 @@ pub(super) fn map_unchecked_row(theta: &[f32], k: usize, work: &mut [f32]) -> bo
         return false;
     }
     let list = list.iter().take(listed).map(|i| i.to_bits() as usize);
-    write_positions(heap, list, |i| theta.get(i).map_or(0, |&t| rank(t)));
+    write_positions(heap, k, list, |i| theta.get(i).map_or(0, |&t| rank(t)));
     true
 }
 

@@ -1,12 +1,25 @@
 //! The few coordinates whose scores may be among the k largest, for machines whose loops go by coordinates. (x86-64 and
 //! AArch64 never run this file, except with the feature `scalar`.)
 
+use core::cell::Cell;
+
 use super::bounds::Bounds;
 use super::scores::{Base, Perturbed, linear};
 use crate::kernel::heap::{least, offer};
 
-/// A coordinate on the list: its position and the upper bound of its score, both as the bits of floats.
+/// A coordinate on the list: its position and the upper bound of its score, both as the bits of floats. Once the list is
+/// full, the bound of a coordinate that is certain to be among the k largest is [`CERTAIN`].
 type Entry = [f32; 2];
+
+/// The bits of no bound: a NaN that no operation makes, or more than any whole number.
+const CERTAIN: u32 = i32::MAX as u32;
+
+/// The position of an entry, and whether it is certain to be among the k largest.
+#[inline(always)]
+pub(super) fn read(entry: &Entry) -> (usize, bool) {
+    let [i, upper] = entry.map(f32::to_bits);
+    (i as usize, !cfg!(imle_smallest) && upper == CERTAIN)
+}
 
 /// The coordinates that one turn of the loop looks at. More of them take more flash.
 const TURN: usize = if cfg!(imle_smallest) { 1 } else { 8 };
@@ -40,9 +53,9 @@ impl<'a, B: Bounds> Shortlist<'a, B> {
         Some(Shortlist { row, bounds, complements, hint, heap, list, len: 0 })
     }
 
-    /// Fills the list; its length, which is at least k. None if the target has no bounds, or if the list had no room.
+    /// Fills the list; its length, which is at least k, and the number of its entries that are certain. None if the target has no bounds, or if the list had no room.
     #[inline(always)]
-    pub(super) fn run(mut self) -> Option<usize> {
+    pub(super) fn run(mut self) -> Option<(usize, usize)> {
         let &Perturbed { theta, dz, formula } = self.row;
         let (words, last_words) = self.complements.as_chunks::<TURN>();
         let (theta, last_theta) = theta.as_chunks::<TURN>();
@@ -73,7 +86,9 @@ impl<'a, B: Bounds> Shortlist<'a, B> {
             }
             Base::Combinatorial => return None,
         }
-        self.drop_below(bar)
+        let kept = self.drop_below(bar)?;
+        let marks = !cfg!(imle_smallest) && kept > self.heap.len();
+        Some((kept, if marks { self.mark_certain(kept) } else { 0 }))
     }
 
     /// Looks at a coordinate. `bounds` are those of self: a copy that stays in registers.
@@ -140,21 +155,47 @@ impl<'a, B: Bounds> Shortlist<'a, B> {
         self.complements.get(i).map_or(0, |p| p.to_bits())
     }
 
-    /// Drops the entries whose upper bounds are below the last bar; None if the list had no room for all.
+    /// Drops the entries whose upper bounds are below the last bar, and tells how many are kept; None if the list had no room
+    /// for all.
     #[inline(always)]
-    fn drop_below(self, bar: B::Bound) -> Option<usize> {
-        let list = self.list.get_mut(..self.len)?;
+    fn drop_below(&mut self, bar: B::Bound) -> Option<usize> {
+        let list = Cell::from_mut(self.list.get_mut(..self.len)?).as_slice_of_cells();
         let mut kept = 0;
-        for j in 0..list.len() {
-            let entry = list.get(j).copied().unwrap_or_default();
-            if B::from_bits(entry[1].to_bits()) < bar {
+        for entry in list {
+            let [i, upper] = entry.get();
+            if B::from_bits(upper.to_bits()) < bar {
                 continue;
             }
-            if let Some(slot) = list.get_mut(kept) {
-                *slot = entry;
+            if let Some(slot) = list.get(kept) {
+                slot.set([i, upper]);
             }
             kept += 1;
         }
         Some(kept)
+    }
+
+    /// Marks the entries whose lower bounds exceed the (k+1)-th largest upper bound, so that they are among the k largest,
+    /// whatever their scores are; their number.
+    #[inline(always)]
+    fn mark_certain(self, kept: usize) -> usize {
+        let Shortlist { bounds, complements, heap, list, .. } = self;
+        // That bound is the last of the smallest ones, if these are few.
+        let smallest = heap.get_mut(..kept - heap.len());
+        let (Some(smallest), Some(list)) = (smallest, list.get_mut(..kept)) else { return 0 };
+        smallest.fill(0.0);
+        for [_, upper] in &*list {
+            offer(smallest, !B::rank(B::from_bits(upper.to_bits())));
+        }
+        let (next, mut certain) = (!least(smallest), 0);
+        for [i, upper] in list {
+            let bound = B::from_bits(upper.to_bits());
+            let p = complements.get(i.to_bits() as usize).filter(|_| bounds.in_range(bound));
+            let lower = p.and_then(|p| bounds.lower(bound, p.to_bits()));
+            if lower.is_some_and(|lower| B::rank(lower) > next) {
+                *upper = f32::from_bits(CERTAIN);
+                certain += 1;
+            }
+        }
+        certain
     }
 }
