@@ -46,10 +46,10 @@ const OCTAVES: u32 = 127 + 32;
 /// Bounds in floats. The float x stands for the score x + height.
 ///
 /// Rounding: |rate·bits| and the height are below 160 octaves, or 111·τ. Each of at most eight operations rounds one of
-/// these or a number near the bound, so all of them together change a bound x, or the score that it stands for, by less
-/// than E(x) = 2⁻²²·(|x| + 256·τ). Let x be the lower bound that k scores have, and y < x − E(x) − E(y) the upper bound of
-/// another one: this one is below the k. So 2·E of the largest x in range is taken from every lower bound, and upper bounds
-/// are left as they are. (x − E(x) rises with x, and y + E(y) with y, also out of range.)
+/// these or a number near the bound, and ε is off by 7e-6. Together they change a bound x, or the score that it stands for,
+/// by less than E(x) = 2⁻²²·(|x| + 256·τ). Let k scores have lower bounds of at least x, and another one an upper bound y
+/// with y + E(y) < x − E(x): then it is below the k. So 2·E of the largest x in range is taken from every lower bound, and
+/// upper bounds are left as they are. (x − E(x) rises with x, and y + E(y) with y, also out of range.)
 #[derive(Clone, Copy)]
 pub(super) struct InFloats {
     /// τ·ε ≤ height − rate·b, where b are the bits of 2³²·p as a float, taken as a number.
@@ -265,8 +265,8 @@ mod tests {
     use super::*;
 
     /// Every score is between its bounds, for small and large τ and bases, and few words have no lower bound: those of the
-    /// upper tail, a part in a thousand of all, are nearly half of the words here. `value` tells the f64 that a bound stands for, and how much of the lower bounds
-    /// is kept for rounding errors.
+    /// upper tail, a part in a thousand of all, are nearly half of the words here. `value` tells the f64 that a bound stands
+    /// for, and `rounding` how much of the lower bounds is kept for rounding errors, in units of τ.
     fn check<B: Bounds>(value: impl Fn(&B, B::Bound) -> f64, rounding: f64) {
         let ends = || (0..1 << 12).flat_map(|w: u32| [w, !w]).chain((0..u32::MAX).step_by(100_007));
         for noise in [Sampler::Gumbel, Sampler::Logistic, Sampler::Normal] {

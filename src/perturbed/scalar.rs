@@ -7,8 +7,9 @@
 //!    coordinates are below it. One that is not is put on a list, and its score gets a lower bound (or is computed, if the
 //!    word has no such bound). The k-th largest lower bound is the bar from there on: the root of a heap of k. The backward
 //!    pass starts with the bar that the forward state's coordinates reach, since few of them change;
-//! 2. the coordinates on the list that the last bar does not rule out are little more than k. Their scores are computed,
-//!    and the k largest are chosen. If only k are left, they are the answer.
+//! 2. the coordinates on the list that the last bar does not rule out are little more than k. Most of them are certain to be
+//!    chosen, by their lower bounds. The scores of the others are computed, and the largest are chosen. If only k are left,
+//!    they are the answer.
 //!
 //! Every score is computed if there are no bounds (other laws and targets, extreme τ), if k is above n/4, and if the list
 //! is too short, which takes an ascending row. At most 2·n scores are computed, and n·log k steps taken.
@@ -41,8 +42,8 @@ pub(super) fn k_largest(row: &Perturbed<'_>, k: usize, words: SampleWords<'_>, h
     }
 }
 
-/// The same for k ≥ 1, with the complements of the row's words behind the first k floats of `work`. It is a function of its own so that
-/// the frames of the two steps are not on the stack together.
+/// The same for k ≥ 1, with the complements of the row's words behind the first k floats of `work`. It is a function of
+/// its own so that the frames of the two steps are not on the stack together.
 #[inline(never)]
 fn k_largest_of_words<B: Bounds>(row: &Perturbed<'_>, k: usize, hint: &[f32], work: &mut [f32]) {
     let n = row.theta.len();
@@ -55,7 +56,8 @@ fn k_largest_of_words<B: Bounds>(row: &Perturbed<'_>, k: usize, hint: &[f32], wo
     let listed = kept.is_some();
     let (len, certain) = kept.unwrap_or((n, 0));
     let entry = |j: usize| if listed { list.get(j).map_or((n, false), shortlist::read) } else { (j, false) };
-    // If no more than k are left, all are chosen: nothing is below the ranks of 0, and `words` may stay as they are.
+    // The heap finds the others among the k largest. If no more than k are left, all are chosen: nothing is below the ranks
+    // of 0, and `words` may stay as they are.
     let open = k - certain;
     let found = heap.get_mut(..open).unwrap_or_default();
     found.fill(0.0);
@@ -67,7 +69,7 @@ fn k_largest_of_words<B: Bounds>(row: &Perturbed<'_>, k: usize, hint: &[f32], wo
                     of_score = rank(row.score_of_word(i, !word.to_bits()));
                     offer(found, of_score);
                 }
-                // From here on the place of the word has the rank of its score.
+                // From here on the place of the word has the rank of its score, or a higher one.
                 *word = f32::from_bits(of_score);
             }
         }

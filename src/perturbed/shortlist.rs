@@ -53,7 +53,8 @@ impl<'a, B: Bounds> Shortlist<'a, B> {
         Some(Shortlist { row, bounds, complements, hint, heap, list, len: 0 })
     }
 
-    /// Fills the list; its length, which is at least k, and the number of its entries that are certain. None if the target has no bounds, or if the list had no room.
+    /// Fills the list; its length, which is at least k, and the number of its entries that are certain to be chosen. None if
+    /// the target has no bounds, or if the list had no room.
     #[inline(always)]
     pub(super) fn run(mut self) -> Option<(usize, usize)> {
         let &Perturbed { theta, dz, formula } = self.row;
@@ -155,8 +156,7 @@ impl<'a, B: Bounds> Shortlist<'a, B> {
         self.complements.get(i).map_or(0, |p| p.to_bits())
     }
 
-    /// Drops the entries whose upper bounds are below the last bar, and tells how many are kept; None if the list had no room
-    /// for all.
+    /// Drops the entries whose upper bounds are below the last bar; the number of the others. None if the list had no room.
     #[inline(always)]
     fn drop_below(&mut self, bar: B::Bound) -> Option<usize> {
         let list = Cell::from_mut(self.list.get_mut(..self.len)?).as_slice_of_cells();
