@@ -264,11 +264,11 @@ impl<M: MapSolver> Row<'_, M> {
         // With S = 1 the difference is multiplied by the factor at once. With S > 1 the differences are added first: they are
         // whole numbers, so that only the final product rounds.
         let step = if self.samples == 1 { factor } else { 1.0 };
-        grad.fill(0.0);
+        elementwise::clear(grad);
         for s in 0..self.samples {
             let (dz, words) = (dz.get(self.b, s), words.sample(s));
             let (z, rest) = match given {
-                Given::Nothing => self.choose(first, dz, words, work)?,
+                Given::Nothing => self.choose(first, dz, words, None, work)?,
                 Given::Lists(lists) => {
                     let ones = self.solver.ones(self.b).unwrap_or_else(|| lists.ones(s));
                     let (ones, rest) = lists.copy_ones(s, ones, work);
@@ -280,7 +280,7 @@ impl<M: MapSolver> Row<'_, M> {
                 diagnostics.count(0);
                 continue;
             }
-            let (z_target, _) = self.choose(target, dz, words, rest)?;
+            let (z_target, _) = self.choose(target, dz, words, Some(z), rest)?;
             diagnostics.count(z.accumulate_difference(z_target, step, grad));
         }
         if self.samples > 1 {

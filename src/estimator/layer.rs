@@ -167,7 +167,7 @@ impl<'a, M: MapSolver> Row<'a, M> {
         if !SCALAR && !self.noise.reads_words() { RowWords::UNUSED } else { batch.row(self.b) }
     }
 
-    /// The state that has the largest sum of these scores, and what it leaves of `work`: of 3·N floats and the solver's own
+    /// The state that has the largest sum of these scores, for which `hint` may be a good guess, and what it leaves of `work`: of 3·N floats and the solver's own
     /// at least 2·N and the solver's own.
     #[cfg_attr(imle_small, inline(always))]
     pub(super) fn choose<'w>(
@@ -175,11 +175,12 @@ impl<'a, M: MapSolver> Row<'a, M> {
         formula: Formula<'_>,
         dz: &[f32],
         words: SampleWords<'_>,
+        hint: Option<State<'_>>,
         work: &'w mut [f32],
     ) -> Result<(State<'w>, &'w mut [f32]), BadRow> {
         let scores = Perturbed { theta: self.theta, dz, formula };
         if let Some(k) = self.solver.selects(self.b) {
-            return Ok(k_largest(&scores, k, words, work));
+            return Ok(k_largest(&scores, k, words, hint, work));
         }
         let n = self.theta.len();
         debug_assert!(work.len() >= 2 * n, "no room for a state and its scores");

@@ -77,7 +77,7 @@ impl<M: MapSolver> Row<'_, M> {
         }
         let (scores, words) = (self.forward_scores(), self.words(batch));
         for s in 0..self.samples {
-            sink(s, self.choose(scores, &[], words.sample(s), work)?.0);
+            sink(s, self.choose(scores, &[], words.sample(s), None, work)?.0);
         }
         Ok(())
     }
@@ -107,7 +107,7 @@ impl<M: MapSolver> Row<'_, M> {
             // On small machines the one pass answers every good row, so the rest need not be linked.
             return Ok(if SCALAR { State::Ones(&[]) } else { map_row(self.theta, k, work) });
         }
-        Ok(self.choose(Formula::THETA, &[], RowWords::UNUSED.sample(0), work)?.0)
+        Ok(self.choose(Formula::THETA, &[], RowWords::UNUSED.sample(0), None, work)?.0)
     }
 }
 

@@ -119,16 +119,21 @@ impl<'a> Perturbed<'a> {
         }
     }
 
-    /// The score of coordinate i for its ε.
-    #[inline(never)]
-    pub(super) fn score_of_noise(&self, i: usize, epsilon: f32) -> f32 {
+    /// The base of coordinate i, its mask not looked at.
+    #[inline(always)]
+    pub(super) fn base(&self, i: usize) -> f32 {
         let (t, d) = (value(self.theta, i), value(self.dz, i));
-        let base = match self.formula.base {
+        match self.formula.base {
             Base::Theta => t,
             Base::Linear { alpha, lambda } => linear(t, d, alpha, lambda),
             Base::Combinatorial => combinatorial(t, d),
-        };
-        raise_unmasked(t, keep_mask(t, base) + self.formula.tau * epsilon)
+        }
+    }
+
+    /// The score of coordinate i for its ε.
+    pub(super) fn score_of_noise(&self, i: usize, epsilon: f32) -> f32 {
+        let t = value(self.theta, i);
+        raise_unmasked(t, keep_mask(t, self.base(i)) + self.formula.tau * epsilon)
     }
 
     /// The score of coordinate i for its word.
