@@ -61,9 +61,10 @@ echo "ok: the knapsack in C learns what the knapsack in Rust learns"
 # The numbers of the first screen are those of the generated tables.
 IFS='|' read -r _ _ imle jax _ _ torch _ < <(grep '^| 40×350, k=10 |' benches/README.md)
 multiple() { sed 's/.*(\(.*\)).*/\1/' <<<"$1"; }
-says README.md "take ${imle// /} ns per score on one core of an AMD EPYC with AVX-512. On the same core JAX takes $(
+cpu=$(grep -oP '^One of \d+ cores of an \K[^,]+' benches/README.md)
+says README.md "take ${imle// /} ns per score on one core of an $cpu with AVX-512. On the same core JAX takes $(
   multiple "$jax") and eager PyTorch $(multiple "$torch") as long"
-says benches/README.md "One of 2 cores of an AMD EPYC, imle 0.1.0 with its avx512 kernel"
+says benches/README.md "cores of an $cpu, imle 0.1.0 with its avx512 kernel"
 IFS='|' read -r _ _ _ _ flash _ _ _ _ stack _ < <(grep -m1 '^| Cortex-M4F | `size`' examples/embedded/README.md)
 says README.md "with the archive \`lib/size\` takes ${flash// /} bytes of flash and ${stack// /} bytes of stack"
 awk -F '\t' -v said="$(tr '\n' ' ' <benches/README.md | grep -oP 'at most \K[0-9.]+(?= times the instructions)')" '

@@ -1,6 +1,7 @@
 """libpeers.so: imle through its C ABI, straightforward C++, and the two limits."""
 
 import ctypes
+import math
 import os
 
 import numpy as np
@@ -21,7 +22,13 @@ def call(name, arguments, outputs):
     def as_c(argument):
         return ctypes.c_void_p(argument.ctypes.data) if isinstance(argument, np.ndarray) else argument
 
-    return lambda repeats: (function(*map(as_c, arguments + outputs), ctypes.c_int(repeats)), outputs)
+    def run(repeats):
+        seconds = function(*map(as_c, arguments + outputs), ctypes.c_int(repeats))
+        if math.isnan(seconds):
+            raise RuntimeError(f"{name} reports an error")
+        return seconds, outputs
+
+    return run
 
 
 def peer(prefix, work, theta, dz):

@@ -1,5 +1,5 @@
 // imle through its C ABI, the same in straightforward C++, and two limits: the bare generator and one read of theta.
-// Every function returns the seconds that `repeats` calls took.
+// Every function returns the seconds that `repeats` calls took, or NaN if imle reports an error.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -103,11 +103,7 @@ double imle_forward_backward(const imle_shape *shape, int sum_of_gamma, const fl
     static std::uint64_t step;
     imle_options options;
     imle_options_default(&options);
-#ifdef IMLE_NOISE_SUM_OF_GAMMA
     if (sum_of_gamma) options.noise = IMLE_NOISE_SUM_OF_GAMMA;
-#else
-    if (sum_of_gamma) return NAN;
-#endif
     std::vector<float> work(imle_topk_workspace_len(shape));
     std::vector<std::uint32_t> indices(std::size_t(shape->rows) * shape->samples * shape->k);
     imle_status status = IMLE_OK;
