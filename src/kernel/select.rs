@@ -76,23 +76,7 @@ impl Dispatch for BestOfShort<'_> {
     fn run<I: Isa>(self, isa: I) -> Best {
         let mut padded = [f32::NEG_INFINITY; FEW];
         copy(self.scores, &mut padded);
-        isa.apart(BestOfFew { scores: &padded, count: self.scores.len(), k: self.k })
-    }
-}
-
-/// [`best_of_few`] as a function, for callers that are not in a hurry.
-pub(crate) struct BestOfFew<'a> {
-    pub scores: &'a [f32],
-    pub count: usize,
-    pub k: usize,
-}
-
-impl Dispatch for BestOfFew<'_> {
-    type Output = Best;
-
-    #[inline(always)]
-    fn run<I: Isa>(self, isa: I) -> Best {
-        best_of_few(isa, self.scores, self.count, self.k)
+        best_of_few(isa, &padded, self.scores.len(), self.k)
     }
 }
 
@@ -117,26 +101,42 @@ pub(crate) fn best_of_few<I: Isa>(isa: I, scores: &[f32], count: usize, k: usize
 /// [`best_of_few`] where no tie decides; else all scores that fewer than k exceed.
 #[inline(always)]
 pub(crate) fn best_without_ties<I: Isa>(isa: I, scores: &[f32], count: usize, k: usize) -> Result<Best, u64> {
-    debug_assert!(1 <= k && k <= count && count.next_multiple_of(EIGHT) <= scores.len().min(FEW), "{k} of {count}");
-    let all = scores.get(..count).unwrap_or_default();
-    if k == 1 {
-        let best = argmax(all);
-        return Ok(Best { set: 1 << best, least: all.get(best).copied().unwrap_or_default() });
+    isa.apart(Rank { scores, count, k })
+}
+
+struct Rank<'a> {
+    scores: &'a [f32],
+    count: usize,
+    k: usize,
+}
+
+impl Dispatch for Rank<'_> {
+    type Output = Result<Best, u64>;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> Result<Best, u64> {
+        let Rank { scores, count, k } = self;
+        debug_assert!(1 <= k && k <= count && count.next_multiple_of(EIGHT) <= scores.len().min(FEW), "{k} of {count}");
+        let all = scores.get(..count).unwrap_or_default();
+        if k == 1 {
+            let best = argmax(all);
+            return Ok(Best { set: 1 << best, least: all.get(best).copied().unwrap_or_default() });
+        }
+        let eights = scores.as_chunks::<EIGHT>().0.get(..count.div_ceil(EIGHT)).unwrap_or_default();
+        let fours = scores.as_chunks::<FOUR>().0.get(..count.div_ceil(FOUR)).unwrap_or_default();
+        let (mut set, mut before_kth) = (0, 0);
+        for (lanes, shift) in eights.chunks(RANKED).zip((0..).step_by(RANKED * EIGHT)) {
+            let [fewer_than_k, fewer_still] = isa.exceeded_by(fours, lanes, k as i32);
+            set |= u64::from(fewer_than_k) << shift;
+            before_kth |= u64::from(fewer_still) << shift;
+        }
+        // The k-th score alone is exceeded by exactly k − 1 others. If there is none, or if there are too many, scores are equal.
+        let kth = set & !before_kth;
+        if kth == 0 || set.count_ones() as usize > k {
+            return Err(set);
+        }
+        Ok(Best { set, least: scores.get(kth.trailing_zeros() as usize).copied().unwrap_or_default() })
     }
-    let eights = scores.as_chunks::<EIGHT>().0.get(..count.div_ceil(EIGHT)).unwrap_or_default();
-    let fours = scores.as_chunks::<FOUR>().0.get(..count.div_ceil(FOUR)).unwrap_or_default();
-    let (mut set, mut before_kth) = (0, 0);
-    for (lanes, shift) in eights.chunks(RANKED).zip((0..).step_by(RANKED * EIGHT)) {
-        let [fewer_than_k, fewer_still] = isa.exceeded_by(fours, lanes, k as i32);
-        set |= u64::from(fewer_than_k) << shift;
-        before_kth |= u64::from(fewer_still) << shift;
-    }
-    // The k-th score alone is exceeded by exactly k − 1 others. If there is none, or if there are too many, scores are equal.
-    let kth = set & !before_kth;
-    if kth == 0 || set.count_ones() as usize > k {
-        return Err(set);
-    }
-    Ok(Best { set, least: scores.get(kth.trailing_zeros() as usize).copied().unwrap_or_default() })
 }
 
 /// [`best_without_ties`] of the first `count` scores, with −inf behind them. If few of many are chosen, the k-th largest of
@@ -307,7 +307,7 @@ fn kth_inside<I: Isa>(isa: I, scores: &Blocks<'_>, (from, to): (f32, f32), k: us
         let Some(next) = rest.next() else { break };
         (block, skip) = (next, 0);
     }
-    let t = isa.apart(BestOfFew { scores: &inside, count, k }).least;
+    let t = best_of_few(isa, &inside, count, k).least;
     let equal_or_above = inside.as_chunks::<LANES>().0.iter().map(|block| isa.at_least(block, t).count_ones());
     Threshold { t, reached: above + equal_or_above.sum::<u32>() as usize }
 }

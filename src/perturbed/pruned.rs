@@ -24,7 +24,7 @@ use super::scores::Perturbed;
 use super::threshold::{SIFTED, floor, groups, has_word, kth_of_maxima, least_word, maxima_of_good, part};
 use crate::arch::{self, Dispatch, EIGHT, Isa, LANES};
 use crate::kernel::lanes::copy;
-use crate::kernel::select::{BestOfFew, FEW, Threshold, kth_largest, threshold};
+use crate::kernel::select::{FEW, Threshold, best_of_few, kth_largest, threshold};
 use crate::kernel::ties::Choice;
 use crate::noise::{Lanes, SampleWords};
 
@@ -311,7 +311,7 @@ impl<'a> Best<'a> {
     fn drop_of_few<I: Isa>(&mut self, isa: I) -> f32 {
         let len = self.len;
         self.scores.get_mut(len..len.next_multiple_of(EIGHT)).unwrap_or_default().fill(f32::NEG_INFINITY);
-        let best = isa.apart(BestOfFew { scores: self.scores, count: len, k: self.k });
+        let best = best_of_few(isa, self.scores, len, self.k);
         let mut set = best.set;
         for to in 0..self.k {
             let from = set.trailing_zeros() as usize;

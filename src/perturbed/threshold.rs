@@ -4,7 +4,7 @@ use super::scores::Perturbed;
 use crate::arch::{Isa, LANES};
 use crate::kernel::lanes::copy;
 use crate::kernel::reduce::raise;
-use crate::kernel::select::{BestOfFew, FEW, kth_largest};
+use crate::kernel::select::{FEW, best_of_few, kth_largest};
 
 /// The coordinates whose words are looked at together, once most words are known to be too small.
 pub(super) const SIFTED: usize = 64;
@@ -31,7 +31,7 @@ pub(super) fn floor<I: Isa>(isa: I, bounds: &[f32], k: usize, bar: f32, room: &m
 #[inline(always)]
 pub(super) fn kth_of_maxima<I: Isa>(isa: I, maxima: &[f32], k: usize) -> f32 {
     match maxima.len() {
-        len if len <= FEW => isa.apart(BestOfFew { scores: maxima, count: len, k }).least,
+        len if len <= FEW => best_of_few(isa, maxima, len, k).least,
         _ => kth_largest(isa, maxima, k).t,
     }
 }

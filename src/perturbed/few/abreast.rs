@@ -1,7 +1,8 @@
 //! Eight samples of a row of few scores side by side: the lanes of a register are samples. No loop waits for the one
 //! before it, and no lane is padding.
 
-use super::{Few, MakeNoise, Margin};
+use super::near::{Margin, make_noise};
+use super::row::Few;
 use crate::arch::{self, Dispatch, EIGHT, Isa};
 use crate::kernel::columns::{exactly_k_reach, k_largest, kth_largest};
 use crate::kernel::lanes::copy;
@@ -77,11 +78,11 @@ impl<'a> Abreast<'a> {
         self.make_noise(false);
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn make_noise(&mut self, exact: bool) {
         let Abreast { noise, words, sample, epsilon, error, .. } = self;
         arch::run(DrawWords { noise: *noise, words, s: *sample, out: epsilon });
-        *error = arch::run(MakeNoise { noise: *noise, exact, words: epsilon.as_flattened_mut() });
+        *error = make_noise(*noise, exact, epsilon.as_flattened_mut());
     }
 
     /// Takes dz of the `samples` ≤ 8 samples from s on, in row b of a batch; true if every element is finite.
