@@ -206,12 +206,6 @@ const INSIDE: usize = 32;
 /// The threshold of the k largest scores, 1 ≤ k ≤ n. No score may be NaN.
 #[cfg_attr(not(imle_small), inline(always))]
 pub(crate) fn kth_largest<I: Isa>(isa: I, scores: &[f32], k: usize) -> Threshold {
-    threshold(isa, scores, k, k)
-}
-
-/// A t that from k to `most` scores reach, or the k-th largest score, 1 ≤ k ≤ n. No score may be NaN.
-#[cfg_attr(not(imle_small), inline(always))]
-pub(crate) fn threshold<I: Isa>(isa: I, scores: &[f32], k: usize, most: usize) -> Threshold {
     let mut short = [f32::NEG_INFINITY; LANES];
     let blocks = Blocks::new(scores, &mut short);
     let (lowest, highest) = range(scores);
@@ -224,7 +218,7 @@ pub(crate) fn threshold<I: Isa>(isa: I, scores: &[f32], k: usize, most: usize) -
     }
     let mut by_rank = false;
     for turn in 0_u32.. {
-        if reach_low <= most || high - low <= 1 {
+        if reach_low == k || high - low <= 1 {
             break;
         }
         let inside = reach_low - reach_high;
