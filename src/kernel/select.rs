@@ -217,19 +217,12 @@ const INSIDE: usize = 32;
 /// The threshold of the k largest scores, 1 ≤ k ≤ n. No score may be NaN.
 #[inline(always)]
 pub(crate) fn kth_largest<I: Isa>(isa: I, scores: &[f32], k: usize) -> Threshold {
-    threshold(isa, scores, k, k)
-}
-
-/// A t that from k to `most` scores reach, or the k-th largest score, 1 ≤ k ≤ n. No score may be NaN.
-#[inline(always)]
-pub(crate) fn threshold<I: Isa>(isa: I, scores: &[f32], k: usize, most: usize) -> Threshold {
-    isa.apart(Bisect { scores, k, most })
+    isa.apart(Bisect { scores, k })
 }
 
 struct Bisect<'a> {
     scores: &'a [f32],
     k: usize,
-    most: usize,
 }
 
 impl Dispatch for Bisect<'_> {
@@ -237,12 +230,12 @@ impl Dispatch for Bisect<'_> {
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> Threshold {
-        bisect(isa, self.scores, self.k, self.most)
+        bisect(isa, self.scores, self.k)
     }
 }
 
 #[inline(always)]
-fn bisect<I: Isa>(isa: I, scores: &[f32], k: usize, most: usize) -> Threshold {
+fn bisect<I: Isa>(isa: I, scores: &[f32], k: usize) -> Threshold {
     let mut short = [f32::NEG_INFINITY; LANES];
     let blocks = Blocks::new(scores, &mut short);
     let (lowest, highest) = range(scores);
@@ -255,7 +248,7 @@ fn bisect<I: Isa>(isa: I, scores: &[f32], k: usize, most: usize) -> Threshold {
     }
     let mut by_rank = false;
     for turn in 0_u32.. {
-        if reach_low <= most || high - low <= 1 {
+        if reach_low == k || high - low <= 1 {
             break;
         }
         let inside = reach_low - reach_high;

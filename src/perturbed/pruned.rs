@@ -17,14 +17,14 @@
 //! not guess and cannot fail.
 //!
 //! In a row whose high scores fill a few groups only, more bounds reach t than are wanted. So the collection stops where
-//! it has several times k, keeps the best of them, and goes on with a higher t: with the k-th score that is now kept, or
-//! with the k-th largest of the bounds that are left.
+//! they are dense, and where it has several times k. It keeps the best of these and goes on with a higher t, which is found
+//! from smaller groups of the bounds that are left.
 
 use super::scores::Perturbed;
-use super::threshold::{SIFTED, floor, groups, has_word, kth_of_maxima, least_word, maxima_of_good, part};
+use super::threshold::{SIFTED, fine_floor, floor, groups, has_word, kth_of_maxima, least_word, maxima_of_good, part};
 use crate::arch::{self, Dispatch, EIGHT, Isa, LANES};
 use crate::kernel::lanes::copy;
-use crate::kernel::select::{FEW, Threshold, best_of_few, kth_largest, threshold};
+use crate::kernel::select::{FEW, Threshold, best_of_few, kth_largest};
 use crate::kernel::ties::Choice;
 use crate::noise::{Lanes, SampleWords};
 
@@ -45,12 +45,15 @@ const fn chunk(n: usize, k: usize) -> usize {
 }
 
 /// Up to this many scores are compared with one another. For more, a search for the k-th takes less time.
-const RANKED_AT_ONCE: usize = 40;
+const RANKED_AT_ONCE: usize = 48;
 
 /// The coordinates that are collected before their scores are computed. If the bar is good, a chunk has fewer.
 const fn most_collected(k: usize) -> usize {
-    2 * k + 16
+    2 * k + 24
 }
+
+/// If more of [`SIFTED`] bounds reach t, a better t is looked for before they are collected.
+const DENSE: usize = 24;
 
 /// The positions of the k largest scores of the next sample, ascending, as the bits of floats at the front of `work`, for
 /// sizes for which this [`pays`].
@@ -123,26 +126,25 @@ fn read_chunk<I: Isa>(
         guessed = floor - gap;
     }
     let (mut t, mut highest) = (bar, f32::NEG_INFINITY);
-    let (mut at, mut stopped) = (0, false);
+    let (mut at, mut dense) = (0, if guess { DENSE } else { SIFTED });
     loop {
         if guessed > t {
             (t, highest) = (guessed, guessed);
         }
         let behind = best.len - start;
         let (mut chunk, _) = best.room_for_chunk(start, from, to - from);
-        let (next, collected) = chunk.collect(isa, (at, to - from), t, behind, most_collected(k));
+        let (next, collected) = chunk.collect(isa, (at, to - from), t, behind, (dense, most_collected(k)));
         best.keep(isa, row, collected);
         if next == to - from {
             break;
         }
         (at, t) = (next, best.bar());
-        let (chunk, _) = best.room_for_chunk(start, from, to - from);
+        let (chunk, groups) = best.room_for_chunk(start, from, to - from);
         let left = chunk.bounds.get(at..).unwrap_or_default();
-        // A bar from the first part of a row may serve the rest. One that does not, or that is of a small part, is raised.
-        if guess && (stopped || 8 * at < to - from) && left.len() > most_collected(k) {
-            guessed = threshold(isa, left, k, 2 * k).t - gap;
+        if guess && left.len() > most_collected(k) {
+            guessed = fine_floor(isa, left, k, groups) - gap;
         }
-        stopped = true;
+        dense = SIFTED;
     }
     best.kth >= highest
 }
@@ -167,8 +169,8 @@ impl Chunk<'_> {
         self.bounds.get_mut(self.len..).unwrap_or_default().fill(f32::NEG_INFINITY);
     }
 
-    /// Collects those of the coordinates from..to whose bounds reach t, behind the first `behind` places, and stops where
-    /// `most` are collected. Returns the coordinate where it stopped, and the number that is collected.
+    /// Collects those of the coordinates from..to whose bounds reach t, behind the first `behind` places. Stops before
+    /// [`SIFTED`] coordinates of which more than `dense` reach t, and behind those with which `most` are collected. Returns the coordinate where it stopped, and the number that is collected.
     #[inline(always)]
     fn collect<I: Isa>(
         &mut self,
@@ -176,14 +178,17 @@ impl Chunk<'_> {
         (from, to): (usize, usize),
         t: f32,
         behind: usize,
-        most: usize,
+        (dense, most): (usize, usize),
     ) -> (usize, usize) {
         let mut place = behind;
-        for at in (from..to).step_by(4 * LANES) {
+        for at in (from..to).step_by(SIFTED) {
             let mut reached = 0;
             let blocks = self.bounds.get(at..).unwrap_or_default().as_chunks::<LANES>().0;
             for (block, shift) in blocks.iter().zip((0..64).step_by(LANES)) {
                 reached |= u64::from(isa.at_least(block, t)) << shift;
+            }
+            if reached.count_ones() as usize > dense {
+                return (at, place - behind);
             }
             while reached != 0 {
                 let i = at + reached.trailing_zeros() as usize;
@@ -196,7 +201,7 @@ impl Chunk<'_> {
                 }
             }
             if place - behind >= most {
-                return (to.min(at + 4 * LANES), place - behind);
+                return (to.min(at + SIFTED), place - behind);
             }
         }
         (to, place - behind)
@@ -218,7 +223,7 @@ impl Chunk<'_> {
                 *order = order_of(word.to_bits());
             }
             group.get_mut(to - from..).unwrap_or_default().fill(f32::NEG_INFINITY);
-            collected += self.collect(isa, (from, to), order_of(least), collected, usize::MAX).1;
+            collected += self.collect(isa, (from, to), order_of(least), collected, (SIFTED, self.len)).1;
         }
         collected
     }
@@ -434,7 +439,7 @@ impl Best<'_> {
                     self.len += 1;
                 }
             }
-            if self.len >= most_collected(self.k) {
+            if self.len >= 2 * self.k + LANES {
                 self.drop_all_but_k(isa);
             }
             bar = self.bar_above(floor);

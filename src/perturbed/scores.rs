@@ -3,7 +3,7 @@
 
 use crate::arch::{self, Dispatch, EIGHT, Isa, LANES, SCALAR};
 use crate::kernel::reduce::{largest, largest_of, raise};
-use crate::mask::{keep_mask, raise_unmasked};
+use crate::mask::{is_masked, keep_mask, raise_unmasked};
 use crate::noise::{Gumbel, Law, Normal, SampleWords, Sampler};
 
 /// The numbers that the noise is added to, as a function of θ and dz.
@@ -132,8 +132,11 @@ impl<'a> Perturbed<'a> {
 
     /// The score of coordinate i for its ε.
     pub(super) fn score_of_noise(&self, i: usize, epsilon: f32) -> f32 {
-        let t = value(self.theta, i);
-        raise_unmasked(t, keep_mask(t, self.base(i)) + self.formula.tau * epsilon)
+        if is_masked(value(self.theta, i)) {
+            return f32::NEG_INFINITY;
+        }
+        let score = self.base(i) + self.formula.tau * epsilon;
+        if score > f32::MIN { score } else { f32::MIN }
     }
 
     /// The score of coordinate i for its word.

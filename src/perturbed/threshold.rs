@@ -27,6 +27,14 @@ pub(super) fn floor<I: Isa>(isa: I, bounds: &[f32], k: usize, bar: f32, room: &m
     Some(if maxima.len() <= k { bar } else { kth_of_maxima(isa, maxima, k) })
 }
 
+/// A higher floor, for bounds that fill only a few groups of the first: groups of one bound, or of up to four in long
+/// chunks, so fewer than 4·k bounds exceed it. There are at least k bounds.
+#[inline(always)]
+pub(super) fn fine_floor<I: Isa>(isa: I, bounds: &[f32], k: usize, room: &mut [f32]) -> f32 {
+    let span = (bounds.len() / (4 * k).max(128)).clamp(1, 4);
+    kth_of_maxima(isa, group_maxima(bounds, span, room), k)
+}
+
 /// The k-th largest of the maxima of groups.
 #[inline(always)]
 pub(super) fn kth_of_maxima<I: Isa>(isa: I, maxima: &[f32], k: usize) -> f32 {
@@ -36,10 +44,11 @@ pub(super) fn kth_of_maxima<I: Isa>(isa: I, maxima: &[f32], k: usize) -> f32 {
     }
 }
 
-/// The coordinates in a part of a row of n, each lane of which is a group: enough groups for k, of at most 64 coordinates.
+/// The coordinates in a part of a row of n, each lane of which is a group: enough groups for k, and small ones, because the
+/// parts of k groups are read again.
 pub(super) const fn part(n: usize, k: usize) -> usize {
-    let span = n.div_ceil(groups(k));
-    LANES * if span < 64 { span } else { 64 }
+    let (span, most) = (n.div_ceil(groups(k)), if n < 1 << 16 { 24 } else { 64 });
+    LANES * if span < most { span } else { most }
 }
 
 /// The largest θ of each lane of each part. None if a θ is NaN or +inf.
