@@ -111,6 +111,7 @@ struct DrawWords<'a> {
 
 impl Dispatch for DrawWords<'_> {
     type Output = ();
+    const WIDE: bool = false;
 
     #[inline(always)]
     fn run<I: Isa>(self, _isa: I) {
@@ -129,6 +130,7 @@ struct SetDz<'r, 'a> {
 
 impl Dispatch for SetDz<'_, '_> {
     type Output = bool;
+    const WIDE: bool = false;
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> bool {
@@ -179,6 +181,7 @@ struct Choose<'r, 'a> {
 
 impl Dispatch for Choose<'_, '_> {
     type Output = Option<[u64; EIGHT]>;
+    const WIDE: bool = false;
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> Option<[u64; EIGHT]> {

@@ -50,6 +50,7 @@ pub(super) struct Listed<'a> {
 
 impl Dispatch for Listed<'_> {
     type Output = Option<[u64; EIGHT]>;
+    const WIDE: bool = false;
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> Option<[u64; EIGHT]> {
