@@ -108,7 +108,11 @@ impl Dispatch for Expand<'_> {
         // Few coins are multiplied in another order than many. Masks behind the row must not turn few into many.
         let last = self.odds.iter().rposition(|&r| r != 0.0).map_or(0, |last| last + 1);
         let odds = self.odds.get(..last).unwrap_or_default();
-        let exponent = expand(odds, k, table, column_a, a) + expand(rare_tails, h, table, column_b, b);
+        let mut exponent = 0;
+        // A loop, so that there is one copy of the code.
+        for (odds, k, column, a) in [(odds, k, column_a, &mut *a), (&*rare_tails, h, column_b, &mut *b)] {
+            exponent += expand(odds, k, table, column, a);
+        }
         f.fill(0.0);
         add_product(reverse(b, h, table.as_flattened_mut()), a, f);
         q.fill(0.0);

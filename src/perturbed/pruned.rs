@@ -389,7 +389,8 @@ impl Dispatch for MapUncheckedRow<'_> {
         let MapUncheckedRow { theta, k, work } = self;
         let mut few_groups = [0.0; FEW];
         let mut best = Best::new(theta.len(), k, work, &mut few_groups);
-        let part = part(theta.len(), k);
+        // The compiler sees that it is not 0.
+        let part = part(theta.len(), k).max(LANES);
         let groups = core::mem::take(&mut best.groups);
         let Some(maxima) = maxima_of_good(theta, part, groups) else { return false };
         let floor = kth_of_maxima(isa, maxima, k);
