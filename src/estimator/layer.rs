@@ -40,17 +40,25 @@ impl<M: MapSolver> Imle<M> {
     #[cfg_attr(imle_small, inline(always))]
     pub fn new(shape: Shape, solver: M, options: Options) -> Result<Self, Error> {
         shape.check()?;
-        Self::of_checked_shape(shape, solver, options)
+        let layer = Self::unchecked(shape, solver, options);
+        layer.check_parts()?;
+        Ok(layer)
     }
 
-    /// The same for a shape that [`Shape::check`] has accepted: for imle-ffi, which measures its arrays by the shape before it
-    /// has a layer. A second check would cost microcontrollers 70 bytes of flash.
+    /// A layer of parts that are checked afterwards: the shape by [`Shape::check`], which imle-ffi calls before it measures
+    /// its arrays, and the rest by [`check_parts`](Imle::check_parts). A layer that comes out of a `Result` is copied.
     #[doc(hidden)]
-    #[cfg_attr(imle_small, inline(always))]
-    pub fn of_checked_shape(shape: Shape, solver: M, options: Options) -> Result<Self, Error> {
-        options.check()?;
-        solver.check(shape)?;
-        Ok(Imle { shape, solver, options })
+    #[inline(always)]
+    pub fn unchecked(shape: Shape, solver: M, options: Options) -> Self {
+        Imle { shape, solver, options }
+    }
+
+    /// Refuses options that break a rule, and a solver that does not serve the shape.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn check_parts(&self) -> Result<(), Error> {
+        self.options.check()?;
+        self.solver.check(self.shape)
     }
 
     /// The sizes of a batch.

@@ -2,7 +2,7 @@
 //!
 //! ε = ln u − ln(1 − u) with u = (w + ½)·2⁻³². Both logarithms have full relative precision. The word `!w` has −ε.
 
-use super::gumbel::{exponential, exponential_upper_bound};
+use super::gumbel::{exponential, exponential_upper_bound, near_exponentials};
 use super::law::{Law, LinearBounds};
 use super::uniform::unit;
 
@@ -18,6 +18,14 @@ impl Law for Logistic {
     #[inline(always)]
     fn quantile(&self, word: u32) -> f32 {
         logistic(word)
+    }
+
+    const NEAR_ERROR: f32 = 3.4e-4;
+
+    #[inline(always)]
+    fn near(&self, word: u32) -> f32 {
+        let (far, close) = near_exponentials(word);
+        if (word as i32) < 0 { far - close } else { close - far }
     }
 
     #[inline(always)]
