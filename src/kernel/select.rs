@@ -11,7 +11,7 @@
 
 use super::heap;
 use super::lanes::{Blocks, copy};
-use super::reduce::argmax;
+use super::reduce::{argmax, largest_of};
 use super::ties::{drop_last_equals, drop_last_states};
 use crate::arch::{self, Dispatch, EIGHT, FOUR, Isa, LANES, RANKED, SCALAR};
 use crate::float::{rank, unrank};
@@ -186,7 +186,7 @@ pub(crate) fn best_of_padded<I: Isa>(isa: I, scores: &[f32; FEW], count: usize, 
 pub(crate) fn near_kth<I: Isa>(isa: I, scores: &[f32], k: usize, width: f32) -> f32 {
     let mut short = [f32::NEG_INFINITY; LANES];
     let blocks = Blocks::new(scores, &mut short);
-    let (lowest, highest) = range(scores);
+    let (lowest, highest) = range(&blocks);
     // Ranks: at least k scores reach `low`, fewer than k reach `high`.
     let (mut low, mut high) = (rank(lowest), rank(highest) + 1);
     for turn in 0_u32.. {
@@ -198,7 +198,9 @@ pub(crate) fn near_kth<I: Isa>(isa: I, scores: &[f32], k: usize, width: f32) -> 
         let middle = rank(0.5 * from + 0.5 * to);
         // Every third turn takes the middle of the floats: few of them may be left in a bracket that is still wide.
         let guess = if turn % 3 < 2 && low < middle && middle < high { middle } else { low + (high - low) / 2 };
-        if count(isa, &blocks, unrank(guess)) >= k { low = guess } else { high = guess }
+        // A branch would be guessed wrongly every other time.
+        let enough = count(isa, &blocks, unrank(guess)) >= k;
+        (low, high) = (if enough { guess } else { low }, if enough { high } else { guess });
     }
     unrank(high - 1)
 }
@@ -238,7 +240,7 @@ impl Dispatch for Bisect<'_> {
 fn bisect<I: Isa>(isa: I, scores: &[f32], k: usize) -> Threshold {
     let mut short = [f32::NEG_INFINITY; LANES];
     let blocks = Blocks::new(scores, &mut short);
-    let (lowest, highest) = range(scores);
+    let (lowest, highest) = range(&blocks);
     // Ranks: at least k scores reach `low`, fewer than k reach `high`.
     let (mut low, mut reach_low) = (rank(lowest), count(isa, &blocks, lowest));
     let (mut high, mut reach_high) = (rank(highest) + 1, 0);
@@ -336,13 +338,14 @@ fn narrow(low: &mut [f32; LANES], high: &mut [f32; LANES], block: &[f32; LANES],
 
 /// The smallest score above −inf, and the largest.
 #[cfg_attr(not(imle_small), inline(always))]
-fn range(scores: &[f32]) -> (f32, f32) {
+fn range(scores: &Blocks<'_>) -> (f32, f32) {
     let (mut low, mut high) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
-    for block in scores.chunks(LANES) {
-        for ((low, high), &score) in low.iter_mut().zip(&mut high).zip(block) {
-            *low = if score < *low && score > f32::NEG_INFINITY { score } else { *low };
+    for &block in scores.full.iter().chain([scores.last]) {
+        for ((low, high), score) in low.iter_mut().zip(&mut high).zip(block) {
+            let finite = if score > f32::NEG_INFINITY { score } else { f32::INFINITY };
+            *low = if finite < *low { finite } else { *low };
             *high = if score > *high { score } else { *high };
         }
     }
-    (low.into_iter().fold(f32::INFINITY, f32::min), high.into_iter().fold(f32::NEG_INFINITY, f32::max))
+    (low.iter().fold(f32::INFINITY, |least, &low| if low < least { low } else { least }), largest_of(&high))
 }
