@@ -28,7 +28,8 @@ for program in "${!package[@]}"; do
   command -v "$program" >/dev/null || missing+=("${package[$program]}")
 done
 dpkg -s "${libraries[@]}" >/dev/null 2>&1 || missing+=("${libraries[@]}")
-if [[ ${1:-} == --all ]] && ! python3 -c 'import ensurepip' 2>/dev/null; then missing+=(python3-venv); fi
+python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+[[ -e $(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h ]] || missing+=(python3-dev)
 emulators=(qemu-system-arm qemu-system-misc)
 dpkg -s "${emulators[@]}" >/dev/null 2>&1 && emulators=()
 
@@ -101,6 +102,9 @@ tests/libtorch/run.sh
 section "C and C++: CMake, pkg-config, FetchContent"
 tests/consumer/run.sh
 if [[ ${1:-} == --all ]]; then tests/consumer/cargo_c.sh; fi
+
+section "Python: the package libimle"
+ffi/python/test.sh
 
 section "microcontrollers: download, proofs, firmware"
 tests/embedded/run.sh "$@"

@@ -39,16 +39,6 @@ pub(crate) trait Isa: Copy {
     /// A mask over the lanes: those that are at least t.
     fn at_least(self, block: &[f32; LANES], t: f32) -> u32;
 
-    /// A mask over the lanes: those that are at most t.
-    #[inline(always)]
-    fn at_most(self, block: &[f32; LANES], t: f32) -> u32 {
-        let mut negative = *block;
-        for x in &mut negative {
-            *x = -*x;
-        }
-        self.at_least(&negative, -t)
-    }
-
     /// The larger of two numbers in every lane, and the smaller. No lane may be NaN.
     #[inline(always)]
     fn order(self, a: [f32; EIGHT], b: [f32; EIGHT]) -> [[f32; EIGHT]; 2] {

@@ -40,22 +40,22 @@ impl<M: MapSolver> Imle<M> {
     /// with the first bad row.
     #[cfg_attr(imle_small, inline(always))]
     pub fn sample(&self, key: Key<'_>, theta: Rows<'_>, mut states: States<'_>, work: &mut [f32]) -> Result<(), Error> {
-        let shape = self.shape;
-        let theta = theta.check(Argument::Theta, shape)?;
-        check_states(&states, shape, &self.solver)?;
+        let shape = &self.shape; // a copy would go through memory, because closures refer to it
+        let theta = theta.check(Argument::Theta, *shape)?;
+        check_states(&states, *shape, &self.solver)?;
         let work = self.workspace(work)?;
 
-        let words = noise_words(shape, &self.options, &key)?;
+        let words = noise_words(*shape, &self.options, &key)?;
         self.for_rows(|noise, b| {
             let theta = theta.row(b, shape.n());
             check_row(&self.solver, b, theta, work)?;
             let row = self.row(noise, b, theta);
             match row.few() {
                 Some(few) => {
-                    row.sample_few(&few, &words, |s, found| states.put_few(shape, b, s, few.k, found));
+                    row.sample_few(&few, &words, |s, found| states.put_few(*shape, b, s, few.k, found));
                     Ok(())
                 }
-                None => row.sample(&words, work, |s, z| states.put(shape, b, s, z)),
+                None => row.sample(&words, work, |s, z| states.put(*shape, b, s, z)),
             }
         })
     }
@@ -77,7 +77,7 @@ impl<M: MapSolver> Row<'_, M> {
         }
         let (scores, words) = (self.forward_scores(), self.words(batch));
         for s in 0..self.samples {
-            sink(s, self.choose(scores, &[], words.sample(s), work)?.0);
+            sink(s, self.choose(scores, &[], words.sample(s), None, work)?.0);
         }
         Ok(())
     }
@@ -107,7 +107,7 @@ impl<M: MapSolver> Row<'_, M> {
             // On small machines the one pass answers every good row, so the rest need not be linked.
             return Ok(State::Ones(&[]));
         }
-        Ok(self.choose(Formula::THETA, &[], RowWords::UNUSED.sample(0), work)?.0)
+        Ok(self.choose(Formula::THETA, &[], RowWords::UNUSED.sample(0), None, work)?.0)
     }
 }
 

@@ -85,8 +85,8 @@ impl Law for Gumbel {
 
     #[inline(always)]
     fn linear_bounds(&self) -> Option<LinearBounds> {
-        // The Gumbel ε is below −ln p by p at most, up to p = 7/8. For the gap see `perturbed::shortlist`.
-        Some(LinearBounds { slope: 1.0, height: 0.0, gap: 0.12, rise: 1.0, range: (1 << 16, 7 << 29) })
+        // The Gumbel ε is below −ln p by p at most, up to p = 7/8.
+        Some(LinearBounds { slope: 1.0, height: 0.0, gap: 0.0, rise: 1.0, far: 3.3, range: (1 << 16, 7 << 29) })
     }
 
     /// 1 − e^(−ε), with e^(−ε) = −ln u.

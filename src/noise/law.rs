@@ -73,14 +73,15 @@ impl<L: Law> OfWord for L {
 
 /// Bounds of ε that are linear in −ln p, where p = 1 − u.
 ///
-/// For every word ε ≤ height + slope·(−ln p). Let the upper bound be what the shortlist of `perturbed` computes of
-/// this. Then ε ≥ upper bound − gap − rise·p while 2³²·p is in `range`.
+/// For every word ε ≤ height + slope·(−ln p). From the least of `range` on, ε is at least that bound − gap − rise·p while
+/// 2³²·p is in `range`, and that bound − far for larger p.
 #[derive(Clone, Copy)]
 pub(crate) struct LinearBounds {
     pub slope: f32,
     pub height: f32,
     pub gap: f32,
     pub rise: f32,
+    pub far: f32,
     pub range: (u32, u32),
 }
 

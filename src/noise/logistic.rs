@@ -40,8 +40,8 @@ impl Law for Logistic {
 
     #[inline(always)]
     fn linear_bounds(&self) -> Option<LinearBounds> {
-        // The logistic ε is below −ln p by 2.4 p at most, up to p = 7/8. For the gap see `perturbed::shortlist`.
-        Some(LinearBounds { slope: 1.0, height: 0.0, gap: 0.12, rise: 2.4, range: (1 << 16, 7 << 29) })
+        // The logistic ε is below −ln p by 2.4 p at most, up to p = 7/8.
+        Some(LinearBounds { slope: 1.0, height: 0.0, gap: 0.0, rise: 2.4, far: 23.1, range: (1 << 16, 7 << 29) })
     }
 
     /// tanh(ε/2) = u − (1 − u).

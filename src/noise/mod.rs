@@ -140,6 +140,17 @@ impl Sampler<'_> {
         }
     }
 
+    /// The complements of these words.
+    #[cfg_attr(imle_small, inline(never))]
+    pub(crate) fn draw_complements(self, words: SampleWords<'_>, out: &mut [f32]) {
+        if words.are_stratified() {
+            self.draw_words(words, out);
+            out.iter_mut().for_each(|word| *word = f32::from_bits(!word.to_bits()));
+        } else if self.reads_words() {
+            words.lanes().fill(out, &uniform::Complements);
+        }
+    }
+
     /// The first n ≤ 64 words of a sample, in whole eights.
     #[inline(always)]
     pub(crate) fn draw_few_words(self, words: SampleWords<'_>, n: usize, out: &mut [f32; FEW]) {

@@ -80,9 +80,9 @@ impl Law for Normal {
 
     #[inline(always)]
     fn linear_bounds(&self) -> Option<LinearBounds> {
-        // The tangent is above Φ⁻¹ by 0.33 + 0.6 p at most, from p = 2⁻¹⁰ to ½. For the rest of the gap see
-        // `perturbed::shortlist`.
-        Some(LinearBounds { slope: TANGENT.0, height: TANGENT.1, gap: 0.38, rise: 0.6, range: (1 << 22, 1 << 31) })
+        // The tangent is above Φ⁻¹ by 0.331 + 0.6 p at most, from p = 2⁻¹⁰ to ½.
+        let (slope, height) = TANGENT;
+        Some(LinearBounds { slope, height, gap: 0.331, rise: 0.6, far: 7.0, range: (1 << 22, 1 << 31) })
     }
 
     /// ε

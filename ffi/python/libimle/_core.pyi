@@ -1,0 +1,9 @@
+"""The extension module, imle.hpp for arrays of Python. src/ has its functions; the files beside this one type them."""
+
+from typing import Any
+
+__version__: str
+
+def abi_version() -> int: ...
+def kernel() -> str: ...
+def __getattr__(name: str) -> Any: ...

@@ -1,0 +1,235 @@
+// Arrays of NumPy, PyTorch and others as the C functions take them: row-major, leading dimensions folded into rows.
+// An array is copied only if its strides are not those that the C functions take.
+
+#ifndef LIBIMLE_ARRAYS_HPP
+#define LIBIMLE_ARRAYS_HPP
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+
+#include "imle.hpp"
+
+namespace libimle {
+
+namespace nb = nanobind;
+
+using sizes = std::vector<std::size_t>;
+
+inline std::size_t product(const sizes &of) {
+    std::size_t all = 1;
+    for (const std::size_t size : of) {
+        all *= size;
+    }
+    return all;
+}
+
+/// Writes sizes as Python does: "(4, 10)".
+inline std::string text(const sizes &of) {
+    std::string tuple = "(";
+    for (std::size_t i = 0; i < of.size(); i++) {
+        tuple += (i > 0 ? ", " : "") + std::to_string(of[i]);
+    }
+    return tuple + (of.size() == 1 ? ",)" : ")");
+}
+
+/// A range of the rows of a batch.
+struct part {
+    std::size_t begin, rows;
+};
+
+/// An argument that is refused. Python sees it as libimle.Error.
+class refused : public std::exception {
+public:
+    /// row is the place of the bad row among the leading dimensions, empty if no row is to blame.
+    refused(std::string argument, std::string reason, sizes row = {})
+        : argument(std::move(argument)), reason(std::move(reason)), row(std::move(row)) {}
+
+    const char *what() const noexcept override { return reason.c_str(); }
+
+    const std::string argument, reason;
+    const sizes row;
+};
+
+/// Any array of a framework that speaks DLPack or the buffer protocol. Where it is None, is_valid() is false.
+using array = nb::ndarray<nb::ro>;
+
+template <class Array>
+sizes shape_of(const Array &of) {
+    sizes shape(of.ndim());
+    for (std::size_t i = 0; i < shape.size(); i++) {
+        shape[i] = of.shape(i);
+    }
+    return shape;
+}
+
+/// An input of B blocks, [B][S][N] or [B][N]. It keeps the array alive, or holds a copy of it.
+template <class T>
+class input {
+public:
+    enum class layout {
+        rows,   // rows of N without gaps, at equal distances of at least N
+        packed, // no gaps at all
+    };
+
+    /// An input that was not given.
+    input() = default;
+    input(input &&) = default;
+    input &operator=(input &&) = default;
+
+    /// `leading` and `block` are the shape that the array must have: the batch, and what belongs to one row.
+    input(const char *name, const array &array, const sizes &leading, const sizes &block, layout wanted)
+        : name_(name), array_(array), block_(product(block)) {
+        if (array_.device_type() != nb::device::cpu::value) {
+            throw refused(name, "is not in the memory of the CPU");
+        }
+        if (array_.dtype() != nb::dtype<T>()) {
+            throw refused(name, "has a dtype that the library does not take");
+        }
+        sizes expected = leading;
+        expected.insert(expected.end(), block.begin(), block.end());
+        const sizes shape = shape_of(array_);
+        if (shape != expected) {
+            throw refused(name, "has shape " + text(shape) + ", but should have " + text(expected));
+        }
+        data_ = static_cast<const T *>(array_.data());
+        row_length_ = block.empty() ? 1 : block.back();
+        samples_ = row_length_ == 0 ? 0 : block_ / row_length_;
+        if (!(wanted == layout::rows ? find_strides(leading.size()) : is_packed())) {
+            copy();
+        }
+    }
+
+    bool given() const { return name_ != nullptr; }
+    const char *name() const { return name_; }
+    std::size_t row_stride() const { return row_stride_; }
+    std::size_t sample_stride() const { return sample_stride_; }
+    std::size_t block() const { return block_; }
+    std::size_t row_length() const { return row_length_; }
+
+    const T *block(std::size_t row) const { return data_ + row * row_stride_; }
+
+    /// Element i of a row's block, counted as if there were no gaps between samples.
+    T value(std::size_t row, std::size_t i) const {
+        return block(row)[i / row_length_ * sample_stride_ + i % row_length_];
+    }
+
+    /// The blocks of some rows; a span without memory if the input was not given.
+    imle::span<const T> blocks(const part &of) const {
+        if (!given()) {
+            return {};
+        }
+        const std::size_t last = samples_ == 0 ? 0 : (samples_ - 1) * sample_stride_ + row_length_;
+        return {block(of.begin), of.rows == 0 ? 0 : (of.rows - 1) * row_stride_ + last};
+    }
+
+private:
+    // Finds the strides of layout::rows. Returns false if the array has none.
+    bool find_strides(std::size_t dimensions) {
+        if (array_.size() == 0) {
+            return is_packed();
+        }
+        const std::size_t last = array_.ndim() - 1;
+        const auto least = static_cast<std::int64_t>(row_length_);
+        std::int64_t row = static_cast<std::int64_t>(block_), sample = least;
+        if (row_length_ > 1 && array_.stride(last) != 1) {
+            return false;
+        }
+        if (samples_ > 1) {
+            sample = array_.stride(last - 1);
+        }
+        // Leading dimensions fold into one if each of them steps over all rows of the next.
+        std::size_t folded = 1;
+        for (std::size_t i = dimensions; i-- > 0;) {
+            const std::size_t size = array_.shape(i);
+            if (size == 1) {
+                continue;
+            }
+            if (folded == 1) {
+                row = array_.stride(i);
+            } else if (array_.stride(i) != row * static_cast<std::int64_t>(folded)) {
+                return false;
+            }
+            folded *= size;
+        }
+        if (row < least || sample < least) {
+            return false;
+        }
+        row_stride_ = static_cast<std::size_t>(row);
+        sample_stride_ = static_cast<std::size_t>(sample);
+        return true;
+    }
+
+    bool is_packed() {
+        row_stride_ = block_;
+        sample_stride_ = row_length_;
+        std::int64_t next = 1;
+        for (std::size_t i = array_.ndim(); i-- > 0;) {
+            if (array_.shape(i) == 0) {
+                return true;
+            }
+            if (array_.shape(i) > 1 && array_.stride(i) != next) {
+                return false;
+            }
+            next *= static_cast<std::int64_t>(array_.shape(i));
+        }
+        return true;
+    }
+
+    void copy() {
+        const std::size_t dimensions = array_.ndim();
+        copy_.reserve(array_.size());
+        sizes place(dimensions);
+        while (copy_.size() < array_.size()) {
+            std::int64_t offset = 0;
+            for (std::size_t i = 0; i < dimensions; i++) {
+                offset += static_cast<std::int64_t>(place[i]) * array_.stride(i);
+            }
+            copy_.push_back(data_[offset]);
+            for (std::size_t i = dimensions; i-- > 0 && ++place[i] == array_.shape(i);) {
+                place[i] = 0;
+            }
+        }
+        data_ = copy_.data();
+        row_stride_ = block_;
+        sample_stride_ = row_length_;
+    }
+
+    const char *name_ = nullptr;
+    array array_;
+    std::vector<T> copy_;
+    const T *data_ = nullptr;
+    std::size_t block_ = 0, row_length_ = 0, samples_ = 0, row_stride_ = 0, sample_stride_ = 0;
+};
+
+/// An output [B][block] without gaps, which the Python layer has allocated; None if it is not wanted.
+template <class T>
+class output {
+public:
+    using array = nb::ndarray<T, nb::c_contig, nb::device::cpu>;
+
+    output(const array &array, std::size_t rows, std::size_t block) : array_(array), block_(block) {
+        if (array.is_valid() && array.size() != rows * block) {
+            throw std::length_error("libimle: an output has the wrong size"); // a mistake of this package
+        }
+    }
+
+    imle::span<T> blocks(const part &of) const {
+        return array_.is_valid() ? imle::span<T>(array_.data() + of.begin * block_, of.rows * block_) : imle::span<T>();
+    }
+
+private:
+    array array_;
+    std::size_t block_;
+};
+
+} // namespace libimle
+
+#endif // LIBIMLE_ARRAYS_HPP

@@ -1,0 +1,23 @@
+"""The programs in README.md print what it says."""
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
+PROGRAMS = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", README, re.DOTALL)
+
+
+def test_every_program_shows_what_it_prints():
+    assert len(PROGRAMS) == README.count("```python") == 2
+
+
+@pytest.mark.parametrize("program, printed", PROGRAMS)
+def test_programs(program, printed):
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(compile(program, "README.md", "exec"), {"__name__": "__main__"})
+    assert out.getvalue() == printed
