@@ -151,8 +151,8 @@ pub(crate) fn best_of_padded<I: Isa>(isa: I, scores: &[f32; FEW], count: usize, 
     let mut candidates = [f32::NEG_INFINITY; RANKED * EIGHT];
     if found > candidates.len() {
         let mut above = 0;
-        for block in blocks {
-            above += LANES as u32 - isa.at_most(block, floor).count_ones();
+        for &score in scores {
+            above += u32::from(score > floor);
         }
         // If fewer than k are above the floor, it is the k-th largest score, and others are equal to it.
         return if (above as usize) < k { Err(reached) } else { best_without_ties(isa, scores, count, k) };
