@@ -155,29 +155,36 @@ pub(crate) fn best_of_padded<I: Isa>(isa: I, scores: &[f32; FEW], count: usize, 
             *maximum = if score > *maximum { score } else { *maximum };
         }
     }
-    let mut candidates = [f32::NEG_INFINITY; RANKED * EIGHT];
-    if let Ok(Best { least: floor, .. }) = best_without_ties(isa, &maxima, LANES, k) {
-        let mut reached = 0;
-        for (block, shift) in blocks.iter().zip((0..).step_by(LANES)) {
-            reached |= u64::from(isa.at_least(block, floor)) << shift;
-        }
-        let found = reached.count_ones() as usize;
-        if found == k {
-            return Ok(Best { set: reached, least: floor });
-        }
-        if found <= candidates.len() {
-            let mut left = reached;
-            for candidate in candidates.iter_mut().take(found) {
-                *candidate = scores.get(left.trailing_zeros() as usize).copied().unwrap_or(f32::NEG_INFINITY);
-                left &= left.wrapping_sub(1);
-            }
-            return match best_without_ties(isa, &candidates, found, k) {
-                Ok(Best { set, least }) => Ok(Best { set: isa.deposit(set, reached), least }),
-                Err(set) => Err(isa.deposit(set, reached)),
-            };
-        }
+    let floor = match best_without_ties(isa, &maxima, LANES, k) {
+        Ok(best) => best.least,
+        Err(set) => drop_last_equals(&maxima, set, k).1,
+    };
+    let mut reached = 0;
+    for (block, shift) in blocks.iter().zip((0..).step_by(LANES)) {
+        reached |= u64::from(isa.at_least(block, floor)) << shift;
     }
-    best_without_ties(isa, scores, count, k)
+    let found = reached.count_ones() as usize;
+    if found == k {
+        return Ok(Best { set: reached, least: floor });
+    }
+    let mut candidates = [f32::NEG_INFINITY; RANKED * EIGHT];
+    if found > candidates.len() {
+        let mut above = 0;
+        for &score in scores {
+            above += u32::from(score > floor);
+        }
+        // If fewer than k are above the floor, it is the k-th largest score, and others are equal to it.
+        return if (above as usize) < k { Err(reached) } else { best_without_ties(isa, scores, count, k) };
+    }
+    let mut left = reached;
+    for candidate in candidates.iter_mut().take(found) {
+        *candidate = scores.get(left.trailing_zeros() as usize).copied().unwrap_or(f32::NEG_INFINITY);
+        left &= left.wrapping_sub(1);
+    }
+    match best_without_ties(isa, &candidates, found, k) {
+        Ok(Best { set, least }) => Ok(Best { set: isa.deposit(set, reached), least }),
+        Err(set) => Err(isa.deposit(set, reached)),
+    }
 }
 
 /// A t that fewer than k scores exceed. Either it is the k-th largest score, or at least k scores reach t − `width`. At

@@ -186,6 +186,8 @@ impl Dispatch for Choose<'_, '_> {
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> Option<[u64; EIGHT]> {
         let Choose { row: Abreast { k, theta, epsilon, error, dz, scores, .. }, formula } = self;
+        // A copy, because the compiler knows that no store changes it.
+        let formula = *formula;
         for (((scores, theta), dz), epsilon) in scores.iter_mut().zip(*theta).zip(dz.iter()).zip(epsilon.iter()) {
             *scores = formula.eight_scores(*theta, *dz, *epsilon);
         }

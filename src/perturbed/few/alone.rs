@@ -144,6 +144,8 @@ impl<'a> Alone<'a> {
     #[inline(always)]
     fn score(&mut self, formula: &Formula<'_>) {
         let Alone { n, theta, dz, epsilon, scores, .. } = self;
+        // A copy, because the compiler knows that no store changes it.
+        let formula = *formula;
         let inputs = theta.as_chunks().0.iter().zip(dz.as_chunks().0).zip(epsilon.as_chunks().0);
         for (scores, ((theta, dz), epsilon)) in scores.as_chunks_mut().0.iter_mut().zip(inputs).take(n.div_ceil(EIGHT))
         {
