@@ -29,8 +29,8 @@ fi
 check_types() { "$python" -m mypy --strict --cache-dir "$out/mypy" "$@"; }
 run_tests() { LIBIMLE_SO=$out/build/imle/libimle.so "$python" -m pytest -q -p no:cacheprovider "$@"; }
 check_types ffi/python/libimle/*.py
-run_tests ffi/python/tests --ignore ffi/python/tests/torch
+run_tests ffi/python/tests --ignore ffi/python/tests/with_torch
 if [[ ${1:-} == --torch ]]; then
   check_types -p libimle
-  run_tests ffi/python/tests/torch
+  run_tests ffi/python/tests/with_torch
 fi
