@@ -1,8 +1,9 @@
-//! Names two conditions on the target, because Rust has no other stable way to name a condition. Both packages, `imle` and
+//! Names three conditions on the build, because Rust has no other stable way to name a condition. Both packages, `imle` and
 //! `imle-ffi`, run this script.
 //!
 //! - `cfg(imle_small)` is set for 32-bit Arm, for 32-bit RISC-V and for the feature `scalar`. Code that takes care of
 //!   flash and stack there asks for it by name instead of spelling the three out.
+//! - `cfg(imle_smallest)` is set where the compiler optimises for size, as in the profile `size`.
 //! - `cfg(imle_float_mode)` is set where the machine computes with f32 in hardware that has a mode (rounding, flushing of
 //!   subnormals) which `ffi/src/float_mode.rs` knows.
 
@@ -20,14 +21,17 @@ fn main() {
         "riscv32" | "riscv64" => has("f") || riscv_name_has_f(&variable("TARGET")),
         _ => false,
     };
-    println!("cargo::rustc-check-cfg=cfg(imle_small, imle_float_mode)");
+    println!("cargo::rustc-check-cfg=cfg(imle_small, imle_smallest, imle_float_mode)");
     if scalar || arch == "arm" || arch == "riscv32" {
         println!("cargo::rustc-cfg=imle_small");
+    }
+    if ["s", "z"].contains(&variable("OPT_LEVEL").as_str()) {
+        println!("cargo::rustc-cfg=imle_smallest");
     }
     if float_mode {
         println!("cargo::rustc-cfg=imle_float_mode");
     }
-    // Only the target and the features decide, and Cargo runs the script again when these change. It would also do so
+    // Only the target, the features and the profile decide, and Cargo runs the script again when these change. It would also do so
     // after a change of any source file, unless it is given a file to watch, which both packages must have.
     println!("cargo::rerun-if-changed=Cargo.toml");
 }

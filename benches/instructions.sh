@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # instructions.sh [--check | --write]: counts the instructions per coordinate of every call with valgrind. Unlike times,
-# these figures repeat. --check fails if one is more than TOLERANCE above its value in benches/instructions.tsv, and
+# these figures repeat. No row may take more than SLOWEST times the instructions of a normal row. --check also fails if one is more than TOLERANCE above its value in benches/instructions.tsv, and
 # --write replaces that file. Counts depend on the compiler: with another rustc than the one in the file nothing is
 # compared, and that is a failure if CI=true.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-readonly TOLERANCE=0.03 recorded=benches/instructions.tsv
+readonly SLOWEST=2.5 TOLERANCE=0.03 recorded=benches/instructions.tsv
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
@@ -31,6 +31,18 @@ count() {
 } >"$tmp/counts"
 echo 'instructions per coordinate'
 awk -F '\t' '!/^#/ { printf "%-8s  %-32s %8.2f\n", $1, $2, $3 }' "$tmp/counts"
+
+# A case is "SHAPE CALL" for normal rows and "SHAPE ROWS CALL" for others, and the shape has three words.
+awk -F '\t' -v slowest=$SLOWEST '
+  /^#/ { next }
+  { words = split($2, word, " "); normal = $1 " " word[1] " " word[2] " " word[3] " " word[words] }
+  words == 4 { count[normal] = $3 }
+  words > 4 && normal in count {
+    ratio = $3 / count[normal]
+    if (ratio > worst) { worst = ratio; name = $1 " " $2 }
+    if (ratio > slowest) { printf "slow: %s %s takes %.2f times a normal row\n", $1, $2, ratio; failed = 1 }
+  }
+  END { printf "the slowest row takes %.2f times a normal row: %s\n", worst, name; exit failed }' "$tmp/counts"
 
 case ${1:-} in
   --write) cp "$tmp/counts" "$recorded" ;;

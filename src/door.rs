@@ -115,16 +115,16 @@ pub(crate) fn check_finite(argument: Argument, values: &[f32]) -> Result<(), Bad
 pub(crate) fn check_lists(lists: Lists<'_>, samples: usize, theta: &[f32], ones: Option<usize>) -> Result<(), BadRow> {
     for s in 0..samples {
         let ones = ones.unwrap_or_else(|| lists.ones(s));
-        if ones > lists.k() {
-            return Err(BadRow::NotAState);
-        }
+        let Some((positions, tail)) = lists.get(s).split_at_checked(ones) else { return Err(BadRow::NotAState) };
         let mut least = 0;
-        for (at, &i) in lists.get(s).iter().enumerate() {
-            let unmasked = || theta.get(i as usize).is_some_and(|&t| !is_masked(t));
-            if if at < ones { i < least || !unmasked() } else { i != u32::MAX } {
+        for &i in positions {
+            if i < least || theta.get(i as usize).is_none_or(|&t| is_masked(t)) {
                 return Err(BadRow::NotAState);
             }
             least = i.wrapping_add(1);
+        }
+        if tail.iter().any(|&i| i != u32::MAX) {
+            return Err(BadRow::NotAState);
         }
     }
     Ok(())

@@ -56,6 +56,19 @@ pub(crate) fn ln(x: f32) -> f32 {
     ln_split(e, f)
 }
 
+/// −ln m + (m − 1)·ln 2 + 127·ln 2 on [1, 2]: minimax, 6.1e-5.
+const MINUS_LN_NEAR: [f32; 5] = [89.078_32, -2.128_024_8, 1.469_94, -0.447_178_6, 0.056_571_767];
+
+/// −ln x within 8e-5, at half the cost of [`ln`]. x must be positive and normal.
+#[inline(always)]
+pub(crate) fn near_minus_ln(x: f32) -> f32 {
+    // The bits as a number are a straight line between powers of 2; the polynomial is the rest.
+    const UNIT: f32 = core::f32::consts::LN_2 / 8_388_608.0;
+    let m = f32::from_bits(x.to_bits() & 0x007f_ffff | 1_f32.to_bits());
+    let [c0, c1, c2, c3, c4] = MINUS_LN_NEAR;
+    ((((c4 * m + c3) * m + c2) * m + c1) * m + c0) - x.to_bits() as i32 as f32 * UNIT
+}
+
 /// (eʳ − 1 − r) / r² on ±½ ln 2: minimax in the relative error of eʳ, 3e-9.
 const EXP: [f32; 5] = [0.499_999_94, 0.166_665_21, 0.041_668_39, 8.368_717e-3, 1.381_459_9e-3];
 
@@ -215,6 +228,16 @@ mod tests {
             .fold(0.0, f64::max);
         assert!(worst <= 1.0, "{worst} ulp");
         assert_eq!(ln(1.0), 0.0);
+    }
+
+    #[test]
+    fn near_ln_is_within_its_stated_error() {
+        let worst = (f32::MIN_POSITIVE.to_bits()..f32::INFINITY.to_bits())
+            .step_by(61)
+            .map(f32::from_bits)
+            .map(|x| (f64::from(near_minus_ln(x)) + libm::log(f64::from(x))).abs())
+            .fold(0.0, f64::max);
+        assert!(worst <= 8e-5, "{worst:e}");
     }
 
     #[test]

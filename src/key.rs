@@ -35,14 +35,12 @@ pub struct Key<'a> {
     pub strata: u32,
 }
 
-impl Key<'_> {
-    /// The number of row b. The door has seen that it has an id, if rows have ids.
-    #[inline(always)]
-    pub(crate) fn row(&self, b: usize) -> u64 {
-        let id = match self.row_ids {
-            None => b as u64,
-            Some(ids) => ids.get(b).copied().unwrap_or_default(),
-        };
-        self.row0.wrapping_add(id)
-    }
+/// The number of row b. The door has seen that it has an id, if rows have ids.
+#[inline(always)]
+pub(crate) fn row_number(row0: u64, row_ids: Option<&[u64]>, b: usize) -> u64 {
+    let id = match row_ids {
+        None => b as u64,
+        Some(ids) => ids.get(b).copied().unwrap_or_default(),
+    };
+    row0.wrapping_add(id)
 }

@@ -40,7 +40,11 @@ pub(crate) fn zero_masked(theta: &[f32], values: &mut [f32]) {
 /// The coordinates that are not masked, as the bits of a word, for at most 64 finite θ and masks in blocks of lanes.
 #[inline(always)]
 pub(crate) fn unmasked_bits<I: Isa>(isa: I, theta: &[[f32; LANES]]) -> u64 {
-    theta.iter().rev().fold(0, |bits, block| bits << LANES | u64::from(isa.at_least(block, f32::MIN)))
+    let mut bits = 0;
+    for block in theta.iter().rev() {
+        bits = bits << LANES | u64::from(isa.at_least(block, f32::MIN));
+    }
+    bits
 }
 
 /// True if at least k coordinates are not masked; None if a θ is NaN or +inf.

@@ -42,9 +42,11 @@ echo "ok: $links links lead to files and headings"
 diff <(sed -n '/^It prints$/,$p' README.md | block text) "$tmp/printed"
 echo "ok: cargo add, and the README's Rust program prints what the README says"
 
-# The C and C++ programs are the examples, which tests/cpp/run.sh compiles and runs, and so is what they print.
+# The C and C++ programs are the examples, which tests/cpp/run.sh and tests/libtorch/run.sh compile and
+# run, and so is what they print.
 diff <(block c <ffi/README.md) examples/c/forward_backward.c
 diff <(block cpp <ffi/README.md) examples/cpp/forward_backward.cpp
+diff <(sed -n '/^## libtorch$/,$p' ffi/README.md | block cpp) examples/libtorch/forward_backward.cpp
 awk '/^ *```/ { fence = !fence; text = /```text/; next } fence && text' ffi/README.md | sed 's/^  //' >"$tmp/said"
 [[ $(wc -l <"$tmp/said") == 10 ]] || fail "ffi/README.md shows other output than that of two programs"
 while IFS= read -r line; do

@@ -17,10 +17,10 @@ declare -A package=(
   [bochs]=bochs [cpio]=cpio [genisoimage]=genisoimage
 )
 # Packages that bring no program of their own: a second Rust with the source of core, for targets for which the first
-# has no standard library; the C libraries of the cross compilers; and parts of an emulated PC.
+# has no standard library; the C libraries of the cross compilers; parts of an emulated PC; and libtorch.
 libraries=(rustc-web rust-web-src cargo-web libstd-rust-web-dev libnewlib-arm-none-eabi picolibc-riscv64-unknown-elf
   libc6-dev-arm64-cross libc6-dev-s390x-cross libc6-dev-i386-cross bochsbios vgabios bochs-term
-  isolinux syslinux-common busybox-static)
+  isolinux syslinux-common busybox-static libtorch-dev)
 
 section "set-up"
 missing=()
@@ -95,6 +95,9 @@ tests/c/run.sh
 section "C and C++: imle.hpp and the examples"
 tests/readme.sh
 tests/cpp/run.sh
+
+section "libtorch: imle_torch.hpp and the main job"
+tests/libtorch/run.sh
 
 section "C and C++: CMake, pkg-config, FetchContent"
 tests/consumer/run.sh

@@ -63,7 +63,7 @@ impl Solver for Argmax {
 pub struct Case<D = TopK<'static>> {
     shape: Shape,
     solver: PhantomData<D>,
-    options: Options,
+    pub options: Options,
     step: u64,
     /// May be changed. The next `Sample` makes new lists.
     pub theta: Vec<f32>,

@@ -109,7 +109,7 @@ impl<T: Plain> Array<T> {
     /// - If it is there, it holds `len` elements that nothing writes while `self` lives.
     #[inline(always)]
     pub(crate) unsafe fn input(&self) -> Input<'_, T> {
-        debug_assert!(self.span().bytes().is_ok(), "an array that was not checked");
+        debug_assert!(self.span().end().is_ok(), "an array that was not checked");
         Input { start: self.start, len: self.len, array: PhantomData }
     }
 
@@ -121,7 +121,7 @@ impl<T: Plain> Array<T> {
     ///   reads or writes them while `self` lives.
     #[inline(always)]
     pub(crate) unsafe fn output(&self) -> Output<'_, T> {
-        debug_assert!(self.span().bytes().is_ok(), "an array that was not checked");
+        debug_assert!(self.span().end().is_ok(), "an array that was not checked");
         Output { start: self.start, len: self.len, array: PhantomData }
     }
 }
@@ -186,7 +186,7 @@ impl<'a, T: Plain> Output<'a, T> {
 macro_rules! check_arrays {
     (unsafe outputs: [$($output:ident),*], inputs: [$($input:ident),*]) => {
         const OUTPUTS: usize = [$(stringify!($output)),*].len();
-        $crate::spans::check_spans(OUTPUTS, &[$($output.span(),)* $($input.span()),*])?;
+        $crate::spans::check_spans(OUTPUTS, [$($output.span(),)* $($input.span()),*])?;
         // SAFETY: the line above checks every array; the rest is the contract of the C ABI.
         $(let $output = unsafe { $output.output() };)*
         // SAFETY: as above.

@@ -10,16 +10,22 @@
 
 /// Runs the body in the default mode. If the caller has another mode, it is back afterwards, bit for bit, also if the body
 /// returns an error. If the caller has the default mode, no control register is written.
-#[cfg(imle_float_mode)]
 #[inline(always)]
 pub(crate) fn in_default_mode<R>(body: impl FnOnce() -> R) -> R {
+    call_in_default_mode(move || behind_a_call(body))
+}
+
+/// [`in_default_mode`] for a body that is one call of a function which is not inlined.
+#[cfg(imle_float_mode)]
+#[inline(always)]
+pub(crate) fn call_in_default_mode<R>(call: impl FnOnce() -> R) -> R {
     let callers = machine::read();
     if callers & machine::MODE == machine::DEFAULT {
-        return behind_a_call(body);
+        return call();
     }
-    // SAFETY: `behind_a_call` alone computes until the mode is written again.
+    // SAFETY: the function that is called alone computes until the mode is written again.
     unsafe { machine::write(machine::DEFAULT) }
-    let result = behind_a_call(body);
+    let result = call();
     // SAFETY: the caller of the C function works in this mode, and nothing computes before it goes on.
     unsafe { machine::write(callers) }
     result
@@ -28,14 +34,14 @@ pub(crate) fn in_default_mode<R>(body: impl FnOnce() -> R) -> R {
 /// Without a mode, runs the body.
 #[cfg(not(imle_float_mode))]
 #[inline(always)]
-pub(crate) fn in_default_mode<R>(body: impl FnOnce() -> R) -> R {
-    body()
+pub(crate) fn call_in_default_mode<R>(call: impl FnOnce() -> R) -> R {
+    call()
 }
 
 /// Runs the body in a function of its own. To the compiler arithmetic does not depend on the mode, so it may move
 /// arithmetic over the instructions that change the mode. It does not move any out of a function that is not inlined.
-#[cfg(imle_float_mode)]
-#[inline(never)]
+#[cfg_attr(imle_float_mode, inline(never))]
+#[cfg_attr(not(imle_float_mode), inline(always))]
 fn behind_a_call<R>(body: impl FnOnce() -> R) -> R {
     body()
 }

@@ -7,7 +7,7 @@ use imle::{Error, Forward, Imle, Options, Shape, States};
 use crate::abi::{self, imle_diagnostics, imle_key, imle_options, imle_shape};
 use crate::args::{Array, check_arrays};
 use crate::family::{Family, OneHot, Start, TopK, start, with_gradient, workspace_len};
-use crate::status::{Refused, imle_status, status};
+use crate::status::{Refused, imle_status, status, status_of_call};
 
 #[inline(always)]
 unsafe fn layer<F: Family>(
@@ -18,7 +18,7 @@ unsafe fn layer<F: Family>(
     let solver = F::solver(shape, k_row);
     // SAFETY: the caller's contract.
     let options = unsafe { abi::options(options) }?;
-    Ok(Imle::of_checked_shape(shape, solver, options)?)
+    Ok(Imle::unchecked(shape, solver, options))
 }
 
 /// The floats of workspace that a layer needs.
@@ -78,12 +78,11 @@ unsafe fn find_bad_row_of<F: Family>(
     let too_large = |k_row: &[u32]| k_row.iter().position(|&k| k as usize > shape.k());
     let rows = k_row.and_then(too_large).unwrap_or(shape.rows()) as u32;
     let good = Shape { rows, ..shape };
-    let first =
-        match Imle::of_checked_shape(good, F::solver(good, k_row), Options::default())?.check(theta, dz, &mut []) {
-            Ok(()) => rows,
-            Err(Error::NonFinite { row, .. } | Error::Infeasible { row }) => row,
-            Err(error) => return Err(error.into()),
-        };
+    let first = match Imle::new(good, F::solver(good, k_row), Options::default())?.check(theta, dz, &mut []) {
+        Ok(()) => rows,
+        Err(Error::NonFinite { row, .. } | Error::Infeasible { row }) => row,
+        Err(error) => return Err(error.into()),
+    };
     row.slice().fill(first);
     Ok(())
 }
@@ -154,7 +153,8 @@ unsafe fn map_of<F: Family>(
     let indices = Array::optional(indices, shape.rows() * shape.k());
     // SAFETY: the caller's contract.
     check_arrays!(unsafe outputs: [z, indices, work], inputs: [k_row, theta]);
-    let layer = Imle::of_checked_shape(shape, F::solver(shape, k_row.slice_if_any()), Options::default())?;
+    let layer = Imle::unchecked(shape, F::solver(shape, k_row.slice_if_any()), Options::default());
+    layer.check_parts()?;
     let states = States { z: z.slice_if_any(), indices: indices.slice_if_any(), marginals: None };
     Ok(layer.map(theta.rows(ld_theta), states, work.slice())?)
 }
@@ -215,18 +215,23 @@ pub unsafe extern "C" fn imle_argmax_map(
     status(move || unsafe { map_of::<OneHot>(shape, ptr::null(), (theta, ld_theta), (z, indices), (work, work_len)) })
 }
 
+#[cfg_attr(imle_float_mode, inline(never))]
 unsafe fn sample_of<F: Family>(
     shape: *const imle_shape,
     k_row: *const u32,
     options: *const imle_options,
     key: *const imle_key,
-    (theta, ld_theta): (*const f32, usize),
-    (z, indices, marginals): (*mut f32, *mut u32, *mut f32),
-    work: (*mut f32, usize),
+    theta: *const f32,
+    ld_theta: usize,
+    z: *mut f32,
+    indices: *mut u32,
+    marginals: *mut f32,
+    work: *mut f32,
+    work_len: usize,
 ) -> Result<(), Refused> {
     // SAFETY: the caller's contract.
     let Start { shape, k_row, theta, work } =
-        start(unsafe { abi::shape(shape) }, k_row, (theta, ld_theta), work, floats::<F>)?;
+        start(unsafe { abi::shape(shape) }, k_row, (theta, ld_theta), (work, work_len), floats::<F>)?;
     let states = shape.rows() * shape.samples();
     let z = Array::optional(z, states * shape.n());
     let indices = Array::optional(indices, states * shape.k());
@@ -237,6 +242,7 @@ unsafe fn sample_of<F: Family>(
     check_arrays!(unsafe outputs: [z, indices, marginals, work], inputs: [k_row, theta, row_ids]);
     // SAFETY: the caller's contract.
     let layer = unsafe { layer::<F>(shape, k_row.slice_if_any(), options) }?;
+    layer.check_parts()?;
     let states = States { z: z.slice_if_any(), indices: indices.slice_if_any(), marginals: marginals.slice_if_any() };
     Ok(layer.sample(key.to_core(row_ids), theta.rows(ld_theta), states, work.slice())?)
 }
@@ -274,9 +280,10 @@ pub unsafe extern "C" fn imle_topk_sample(
     work: *mut f32,
     work_len: usize,
 ) -> imle_status {
-    let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(move || unsafe { sample_of::<TopK>(shape, k_row, options, key, theta, (z, indices, marginals), work) })
+    status_of_call(move || unsafe {
+        sample_of::<TopK>(shape, k_row, options, key, theta, ld_theta, z, indices, marginals, work, work_len)
+    })
 }
 
 /// The forward pass draws z_s = MAP(theta + tau eps_s), s = 1..S, with the noise eps_s of (key, row, s). With Gumbel
@@ -310,27 +317,32 @@ pub unsafe extern "C" fn imle_argmax_sample(
     work: *mut f32,
     work_len: usize,
 ) -> imle_status {
-    let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(move || unsafe {
-        sample_of::<OneHot>(shape, ptr::null(), options, key, theta, (z, indices, marginals), work)
+    status_of_call(move || unsafe {
+        sample_of::<OneHot>(shape, ptr::null(), options, key, theta, ld_theta, z, indices, marginals, work, work_len)
     })
 }
 
+#[cfg_attr(imle_float_mode, inline(never))]
 unsafe fn gradient_of<F: Family>(
     shape: *const imle_shape,
     k_row: *const u32,
     options: *const imle_options,
     key: *const imle_key,
-    (theta, ld_theta): (*const f32, usize),
-    (dz, dz_row_stride, dz_sample_stride): (*const f32, usize, usize),
+    theta: *const f32,
+    ld_theta: usize,
+    dz: *const f32,
+    dz_row_stride: usize,
+    dz_sample_stride: usize,
     indices: *const u32,
-    (grad_theta, ld_grad): (*mut f32, usize),
+    grad_theta: *mut f32,
+    ld_grad: usize,
     diagnostics: *mut imle_diagnostics,
-    work: (*mut f32, usize),
+    work: *mut f32,
+    work_len: usize,
 ) -> Result<(), Refused> {
     // SAFETY: the caller's contract.
-    let start = start(unsafe { abi::shape(shape) }, k_row, (theta, ld_theta), work, floats::<F>);
+    let start = start(unsafe { abi::shape(shape) }, k_row, (theta, ld_theta), (work, work_len), floats::<F>);
     let (Start { shape, k_row, theta, work }, dz, grad_theta) =
         with_gradient(start, |shape| Array::dz(shape, dz, dz_row_stride, dz_sample_stride), (grad_theta, ld_grad))?;
     let indices = Array::optional(indices, shape.rows() * shape.samples() * shape.k());
@@ -341,6 +353,7 @@ unsafe fn gradient_of<F: Family>(
     check_arrays!(unsafe outputs: [grad_theta, diagnostics, work], inputs: [k_row, theta, dz, indices, row_ids]);
     // SAFETY: the caller's contract.
     let layer = unsafe { layer::<F>(shape, k_row.slice_if_any(), options) }?;
+    layer.check_parts()?;
     let (theta, dz) = (theta.rows(ld_theta), dz.dz(dz_row_stride, dz_sample_stride));
     let found = layer.gradient(
         key.to_core(row_ids),
@@ -401,11 +414,25 @@ pub unsafe extern "C" fn imle_topk_gradient(
     work: *mut f32,
     work_len: usize,
 ) -> imle_status {
-    let (theta, dz, grad, work) =
-        ((theta, ld_theta), (dz, dz_row_stride, dz_sample_stride), (grad_theta, ld_grad), (work, work_len));
     // SAFETY: the caller's contract.
-    status(move || unsafe {
-        gradient_of::<TopK>(shape, k_row, options, key, theta, dz, indices, grad, diagnostics, work)
+    status_of_call(move || unsafe {
+        gradient_of::<TopK>(
+            shape,
+            k_row,
+            options,
+            key,
+            theta,
+            ld_theta,
+            dz,
+            dz_row_stride,
+            dz_sample_stride,
+            indices,
+            grad_theta,
+            ld_grad,
+            diagnostics,
+            work,
+            work_len,
+        )
     })
 }
 
@@ -450,11 +477,25 @@ pub unsafe extern "C" fn imle_argmax_gradient(
     work: *mut f32,
     work_len: usize,
 ) -> imle_status {
-    let (theta, dz, grad, work) =
-        ((theta, ld_theta), (dz, dz_row_stride, dz_sample_stride), (grad_theta, ld_grad), (work, work_len));
     // SAFETY: the caller's contract.
-    status(move || unsafe {
-        gradient_of::<OneHot>(shape, ptr::null(), options, key, theta, dz, indices, grad, diagnostics, work)
+    status_of_call(move || unsafe {
+        gradient_of::<OneHot>(
+            shape,
+            ptr::null(),
+            options,
+            key,
+            theta,
+            ld_theta,
+            dz,
+            dz_row_stride,
+            dz_sample_stride,
+            indices,
+            grad_theta,
+            ld_grad,
+            diagnostics,
+            work,
+            work_len,
+        )
     })
 }
 
@@ -480,6 +521,7 @@ unsafe fn fenchel_young_of<F: Family>(
     check_arrays!(unsafe outputs: [loss, grad_theta, work], inputs: [k_row, theta, y, row_ids]);
     // SAFETY: the caller's contract.
     let layer = unsafe { layer::<F>(shape, k_row.slice_if_any(), options) }?;
+    layer.check_parts()?;
     let (theta, y) = (theta.rows(ld_theta), y.rows(ld_y));
     Ok(layer.fenchel_young(key.to_core(row_ids), theta, y, loss.slice(), grad_theta.rows(ld_grad), work.slice())?)
 }

@@ -4,7 +4,7 @@ use core::ffi::{CStr, c_char};
 
 use imle::Error;
 
-use crate::float_mode::in_default_mode;
+use crate::float_mode::{call_in_default_mode, in_default_mode};
 
 /// The result of a call: IMLE_OK, or an IMLE_ERR_ code below 0.
 ///
@@ -95,8 +95,20 @@ impl From<Error> for Refused {
 /// Runs the body of an exported function, in the default floating-point mode.
 #[inline(always)]
 pub(crate) fn status(body: impl FnOnce() -> Result<(), Refused>) -> imle_status {
-    in_default_mode(move || match body() {
+    as_status(in_default_mode(body))
+}
+
+/// The same for a body that is one call of a function which is not inlined. Its arguments stay in their registers, where
+/// [`status`] stores them and loads them again: a twentieth of the time of a forward pass for ten scores.
+#[inline(always)]
+pub(crate) fn status_of_call(call: impl FnOnce() -> Result<(), Refused>) -> imle_status {
+    as_status(call_in_default_mode(call))
+}
+
+#[inline(always)]
+fn as_status(result: Result<(), Refused>) -> imle_status {
+    match result {
         Ok(()) => IMLE_OK,
         Err(refused) => refused as imle_status,
-    })
+    }
 }

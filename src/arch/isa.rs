@@ -39,14 +39,40 @@ pub(crate) trait Isa: Copy {
     /// A mask over the lanes: those that are at least t.
     fn at_least(self, block: &[f32; LANES], t: f32) -> u32;
 
-    /// A mask over the lanes: those that are at most t.
+    /// The larger of two numbers in every lane, and the smaller. No lane may be NaN.
     #[inline(always)]
-    fn at_most(self, block: &[f32; LANES], t: f32) -> u32 {
-        let mut negative = *block;
-        for x in &mut negative {
-            *x = -*x;
+    fn order(self, a: [f32; EIGHT], b: [f32; EIGHT]) -> [[f32; EIGHT]; 2] {
+        let (mut larger, mut smaller) = (a, b);
+        for (a, b) in larger.iter_mut().zip(&mut smaller) {
+            (*a, *b) = if *a > *b { (*a, *b) } else { (*b, *a) };
         }
-        self.at_least(&negative, -t)
+        [larger, smaller]
+    }
+
+    /// Rows as columns.
+    #[inline(always)]
+    fn transpose(self, rows: [&[f32; EIGHT]; EIGHT]) -> [[f32; EIGHT]; EIGHT] {
+        let mut columns = [[0.0; EIGHT]; EIGHT];
+        for (l, row) in rows.into_iter().enumerate() {
+            for (column, &x) in columns.iter_mut().zip(row) {
+                if let Some(place) = column.get_mut(l) {
+                    *place = x;
+                }
+            }
+        }
+        columns
+    }
+
+    /// The ones of `set` for which the bit of `bits` with the number of that one, counted from the lowest, is 1.
+    #[inline(always)]
+    fn deposit(self, mut bits: u64, mut set: u64) -> u64 {
+        let mut deposited = 0;
+        while bits != 0 {
+            deposited |= (set & set.wrapping_neg()) & (bits & 1).wrapping_neg();
+            set &= set.wrapping_sub(1);
+            bits >>= 1;
+        }
+        deposited
     }
 
     /// Two bit masks over the lanes: lanes exceeded by fewer than k of the scores, and lanes exceeded by fewer than k − 1.

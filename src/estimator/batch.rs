@@ -7,8 +7,8 @@ use crate::views::rows::{block_mut, for_rows};
 use crate::{Error, Key, Options, Shape};
 
 /// The words of a batch's noise, if the key fits the batch and the options.
-#[cfg_attr(imle_small, inline(always))]
-pub(crate) fn noise_words<'a>(shape: Shape, options: &Options, key: &'a Key<'a>) -> Result<BatchWords<'a>, Error> {
+#[inline(always)]
+pub(crate) fn noise_words<'a>(shape: Shape, options: &Options, key: &Key<'a>) -> Result<BatchWords<'a>, Error> {
     check_key(key, shape)?;
     Ok(BatchWords::noise(key, check_coupling(options.coupling, key, shape)?))
 }

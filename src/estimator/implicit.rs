@@ -63,15 +63,15 @@ impl<M: MapSolver> Imle<M> {
         grad_theta: RowsMut<'_>,
         work: &mut [f32],
     ) -> Result<Diagnostics, Error> {
-        let shape = self.shape;
+        let shape = &self.shape; // a copy would go through memory, because closures refer to it
         // One error for all arguments: the compiler takes a call behind many `?` for a rare one and does not inline it, which
         // would cost microcontrollers 300 bytes of flash and of stack.
         let arguments = || {
-            let (theta, dz) = (theta.check(Argument::Theta, shape)?, dz.check(shape)?);
+            let (theta, dz) = (theta.check(Argument::Theta, *shape)?, dz.check(*shape)?);
             self.check_forward(forward)?;
-            let grad_theta = grad_theta.check(Argument::GradTheta, shape)?;
+            let grad_theta = grad_theta.check(Argument::GradTheta, *shape)?;
             let work = self.workspace(work)?;
-            Ok((theta, dz, grad_theta, work, noise_words(shape, &self.options, &key)?))
+            Ok((theta, dz, grad_theta, work, noise_words(*shape, &self.options, &key)?))
         };
         let (theta, dz, grad_theta, work, words) = arguments()?;
         // z has a loop of its own, so that the C library, which is given none, does not link the code for it.
@@ -114,7 +114,7 @@ impl<M: MapSolver> Imle<M> {
         work: &mut [f32],
         gradient: impl Fn(Row<'_, M>, &mut [f32], (&mut [f32], f32), &mut Diagnostics) -> Result<(), BadRow>,
     ) -> Result<Diagnostics, Error> {
-        let shape = self.shape;
+        let shape = &self.shape;
         let factor = self.options.gradient_factor(shape.samples());
         let mut diagnostics = Diagnostics::of(shape.rows(), shape.samples());
         self.for_rows(|noise, b| {
@@ -160,14 +160,17 @@ impl<M: MapSolver> Row<'_, M> {
                 }
                 _ => lists,
             };
-            let Some((sum, counts)) = self.sum_of_few(few, dz, lists, &words, *diagnostics) else {
+            let (mut sum, mut counts) = ([0.0; FEW], *diagnostics);
+            if !self.sum_of_few(few, dz, lists, &words, &mut sum, &mut counts) {
                 check_dz_row(dz, self.b, self.samples)?;
                 lists.map_or(Ok(()), check_lists)?;
                 debug_assert!(false, "a row of few scores was refused although its dz and its lists are good");
                 return Err(BadRow::NotAState);
-            };
+            }
             *diagnostics = counts;
-            grad.iter_mut().zip(sum).for_each(|(grad, sum)| *grad = sum * factor);
+            for (grad, sum) in grad.iter_mut().zip(&sum) {
+                *grad = sum * factor;
+            }
             return Ok(());
         }
         check_dz_row(dz, self.b, self.samples)?;
@@ -212,31 +215,34 @@ impl<M: MapSolver> Row<'_, M> {
         self.solver.selects(self.b).is_some() && self.options.only_descends()
     }
 
-    /// Σ_s (z_s − z'_s) of a row of few scores, and the counts; None if a dz is not finite or a list is not a state.
+    /// Adds Σ_s (z_s − z'_s) of a row of few scores to `sum`, and counts; false if a dz is not finite or a list is not a state.
     fn sum_of_few(
         &self,
         few: Few<'_>,
         dz: DzView<'_>,
         lists: Option<Lists<'_>>,
         words: &RowWords,
-        mut counts: Diagnostics,
-    ) -> Option<([f32; FEW], Diagnostics)> {
+        sum: &mut [f32; FEW],
+        counts: &mut Diagnostics,
+    ) -> bool {
         let z = match lists {
             Some(lists) => First::Listed(lists),
             None => First::Chosen(self.first_scores()),
         };
         let pair = Pair { z, target: self.options.target_scores(Side::Minus, self.noise), dz, b: self.b };
-        let (mut sum, mut states) = ([0.0; FEW], [[0; 2]; BATCH]);
+        // Whole fours: words are added four coordinates at a time.
+        let sum = sum.get_mut(..self.theta.len().next_multiple_of(4)).unwrap_or_default();
+        let mut states = [[0; 2]; BATCH];
         for from in (0..self.samples).step_by(BATCH) {
             let states = states.get_mut(..BATCH.min(self.samples - from)).unwrap_or_default();
             if !few.pairs(&pair, words, from, states) {
-                return None;
+                return false;
             }
             for &mut [z, z_target] in states {
-                counts.count(State::Bits(z).accumulate_difference(State::Bits(z_target), 1.0, &mut sum));
+                counts.count(State::Bits(z).accumulate_difference(State::Bits(z_target), 1.0, sum));
             }
         }
-        Some((sum, counts))
+        true
     }
 
     /// The gradient of a row whose dz and given states are good, sample by sample.
@@ -258,11 +264,11 @@ impl<M: MapSolver> Row<'_, M> {
         // With S = 1 the difference is multiplied by the factor at once. With S > 1 the differences are added first: they are
         // whole numbers, so that only the final product rounds.
         let step = if self.samples == 1 { factor } else { 1.0 };
-        grad.fill(0.0);
+        elementwise::clear(grad);
         for s in 0..self.samples {
             let (dz, words) = (dz.get(self.b, s), words.sample(s));
             let (z, rest) = match given {
-                Given::Nothing => self.choose(first, dz, words, work)?,
+                Given::Nothing => self.choose(first, dz, words, None, work)?,
                 Given::Lists(lists) => {
                     let ones = self.solver.ones(self.b).unwrap_or_else(|| lists.ones(s));
                     let (ones, rest) = lists.copy_ones(s, ones, work);
@@ -274,7 +280,7 @@ impl<M: MapSolver> Row<'_, M> {
                 diagnostics.count(0);
                 continue;
             }
-            let (z_target, _) = self.choose(target, dz, words, rest)?;
+            let (z_target, _) = self.choose(target, dz, words, Some(z), rest)?;
             diagnostics.count(z.accumulate_difference(z_target, step, grad));
         }
         if self.samples > 1 {

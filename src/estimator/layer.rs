@@ -40,17 +40,25 @@ impl<M: MapSolver> Imle<M> {
     #[cfg_attr(imle_small, inline(always))]
     pub fn new(shape: Shape, solver: M, options: Options) -> Result<Self, Error> {
         shape.check()?;
-        Self::of_checked_shape(shape, solver, options)
+        let layer = Self::unchecked(shape, solver, options);
+        layer.check_parts()?;
+        Ok(layer)
     }
 
-    /// The same for a shape that [`Shape::check`] has accepted: for imle-ffi, which measures its arrays by the shape before it
-    /// has a layer. A second check would cost microcontrollers 70 bytes of flash.
+    /// A layer of parts that are checked afterwards: the shape by [`Shape::check`], which imle-ffi calls before it measures
+    /// its arrays, and the rest by [`check_parts`](Imle::check_parts). A layer that comes out of a `Result` is copied.
     #[doc(hidden)]
-    #[cfg_attr(imle_small, inline(always))]
-    pub fn of_checked_shape(shape: Shape, solver: M, options: Options) -> Result<Self, Error> {
-        options.check()?;
-        solver.check(shape)?;
-        Ok(Imle { shape, solver, options })
+    #[inline(always)]
+    pub fn unchecked(shape: Shape, solver: M, options: Options) -> Self {
+        Imle { shape, solver, options }
+    }
+
+    /// Refuses options that break a rule, and a solver that does not serve the shape.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn check_parts(&self) -> Result<(), Error> {
+        self.options.check()?;
+        self.solver.check(self.shape)
     }
 
     /// The sizes of a batch.
@@ -159,7 +167,7 @@ impl<'a, M: MapSolver> Row<'a, M> {
         if !SCALAR && !self.noise.reads_words() { RowWords::UNUSED } else { batch.row(self.b) }
     }
 
-    /// The state that has the largest sum of these scores, and what it leaves of `work`: of 3·N floats and the solver's own
+    /// The state that has the largest sum of these scores, for which `hint` may be a good guess, and what it leaves of `work`: of 3·N floats and the solver's own
     /// at least 2·N and the solver's own.
     #[cfg_attr(imle_small, inline(always))]
     pub(super) fn choose<'w>(
@@ -167,11 +175,12 @@ impl<'a, M: MapSolver> Row<'a, M> {
         formula: Formula<'_>,
         dz: &[f32],
         words: SampleWords<'_>,
+        hint: Option<State<'_>>,
         work: &'w mut [f32],
     ) -> Result<(State<'w>, &'w mut [f32]), BadRow> {
         let scores = Perturbed { theta: self.theta, dz, formula };
         if let Some(k) = self.solver.selects(self.b) {
-            return Ok(k_largest(&scores, k, words, work));
+            return Ok(k_largest(&scores, k, words, hint, work));
         }
         let n = self.theta.len();
         debug_assert!(work.len() >= 2 * n, "no room for a state and its scores");

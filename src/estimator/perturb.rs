@@ -7,6 +7,7 @@ use crate::arch::SCALAR;
 use crate::door::{check_row, check_states, check_theta_row};
 use crate::error::BadRow;
 use crate::noise::{BatchWords, RowWords, Sampler};
+use crate::perturbed::few::Few;
 use crate::perturbed::map_unchecked_row;
 use crate::perturbed::scores::{Base, Formula, Perturbed};
 use crate::views::rows::{check_length, for_rows};
@@ -39,16 +40,23 @@ impl<M: MapSolver> Imle<M> {
     /// with the first bad row.
     #[cfg_attr(imle_small, inline(always))]
     pub fn sample(&self, key: Key<'_>, theta: Rows<'_>, mut states: States<'_>, work: &mut [f32]) -> Result<(), Error> {
-        let shape = self.shape;
-        let theta = theta.check(Argument::Theta, shape)?;
-        check_states(&states, shape, &self.solver)?;
+        let shape = &self.shape; // a copy would go through memory, because closures refer to it
+        let theta = theta.check(Argument::Theta, *shape)?;
+        check_states(&states, *shape, &self.solver)?;
         let work = self.workspace(work)?;
 
-        let words = noise_words(shape, &self.options, &key)?;
+        let words = noise_words(*shape, &self.options, &key)?;
         self.for_rows(|noise, b| {
             let theta = theta.row(b, shape.n());
             check_row(&self.solver, b, theta, work)?;
-            self.row(noise, b, theta).sample(&words, work, |s, z| states.put(shape, b, s, z))
+            let row = self.row(noise, b, theta);
+            match row.few() {
+                Some(few) => {
+                    row.sample_few(&few, &words, |s, found| states.put_few(*shape, b, s, few.k, found));
+                    Ok(())
+                }
+                None => row.sample(&words, work, |s, z| states.put(*shape, b, s, z)),
+            }
         })
     }
 }
@@ -61,22 +69,28 @@ impl<M: MapSolver> Row<'_, M> {
         work: &mut [f32],
         mut sink: impl FnMut(usize, State<'_>),
     ) -> Result<(), BadRow> {
-        let scores = self.forward_scores();
-        let (words, few, mut states) = (self.words(batch), self.few(), [0; BATCH]);
+        if let Some(few) = self.few() {
+            self.sample_few(&few, batch, |from, states| {
+                (from..).zip(states).for_each(|(s, &bits)| sink(s, State::Bits(bits)));
+            });
+            return Ok(());
+        }
+        let (scores, words) = (self.forward_scores(), self.words(batch));
         for s in 0..self.samples {
-            let z = match &few {
-                Some(few) => {
-                    if s % BATCH == 0 {
-                        let states = states.get_mut(..BATCH.min(self.samples - s)).unwrap_or_default();
-                        few.sample(&scores, &words, s, states);
-                    }
-                    State::Bits(states.get(s % BATCH).copied().unwrap_or_default())
-                }
-                None => self.choose(scores, &[], words.sample(s), work)?.0,
-            };
-            sink(s, z);
+            sink(s, self.choose(scores, &[], words.sample(s), None, work)?.0);
         }
         Ok(())
+    }
+
+    /// The same for a row of few scores; `sink` gets several states and the number of the first.
+    #[inline(always)]
+    fn sample_few(&self, few: &Few<'_>, batch: &BatchWords<'_>, mut sink: impl FnMut(usize, &[u64])) {
+        let (scores, words, mut states) = (self.forward_scores(), self.words(batch), [0; BATCH]);
+        for from in (0..self.samples).step_by(BATCH) {
+            let states = states.get_mut(..BATCH.min(self.samples - from)).unwrap_or_default();
+            few.sample(&scores, &words, from, states);
+            sink(from, states);
+        }
     }
 
     /// MAP(θ) of a row that is not yet known to be good, at the front of `work` (3·N floats and the solver's own).
@@ -93,7 +107,7 @@ impl<M: MapSolver> Row<'_, M> {
             // On small machines the one pass answers every good row, so the rest need not be linked.
             return Ok(State::Ones(&[]));
         }
-        Ok(self.choose(Formula::THETA, &[], RowWords::UNUSED.sample(0), work)?.0)
+        Ok(self.choose(Formula::THETA, &[], RowWords::UNUSED.sample(0), None, work)?.0)
     }
 }
 

@@ -1,5 +1,20 @@
 //! One pass over coordinates: sums of states, their differences, factors.
 
+use crate::arch::SCALAR;
+
+/// values = 0
+#[inline(always)]
+pub(crate) fn clear(values: &mut [f32]) {
+    if SCALAR && !cfg!(imle_smallest) {
+        // A zero that the compiler does not know, or else it calls a function that takes three times as long.
+        let zero = core::hint::black_box(0.0);
+        let (blocks, rest) = values.as_chunks_mut();
+        blocks.fill([zero; 8]);
+        return rest.fill(zero);
+    }
+    values.fill(0.0);
+}
+
 /// sum += step · z
 #[inline(always)]
 pub(crate) fn accumulate(z: &[f32], step: f32, sum: &mut [f32]) {

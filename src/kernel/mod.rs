@@ -1,6 +1,7 @@
 //! Loops over plain slices. Nothing here knows θ, λ, τ, noise, options or errors.
 
 pub(crate) mod bits;
+pub(crate) mod columns;
 pub(crate) mod elementwise;
 pub(crate) mod exact;
 pub(crate) mod heap;

@@ -2,10 +2,12 @@
 //!
 //! Up to 64 scores are all compared with one another: those that fewer than k others exceed are the k largest. For more
 //! scores a bracket around the k-th largest is narrowed by counting how many scores are at least t. Each count is one
-//! pass without a branch. The next t comes by turns from the counts at the ends of the bracket, from its middle, and
-//! from the middle of the floats inside it. The first two come near at once, and the last bounds the work: it halves the
-//! floats inside, so it is tried at most 32 times. The search ends when exactly k scores reach t, or when all that do and
-//! are not among the k are equal to it. Equal scores are chosen by the rule in [`ties`](super::ties).
+//! pass without a branch. The next t comes by turns from the counts at the ends of the bracket and from its middle, which
+//! come near at once for most scores. After a t that left most scores inside the bracket comes the middle of the floats
+//! inside, which bounds the work: it is tried at most 32 times. A t that told no scores apart moves the ends of the bracket
+//! to scores, so that ties cost little. The search ends when exactly k scores reach t, when all that do and are not among
+//! the k are equal to it, or when the scores inside the bracket are so few that they are compared with one another. Equal
+//! scores are chosen by the rule in [`ties`](super::ties).
 
 use super::heap;
 use super::lanes::{Blocks, copy};
@@ -87,11 +89,20 @@ pub(crate) struct Best {
 /// next multiple of 8, must be −inf; fewer than k of the first may be. No score may be NaN.
 #[inline(always)]
 pub(crate) fn best_of_few<I: Isa>(isa: I, scores: &[f32], count: usize, k: usize) -> Best {
+    best_without_ties(isa, scores, count, k).unwrap_or_else(|set| {
+        let (set, least) = drop_last_equals(scores.get(..count).unwrap_or_default(), set, k);
+        Best { set, least }
+    })
+}
+
+/// [`best_of_few`] where no tie decides; else all scores that fewer than k exceed.
+#[inline(always)]
+pub(crate) fn best_without_ties<I: Isa>(isa: I, scores: &[f32], count: usize, k: usize) -> Result<Best, u64> {
     debug_assert!(1 <= k && k <= count && count.next_multiple_of(EIGHT) <= scores.len().min(FEW), "{k} of {count}");
     let all = scores.get(..count).unwrap_or_default();
     if k == 1 {
         let best = argmax(all);
-        return Best { set: 1 << best, least: all.get(best).copied().unwrap_or_default() };
+        return Ok(Best { set: 1 << best, least: all.get(best).copied().unwrap_or_default() });
     }
     let eights = scores.as_chunks::<EIGHT>().0.get(..count.div_ceil(EIGHT)).unwrap_or_default();
     let fours = scores.as_chunks::<FOUR>().0.get(..count.div_ceil(FOUR)).unwrap_or_default();
@@ -104,10 +115,50 @@ pub(crate) fn best_of_few<I: Isa>(isa: I, scores: &[f32], count: usize, k: usize
     // The k-th score alone is exceeded by exactly k − 1 others. If there is none, or if there are too many, scores are equal.
     let kth = set & !before_kth;
     if kth == 0 || set.count_ones() as usize > k {
-        let (set, least) = drop_last_equals(scores, set, k);
-        return Best { set, least };
+        return Err(set);
     }
-    Best { set, least: scores.get(kth.trailing_zeros() as usize).copied().unwrap_or_default() }
+    Ok(Best { set, least: scores.get(kth.trailing_zeros() as usize).copied().unwrap_or_default() })
+}
+
+/// [`best_without_ties`] of the first `count` scores, with −inf behind them. If few of many are chosen, the k-th largest of
+/// the lanes' maxima is a floor that at least k scores reach, and only those that do are compared with one another.
+#[inline(always)]
+pub(crate) fn best_of_padded<I: Isa>(isa: I, scores: &[f32; FEW], count: usize, k: usize) -> Result<Best, u64> {
+    const MANY: usize = 48;
+    const FEW_OF_LANES: usize = 12;
+    if count <= MANY || k == 1 || k > FEW_OF_LANES {
+        return best_without_ties(isa, scores, count, k);
+    }
+    let blocks = scores.as_chunks::<LANES>().0;
+    let mut maxima = [f32::NEG_INFINITY; LANES];
+    for block in blocks {
+        for (maximum, &score) in maxima.iter_mut().zip(block) {
+            *maximum = if score > *maximum { score } else { *maximum };
+        }
+    }
+    let mut candidates = [f32::NEG_INFINITY; RANKED * EIGHT];
+    if let Ok(Best { least: floor, .. }) = best_without_ties(isa, &maxima, LANES, k) {
+        let mut reached = 0;
+        for (block, shift) in blocks.iter().zip((0..).step_by(LANES)) {
+            reached |= u64::from(isa.at_least(block, floor)) << shift;
+        }
+        let found = reached.count_ones() as usize;
+        if found == k {
+            return Ok(Best { set: reached, least: floor });
+        }
+        if found <= candidates.len() {
+            let mut left = reached;
+            for candidate in candidates.iter_mut().take(found) {
+                *candidate = scores.get(left.trailing_zeros() as usize).copied().unwrap_or(f32::NEG_INFINITY);
+                left &= left.wrapping_sub(1);
+            }
+            return match best_without_ties(isa, &candidates, found, k) {
+                Ok(Best { set, least }) => Ok(Best { set: isa.deposit(set, reached), least }),
+                Err(set) => Err(isa.deposit(set, reached)),
+            };
+        }
+    }
+    best_without_ties(isa, scores, count, k)
 }
 
 /// [`best_of_few`] for a slice that ends with its scores.
@@ -148,6 +199,10 @@ pub(crate) struct Threshold {
     pub reached: usize,
 }
 
+/// At most this many scores inside a bracket are compared with one another, and no more than an eighth of all. For more,
+/// another count takes less time.
+const INSIDE: usize = 32;
+
 /// The threshold of the k largest scores, 1 ≤ k ≤ n. No score may be NaN.
 #[cfg_attr(not(imle_small), inline(always))]
 pub(crate) fn kth_largest<I: Isa>(isa: I, scores: &[f32], k: usize) -> Threshold {
@@ -159,28 +214,65 @@ pub(crate) fn kth_largest<I: Isa>(isa: I, scores: &[f32], k: usize) -> Threshold
     let (mut high, mut reach_high) = (rank(highest) + 1, 0);
     if reach_low < k {
         // Some of the k largest scores are −inf.
-        (low, reach_low) = (rank(f32::NEG_INFINITY), scores.len());
+        return Threshold { t: f32::NEG_INFINITY, reached: scores.len() };
     }
+    let mut by_rank = false;
     for turn in 0_u32.. {
         if reach_low == k || high - low <= 1 {
             break;
         }
+        let inside = reach_low - reach_high;
         let (from, to) = (unrank(low), unrank(high));
-        let guess = match turn % 4 {
-            0 | 2 => rank(from + (to - from) * ((reach_low - k) as f32 / (reach_low - reach_high) as f32)),
-            1 => rank(from + (to - from) * 0.5),
-            _ => low,
+        if inside <= INSIDE.min(scores.len() / 8) {
+            return kth_inside(isa, &blocks, (from, to), k - reach_high, reach_high);
+        }
+        let guess = match turn % 2 {
+            0 => rank(from + (to - from) * ((reach_low - k) as f32 / inside as f32)),
+            _ => rank(from + (to - from) * 0.5),
         };
         // A guess outside the bracket also comes from a bracket that is too wide for a difference or has an infinite end.
-        let guess = if low < guess && guess < high { guess } else { low + (high - low) / 2 };
+        let guess = if low < guess && guess < high && !by_rank { guess } else { low + (high - low) / 2 };
         let reach = count(isa, &blocks, unrank(guess));
         if reach >= k {
             (low, reach_low) = (guess, reach);
         } else {
             (high, reach_high) = (guess, reach);
         }
+        let left = reach_low - reach_high;
+        if left == inside {
+            // Ends at scores: if all inside are equal the search is over, and else the next guess tells them apart.
+            let (lowest, highest) = range_inside(&blocks, unrank(low), unrank(high - 1));
+            (low, high) = (rank(lowest), rank(highest) + 1);
+        }
+        by_rank = !by_rank && left > inside - inside / 4;
     }
     Threshold { t: unrank(low), reached: reach_low }
+}
+
+/// The threshold of the k largest of the at most [`INSIDE`] scores that reach `from` and not `to`, counted with the `above`
+/// ones that reach `to`.
+#[inline(always)]
+fn kth_inside<I: Isa>(isa: I, scores: &Blocks<'_>, (from, to): (f32, f32), k: usize, above: usize) -> Threshold {
+    let mut inside = [f32::NEG_INFINITY; INSIDE];
+    let mut count = 0;
+    let (mut block, mut skip) = (scores.last, scores.skip);
+    let mut rest = scores.full.iter();
+    loop {
+        let mut wanted = (isa.at_least(block, from) & !isa.at_least(block, to)) >> skip << skip;
+        while wanted != 0 {
+            let lane = wanted.trailing_zeros() as usize;
+            wanted &= wanted - 1;
+            if let (Some(&score), Some(slot)) = (block.get(lane), inside.get_mut(count)) {
+                *slot = score;
+                count += 1;
+            }
+        }
+        let Some(next) = rest.next() else { break };
+        (block, skip) = (next, 0);
+    }
+    let t = best_of_few(isa, &inside, count, k).least;
+    let equal_or_above = inside.as_chunks::<LANES>().0.iter().map(|block| isa.at_least(block, t).count_ones());
+    Threshold { t, reached: above + equal_or_above.sum::<u32>() as usize }
 }
 
 /// The number of scores that are at least t.
@@ -191,6 +283,25 @@ fn count<I: Isa>(isa: I, scores: &Blocks<'_>, t: f32) -> usize {
         count += isa.at_least(block, t).count_ones();
     }
     count as usize
+}
+
+/// The smallest and the largest of the scores that are at least `from` and at most `to`.
+#[inline(always)]
+fn range_inside(scores: &Blocks<'_>, from: f32, to: f32) -> (f32, f32) {
+    let (mut low, mut high) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
+    narrow(&mut low, &mut high, scores.last, from, to);
+    for block in scores.full {
+        narrow(&mut low, &mut high, block, from, to);
+    }
+    (low.into_iter().fold(f32::INFINITY, f32::min), high.into_iter().fold(f32::NEG_INFINITY, f32::max))
+}
+
+#[inline(always)]
+fn narrow(low: &mut [f32; LANES], high: &mut [f32; LANES], block: &[f32; LANES], from: f32, to: f32) {
+    for ((low, high), &score) in low.iter_mut().zip(high).zip(block) {
+        *low = if score < *low && score >= from { score } else { *low };
+        *high = if score > *high && score <= to { score } else { *high };
+    }
 }
 
 /// The smallest score above −inf, and the largest.

@@ -14,6 +14,25 @@ pub(crate) trait Law: Sized {
     /// The typical gap between the upper bound and ε, for large ε.
     fn typical_gap(&self) -> f32;
 
+    /// `near` is no farther from ε than this. 0 for a law whose `near` is ε itself.
+    const NEAR_ERROR: f32 = 0.0;
+
+    /// A number near ε, at a fraction of its cost.
+    #[inline(always)]
+    fn near(&self, word: u32) -> f32 {
+        self.quantile(word)
+    }
+
+    /// Replaces words by numbers near their ε.
+    #[inline(always)]
+    fn replace_words_by_near(&self, words: &mut [f32]) {
+        if Self::NEAR_ERROR == 0.0 {
+            self.replace_words(words);
+        } else {
+            uniform::replace(words, &Near(self));
+        }
+    }
+
     /// Bounds of ε from above and below that are linear in −ln(1 − u), if the law has them.
     #[inline(always)]
     fn linear_bounds(&self) -> Option<LinearBounds> {
@@ -54,15 +73,26 @@ impl<L: Law> OfWord for L {
 
 /// Bounds of ε that are linear in −ln p, where p = 1 − u.
 ///
-/// For every word ε ≤ height + slope·(−ln p). Let the upper bound be what the shortlist of `perturbed` computes of
-/// this. Then ε ≥ upper bound − gap − rise·p while 2³²·p is in `range`.
+/// For every word ε ≤ height + slope·(−ln p). From the least of `range` on, ε is at least that bound − gap − rise·p while
+/// 2³²·p is in `range`, and that bound − far for larger p.
 #[derive(Clone, Copy)]
 pub(crate) struct LinearBounds {
     pub slope: f32,
     pub height: f32,
     pub gap: f32,
     pub rise: f32,
+    pub far: f32,
     pub range: (u32, u32),
+}
+
+/// A number near ε.
+struct Near<'a, L>(&'a L);
+
+impl<L: Law> OfWord for Near<'_, L> {
+    #[inline(always)]
+    fn of_word(&self, word: u32) -> f32 {
+        self.0.near(word)
+    }
 }
 
 /// ν'(ε) of a law that has it.

@@ -2,7 +2,7 @@
 //!
 //! ε = ln u − ln(1 − u) with u = (w + ½)·2⁻³². Both logarithms have full relative precision. The word `!w` has −ε.
 
-use super::gumbel::{exponential, exponential_upper_bound};
+use super::gumbel::{exponential, exponential_upper_bound, near_exponentials};
 use super::law::{Law, LinearBounds};
 use super::uniform::unit;
 
@@ -20,6 +20,14 @@ impl Law for Logistic {
         logistic(word)
     }
 
+    const NEAR_ERROR: f32 = 3.4e-4;
+
+    #[inline(always)]
+    fn near(&self, word: u32) -> f32 {
+        let (far, close) = near_exponentials(word);
+        if (word as i32) < 0 { far - close } else { close - far }
+    }
+
     #[inline(always)]
     fn upper_bound(&self, word: u32) -> f32 {
         exponential_upper_bound(word)
@@ -32,8 +40,8 @@ impl Law for Logistic {
 
     #[inline(always)]
     fn linear_bounds(&self) -> Option<LinearBounds> {
-        // The logistic ε is below −ln p by 2.4 p at most, up to p = 7/8. For the gap see `perturbed::shortlist`.
-        Some(LinearBounds { slope: 1.0, height: 0.0, gap: 0.12, rise: 2.4, range: (1 << 16, 7 << 29) })
+        // The logistic ε is below −ln p by 2.4 p at most, up to p = 7/8.
+        Some(LinearBounds { slope: 1.0, height: 0.0, gap: 0.0, rise: 2.4, far: 23.1, range: (1 << 16, 7 << 29) })
     }
 
     /// tanh(ε/2) = u − (1 − u).

@@ -17,7 +17,7 @@ mod stream;
 mod sum_of_gamma;
 mod uniform;
 
-use crate::arch::SCALAR;
+use crate::arch::{EIGHT, SCALAR};
 use crate::kernel::select::FEW;
 pub(crate) use gumbel::Gumbel;
 pub(crate) use law::{Law, LinearBounds, NoNoise};
@@ -140,12 +140,31 @@ impl Sampler<'_> {
         }
     }
 
+    /// The complements of these words.
+    #[cfg_attr(imle_small, inline(never))]
+    pub(crate) fn draw_complements(self, words: SampleWords<'_>, out: &mut [f32]) {
+        if words.are_stratified() {
+            self.draw_words(words, out);
+            out.iter_mut().for_each(|word| *word = f32::from_bits(!word.to_bits()));
+        } else if self.reads_words() {
+            words.lanes().fill(out, &uniform::Complements);
+        }
+    }
+
     /// The first n ≤ 64 words of a sample, in whole eights.
     #[inline(always)]
     pub(crate) fn draw_few_words(self, words: SampleWords<'_>, n: usize, out: &mut [f32; FEW]) {
         if self.reads_words() {
             words.few(n, out);
             words.stratify(0, out.get_mut(..n).unwrap_or_default());
+        }
+    }
+
+    /// The first words, at most 64, of eight independent samples, from sample s of the call on, side by side.
+    #[inline(always)]
+    pub(crate) fn draw_eight_samples(self, words: &RowWords, s: usize, out: &mut [[f32; EIGHT]]) {
+        if self.reads_words() {
+            words.eight_samples(s, out);
         }
     }
 
@@ -177,6 +196,22 @@ impl Sampler<'_> {
     #[cfg_attr(not(imle_small), inline(always))]
     pub(crate) fn replace_words(self, words: &mut [f32]) {
         with_law!(self, law => law.replace_words(words));
+    }
+
+    /// Replaces words by numbers near their ε; none is farther from it than the number returned. It is 0 for a law that has
+    /// only ε itself.
+    #[inline(always)]
+    pub(crate) fn replace_words_by_near(self, words: &mut [f32]) -> f32 {
+        with_law!(self, law => law.replace_words_by_near(words));
+        self.near_error()
+    }
+
+    #[inline(always)]
+    fn near_error(self) -> f32 {
+        fn of<L: Law>(_: &L) -> f32 {
+            L::NEAR_ERROR
+        }
+        with_law!(self, law => of(law))
     }
 
     /// ε of one word.
@@ -232,6 +267,31 @@ mod tests {
             .map(|w| (f64::from(law(w)) - exact(w)).abs() / exact(w).abs().max(1.0))
             .fold(0.0, f64::max);
         assert!(worst <= bound, "{worst:e}");
+    }
+
+    /// Near numbers are near ε, for every word of the tails and every 977th between. The bound has room for the rounding of
+    /// τ·ε and of τ·near, 2⁻²³·23 each at most, that `perturbed::few` adds to it.
+    #[test]
+    fn near_numbers_are_near() {
+        fn check<L: Law>(law: &L, exact: impl Fn(u32) -> f64) {
+            const ROUNDING: f64 = 6e-6;
+            let ends = (0..1 << 16).flat_map(|w: u32| [w, !w]);
+            let worst = ends
+                .chain((1 << 31) - (1 << 16)..(1 << 31) + (1 << 16))
+                .chain((0..u32::MAX).step_by(977))
+                .map(|w| {
+                    (f64::from(law.near(w)) - exact(w))
+                        .abs()
+                        .max((f64::from(law.near(w)) - f64::from(law.quantile(w))).abs())
+                })
+                .fold(0.0, f64::max);
+            println!("{worst:e}");
+            assert!(worst + ROUNDING <= f64::from(L::NEAR_ERROR), "{worst:e}");
+        }
+        let minus_ln = |w: u32| if w < !w { -libm::log(probability(w)) } else { -libm::log1p(-probability(!w)) };
+        check(&Gumbel, |w| -libm::log(minus_ln(w)));
+        check(&Logistic, |w| minus_ln(!w) - minus_ln(w));
+        check(&Normal, |w| f64::from(Normal.quantile(w)));
     }
 
     /// The bound is above ε. In the upper quarter of the words, where it must tell scores apart, it is close to ε, except

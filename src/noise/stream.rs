@@ -16,7 +16,9 @@ mod lanes;
 use super::hash::{EXACT_CONSTANTS, NOISE_CONSTANTS, absorb};
 use super::strata::{STRATIFIED, Strata};
 use crate::Key;
+use crate::arch::EIGHT;
 use crate::kernel::select::FEW;
+use crate::key::row_number;
 #[cfg(not(imle_small))]
 pub use blocks::Lanes;
 #[cfg(imle_small)]
@@ -28,37 +30,42 @@ pub(crate) struct BatchWords<'a> {
     constants: &'static [u32; 4],
     /// The hash of seed and step, into which each row is hashed.
     hashes: [u32; 4],
-    key: &'a Key<'a>,
+    // The rest of the key. A reference to the key would keep all of it in memory, and a hash that begins with a load of
+    // what the caller has just stored begins late.
+    row0: u64,
+    row_ids: Option<&'a [u64]>,
+    sample0: u32,
     /// The number of strata of a coordinate's words; at most 1 if they are independent.
     strata: u32,
 }
 
 impl<'a> BatchWords<'a> {
     /// The words of a call's noise, which are independent or stratified.
-    #[cfg_attr(imle_small, inline(always))]
-    pub(crate) fn noise(key: &'a Key<'a>, strata: u32) -> BatchWords<'a> {
+    #[inline(always)]
+    pub(crate) fn noise(key: &Key<'a>, strata: u32) -> BatchWords<'a> {
         BatchWords::new(&NOISE_CONSTANTS, key, strata)
     }
 
     /// The words of exact samples, which do not depend on the noise of any key.
-    pub(crate) fn exact(key: &'a Key<'a>) -> BatchWords<'a> {
+    pub(crate) fn exact(key: &Key<'a>) -> BatchWords<'a> {
         BatchWords::new(&EXACT_CONSTANTS, key, 1)
     }
 
-    #[cfg_attr(imle_small, inline(always))]
-    fn new(constants: &'static [u32; 4], key: &'a Key<'a>, strata: u32) -> BatchWords<'a> {
+    #[inline(always)]
+    fn new(constants: &'static [u32; 4], key: &Key<'a>, strata: u32) -> BatchWords<'a> {
         let mut hashes = [0; 4];
         absorb(&mut hashes, constants, key.seed);
         absorb(&mut hashes, constants, key.step);
-        BatchWords { constants, hashes, key, strata }
+        let &Key { row0, row_ids, sample0, .. } = key;
+        BatchWords { constants, hashes, row0, row_ids, sample0, strata }
     }
 
     /// The words of row b.
     #[cfg_attr(imle_small, inline(always))]
     pub(crate) fn row(&self, b: usize) -> RowWords {
         let mut hashes = self.hashes;
-        absorb(&mut hashes, self.constants, self.key.row(b));
-        RowWords { hashes, sample0: self.key.sample0, strata: self.strata }
+        absorb(&mut hashes, self.constants, row_number(self.row0, self.row_ids, b));
+        RowWords { hashes, sample0: self.sample0, strata: self.strata }
     }
 }
 
@@ -71,6 +78,19 @@ pub(crate) struct RowWords {
 }
 
 impl RowWords {
+    /// True if the samples of a coordinate are independent.
+    #[inline(always)]
+    pub(crate) fn are_independent(&self) -> bool {
+        !STRATIFIED || self.strata <= 1
+    }
+
+    /// The first words, at most 64, of eight independent samples, from sample s of the call on, side by side: those of
+    /// coordinate i go to `words[i]`.
+    #[inline(always)]
+    pub(super) fn eight_samples(&self, s: usize, words: &mut [[f32; EIGHT]]) {
+        Lanes::eight_samples(self.hashes, self.sample0.wrapping_add(s as u32), words);
+    }
+
     /// Words that nothing reads.
     pub(crate) const UNUSED: RowWords = RowWords { hashes: [0; 4], sample0: 0, strata: 1 };
 
@@ -111,7 +131,7 @@ impl SampleWords<'_> {
     /// True if `stratify` changes words.
     #[inline(always)]
     pub(super) fn are_stratified(self) -> bool {
-        STRATIFIED && self.row.strata > 1
+        !self.row.are_independent()
     }
 
     /// Moves words of the generator into the strata of this sample. The first of them is that of coordinate `from`.

@@ -18,6 +18,16 @@ impl OfWord for Words {
     }
 }
 
+/// The complement of the word, 2³²·(1 − u) − ½, as the bits of a float.
+pub(super) struct Complements;
+
+impl OfWord for Complements {
+    #[inline(always)]
+    fn of_word(&self, word: u32) -> f32 {
+        f32::from_bits(!word)
+    }
+}
+
 /// (1 − u)/u, from 2⁻³³ to 2³³. An event of probability p happens if p/(1 − p) times this exceeds 1: then rare events and
 /// nearly certain ones both have their probability.
 pub(crate) struct Odds;

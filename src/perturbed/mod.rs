@@ -5,6 +5,7 @@
 //! a selection. Machines whose loops go by coordinates take `scalar`. The results are the same to the last bit: those of
 //! computing all scores and sorting them.
 
+mod bounds;
 pub(crate) mod few;
 mod pruned;
 mod scalar;
@@ -20,17 +21,23 @@ use few::are_few;
 use scores::{Base, Perturbed};
 
 /// The k largest scores of a sample, with a workspace of 3·n floats, or of the 2·n that another state has left; the
-/// state, and the rest of the workspace. At least k coordinates are not masked.
+/// state, and the rest of the workspace. At least k coordinates are not masked. `hint`, if it is given, is a state that may
+/// be close to this one.
 #[cfg_attr(imle_small, inline(always))]
 pub(crate) fn k_largest<'w>(
     row: &Perturbed<'_>,
     k: usize,
     words: SampleWords<'_>,
+    hint: Option<State<'_>>,
     work: &'w mut [f32],
 ) -> (State<'w>, &'w mut [f32]) {
     let n = row.theta.len();
     if SCALAR {
-        scalar::k_largest(row, k, words, work);
+        let hint = match hint {
+            Some(State::Ones(ones)) if !cfg!(imle_smallest) => ones,
+            _ => &[],
+        };
+        scalar::k_largest(row, k, words, hint, work);
         return ones_in_front(work, k);
     }
     // MAP(θ) of few scores. With noise, few scores do not come here: `few` takes several samples at once.

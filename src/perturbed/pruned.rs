@@ -13,13 +13,17 @@
 //! Once k scores are kept, only coordinates that may exceed the k-th of them are collected. If only a very large random
 //! word can lift a coordinate so far, whichever it is, words are compared and no bounds are formed.
 //! All other scores are below t. If the k-th kept score reaches t, nothing was missed. If it does not, which is rare, the
-//! row is read once more with that score as t: it is certainly at most the k-th score of the row, so the second reading
-//! does not guess and cannot fail.
+//! chunk is read once more with that score as t: it is certainly at most the k-th score so far, so the second reading does
+//! not guess and cannot fail.
+//!
+//! In a row whose high scores fill a few groups only, more bounds reach t than are wanted. So the collection stops where
+//! they are dense, and where it has several times k. It keeps the best of these and goes on with a higher t, which is found
+//! from smaller groups of the bounds that are left.
 
 use super::scores::Perturbed;
-use super::threshold::{SIFTED, floor, groups, has_word, least_word};
+use super::threshold::{SIFTED, fine_floor, floor, groups, has_word, kth_of_maxima, least_word, maxima_of_good, part};
 use crate::arch::{self, Dispatch, EIGHT, Isa, LANES};
-use crate::kernel::lanes::{Blocks, copy};
+use crate::kernel::lanes::copy;
 use crate::kernel::select::{FEW, Threshold, best_of_few, kth_largest};
 use crate::kernel::ties::Choice;
 use crate::noise::{Lanes, SampleWords};
@@ -27,12 +31,11 @@ use crate::noise::{Lanes, SampleWords};
 /// The coordinates in a chunk: two arrays of them fit the first-level cache.
 const CHUNK: usize = 2048;
 
-/// The coordinates in a part of θ: MAP(θ) looks at the whole part before it picks from it.
-const PART: usize = 1024;
-
 /// True if most scores need not be computed: the row is not short, few of many are chosen, and the workspace has room.
 pub(super) const fn pays(n: usize, k: usize) -> bool {
-    k >= 1 && n > FEW && k <= n / 8 && 2 * (k + chunk(n, k)) + groups(k) <= 3 * n - k
+    // Up to 64 groups have a room of their own.
+    let groups = if groups(k) <= FEW { 0 } else { groups(k) };
+    k >= 1 && n > FEW && k <= n / 8 && 2 * (k + chunk(n, k)) + groups <= 3 * n - k
 }
 
 /// The coordinates that are read at once, in whole blocks.
@@ -41,51 +44,60 @@ const fn chunk(n: usize, k: usize) -> usize {
     (if n < most { n } else { most }).next_multiple_of(LANES)
 }
 
+/// Up to this many scores are compared with one another. For more, a search for the k-th takes less time.
+const RANKED_AT_ONCE: usize = 48;
+
+/// The coordinates that are collected before their scores are computed. If the bar is good, a chunk has fewer.
+const fn most_collected(k: usize) -> usize {
+    2 * k + 24
+}
+
+/// If more of [`SIFTED`] bounds reach t, a better t is looked for before they are collected.
+const DENSE: usize = 24;
+
 /// The positions of the k largest scores of the next sample, ascending, as the bits of floats at the front of `work`, for
 /// sizes for which this [`pays`].
 pub(super) fn k_largest(row: &Perturbed<'_>, k: usize, words: SampleWords<'_>, work: &mut [f32]) {
     // The generator is in memory here: in registers from chunk to chunk, it would be moved among them at every step.
     let mut lanes = Lanes::UNUSED;
-    let mut read = |bar, guess| arch::run(KLargest { row, k, bar, guess, words, lanes: &mut lanes, work });
-    if let Err(kth) = read(f32::MIN, true) {
-        let again = read(kth, false);
-        debug_assert!(again.is_ok(), "the k-th score of the row is below {kth}");
-    }
+    arch::run(KLargest { row, k, words, lanes: &mut lanes, work });
 }
 
 struct KLargest<'a> {
     row: &'a Perturbed<'a>,
     k: usize,
-    /// The least that a score must be to be kept.
-    bar: f32,
-    /// True if a higher bar may be guessed. The error says that a guess was too high and the row must be read again: it is a
-    /// number that the k-th score reaches.
-    guess: bool,
     words: SampleWords<'a>,
     lanes: &'a mut Lanes,
     work: &'a mut [f32],
 }
 
 impl Dispatch for KLargest<'_> {
-    type Output = Result<(), f32>;
+    type Output = ();
 
     #[inline(always)]
-    fn run<I: Isa>(self, isa: I) -> Result<(), f32> {
-        let KLargest { row, k, bar, guess, words, lanes, work } = self;
+    fn run<I: Isa>(self, isa: I) {
+        let KLargest { row, k, words, lanes, work } = self;
         row.formula.noise.seed(words, lanes);
         let n = row.theta.len();
-        let mut best = Best::new(n, k, bar, work);
-        let mut from = 0;
+        let mut few_groups = [0.0; FEW];
+        let mut best = Best::new(n, k, work, &mut few_groups);
+        let (mut from, mut guess) = (0, true);
         while from < n {
             let to = n.min(from + best.chunk);
-            read_chunk(isa, row, &mut best, (from, to), (words, lanes), guess)?;
-            from = to;
+            let at_chunk = lanes.clone();
+            guess = read_chunk(isa, row, &mut best, (from, to), (words, lanes), guess);
+            if guess {
+                from = to;
+            } else {
+                *lanes = at_chunk;
+                best.forget(from);
+            }
         }
-        Ok(())
     }
 }
 
-/// Keeps the best of the coordinates from..to and of those kept before.
+/// Keeps the best of the coordinates from..to and of those kept before. False if a bar was guessed, which `guess` allows,
+/// and was too high: then the chunk must be read again.
 #[inline(always)]
 fn read_chunk<I: Isa>(
     isa: I,
@@ -94,21 +106,47 @@ fn read_chunk<I: Isa>(
     (from, to): (usize, usize),
     (words, lanes): (SampleWords<'_>, &mut Lanes),
     guess: bool,
-) -> Result<(), f32> {
-    let (k, bar, full) = (best.k, best.bar, best.len >= best.k);
+) -> bool {
+    let (k, bar, start) = (best.k, best.bar(), best.len);
     let part = row.part(from, to);
-    let (mut chunk, groups) = best.room_for_chunk(from, to - from);
+    let (mut chunk, groups) = best.room_for_chunk(start, from, to - from);
     row.formula.noise.next_words(words, lanes, from, chunk.words);
-    if full && let Some(least) = least_word(&part, bar) {
+    if start >= k
+        && let Some(least) = least_word(&part, bar)
+    {
         let collected = chunk.collect_by_word(isa, least);
-        return if collected == 0 { Ok(()) } else { best.keep(isa, row, collected, bar) };
+        best.keep(isa, row, collected);
+        return true;
     }
     chunk.form_bounds(&part);
-    let Some(floor) = floor(isa, chunk.bounds, k, bar, groups) else { return Ok(()) };
-    let guessed = floor - row.formula.tau * row.formula.noise.typical_gap();
-    let t = if guess && guessed > bar { guessed } else { bar };
-    let collected = chunk.collect(isa, (0, chunk.len), t, 0);
-    best.keep(isa, row, collected, t)
+    let gap = row.formula.tau * row.formula.noise.typical_gap();
+    let mut guessed = f32::NEG_INFINITY;
+    if guess {
+        let Some(floor) = floor(isa, chunk.bounds, k, bar, groups) else { return true };
+        guessed = floor - gap;
+    }
+    let (mut t, mut highest) = (bar, f32::NEG_INFINITY);
+    let (mut at, mut dense) = (0, if guess { DENSE } else { SIFTED });
+    loop {
+        if guessed > t {
+            (t, highest) = (guessed, guessed);
+        }
+        let behind = best.len - start;
+        let (mut chunk, _) = best.room_for_chunk(start, from, to - from);
+        let (next, collected) = chunk.collect(isa, (at, to - from), t, behind, (dense, most_collected(k)));
+        best.keep(isa, row, collected);
+        if next == to - from {
+            break;
+        }
+        (at, t) = (next, best.bar());
+        let (chunk, groups) = best.room_for_chunk(start, from, to - from);
+        let left = chunk.bounds.get(at..).unwrap_or_default();
+        if guess && left.len() > most_collected(k) {
+            guessed = fine_floor(isa, left, k, groups) - gap;
+        }
+        dense = SIFTED;
+    }
+    best.kth >= highest
 }
 
 /// A chunk of a row while it is searched. The search goes forward and collects at the front: bounds that were looked at
@@ -131,30 +169,42 @@ impl Chunk<'_> {
         self.bounds.get_mut(self.len..).unwrap_or_default().fill(f32::NEG_INFINITY);
     }
 
-    /// Collects those of the coordinates from..to whose bounds reach t, which is finite, behind the `collected` ones; the
-    /// number that is collected now.
+    /// Collects those of the coordinates from..to whose bounds reach t, behind the first `behind` places. Stops before
+    /// [`SIFTED`] coordinates of which more than `dense` reach t, and behind those with which `most` are collected. Returns the coordinate where it stopped, and the number that is collected.
     #[inline(always)]
-    fn collect<I: Isa>(&mut self, isa: I, (from, to): (usize, usize), t: f32, mut collected: usize) -> usize {
-        for at in (from..to).step_by(4 * LANES) {
+    fn collect<I: Isa>(
+        &mut self,
+        isa: I,
+        (from, to): (usize, usize),
+        t: f32,
+        behind: usize,
+        (dense, most): (usize, usize),
+    ) -> (usize, usize) {
+        let mut place = behind;
+        for at in (from..to).step_by(SIFTED) {
             let mut reached = 0;
             let blocks = self.bounds.get(at..).unwrap_or_default().as_chunks::<LANES>().0;
             for (block, shift) in blocks.iter().zip((0..64).step_by(LANES)) {
                 reached |= u64::from(isa.at_least(block, t)) << shift;
             }
+            if reached.count_ones() as usize > dense {
+                return (at, place - behind);
+            }
             while reached != 0 {
                 let i = at + reached.trailing_zeros() as usize;
                 reached &= reached - 1;
                 let word = self.words.get(i).copied().unwrap_or_default();
-                if let (Some(to_position), Some(to_word)) =
-                    (self.bounds.get_mut(collected), self.words.get_mut(collected))
-                {
+                if let (Some(to_position), Some(to_word)) = (self.bounds.get_mut(place), self.words.get_mut(place)) {
                     *to_position = f32::from_bits((self.first + i) as u32);
                     *to_word = word;
-                    collected += 1;
+                    place += 1;
                 }
             }
+            if place - behind >= most {
+                return (to.min(at + SIFTED), place - behind);
+            }
         }
-        collected
+        (to, place - behind)
     }
 
     /// Collects the coordinates whose words are at least `least` by their upper 24 bits, which may be a few too many. Most
@@ -173,7 +223,7 @@ impl Chunk<'_> {
                 *order = order_of(word.to_bits());
             }
             group.get_mut(to - from..).unwrap_or_default().fill(f32::NEG_INFINITY);
-            collected = self.collect(isa, (from, to), order_of(least), collected);
+            collected += self.collect(isa, (from, to), order_of(least), collected, (SIFTED, self.len)).1;
         }
         collected
     }
@@ -196,61 +246,70 @@ struct Best<'a> {
     len: usize,
     /// The room for the maxima of groups.
     groups: &'a mut [f32],
-    /// The least that a score must be to be kept.
-    bar: f32,
+    /// The least score that is kept, −inf as long as fewer than k are.
+    kth: f32,
 }
 
 impl<'a> Best<'a> {
+    /// The maxima of groups have room in `few_groups` or behind the scores.
     #[inline(always)]
-    fn new(n: usize, k: usize, bar: f32, work: &'a mut [f32]) -> Self {
+    fn new(n: usize, k: usize, work: &'a mut [f32], few_groups: &'a mut [f32; FEW]) -> Self {
         let chunk = chunk(n, k);
-        debug_assert!(work.len() >= 2 * (k + chunk) + groups(k), "no room for {k} scores and {chunk} coordinates");
+        debug_assert!(work.len() >= 2 * (k + chunk), "no room for {k} scores and {chunk} coordinates");
         let (positions, rest) = work.split_at_mut_checked(k + chunk).unwrap_or_default();
-        let (scores, groups) = rest.split_at_mut_checked(k + chunk).unwrap_or_default();
-        Best { k, chunk, positions, scores, len: 0, groups, bar }
+        let (scores, rest) = rest.split_at_mut_checked(k + chunk).unwrap_or_default();
+        let groups = if rest.len() > FEW { rest } else { few_groups };
+        Best { k, chunk, positions, scores, len: 0, groups, kth: f32::NEG_INFINITY }
     }
 
-    /// The room behind the kept scores, as a chunk of `len` coordinates from `first` on, and the room for groups.
+    /// The least that a score must be to be kept: later than those that are, it must be larger, because among equals the
+    /// first come first.
     #[inline(always)]
-    fn room_for_chunk(&mut self, first: usize, len: usize) -> (Chunk<'_>, &mut [f32]) {
-        let room = self.len..self.len + len.next_multiple_of(LANES);
-        debug_assert!(room.end <= self.scores.len(), "no room for {len} coordinates behind {}", self.len);
+    fn bar(&self) -> f32 {
+        self.kth.next_up()
+    }
+
+    /// Forgets the coordinates from `first` on, but not that k scores reach the k-th.
+    fn forget(&mut self, first: usize) {
+        let kept = self.positions.get(..self.len).unwrap_or_default();
+        self.len = kept.iter().filter(|position| (position.to_bits() as usize) < first).count();
+        self.kth = self.kth.next_down();
+    }
+
+    /// The room behind the first `start` scores, as a chunk of `len` coordinates from `first` on, and the room for groups.
+    #[inline(always)]
+    fn room_for_chunk(&mut self, start: usize, first: usize, len: usize) -> (Chunk<'_>, &mut [f32]) {
+        let room = start..start + len.next_multiple_of(LANES);
+        debug_assert!(room.end <= self.scores.len(), "no room for {len} coordinates behind {start}");
         // An Option of this pair would make the compiler test the pointers for null in every loop over the room.
         let bounds = self.positions.get_mut(room.clone()).unwrap_or_default();
         let words = self.scores.get_mut(room).unwrap_or_default();
         (Chunk { bounds, words, first, len }, self.groups)
     }
 
-    /// Computes the scores of the coordinates that a chunk has collected, and keeps the best. `t` is what their bounds reach.
+    /// Computes the scores of the coordinates that a chunk has collected, and keeps the best.
     #[inline(always)]
-    fn keep<I: Isa>(&mut self, isa: I, row: &Perturbed<'_>, collected: usize, t: f32) -> Result<(), f32> {
-        let end = self.len + collected;
+    fn keep<I: Isa>(&mut self, isa: I, row: &Perturbed<'_>, collected: usize) {
         // The room is in whole eights.
         let room = self.len..self.len + collected.next_multiple_of(EIGHT);
         let (Some(positions), Some(scores)) = (self.positions.get(room.clone()), self.scores.get_mut(room)) else {
-            return Ok(());
+            return;
         };
         row.formula.noise.replace_words(scores);
         for (positions, scores) in positions.as_chunks().0.iter().zip(scores.as_chunks_mut().0) {
             *scores = row.eight_scores_at(positions, *scores);
         }
-        self.len = end;
-        let bar = self.bar;
-        if self.len < self.k {
-            return Ok(());
+        self.len += collected;
+        if collected > 0 && self.len >= self.k {
+            self.drop_all_but_k(isa);
         }
-        let kth = self.drop_all_but_k(isa);
-        if kth < t && bar < t { Err(kth) } else { Ok(()) }
     }
 
-    /// Keeps the k best in their order, and raises the bar; the k-th score.
+    /// Keeps the k best in their order.
     #[inline(always)]
-    fn drop_all_but_k<I: Isa>(&mut self, isa: I) -> f32 {
-        let kth = if self.len <= FEW { self.drop_of_few(isa) } else { self.drop_of_many(isa) };
+    fn drop_all_but_k<I: Isa>(&mut self, isa: I) {
+        self.kth = if self.len <= RANKED_AT_ONCE { self.drop_of_few(isa) } else { self.drop_of_many(isa) };
         self.len = self.k;
-        // A later coordinate must be larger, because among equals the first come first.
-        self.bar = kth.next_up();
-        kth
     }
 
     #[inline(always)]
@@ -275,7 +334,7 @@ impl<'a> Best<'a> {
     fn drop_of_many<I: Isa>(&mut self, isa: I) -> f32 {
         let len = self.len;
         let (Some(positions), Some(scores)) = (self.positions.get_mut(..len), self.scores.get_mut(..len)) else {
-            return self.bar;
+            return self.kth;
         };
         let Threshold { t: kth, reached } = kth_largest(isa, scores, self.k);
         // If exactly k reach the threshold, all that equal it are taken.
@@ -284,14 +343,23 @@ impl<'a> Best<'a> {
             equals -= scores.iter().filter(|&&score| score > kth).count();
         }
         let mut choice = Choice::new(kth, equals);
-        // Branchless compaction: move every score, and advance the cursor only if it is kept.
         let mut to = 0;
-        for from in 0..len {
-            let (Some(&position), Some(&score)) = (positions.get(from), scores.get(from)) else { break };
-            if let (Some(to_position), Some(to_score)) = (positions.get_mut(to), scores.get_mut(to)) {
-                (*to_position, *to_score) = (position, score);
+        for from in (0..len).step_by(LANES) {
+            let mut reached = match scores.get(from..).and_then(|scores| scores.first_chunk()) {
+                Some(block) => isa.at_least(block, kth),
+                None => (1 << (len - from)) - 1,
+            };
+            while reached != 0 && to < self.k {
+                let at = from + reached.trailing_zeros() as usize;
+                reached &= reached - 1;
+                if let (Some(&position), Some(&score)) = (positions.get(at), scores.get(at))
+                    && choice.takes(score)
+                    && let (Some(to_position), Some(to_score)) = (positions.get_mut(to), scores.get_mut(to))
+                {
+                    (*to_position, *to_score) = (position, score);
+                    to += 1;
+                }
             }
-            to += usize::from(choice.takes(score));
         }
         kth
     }
@@ -300,6 +368,9 @@ impl<'a> Best<'a> {
 /// MAP(θ) of a row that was not looked at before, for sizes for which this [`pays`]: the positions of the k largest θ,
 /// ascending, as the bits of floats at the front of `work`. False if the row is not good; the contents of `work` are then
 /// unspecified.
+///
+/// One pass finds the largest θ of every group, and whether the row is good. The k-th largest of these is a floor. Fewer
+/// than k groups have a θ above it, so few parts of the row are read again.
 pub(super) fn map_unchecked_row(theta: &[f32], k: usize, work: &mut [f32]) -> bool {
     arch::run(MapUncheckedRow { theta, k, work })
 }
@@ -316,71 +387,62 @@ impl Dispatch for MapUncheckedRow<'_> {
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> bool {
         let MapUncheckedRow { theta, k, work } = self;
-        let mut best = Best::new(theta.len(), k, f32::MIN, work);
+        let mut few_groups = [0.0; FEW];
+        let mut best = Best::new(theta.len(), k, work, &mut few_groups);
+        let part = part(theta.len(), k);
+        let groups = core::mem::take(&mut best.groups);
+        let Some(maxima) = maxima_of_good(theta, part, groups) else { return false };
+        let floor = kth_of_maxima(isa, maxima, k);
+        let floor = if floor > f32::MIN { floor } else { f32::MIN };
         let mut from = 0;
-        for part in theta.chunks(PART.max(16 * k)) {
-            // Mostly no θ of the part is larger than the k-th of those before.
-            if !all_at_most(isa, part, best.bar.next_down()) {
-                let floor = floor(isa, part, k, best.bar, best.groups).unwrap_or(best.bar);
-                if !best.pick(isa, part, from, if floor > best.bar { floor } else { best.bar }) {
-                    return false;
-                }
+        for (theta, maxima) in theta.chunks(part).zip(maxima.as_chunks().0) {
+            if isa.at_least(maxima, best.bar_above(floor)) != 0 {
+                best.pick(isa, theta, from, floor);
             }
-            from += part.len();
+            from += part;
         }
-        best.len == k
+        best.len >= k && {
+            best.drop_all_but_k(isa);
+            true
+        }
     }
-}
-
-/// True if every value is at most t. A NaN makes it false.
-#[inline(always)]
-fn all_at_most<I: Isa>(isa: I, values: &[f32], t: f32) -> bool {
-    let mut short = [f32::NEG_INFINITY; LANES];
-    let blocks = Blocks::new(values, &mut short);
-    let mut all = isa.at_most(blocks.last, t);
-    for block in blocks.full {
-        all &= isa.at_most(block, t);
-    }
-    all == (1 << LANES) - 1
 }
 
 impl Best<'_> {
-    /// Keeps the best of the few θ that are not less than t; false if one of them is NaN or +inf.
+    /// The least that a further θ must be, if the k-th largest is at least `floor`: once k are picked, it must be larger.
     #[inline(always)]
-    fn pick<I: Isa>(&mut self, isa: I, theta: &[f32], from: usize, t: f32) -> bool {
+    fn bar_above(&self, floor: f32) -> f32 {
+        let least = if self.len < self.k { floor } else { floor.next_up() };
+        let bar = self.bar();
+        if least > bar { least } else { bar }
+    }
+
+    /// Picks the θ that may be among the k largest.
+    #[inline(always)]
+    fn pick<I: Isa>(&mut self, isa: I, theta: &[f32], from: usize, floor: f32) {
         let (full, rest) = theta.as_chunks::<LANES>();
         let mut last = [f32::NEG_INFINITY; LANES];
         copy(rest, &mut last);
-        // Once k of the part are picked, a later one must be larger than t.
-        let (enough, mut passed) = (self.len + self.k, t.next_down());
-        let mut good = true;
-        for (number, block) in full.iter().enumerate() {
-            good &= self.push(isa, block, from + number * LANES, passed);
-            passed = if self.len < enough { passed } else { t };
-        }
-        good &= self.push(isa, &last, from + full.len() * LANES, passed);
-        if good && self.len >= self.k {
-            self.drop_all_but_k(isa);
-        }
-        good
-    }
-
-    /// Adds the θ of a block that are not at most `passed`; false if one of them is NaN or +inf.
-    #[inline(always)]
-    fn push<I: Isa>(&mut self, isa: I, block: &[f32; LANES], from: usize, passed: f32) -> bool {
-        let mut wanted = !isa.at_most(block, passed) & ((1 << LANES) - 1);
-        let mut good = true;
-        while wanted != 0 {
-            let lane = wanted.trailing_zeros() as usize;
-            wanted &= wanted - 1;
-            if let (Some(&theta), Some(position), Some(score)) =
-                (block.get(lane), self.positions.get_mut(self.len), self.scores.get_mut(self.len))
-            {
-                (*position, *score) = (f32::from_bits((from + lane) as u32), theta);
-                self.len += 1;
-                good &= theta < f32::INFINITY;
+        let mut bar = self.bar_above(floor);
+        for (number, block) in full.iter().chain(core::iter::once(&last)).enumerate() {
+            let mut wanted = isa.at_least(block, bar);
+            if wanted == 0 {
+                continue;
             }
+            while wanted != 0 {
+                let lane = wanted.trailing_zeros() as usize;
+                wanted &= wanted - 1;
+                if let (Some(&theta), Some(position), Some(score)) =
+                    (block.get(lane), self.positions.get_mut(self.len), self.scores.get_mut(self.len))
+                {
+                    (*position, *score) = (f32::from_bits((from + number * LANES + lane) as u32), theta);
+                    self.len += 1;
+                }
+            }
+            if self.len >= 2 * self.k + LANES {
+                self.drop_all_but_k(isa);
+            }
+            bar = self.bar_above(floor);
         }
-        good
     }
 }

@@ -1,63 +1,81 @@
 //! The k largest scores on machines whose loops go by coordinates: Arm and RISC-V of 32 bits.
 //!
 //! First the words of the row are written down, lane after lane, so that the loop that makes them and the loop that reads
-//! them each fit the registers. Then
+//! them each fit the registers. They are written as their complements, 2³²·p with p = 1 − u, which the bounds read. Then
 //!
 //! 1. each coordinate costs one upper bound and one comparison with the bar, which k scores are known to reach. Nearly all
 //!    coordinates are below it. One that is not is put on a list, and its score gets a lower bound (or is computed, if the
-//!    word has no such bound). The k-th largest lower bound is the bar from there on: the root of a heap of k;
-//! 2. the coordinates on the list that the last bar does not rule out are little more than k. Their scores are computed,
-//!    and the k largest are chosen. If only k are left, they are the answer.
+//!    word has no such bound). The k-th largest lower bound is the bar from there on: the root of a heap of k. The backward
+//!    pass starts with the bar that the forward state's coordinates reach, since few of them change;
+//! 2. the coordinates on the list that the last bar does not rule out are little more than k. Most of them are certain to be
+//!    chosen, by their lower bounds. The scores of the others are computed, and the largest are chosen. If only k are left,
+//!    they are the answer.
 //!
 //! Every score is computed if there are no bounds (other laws and targets, extreme τ), if k is above n/4, and if the list
 //! is too short, which takes an ascending row. At most 2·n scores are computed, and n·log k steps taken.
 
+use super::bounds::{Bounds, InFloats, InWholeNumbers};
 use super::scores::Perturbed;
-use super::shortlist::Shortlist;
+use super::shortlist::{self, Shortlist};
+use crate::arch::FLOAT_UNIT;
 use crate::float::rank;
-use crate::kernel::heap::{least, offer, write_positions};
+use crate::kernel::heap::{HIGHEST, least, offer, write_positions};
 use crate::kernel::reduce::all_finite_or;
 use crate::noise::SampleWords;
 
 /// The positions of the k largest scores of a sample, ascending, as the bits of floats at the front of `work`. The
-/// workspace has 3·n floats, or those that a state of this kind has left. At least k coordinates are not masked.
+/// workspace has 3·n floats, or those that a state of this kind has left. At least k coordinates are not masked. `hint` has
+/// at most k positions, ascending: the closer they are to the answer, the sooner it is found.
 #[inline(never)]
-pub(super) fn k_largest(row: &Perturbed<'_>, k: usize, words: SampleWords<'_>, work: &mut [f32]) {
+pub(super) fn k_largest(row: &Perturbed<'_>, k: usize, words: SampleWords<'_>, hint: &[f32], work: &mut [f32]) {
     debug_assert!(work.len() >= k + row.theta.len(), "no room for {k} ranks and the words of the row");
     if let Some((_, rest)) = work.split_at_mut_checked(k) {
-        row.formula.noise.draw_words(words, rest.get_mut(..row.theta.len()).unwrap_or_default());
+        row.formula.noise.draw_complements(words, rest.get_mut(..row.theta.len()).unwrap_or_default());
     }
-    if k > 0 {
-        k_largest_of_words(row, k, work);
+    if k == 0 {
+        return;
+    }
+    if FLOAT_UNIT {
+        k_largest_of_words::<InFloats>(row, k, hint, work);
+    } else {
+        k_largest_of_words::<InWholeNumbers>(row, k, hint, work);
     }
 }
 
-/// The same for k ≥ 1, with the words of the row behind the first k floats of `work`. It is a function of its own so that
-/// the frames of the two steps are not on the stack together.
+/// The same for k ≥ 1, with the complements of the row's words behind the first k floats of `work`. It is a function of
+/// its own so that the frames of the two steps are not on the stack together.
 #[inline(never)]
-fn k_largest_of_words(row: &Perturbed<'_>, k: usize, work: &mut [f32]) {
+fn k_largest_of_words<B: Bounds>(row: &Perturbed<'_>, k: usize, hint: &[f32], work: &mut [f32]) {
     let n = row.theta.len();
     let Some((heap, rest)) = work.split_at_mut_checked(k) else { return };
     let Some((words, list)) = rest.split_at_mut_checked(n) else { return };
     let list = list.as_chunks_mut().0;
     // For a larger k most coordinates would be on the list, and to look at them twice takes longer than their scores.
-    let kept = if k <= n / 4 { Shortlist::new(row, words, heap, list).and_then(Shortlist::run) } else { None };
-    let (len, listed) = (kept.unwrap_or(n), kept.is_some());
-    let position = |j: usize| if listed { list.get(j).map_or(n, |[i, _]| i.to_bits() as usize) } else { j };
-    // If no more than k are left, all are chosen: nothing is below the ranks of 0, and `words` may stay as they are.
-    heap.fill(0.0);
+    let kept =
+        if k <= n / 4 { Shortlist::<B>::new(row, words, hint, heap, list).and_then(Shortlist::run) } else { None };
+    let listed = kept.is_some();
+    let (len, certain) = kept.unwrap_or((n, 0));
+    let entry = |j: usize| if listed { list.get(j).map_or((n, false), shortlist::read) } else { (j, false) };
+    // The heap finds the others among the k largest. If no more than k are left, all are chosen: nothing is below the ranks
+    // of 0, and `words` may stay as they are.
+    let open = k - certain;
+    let found = heap.get_mut(..open).unwrap_or_default();
+    found.fill(0.0);
     if len > k {
-        for i in (0..len).map(position) {
+        for (i, certain) in (0..len).map(entry) {
             if let Some(word) = words.get_mut(i) {
-                let rank = rank(row.score_of_word(i, word.to_bits()));
-                // From here on the place of the word has the rank of its score.
-                *word = f32::from_bits(rank);
-                offer(heap, rank);
+                let mut of_score = HIGHEST;
+                if !certain {
+                    of_score = rank(row.score_of_word(i, !word.to_bits()));
+                    offer(found, of_score);
+                }
+                // From here on the place of the word has the rank of its score, or a higher one.
+                *word = f32::from_bits(of_score);
             }
         }
     }
     let ranks = words;
-    write_positions(heap, (0..len).map(position), |i| ranks.get(i).map_or(0, |rank| rank.to_bits()));
+    write_positions(heap, open, (0..len).map(entry).map(|(i, _)| i), |i| ranks.get(i).map_or(0, |rank| rank.to_bits()));
 }
 
 /// MAP(θ) of a row that was not looked at before: the positions of the k largest θ, ascending, as the bits of floats at
@@ -93,7 +111,7 @@ pub(super) fn map_unchecked_row(theta: &[f32], k: usize, work: &mut [f32]) -> bo
         return false;
     }
     let list = list.iter().take(listed).map(|i| i.to_bits() as usize);
-    write_positions(heap, list, |i| theta.get(i).map_or(0, |&t| rank(t)));
+    write_positions(heap, k, list, |i| theta.get(i).map_or(0, |&t| rank(t)));
     true
 }
 
@@ -177,9 +195,18 @@ mod tests {
             order.sort_unstable();
             for room in [3 * n, 3 * n - k] {
                 let mut work = vec![f32::from_bits(any()); room];
-                k_largest(&scores, k, sample, &mut work);
-                let chosen: Vec<usize> = work[..k].iter().map(|i| i.to_bits() as usize).collect();
-                assert_eq!(chosen, order, "{scores:?}");
+                // Any k positions will do.
+                let hint: Vec<f32> =
+                    (0..n).filter(|_| any() % 4 == 0).take(k).map(|i| f32::from_bits(i as u32)).collect();
+                k_largest(&scores, k, sample, &hint, &mut work);
+                let chosen = |work: &[f32]| work[..k].iter().map(|i| i.to_bits() as usize).collect::<Vec<_>>();
+                assert_eq!(chosen(&work), order, "{scores:?}");
+                // The bounds that this machine does not use.
+                if k > 0 {
+                    work.iter_mut().skip(k).zip(&words).for_each(|(p, word)| *p = f32::from_bits(!word.to_bits()));
+                    k_largest_of_words::<InWholeNumbers>(&scores, k, &hint, &mut work);
+                    assert_eq!(chosen(&work), order, "{scores:?}");
+                }
             }
         }
     }

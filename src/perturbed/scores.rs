@@ -3,7 +3,7 @@
 
 use crate::arch::{self, Dispatch, EIGHT, Isa, LANES, SCALAR};
 use crate::kernel::reduce::{largest, largest_of, raise};
-use crate::mask::{keep_mask, raise_unmasked};
+use crate::mask::{is_masked, keep_mask, raise_unmasked};
 use crate::noise::{SampleWords, Sampler, with_law};
 
 /// The numbers that the noise is added to, as a function of θ and dz.
@@ -108,16 +108,24 @@ impl<'a> Perturbed<'a> {
         with_law!(formula.noise, law => formula.write(theta, dz, law.upper_bounds(words, bounds)));
     }
 
-    /// The score of coordinate i for its ε.
-    #[inline(never)]
-    pub(super) fn score_of_noise(&self, i: usize, epsilon: f32) -> f32 {
+    /// The base of coordinate i, its mask not looked at.
+    #[inline(always)]
+    pub(super) fn base(&self, i: usize) -> f32 {
         let (t, d) = (value(self.theta, i), value(self.dz, i));
-        let base = match self.formula.base {
+        match self.formula.base {
             Base::Theta => t,
             Base::Linear { alpha, lambda } => linear(t, d, alpha, lambda),
             Base::Combinatorial => combinatorial(t, d),
-        };
-        raise_unmasked(t, keep_mask(t, base) + self.formula.tau * epsilon)
+        }
+    }
+
+    /// The score of coordinate i for its ε.
+    pub(super) fn score_of_noise(&self, i: usize, epsilon: f32) -> f32 {
+        if is_masked(value(self.theta, i)) {
+            return f32::NEG_INFINITY;
+        }
+        let score = self.base(i) + self.formula.tau * epsilon;
+        if score > f32::MIN { score } else { f32::MIN }
     }
 
     /// The score of coordinate i for its word.

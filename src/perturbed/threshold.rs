@@ -2,6 +2,7 @@
 
 use super::scores::Perturbed;
 use crate::arch::{Isa, LANES};
+use crate::kernel::lanes::copy;
 use crate::kernel::reduce::raise;
 use crate::kernel::select::{FEW, best_of_few, kth_largest};
 
@@ -23,11 +24,62 @@ pub(super) fn floor<I: Isa>(isa: I, bounds: &[f32], k: usize, bar: f32, room: &m
     if maxima.as_chunks::<LANES>().0.iter().all(|block| isa.at_least(block, bar) == 0) {
         return None;
     }
-    Some(match maxima.len() {
-        len if len <= k => bar,
+    Some(if maxima.len() <= k { bar } else { kth_of_maxima(isa, maxima, k) })
+}
+
+/// A higher floor, for bounds that fill only a few groups of the first: groups of one bound, or of up to four in long
+/// chunks, so fewer than 4·k bounds exceed it. There are at least k bounds.
+#[inline(always)]
+pub(super) fn fine_floor<I: Isa>(isa: I, bounds: &[f32], k: usize, room: &mut [f32]) -> f32 {
+    let span = (bounds.len() / (4 * k).max(128)).clamp(1, 4);
+    kth_of_maxima(isa, group_maxima(bounds, span, room), k)
+}
+
+/// The k-th largest of the maxima of groups.
+#[inline(always)]
+pub(super) fn kth_of_maxima<I: Isa>(isa: I, maxima: &[f32], k: usize) -> f32 {
+    match maxima.len() {
         len if len <= FEW => best_of_few(isa, maxima, len, k).least,
         _ => kth_largest(isa, maxima, k).t,
-    })
+    }
+}
+
+/// The coordinates in a part of a row of n, each lane of which is a group: enough groups for k, and small ones, because the
+/// parts of k groups are read again.
+pub(super) const fn part(n: usize, k: usize) -> usize {
+    let (span, most) = (n.div_ceil(groups(k)), if n < 1 << 16 { 24 } else { 64 });
+    LANES * if span < most { span } else { most }
+}
+
+/// The largest θ of each lane of each part. None if a θ is NaN or +inf.
+#[inline(always)]
+pub(super) fn maxima_of_good<'g>(theta: &[f32], part: usize, groups: &'g mut [f32]) -> Option<&'g [f32]> {
+    debug_assert!(groups.len() >= theta.len().div_ceil(part) * LANES, "no room for the groups of {}", theta.len());
+    let mut good = [1; LANES];
+    let mut count = 0;
+    for (part, group) in theta.chunks(part).zip(groups.as_chunks_mut::<LANES>().0) {
+        let mut largest = [f32::NEG_INFINITY; LANES];
+        let (blocks, rest) = part.as_chunks::<LANES>();
+        for block in blocks {
+            raise_and_check(&mut largest, &mut good, block);
+        }
+        if !rest.is_empty() {
+            let mut last = [f32::NEG_INFINITY; LANES];
+            copy(rest, &mut last);
+            raise_and_check(&mut largest, &mut good, &last);
+        }
+        *group = largest;
+        count += LANES;
+    }
+    if good.iter().all(|&good| good == 1) { groups.get(..count) } else { None }
+}
+
+#[inline(always)]
+fn raise_and_check(largest: &mut [f32; LANES], good: &mut [u32; LANES], block: &[f32; LANES]) {
+    for ((largest, good), &theta) in largest.iter_mut().zip(good).zip(block) {
+        *largest = if theta > *largest { theta } else { *largest };
+        *good &= u32::from(theta < f32::INFINITY);
+    }
 }
 
 /// The largest bound of each lane over `span` blocks at a time, for as many groups as there is room.

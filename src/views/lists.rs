@@ -16,11 +16,6 @@ impl<'a> Lists<'a> {
         Lists { lists, first: b * samples, k }
     }
 
-    /// K.
-    pub(crate) fn k(self) -> usize {
-        self.k
-    }
-
     /// List s of the row.
     #[cfg_attr(imle_small, inline(never))]
     pub(crate) fn get(&self, s: usize) -> &'a [u32] {

@@ -72,8 +72,7 @@ impl State<'_> {
                 return elementwise::accumulate_difference(z, target, step, sum);
             }
             (State::Bits(z), State::Bits(target)) => {
-                bits::add_at(z & !target, step, sum);
-                bits::add_at(target & !z, -step, sum);
+                bits::add_difference(z, target, step, sum);
                 return u64::from((z ^ target).count_ones());
             }
             (State::Ones(z), State::Ones(target)) => lists::count_common(z, target),

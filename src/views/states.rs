@@ -2,6 +2,7 @@
 
 use super::rows::{block_mut, check_length};
 use super::state::State;
+use crate::kernel::bits::write_states;
 use crate::kernel::elementwise::divide;
 use crate::{Argument, Error, Shape};
 
@@ -83,6 +84,21 @@ impl<'a> States<'a> {
         self.z.is_none() && self.indices.is_none() && self.marginals.is_none()
     }
 
+    /// Writes the states of row b from s on, words with k ones each. The states of a row come in their order, all of them.
+    pub(crate) fn put_few(&mut self, shape: Shape, b: usize, s: usize, k: usize, found: &[u64]) {
+        let number = b * shape.samples() + s;
+        let z = self.z.as_deref_mut().map(|z| block_mut(z, number * shape.n(), found.len() * shape.n()));
+        let lists = self.indices.as_deref_mut().and_then(|lists| {
+            lists.get_mut(number * shape.k()..).and_then(|rest| rest.get_mut(..found.len() * shape.k()))
+        });
+        write_states(found, shape.n(), k, z.unwrap_or_default(), lists.unwrap_or_default(), shape.k());
+        if self.marginals.is_some() {
+            for (s, &bits) in (s..).zip(found) {
+                self.add_to_marginals(shape, b, s, State::Bits(bits));
+            }
+        }
+    }
+
     /// Writes state s of row b. The states of a row come in their order, all of them.
     #[inline(always)]
     pub(crate) fn put(&mut self, shape: Shape, b: usize, s: usize, state: State<'_>) {
@@ -96,6 +112,11 @@ impl<'a> States<'a> {
             debug_assert!(list.is_some(), "the lists of the batch are too short for state {number}");
             state.write_list(list.unwrap_or_default());
         }
+        self.add_to_marginals(shape, b, s, state);
+    }
+
+    #[inline(always)]
+    fn add_to_marginals(&mut self, shape: Shape, b: usize, s: usize, state: State<'_>) {
         if let Some(out) = &mut self.marginals {
             let mean = block_mut(out, b * shape.n(), shape.n());
             if s == 0 {

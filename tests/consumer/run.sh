@@ -51,8 +51,9 @@ mv "$tmp/elsewhere" "$prefix"
 (cd "$prefix" && find . -type f -printf '%P %s bytes\n' | sort)
 proved "CMake builds and installs; the installed tree can be moved"
 
-use package -DCMAKE_PREFIX_PATH="$prefix"
-proved "find_package(imle): C and C++ with imle::imle, C with imle::shared"
+use package -DCMAKE_PREFIX_PATH="$prefix" -DIMLE_TORCH=ON
+quietly "$tmp/package/consumer_torch"
+proved "find_package(imle): C and C++ with imle::imle, C with imle::shared, libtorch with imle::torch"
 
 for version in 0.2 1 99; do
     fails cmake -S "$here" -B "$tmp/newer" -DCMAKE_PREFIX_PATH="$prefix" -DIMLE_VERSION=$version

@@ -41,6 +41,63 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
+    fn order(self, a: [f32; EIGHT], b: [f32; EIGHT]) -> [[f32; EIGHT]; 2] {
+        let (mut larger, mut smaller) = (a, b);
+        // SAFETY:
+        // - the loads read eight floats and the stores write eight, which each array has;
+        // - `self` is proof that the machine has AVX2.
+        unsafe {
+            let (a, b) = (_mm256_loadu_ps(a.as_ptr()), _mm256_loadu_ps(b.as_ptr()));
+            _mm256_storeu_ps(larger.as_mut_ptr(), _mm256_max_ps(a, b));
+            _mm256_storeu_ps(smaller.as_mut_ptr(), _mm256_min_ps(a, b));
+        }
+        [larger, smaller]
+    }
+
+    #[inline(always)]
+    fn transpose(self, rows: [&[f32; EIGHT]; EIGHT]) -> [[f32; EIGHT]; EIGHT] {
+        let mut columns = [[0.0; EIGHT]; EIGHT];
+        // SAFETY:
+        // - each load reads eight floats, which each of `rows` has, and each store writes eight, which each column has;
+        // - `self` is proof that the machine has AVX2.
+        unsafe {
+            let [a, b, c, d, e, f, g, h] = rows;
+            let (a, b, c, d) = (load(a), load(b), load(c), load(d));
+            let (e, f, g, h) = (load(e), load(f), load(g), load(h));
+            // Elements 0, 1, 4 and 5 of two rows by turns, and elements 2, 3, 6 and 7.
+            let (ab01, ab23) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+            let (cd01, cd23) = (_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+            let (ef01, ef23) = (_mm256_unpacklo_ps(e, f), _mm256_unpackhi_ps(e, f));
+            let (gh01, gh23) = (_mm256_unpacklo_ps(g, h), _mm256_unpackhi_ps(g, h));
+            // Elements i and i + 4 of four rows.
+            let low = [
+                _mm256_shuffle_ps::<0x44>(ab01, cd01),
+                _mm256_shuffle_ps::<0xee>(ab01, cd01),
+                _mm256_shuffle_ps::<0x44>(ab23, cd23),
+                _mm256_shuffle_ps::<0xee>(ab23, cd23),
+            ];
+            let high = [
+                _mm256_shuffle_ps::<0x44>(ef01, gh01),
+                _mm256_shuffle_ps::<0xee>(ef01, gh01),
+                _mm256_shuffle_ps::<0x44>(ef23, gh23),
+                _mm256_shuffle_ps::<0xee>(ef23, gh23),
+            ];
+            let (first, last) = columns.split_at_mut(FOUR);
+            for (((first, last), low), high) in first.iter_mut().zip(last).zip(low).zip(high) {
+                _mm256_storeu_ps(first.as_mut_ptr(), _mm256_permute2f128_ps::<0x20>(low, high));
+                _mm256_storeu_ps(last.as_mut_ptr(), _mm256_permute2f128_ps::<0x31>(low, high));
+            }
+        }
+        columns
+    }
+
+    #[inline(always)]
+    fn deposit(self, bits: u64, set: u64) -> u64 {
+        // SAFETY: `self` is proof that the machine has BMI2.
+        unsafe { _pdep_u64(bits, set) }
+    }
+
+    #[inline(always)]
     fn exceeded_by(self, scores: &[[f32; FOUR]], lanes: &[[f32; EIGHT]], k: i32) -> [u32; 2] {
         match lanes {
             [a] => self.exceeded(scores, [a], k),
@@ -50,6 +107,14 @@ impl Isa for Avx2 {
             [] => [0; 2],
         }
     }
+}
+
+/// # Safety
+/// - The machine has AVX.
+#[inline(always)]
+unsafe fn load(eight: &[f32; EIGHT]) -> __m256 {
+    // SAFETY: it reads eight floats, which `eight` has; the machine has AVX.
+    unsafe { _mm256_loadu_ps(eight.as_ptr()) }
 }
 
 impl Avx2 {

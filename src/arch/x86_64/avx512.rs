@@ -45,6 +45,21 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
+    fn order(self, a: [f32; EIGHT], b: [f32; EIGHT]) -> [[f32; EIGHT]; 2] {
+        self.0.order(a, b)
+    }
+
+    #[inline(always)]
+    fn transpose(self, rows: [&[f32; EIGHT]; EIGHT]) -> [[f32; EIGHT]; EIGHT] {
+        self.0.transpose(rows)
+    }
+
+    #[inline(always)]
+    fn deposit(self, bits: u64, set: u64) -> u64 {
+        self.0.deposit(bits, set)
+    }
+
+    #[inline(always)]
     fn exceeded_by(self, scores: &[[f32; FOUR]], lanes: &[[f32; EIGHT]], k: i32) -> [u32; 2] {
         self.0.exceeded_by(scores, lanes, k)
     }

@@ -119,15 +119,26 @@ mod tests {
             let values = [0.0, -0.0, 1.0, -1.0, f32::MIN, f32::MAX, f32::INFINITY, f32::NEG_INFINITY, 1e-40, f32::NAN];
             for shift in 0..values.len() {
                 let block: [f32; LANES] = std::array::from_fn(|l| values[(l * 3 + shift) % values.len()]);
-                let mask = |reached: &dyn Fn(f32) -> bool| (0..LANES).map(|l| u32::from(reached(block[l])) << l).sum();
                 for t in values {
-                    let (at_least, at_most): (u32, u32) = (mask(&|x| x >= t), mask(&|x| x <= t));
-                    assert_eq!((isa.at_least(&block, t), isa.at_most(&block, t)), (at_least, at_most), "{block:?} {t}");
+                    let at_least: u32 = (0..LANES).map(|l| u32::from(block[l] >= t) << l).sum();
+                    assert_eq!(isa.at_least(&block, t), at_least, "{block:?} {t}");
                 }
                 let scores: [[f32; FOUR]; 5] =
                     std::array::from_fn(|i| std::array::from_fn(|j| values[(i * 7 + j + shift) % 9]));
                 let lanes: [[f32; EIGHT]; 4] =
                     std::array::from_fn(|i| std::array::from_fn(|j| values[(i * 5 + j) % 9]));
+                let [a, b, ..] = lanes;
+                let [larger, smaller] = isa.order(a, b);
+                for l in 0..EIGHT {
+                    assert_eq!((larger[l], smaller[l]), (a[l].max(b[l]), a[l].min(b[l])), "{a:?} {b:?}");
+                }
+                let rows: [[f32; EIGHT]; EIGHT] = std::array::from_fn(|i| std::array::from_fn(|j| (8 * i + j) as f32));
+                let columns = isa.transpose(rows.each_ref());
+                assert!((0..64).all(|i| columns[i % 8][i / 8] == i as f32), "{columns:?}");
+                let (set, bits) = (0xf0f1_1f83_5a0c_8001_u64.rotate_left(shift as u32), 0x5d93 << shift & 0xffff);
+                let ones = (0..64).filter(|i| set >> i & 1 == 1);
+                let deposited = ones.enumerate().filter(|(j, _)| bits >> j & 1 == 1).map(|(_, i)| 1_u64 << i).sum();
+                assert_eq!(isa.deposit(bits, set), deposited, "{bits:x} {set:x}");
                 for (groups, k) in (1..=lanes.len()).flat_map(|groups| (1..20).map(move |k| (groups, k))) {
                     let exceeded =
                         |lane: f32| scores.as_flattened().iter().filter(|&&score| score > lane).count() as i32;

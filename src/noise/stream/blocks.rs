@@ -62,6 +62,31 @@ impl Lanes {
         }
     }
 
+    /// The first words of eight samples, from `sample` on, side by side: those of coordinate i go to `words[i]`.
+    #[inline(always)]
+    pub(super) fn eight_samples(hashes: [u32; 4], sample: u32, words: &mut [[f32; EIGHT]]) {
+        let ([a, b, c, d], n) = (hashes, words.len());
+        for lane in 0..n.min(LANES) {
+            let (s0, s3) = (expand_samples(a, sample, lane), expand_samples(d, sample, lane));
+            let mut words = words.iter_mut().skip(lane).step_by(LANES);
+            if let Some(words) = words.next() {
+                put(words, &output(&s0, &s3));
+            }
+            if lane + LANES >= n {
+                continue;
+            }
+            let mut state = [s0, expand_samples(b, sample, lane), [0; EIGHT], s3];
+            // The second output does not depend on the third word of the seed.
+            if lane + 2 * LANES < n {
+                state[2] = expand_samples(c, sample, lane);
+            }
+            for words in words {
+                step(&mut state);
+                put(words, &output(&state[0], &state[3]));
+            }
+        }
+    }
+
     /// The next word of every lane.
     #[inline(always)]
     fn next_block(&mut self) -> [u32; LANES] {
@@ -157,6 +182,17 @@ fn expand<const W: usize>(hash: u32, sample: u32) -> [u32; W] {
     words
 }
 
+/// One word of the seeds that a lane has in eight samples.
+#[inline(always)]
+fn expand_samples(hash: u32, sample: u32, lane: usize) -> [u32; EIGHT] {
+    let first = lane_constant(sample, lane as u32);
+    let mut words = [0_u32; EIGHT];
+    for (s, word) in (0..).zip(&mut words) {
+        *word = mix(hash ^ first.wrapping_add(lane_constant(s, 0)).wrapping_sub(lane_constant(0, 0)));
+    }
+    words
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,6 +243,23 @@ mod tests {
             words.few(n, &mut few);
             let bits = |words: &[f32; FEW]| words.map(f32::to_bits);
             assert_eq!(bits(&few)[..n], bits(&all)[..n], "{n}");
+        }
+    }
+
+    /// Eight samples side by side have the words that each has by itself.
+    #[test]
+    fn eight_samples_have_their_own_words() {
+        let key = Key { seed: 5, step: 1, sample0: (1 << 28) - 9, ..Key::default() };
+        let row = BatchWords::noise(&key, 1).row(2);
+        for n in 0..=FEW {
+            let mut side_by_side = [[0.0; EIGHT]; FEW];
+            row.eight_samples(1, &mut side_by_side[..n]);
+            for s in 0..EIGHT {
+                let mut few = [0.0; FEW];
+                row.sample(1 + s).few(n, &mut few);
+                let same = few[..n].iter().zip(side_by_side).all(|(one, eight)| one.to_bits() == eight[s].to_bits());
+                assert!(same, "{n} words of sample {s}");
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! A sample's words on machines without vector units: lane after lane, each in four registers.
 
-use crate::arch::LANES;
+use crate::arch::{EIGHT, LANES};
 use crate::kernel::select::FEW;
 use crate::noise::hash::{lane_constant, mix};
 use crate::noise::uniform::{OfWord, Words};
@@ -50,6 +50,19 @@ impl Lanes {
     /// The first n ≤ 64 words of a sample.
     pub(super) fn few(hashes: [u32; 4], sample: u32, n: usize, words: &mut [f32; FEW]) {
         Lanes { hashes, sample }.fill(words.get_mut(..n).unwrap_or_default(), &Words);
+    }
+
+    /// The first words of eight samples, from `sample` on, side by side: those of coordinate i go to `words[i]`.
+    pub(super) fn eight_samples(hashes: [u32; 4], sample: u32, words: &mut [[f32; EIGHT]]) {
+        for s in 0..EIGHT {
+            let mut few = [0.0; FEW];
+            Lanes::few(hashes, sample.wrapping_add(s as u32), words.len(), &mut few);
+            for (words, few) in words.iter_mut().zip(few) {
+                if let Some(word) = words.get_mut(s) {
+                    *word = few;
+                }
+            }
+        }
     }
 
     /// Shows every element of one sample with its word, lane after lane.
