@@ -104,7 +104,12 @@ tests/consumer/run.sh
 if [[ ${1:-} == --all ]]; then tests/consumer/cargo_c.sh; fi
 
 section "Python: the package libimle"
-ffi/python/test.sh
+if [[ ${1:-} == --all ]]; then
+  ffi/python/test.sh --torch
+else
+  ffi/python/test.sh
+  echo "NOT RUN: the tests of libimle.torch need PyTorch, 5.6 GB; --all runs them"
+fi
 
 section "microcontrollers: download, proofs, firmware"
 tests/embedded/run.sh "$@"

@@ -77,9 +77,7 @@ class Exact(Settings):
         if not (z or indices):
             raise Error("z", "and indices are not wanted: ask for at least one")
         rows = (*theta.shape[:-1], self.samples)
-        states = States(
-            empty(z, (*rows, *theta.shape[-1:])), empty(indices, rows if self._one_hot else (*rows, self._k), np.uint32)
-        )
+        states = States(empty(z, (*rows, *theta.shape[-1:])), empty(indices, self._list(rows), np.uint32))
         self._core.sample(theta, core_key(key), self._k_row(k_row), states.z, states.indices)
         return states
 
@@ -151,6 +149,9 @@ class Exact(Settings):
             theta, _lists(indices), floats("dz", dz), floats("losses", losses), self._k_row(k_row), grad_theta
         )
         return grad_theta
+
+    def _list(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return shape if self._one_hot else (*shape, self._k)
 
     def _k_row(self, k_row: ArrayLike | None) -> NDArray[np.uint32] | None:
         if k_row is not None and self._one_hot:

@@ -70,6 +70,18 @@ sizes shape_of(const Array &of) {
     return shape;
 }
 
+/// Tells if numbers of this dtype are T, or integers of the other sign with the same bits (PyTorch has few unsigned
+/// ones).
+template <class T>
+bool holds(const nb::dlpack::dtype &of) {
+    const nb::dlpack::dtype wanted = nb::dtype<T>();
+    const auto is_integer = [](const nb::dlpack::dtype &of) {
+        return of.code == static_cast<std::uint8_t>(nb::dlpack::dtype_code::Int) ||
+               of.code == static_cast<std::uint8_t>(nb::dlpack::dtype_code::UInt);
+    };
+    return of == wanted || (is_integer(of) && is_integer(wanted) && of.bits == wanted.bits && of.lanes == wanted.lanes);
+}
+
 /// An input of B blocks, [B][S][N] or [B][N]. It keeps the array alive, or holds a copy of it.
 template <class T>
 class input {
@@ -90,7 +102,7 @@ public:
         if (array_.device_type() != nb::device::cpu::value) {
             throw refused(name, "is not in the memory of the CPU");
         }
-        if (array_.dtype() != nb::dtype<T>()) {
+        if (!holds<T>(array_.dtype())) {
             throw refused(name, "has a dtype that the library does not take");
         }
         sizes expected = leading;
@@ -209,24 +221,26 @@ private:
     std::size_t block_ = 0, row_length_ = 0, samples_ = 0, row_stride_ = 0, sample_stride_ = 0;
 };
 
+/// The array of an output, which is_valid() if it is wanted.
+using writable = nb::ndarray<nb::c_contig, nb::device::cpu>;
+
 /// An output [B][block] without gaps, which the Python layer has allocated; None if it is not wanted.
 template <class T>
 class output {
 public:
-    using array = nb::ndarray<T, nb::c_contig, nb::device::cpu>;
-
-    output(const array &array, std::size_t rows, std::size_t block) : array_(array), block_(block) {
-        if (array.is_valid() && array.size() != rows * block) {
-            throw std::length_error("libimle: an output has the wrong size"); // a mistake of this package
+    output(const writable &array, std::size_t rows, std::size_t block) : array_(array), block_(block) {
+        if (array.is_valid() && (array.size() != rows * block || !holds<T>(array.dtype()))) {
+            throw std::logic_error("libimle: an output has the wrong size or dtype"); // a mistake of this package
         }
     }
 
     imle::span<T> blocks(const part &of) const {
-        return array_.is_valid() ? imle::span<T>(array_.data() + of.begin * block_, of.rows * block_) : imle::span<T>();
+        return array_.is_valid() ? imle::span<T>(static_cast<T *>(array_.data()) + of.begin * block_, of.rows * block_)
+                                 : imle::span<T>();
     }
 
 private:
-    array array_;
+    writable array_;
     std::size_t block_;
 };
 

@@ -20,8 +20,6 @@ namespace libimle {
 
 using floats = input<float>;
 using indices = input<std::uint32_t>;
-using floats_out = output<float>::array;
-using indices_out = output<std::uint32_t>::array;
 
 /// Tells if a row has NaN or an infinity. Scores may have -inf, the mask.
 inline bool has_bad_value(const floats &of, std::size_t row, bool mask) {

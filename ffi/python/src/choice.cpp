@@ -26,7 +26,7 @@ public:
         return row == batch.rows() ? nb::none() : nb::object(to_tuple(batch.place(row)));
     }
 
-    void map(const array &theta_, const array &k_row_, const floats_out &z_, const indices_out &indices_) const {
+    void map(const array &theta_, const array &k_row_, const writable &z_, const writable &indices_) const {
         const batch batch = batch::of(theta_, {counts_.k, 1, counts_.threads});
         const floats theta = batch.per_row("theta", theta_);
         const indices k_row = batch.k_row(k_row_);
@@ -37,8 +37,8 @@ public:
         });
     }
 
-    void sample(const array &theta_, const key &key_, const array &k_row_, const floats_out &z_,
-                const indices_out &indices_, const floats_out &marginals_) const {
+    void sample(const array &theta_, const key &key_, const array &k_row_, const writable &z_, const writable &indices_,
+                const writable &marginals_) const {
         const batch batch = batch::of(theta_, counts_);
         const floats theta = batch.per_row("theta", theta_);
         const batch::keys key(batch, key_, options_.stratified);
@@ -53,7 +53,7 @@ public:
     }
 
     nb::tuple gradient(const array &theta_, const array &dz_, const key &key_, const array &k_row_,
-                       const array &indices_, const floats_out &grad_theta_) const {
+                       const array &indices_, const writable &grad_theta_) const {
         const batch batch = batch::of(theta_, counts_);
         const floats theta = batch.per_row("theta", theta_), dz = batch.dz(dz_);
         const batch::keys key(batch, key_, options_.stratified);
@@ -72,7 +72,7 @@ public:
     }
 
     void fenchel_young(const array &theta_, const array &y_, const key &key_, const array &k_row_,
-                       const floats_out &loss_, const floats_out &grad_theta_) const {
+                       const writable &loss_, const writable &grad_theta_) const {
         const batch batch = batch::of(theta_, counts_);
         const floats theta = batch.per_row("theta", theta_), y = batch.per_row("y", y_);
         const batch::keys key(batch, key_, options_.stratified);

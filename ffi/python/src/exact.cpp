@@ -15,8 +15,8 @@ public:
 
     exact(float temperature, const counts &counts) : temperature_(temperature), counts_(counts) {}
 
-    void marginals(const array &theta_, const array &k_row_, const floats_out &marginals_,
-                   const floats_out &log_partition_, const floats_out &entropy_) const {
+    void marginals(const array &theta_, const array &k_row_, const writable &marginals_, const writable &log_partition_,
+                   const writable &entropy_) const {
         const batch batch = of_rows(theta_);
         const floats theta = batch.per_row("theta", theta_);
         const indices k_row = batch.k_row(k_row_);
@@ -28,7 +28,7 @@ public:
         });
     }
 
-    void marginals_vjp(const array &theta_, const array &v_, const array &k_row_, const floats_out &out_) const {
+    void marginals_vjp(const array &theta_, const array &v_, const array &k_row_, const writable &out_) const {
         const batch batch = of_rows(theta_);
         const floats theta = batch.per_row("theta", theta_), v = batch.per_row("v", v_);
         const indices k_row = batch.k_row(k_row_);
@@ -38,8 +38,8 @@ public:
         });
     }
 
-    void sample(const array &theta_, const key &key_, const array &k_row_, const floats_out &z_,
-                const indices_out &indices_) const {
+    void sample(const array &theta_, const key &key_, const array &k_row_, const writable &z_,
+                const writable &indices_) const {
         const batch batch = batch::of(theta_, counts_);
         const floats theta = batch.per_row("theta", theta_);
         const batch::keys key(batch, key_, false);
@@ -51,7 +51,7 @@ public:
         });
     }
 
-    void log_prob(const array &theta_, const array &indices_, const array &k_row_, const floats_out &log_prob_) const {
+    void log_prob(const array &theta_, const array &indices_, const array &k_row_, const writable &log_prob_) const {
         const batch batch = batch::of(theta_, counts_);
         const floats theta = batch.per_row("theta", theta_);
         const indices k_row = batch.k_row(k_row_), lists = batch.lists(indices_, one_hot);
@@ -62,7 +62,7 @@ public:
             });
     }
 
-    void kl(const array &theta_, const array &theta_other_, const array &k_row_, const floats_out &kl_) const {
+    void kl(const array &theta_, const array &theta_other_, const array &k_row_, const writable &kl_) const {
         const batch batch = of_rows(theta_);
         const floats theta = batch.per_row("theta", theta_), other = batch.per_row("theta_other", theta_other_);
         const indices k_row = batch.k_row(k_row_);
@@ -73,7 +73,7 @@ public:
                   });
     }
 
-    void simple(const array &theta_, const array &dz_, const array &k_row_, const floats_out &grad_theta_) const {
+    void simple(const array &theta_, const array &dz_, const array &k_row_, const writable &grad_theta_) const {
         const batch batch = batch::of(theta_, counts_);
         const floats theta = batch.per_row("theta", theta_), dz = batch.dz(dz_);
         const indices k_row = batch.k_row(k_row_);
@@ -84,7 +84,7 @@ public:
     }
 
     void score_function(const array &theta_, const array &indices_, const array &losses_, const array &k_row_,
-                        const floats_out &grad_theta_) const {
+                        const writable &grad_theta_) const {
         const batch batch = batch::of(theta_, counts_);
         const floats theta = batch.per_row("theta", theta_), losses = batch.losses(losses_);
         const indices k_row = batch.k_row(k_row_), lists = batch.lists(indices_, one_hot);
@@ -96,7 +96,7 @@ public:
     }
 
     void unbiased_simple(const array &theta_, const array &indices_, const array &dz_, const array &losses_,
-                         const array &k_row_, const floats_out &grad_theta_) const {
+                         const array &k_row_, const writable &grad_theta_) const {
         const batch batch = batch::of(theta_, counts_);
         const floats theta = batch.per_row("theta", theta_), dz = batch.dz(dz_), losses = batch.losses(losses_);
         const indices k_row = batch.k_row(k_row_), lists = batch.lists(indices_, one_hot);
@@ -109,7 +109,7 @@ public:
         });
     }
 
-    void log_partitions(const array &theta_, const floats_out &log_partitions_) const {
+    void log_partitions(const array &theta_, const writable &log_partitions_) const {
         const batch batch = of_rows(theta_);
         const floats theta = batch.per_row("theta", theta_);
         const output<float> log_partitions(log_partitions_, batch.rows(), batch.k() + 1);
@@ -118,7 +118,7 @@ public:
         });
     }
 
-    void log_partitions_vjp(const array &theta_, const array &v_, const floats_out &out_) const {
+    void log_partitions_vjp(const array &theta_, const array &v_, const writable &out_) const {
         const batch batch = of_rows(theta_);
         const floats theta = batch.per_row("theta", theta_), v = batch.per_row("v", v_, batch.k() + 1);
         const output<float> out(out_, batch.rows(), batch.n());

@@ -10,7 +10,7 @@ class steps {
 public:
     steps(const options &options, const counts &counts) : options_(options), counts_(counts) {}
 
-    void perturb(const array &theta_, const key &key_, const floats_out &scores_) const {
+    void perturb(const array &theta_, const key &key_, const writable &scores_) const {
         const batch batch = batch::of(theta_, counts_);
         const floats theta = batch.per_row("theta", theta_);
         const batch::keys key(batch, key_, options_.stratified);
@@ -21,7 +21,7 @@ public:
     }
 
     void target(const array &theta_, const array &dz_, const key &key_, std::int32_t side,
-                const floats_out &scores_) const {
+                const writable &scores_) const {
         const batch batch = batch::of(theta_, counts_);
         const floats theta = batch.per_row("theta", theta_), dz = batch.dz(dz_);
         const batch::keys key(batch, key_, options_.stratified);
@@ -32,7 +32,7 @@ public:
         });
     }
 
-    nb::tuple difference(const array &z_, const array &z_target_, const floats_out &grad_theta_) const {
+    nb::tuple difference(const array &z_, const array &z_target_, const writable &grad_theta_) const {
         const batch batch = of_states("z", shape_of(z_));
         const floats z = batch.states("z", z_), z_target = batch.states("z_target", z_target_);
         const output<float> grad_theta(grad_theta_, batch.rows(), batch.n());
@@ -45,7 +45,7 @@ public:
         return counts.to_tuple();
     }
 
-    void noise(const key &key_, const floats_out &noise_) const {
+    void noise(const key &key_, const writable &noise_) const {
         const batch batch = of_states("noise", shape_of(noise_));
         const batch::keys key(batch, key_, options_.stratified);
         const output<float> noise(noise_, batch.rows(), batch.samples() * batch.n());
@@ -55,7 +55,7 @@ public:
     }
 
     void perturbed_gradient(const array &theta_, const array &losses_, const key &key_,
-                            const floats_out &grad_theta_) const {
+                            const writable &grad_theta_) const {
         const batch batch = batch::of(theta_, counts_);
         const floats theta = batch.per_row("theta", theta_), losses = batch.losses(losses_);
         const batch::keys key(batch, key_, options_.stratified);
@@ -83,7 +83,7 @@ private:
     counts counts_;
 };
 
-void straight_through(const counts &counts, const array &theta_, const array &dz_, const floats_out &grad_theta_) {
+void straight_through(const counts &counts, const array &theta_, const array &dz_, const writable &grad_theta_) {
     const batch batch = batch::of(theta_, counts);
     const floats theta = batch.per_row("theta", theta_), dz = batch.dz(dz_);
     const output<float> grad_theta(grad_theta_, batch.rows(), batch.n());

@@ -1,0 +1,295 @@
+"""libimle for PyTorch: differentiable choices, as modules.
+
+    layer = libimle.torch.TopK(10, lambda_=2.0)
+    z = layer(theta)                  # theta [..., N], z [..., N] with 10 ones in each row
+    loss(model(z)).mean().backward()  # theta.grad is the Implicit-MLE estimate
+
+Training mode draws z = MAP(theta + tau eps); evaluation mode is MAP(theta), without noise. The noise comes from the
+generator of PyTorch's CPU, as dropout's does: torch.manual_seed, checkpointing and others work as usual. A libimle.Key
+takes its place if it is given. Tensors of any device and dtype of floats are taken; the work is done on the CPU in
+float32, and results return to where theta is.
+
+torch.compile (fullgraph), torch.export, vmap, checkpoint, GradScaler and DistributedDataParallel work. torch.func.grad
+does not: PyTorch takes it through no operator of a library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import libimle
+from libimle._errors import Error
+from libimle._layers import needs_two
+from libimle._settings import Key
+from libimle.torch import _ops
+from libimle.torch._adaptive import Adaptive
+from libimle.torch._calls import Solve, settings_of
+
+__all__ = [
+    "Adaptive",
+    "Argmax",
+    "ExactMarginals",
+    "FenchelYoung",
+    "Simple",
+    "Solver",
+    "TopK",
+]
+
+Scale = float | Callable[[], float]
+
+
+# ---- keys and settings ----
+
+
+def _key(key: Key | Tensor | None, row_ids: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """The key as a tensor of integers, and the numbers of the rows."""
+    if key is None:
+        return torch.randint(-(2**63), 2**63 - 1, (2,)), row_ids
+    if isinstance(key, Tensor):
+        if key.dtype is not torch.int64 or key.shape[-1:] not in ((2,), (5,)):
+            raise Error("key", "should be a libimle.Key or an int64 tensor of 2 or 5 numbers")
+        return key, row_ids
+    if not isinstance(key, Key):
+        raise Error("key", f"is of type {type(key).__name__}, but should be a libimle.Key")
+    if key.row_ids is not None:
+        raise Error("key", "has row_ids; pass them as the argument row_ids")
+    numbers = (key.seed, key.step, key.row0, key.sample0, key.strata)
+    return torch.tensor([n - 2**64 if n >= 2**63 else n for n in numbers]), row_ids
+
+
+def _check(theta: Tensor, reduction: str) -> None:
+    if not isinstance(theta, Tensor):
+        raise Error("theta", f"is of type {type(theta).__name__}, but should be a tensor")
+    if reduction not in ("mean", "sum"):
+        raise Error("reduction", f"is {reduction!r}, but should be 'mean' or 'sum'")
+
+
+def _wide(indices: Tensor) -> Tensor:
+    """Indices in int64, for gather."""
+    return indices.long() & 0xFFFFFFFF
+
+
+class _Layer(nn.Module):
+    """The modules TopK, Argmax and Solver. Their arguments are those of the layers of the same names in libimle, and:
+
+    Args:
+        samples: S samples of each row, in a dimension before the last: z [..., S, N] (in evaluation mode [..., 1, N]).
+            None is one sample without that dimension: z [..., N].
+        reduction: how the loss weighs rows and samples, which the layer must know because lambda multiplies the
+            gradient of each one's own loss: "mean" for a loss that is the mean over them, "sum" for their sum.
+        loss_scale: a further factor of the loss, such as that of a GradScaler: pass its method, `scaler.get_scale`.
+        adaptive: a libimle.torch.Adaptive, which finds lambda.
+    """
+
+    def __init__(
+        self, kind: str, layer: Any, samples: int | None, reduction: str, loss_scale: Scale, adaptive: Adaptive | None
+    ) -> None:
+        super().__init__()
+        self.layer = layer
+        self.adaptive = adaptive
+        self.reduction = reduction
+        self.loss_scale = loss_scale
+        self._samples = samples
+        self._kind = kind
+        self._settings = settings_of(kind, layer)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._settings = settings_of(self._kind, self.layer)  # the solver of a copy has a number of its own
+
+    def forward(
+        self,
+        theta: Tensor,
+        *,
+        key: Key | Tensor | None = None,
+        row_ids: Tensor | None = None,
+        k_row: Tensor | None = None,
+        return_indices: bool = False,
+    ) -> Any:
+        """z for theta [..., N], finite or -inf (never chosen).
+
+        Args:
+            key: a libimle.Key, or an int64 tensor (seed, step); None draws one from PyTorch's generator.
+            row_ids: the number of each row, [...], integers, so that the noise follows the example everywhere.
+            k_row: TopK only: the k of each row, [...], 0 to k.
+            return_indices: return (z, indices) with the indices of the ones in int64, ascending; [..., S, K] for
+                TopK, [..., S] for Argmax, without S if `samples` is None, and 4294967295 in the unused tail.
+        """
+        _check(theta, self.reduction)
+        if return_indices and self._kind == "solver":
+            raise Error("return_indices", "is True, but a solver has no indices")
+        if self.training:
+            scale = self.loss_scale() if callable(self.loss_scale) else self.loss_scale
+            number = 0 if self.adaptive is None else self.adaptive.number
+            tensors = _key(key, row_ids)
+            z, indices = _ops.sample(theta, *tensors, k_row, self._settings, self.reduction, scale, number)
+        else:
+            z, indices = _ops.choose(theta.detach(), k_row, self._settings)
+        dimension = theta.dim() - 1
+        if self._samples is None:
+            z = z.squeeze(dimension)
+        if not return_indices:
+            return z
+        indices = _wide(indices)
+        return z, indices.squeeze(dimension) if self._samples is None else indices
+
+    def extra_repr(self) -> str:
+        return f"{self.layer}, reduction={self.reduction!r}"
+
+
+class TopK(_Layer):
+    """Chooses k of n, with the Implicit-MLE gradient."""
+
+    def __init__(
+        self,
+        k: int,
+        *,
+        samples: int | None = None,
+        reduction: str = "mean",
+        loss_scale: Scale = 1.0,
+        adaptive: Adaptive | None = None,
+        **options: Any,
+    ) -> None:
+        layer = libimle.TopK(k, samples=samples or 1, **options)
+        super().__init__("topk", layer, samples, reduction, loss_scale, adaptive)
+
+
+class Argmax(_Layer):
+    """Chooses one of n, with the Implicit-MLE gradient."""
+
+    def __init__(
+        self,
+        *,
+        samples: int | None = None,
+        reduction: str = "mean",
+        loss_scale: Scale = 1.0,
+        adaptive: Adaptive | None = None,
+        **options: Any,
+    ) -> None:
+        layer = libimle.Argmax(samples=samples or 1, **options)
+        super().__init__("argmax", layer, samples, reduction, loss_scale, adaptive)
+
+
+class Solver(_Layer):
+    """Any other set of states, with the Implicit-MLE gradient.
+
+    `solve` takes scores [M, N], a float32 tensor on the CPU, and returns for each row the state z with the largest
+    <z, scores>, a tensor or an array [M, N].
+    """
+
+    def __init__(
+        self,
+        solve: Callable[[Tensor], Any],
+        *,
+        samples: int | None = None,
+        reduction: str = "mean",
+        loss_scale: Scale = 1.0,
+        adaptive: Adaptive | None = None,
+        **options: Any,
+    ) -> None:
+        layer = libimle.Solver(Solve(solve), samples=samples or 1, **options)
+        super().__init__("solver", layer, samples, reduction, loss_scale, adaptive)
+
+
+# ---- exact distributions ----
+
+
+class ExactMarginals(nn.Module):
+    """mu = E[z] [..., N] of p(z) proportional to exp(<z, theta> / T) on the k-subsets of n, a layer without noise."""
+
+    def __init__(self, k: int, *, temperature: float = 1.0, threads: int = 1) -> None:
+        super().__init__()
+        self.layer = libimle.ExactTopK(k, temperature=temperature, threads=threads)
+        self._settings = settings_of("exact_topk", self.layer)
+
+    def forward(self, theta: Tensor, *, k_row: Tensor | None = None) -> Tensor:
+        _check(theta, "mean")
+        mu: Tensor = _ops.marginals(theta, k_row, self._settings)
+        return mu
+
+    def extra_repr(self) -> str:
+        return str(self.layer)
+
+
+class Simple(nn.Module):
+    """SIMPLE: exact samples of p(z) in the forward pass, the derivative of the exact marginals in the backward pass. It
+    has no lambda, and it is right for every reduction of the loss. Evaluation mode is MAP(theta).
+
+    Args:
+        k, temperature, threads: those of libimle.ExactTopK.
+        samples: as in TopK.
+    """
+
+    def __init__(self, k: int, *, samples: int | None = None, temperature: float = 1.0, threads: int = 1) -> None:
+        super().__init__()
+        self.layer = libimle.ExactTopK(k, samples=samples or 1, temperature=temperature, threads=threads)
+        self._samples = samples
+        self._settings = settings_of("exact_topk", self.layer)
+
+    def forward(
+        self,
+        theta: Tensor,
+        *,
+        key: Key | Tensor | None = None,
+        row_ids: Tensor | None = None,
+        k_row: Tensor | None = None,
+        return_indices: bool = False,
+    ) -> Any:
+        """As in TopK."""
+        _check(theta, "mean")
+        if self.training:
+            z, indices = _ops.sample_exact(theta, *_key(key, row_ids), k_row, self._settings)
+        else:
+            z, indices = _ops.choose(theta.detach(), k_row, self._settings)
+        dimension = theta.dim() - 1
+        if self._samples is None:
+            z, indices = z.squeeze(dimension), indices.squeeze(dimension)
+        return (z, _wide(indices)) if return_indices else z
+
+    def extra_repr(self) -> str:
+        return str(self.layer)
+
+    def score_function(self, losses: Tensor, theta: Tensor, indices: Tensor, *, k_row: Tensor | None = None) -> Tensor:
+        """The losses [..., S] of the samples themselves, with the score function of p as their gradient with respect to
+        theta: an unbiased estimate with a leave-one-out baseline, for losses that have no gradient with respect to z.
+
+        >>> z, indices = layer(theta, return_indices=True)  # samples = S, at least 2
+        >>> losses = loss(model(z.detach()))                # [..., S]
+        >>> layer.score_function(losses, theta, indices).mean().backward()
+        """
+        _check(theta, "mean")
+        needs_two(self.layer.samples)
+        wrapped: Tensor = _ops.score_function(theta, indices, losses, k_row, self._settings)
+        return wrapped
+
+
+class FenchelYoung(nn.Module):
+    """The Fenchel-Young loss [...] of the perturbed optimiser, for observed states y [..., N], and its exact gradient.
+
+    The arguments are those of libimle.TopK.
+    """
+
+    def __init__(self, k: int, *, samples: int = 1, **options: Any) -> None:
+        super().__init__()
+        self.layer = libimle.TopK(k, samples=samples, **options)
+        self._settings = settings_of("topk", self.layer)
+
+    def forward(
+        self,
+        theta: Tensor,
+        y: Tensor,
+        *,
+        key: Key | Tensor | None = None,
+        row_ids: Tensor | None = None,
+        k_row: Tensor | None = None,
+    ) -> Tensor:
+        _check(theta, "mean")
+        loss: Tensor = _ops.fenchel_young(theta, y, *_key(key, row_ids), k_row, self._settings)[0]
+        return loss
+
+    def extra_repr(self) -> str:
+        return str(self.layer)

@@ -1,0 +1,329 @@
+"""The calls of the extension module with tensors, before any differentiation.
+
+A layer is named by its settings, a string, because an operator of PyTorch takes strings but no objects. The string is a
+constant of a compiled or an exported program.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+import math
+import weakref
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, Literal, Protocol
+
+import torch
+from torch import Tensor
+from torch.utils.dlpack import to_dlpack  # type: ignore[attr-defined]
+
+import libimle
+from libimle import _core
+from libimle._checks import UINT64_MAX, check_scores
+from libimle._errors import Error
+from libimle._exact import Exact
+from libimle._layers import Diagnostics, needs_two
+
+Reduction = Literal["mean", "sum"]
+Layer = libimle.TopK | libimle.Argmax | libimle.Solver | libimle.ExactTopK | libimle.ExactArgmax
+
+LAYERS: dict[str, Any] = {
+    "topk": libimle.TopK,
+    "argmax": libimle.Argmax,
+    "solver": libimle.Solver,
+    "exact_topk": libimle.ExactTopK,
+    "exact_argmax": libimle.ExactArgmax,
+}
+
+
+class AdaptiveState(Protocol):
+    """What a backward pass needs of libimle.torch.Adaptive."""
+
+    def ticket(self) -> int: ...
+    def lambda_for(self, theta: Tensor, dz: Tensor) -> float: ...
+    def update(self, counts: Diagnostics, ticket: int) -> None: ...
+
+
+# Objects that operators find by number, for as long as somebody else holds them.
+_objects: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+_numbers = itertools.count(1)
+
+
+def register(thing: Any) -> int:
+    """Gives an object the number by which operators find it."""
+    number = next(_numbers)
+    _objects[number] = thing
+    return number
+
+
+class Solve:
+    """A solver of the user's, which operators find by its number."""
+
+    def __init__(self, function: Callable[[Tensor], Any]) -> None:
+        self.function = function
+        self.number = register(self)
+
+    def __getstate__(self) -> Any:
+        return self.function
+
+    def __setstate__(self, function: Any) -> None:
+        self.__init__(function)  # type: ignore[misc]
+
+    def __call__(self, scores: Any) -> Any:
+        z = self.function(torch.from_numpy(scores))
+        return z.detach().to("cpu", torch.float32).numpy() if isinstance(z, Tensor) else z
+
+
+def settings_of(kind: str, layer: Layer) -> str:
+    values = {field.name: getattr(layer, field.name) for field in fields(layer) if field.init}
+    if kind == "solver":
+        values["solve"] = values["solve"].number
+    return json.dumps([kind, values])
+
+
+@functools.lru_cache(maxsize=1024)
+def layer_of(settings: str) -> Any:
+    kind, values = json.loads(settings)
+    if kind == "solver":
+        number = values["solve"]
+        values["solve"] = lambda scores: _find(number)(scores)
+    return LAYERS[kind](**values)
+
+
+def _find(number: int) -> Any:
+    thing = _objects.get(number)
+    if thing is None:
+        raise Error("", "an object that this layer needs does not exist any more")
+    return thing
+
+
+@functools.lru_cache(maxsize=1024)
+def with_lambda(settings: str, lambda_: float) -> Any:
+    return layer_of(settings).with_lambda(lambda_)
+
+
+# ---- tensors ----
+
+
+def floats(name: str, tensor: Tensor) -> Tensor:
+    """The tensor on the CPU in float32, itself if it is so."""
+    if tensor.layout is not torch.strided or not tensor.dtype.is_floating_point:
+        raise Error(
+            name, f"has dtype {tensor.dtype} and layout {tensor.layout}, but should be a dense tensor of floats"
+        )
+    if tensor.dtype is torch.float32 and tensor.device.type == "cpu":
+        return tensor
+    return tensor.detach().to("cpu", torch.float32)
+
+
+def integers(name: str, tensor: Tensor | None, dtype: torch.dtype) -> Any:
+    """Integers on the CPU, as the extension module takes them; unsigned numbers are passed by their bits."""
+    if tensor is None:
+        return None
+    if tensor.dtype.is_floating_point or tensor.dtype.is_complex or tensor.dtype is torch.bool:
+        raise Error(name, f"has dtype {tensor.dtype}, but should hold integers")
+    if dtype is torch.int32 and tensor.dtype is not torch.int32:
+        tensor = tensor.cpu()
+        if tensor.numel() and (int(tensor.min()) < 0 or int(tensor.max()) > 2**32 - 1):
+            raise Error(name, "should hold integers from 0 to 4294967295")
+    return to_dlpack(tensor.detach().to("cpu", dtype))
+
+
+def key_of(key: Tensor, row_ids: Tensor | None) -> Any:
+    """The key in a tensor of two or five numbers: seed, step, row0, sample0, strata."""
+    seed, step, *more = key.tolist()
+    row0, sample0, strata = more or (0, 0, 0)
+    ids = integers("row_ids", row_ids, torch.int64)
+    return _core.Key(seed & UINT64_MAX, step & UINT64_MAX, row0 & UINT64_MAX, ids, sample0, strata)
+
+
+def like(theta: Tensor, result: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    """A result on the device of theta and in its dtype, or in the one that is given."""
+    dtype = dtype or theta.dtype
+    return result if result.dtype is dtype and theta.device.type == "cpu" else result.to(theta.device, dtype)
+
+
+# ---- the calls ----
+
+
+def sample(
+    theta: Tensor, key: Any, k_row: Tensor | None, settings: str, adaptive: int = 0
+) -> tuple[Tensor, Tensor, int]:
+    """The samples z [..., S, N], the indices of their ones in int32 (of a solver's: none), and a ticket of the adaptive
+    lambda, by which its first backward pass is told from others. `key` is from key_of."""
+    layer = layer_of(settings)
+    scores = floats("theta", theta)
+    check_scores(scores.shape, layer._k)
+    rows, n = scores.shape[:-1], scores.shape[-1]
+    if type(layer) is libimle.Solver:
+        perturbed = torch.empty((*rows, layer.samples, n))
+        layer._steps.perturb(to_dlpack(scores), key, to_dlpack(perturbed))
+        z, indices = _solve(layer, perturbed), torch.empty(0, dtype=torch.int32)
+    else:
+        z = torch.empty((*rows, layer.samples, n))
+        indices = torch.empty(layer._list((*rows, layer.samples)), dtype=torch.int32)
+        ks = integers("k_row", k_row, torch.int32)
+        no_marginals = () if isinstance(layer, Exact) else (None,)
+        layer._core.sample(to_dlpack(scores), key, ks, to_dlpack(z), to_dlpack(indices), *no_marginals)
+    ticket = _find(adaptive).ticket() if adaptive else 0
+    return like(theta, z), like(theta, indices, torch.int32), ticket
+
+
+def _solve(layer: Any, scores: Tensor) -> Tensor:
+    return torch.from_numpy(layer._solve(scores.numpy()))
+
+
+def gradient(
+    theta: Tensor,
+    incoming: Tensor,
+    states: Tensor,
+    key: Any,
+    k_row: Tensor | None,
+    ticket: int,
+    settings: str,
+    reduction: str,
+    rows: int,
+    loss_scale: float,
+    adaptive: int,
+) -> Tensor:
+    """The gradient of a loss that is loss_scale times the mean or the sum of the losses of rows and samples.
+
+    `incoming` is the gradient of this whole loss, that is, w dz with w = loss_scale / (rows S) or loss_scale. The layer
+    takes lambda dz, which is (lambda / w) incoming, and then divides by lambda / w; so only S and, where the result is
+    not divided by lambda, w are left to multiply by. `states` are those of the forward pass: indices, or a solver's z.
+    """
+    layer = layer_of(settings)
+    samples = layer.samples
+    weight = loss_scale / (max(rows, 1) * samples) if reduction == "mean" else loss_scale
+    scores, dz = floats("theta", theta), floats("dz", incoming)
+    state = _find(adaptive) if adaptive else None
+    grad_theta = torch.empty(scores.shape)
+    try:
+        factor = float(samples)
+        if layer.target == "combinatorial":
+            dz, factor = dz / weight, weight * samples
+        else:
+            lambda_ = state.lambda_for(scores, dz) if state else layer.lambda_ / weight
+            if lambda_ == 0:  # dz is 0: there is nothing to learn
+                return torch.zeros_like(theta)
+            if lambda_ != layer.lambda_:
+                layer = with_lambda(settings, lambda_)
+            if layer.scale == "none":
+                factor = weight * samples
+        if type(layer) is libimle.Solver:
+            counts = _difference(layer, scores, dz, key, floats("z", states), grad_theta)
+        else:
+            counts = layer._core.gradient(
+                to_dlpack(scores),
+                to_dlpack(dz),
+                key,
+                integers("k_row", k_row, torch.int32),
+                to_dlpack(states if states.device.type == "cpu" else states.cpu()),
+                to_dlpack(grad_theta),
+            )
+    except Error as error:
+        if error.argument == "dz" and not torch.isfinite(dz).all():
+            # Mixed precision expects that infinities flow through; its scaler then skips the step.
+            return torch.full_like(theta, math.nan)
+        raise
+    if state:
+        state.update(Diagnostics(*counts), ticket)
+    return like(theta, grad_theta if factor == 1 else grad_theta.mul_(factor))
+
+
+def _difference(layer: Any, scores: Tensor, dz: Tensor, key: Any, z: Tensor, grad_theta: Tensor) -> Any:
+    """The backward pass of a solver."""
+
+    def solve(side: int) -> Tensor:
+        perturbed = torch.empty((*scores.shape[:-1], layer.samples, scores.shape[-1]))
+        layer._steps.target(to_dlpack(scores), to_dlpack(dz), key, side, to_dlpack(perturbed))
+        return _solve(layer, perturbed)
+
+    upper = solve(-1) if layer.difference == "central" else z
+    return layer._steps.difference(to_dlpack(upper.contiguous()), to_dlpack(solve(1)), to_dlpack(grad_theta))
+
+
+def choose(theta: Tensor, k_row: Tensor | None, settings: str) -> tuple[Tensor, Tensor]:
+    """MAP(theta), [..., 1, N], and the indices of the ones in int32."""
+    layer = layer_of(settings)
+    scores = floats("theta", theta)
+    rows, n = scores.shape[:-1], scores.shape[-1:]
+    check_scores(scores.shape, layer._k)
+    if type(layer) is libimle.Solver:
+        z = _solve(layer, scores)
+        return like(theta, z.reshape(*rows, 1, *n)), torch.empty(0, dtype=torch.int32)
+    one_hot = layer._one_hot
+    chooses = libimle.Argmax() if one_hot else libimle.TopK(layer._k)
+    z = torch.empty((*rows, 1, *n))
+    indices = torch.empty(chooses._list((*rows, 1)), dtype=torch.int32)
+    chooses._core.map(to_dlpack(scores), integers("k_row", k_row, torch.int32), to_dlpack(z), to_dlpack(indices))
+    return like(theta, z), like(theta, indices, torch.int32)
+
+
+def marginals(theta: Tensor, k_row: Tensor | None, settings: str) -> Tensor:
+    layer = layer_of(settings)
+    scores = floats("theta", theta)
+    check_scores(scores.shape, layer._k)
+    mu = torch.empty(scores.shape)
+    layer._core.marginals(to_dlpack(scores), integers("k_row", k_row, torch.int32), to_dlpack(mu), None, None)
+    return like(theta, mu)
+
+
+def _linear(theta: Tensor, name: str, incoming: Tensor, call: Callable[[Tensor, Tensor, Tensor], object]) -> Tensor:
+    """A backward pass that is linear in the incoming gradient; NaN where that is not finite."""
+    scores, given = floats("theta", theta), floats(name, incoming)
+    result = torch.empty(scores.shape)
+    try:
+        call(scores, given, result)
+    except Error as error:
+        if error.argument == name and not torch.isfinite(given).all():
+            return torch.full_like(theta, math.nan)
+        raise
+    return like(theta, result)
+
+
+def marginals_vjp(theta: Tensor, v: Tensor, k_row: Tensor | None, settings: str) -> Tensor:
+    core, ks = layer_of(settings)._core, integers("k_row", k_row, torch.int32)
+    call = lambda scores, v, out: core.marginals_vjp(to_dlpack(scores), to_dlpack(v), ks, to_dlpack(out))  # noqa: E731
+    return _linear(theta, "v", v, call)
+
+
+def simple(theta: Tensor, incoming: Tensor, k_row: Tensor | None, settings: str) -> Tensor:
+    """SIMPLE for any loss: (1 / T) Cov(z) sum_s incoming_s."""
+    layer, ks = layer_of(settings), integers("k_row", k_row, torch.int32)
+
+    def call(scores: Tensor, dz: Tensor, out: Tensor) -> None:
+        layer._core.simple(to_dlpack(scores), to_dlpack(dz), ks, to_dlpack(out))
+        if layer.samples > 1:
+            out.mul_(layer.samples)
+
+    return _linear(theta, "dz", incoming, call)
+
+
+def score_function(theta: Tensor, indices: Tensor, losses: Tensor, k_row: Tensor | None, settings: str) -> Tensor:
+    layer, ks = layer_of(settings), integers("k_row", k_row, torch.int32)
+    needs_two(layer.samples)
+
+    def call(scores: Tensor, losses: Tensor, out: Tensor) -> None:
+        states = integers("indices", indices, torch.int32)
+        layer._core.score_function(to_dlpack(scores), states, to_dlpack(losses), ks, to_dlpack(out))
+
+    return _linear(theta, "losses", losses, call)
+
+
+def fenchel_young(theta: Tensor, y: Tensor, key: Any, k_row: Tensor | None, settings: str) -> tuple[Tensor, Tensor]:
+    layer = layer_of(settings)
+    scores = floats("theta", theta)
+    check_scores(scores.shape, layer._k)
+    loss, grad_theta = torch.empty(scores.shape[:-1]), torch.empty(scores.shape)
+    layer._core.fenchel_young(
+        to_dlpack(scores),
+        to_dlpack(floats("y", y)),
+        key,
+        integers("k_row", k_row, torch.int32),
+        to_dlpack(loss),
+        to_dlpack(grad_theta),
+    )
+    return like(theta, loss), like(theta, grad_theta)
