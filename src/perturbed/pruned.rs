@@ -139,9 +139,13 @@ fn read_chunk<I: Isa>(
             break;
         }
         (at, t) = (next, best.bar());
+        if collected >= most_collected(k) || !guess {
+            continue;
+        }
+        // The bounds are dense.
         let (chunk, groups) = best.room_for_chunk(start, from, to - from);
         let left = chunk.bounds.get(at..).unwrap_or_default();
-        if guess && left.len() > most_collected(k) {
+        if left.len() > most_collected(k) {
             guessed = fine_floor(isa, left, k, groups) - gap;
         }
         dense = SIFTED;
@@ -169,8 +173,9 @@ impl Chunk<'_> {
         self.bounds.get_mut(self.len..).unwrap_or_default().fill(f32::NEG_INFINITY);
     }
 
-    /// Collects those of the coordinates from..to whose bounds reach t, behind the first `behind` places. Stops before
-    /// [`SIFTED`] coordinates of which more than `dense` reach t, and behind those with which `most` are collected. Returns the coordinate where it stopped, and the number that is collected.
+    /// Collects those of the coordinates from..to whose bounds reach t, behind the first `behind` places. Stops at once if
+    /// more than `dense` of the first [`SIFTED`] reach t, and later when `most` are collected. Returns the coordinate where
+    /// it stopped, and the number that is collected.
     #[inline(always)]
     fn collect<I: Isa>(
         &mut self,
@@ -187,7 +192,7 @@ impl Chunk<'_> {
             for (block, shift) in blocks.iter().zip((0..64).step_by(LANES)) {
                 reached |= u64::from(isa.at_least(block, t)) << shift;
             }
-            if reached.count_ones() as usize > dense {
+            if at == from && reached.count_ones() as usize > dense {
                 return (at, place - behind);
             }
             while reached != 0 {
@@ -295,7 +300,7 @@ impl<'a> Best<'a> {
         let (Some(positions), Some(scores)) = (self.positions.get(room.clone()), self.scores.get_mut(room)) else {
             return;
         };
-        row.formula.noise.replace_words(scores);
+        row.formula.noise.replace_words(isa, scores);
         for (positions, scores) in positions.as_chunks().0.iter().zip(scores.as_chunks_mut().0) {
             *scores = row.eight_scores_at(positions, *scores);
         }
@@ -336,17 +341,17 @@ impl<'a> Best<'a> {
         let (Some(positions), Some(scores)) = (self.positions.get_mut(..len), self.scores.get_mut(..len)) else {
             return self.kth;
         };
-        let Threshold { t: kth, reached } = kth_largest(isa, scores, self.k);
+        let Threshold { t, reached } = kth_largest(isa, scores, self.k);
         // If exactly k reach the threshold, all that equal it are taken.
         let mut equals = self.k;
         if reached > self.k {
-            equals -= scores.iter().filter(|&&score| score > kth).count();
+            equals -= scores.iter().filter(|&&score| score > t).count();
         }
-        let mut choice = Choice::new(kth, equals);
-        let mut to = 0;
+        let mut choice = Choice::new(t, equals);
+        let (mut to, mut kth) = (0, f32::INFINITY);
         for from in (0..len).step_by(LANES) {
             let mut reached = match scores.get(from..).and_then(|scores| scores.first_chunk()) {
-                Some(block) => isa.at_least(block, kth),
+                Some(block) => isa.at_least(block, t),
                 None => (1 << (len - from)) - 1,
             };
             while reached != 0 && to < self.k {
@@ -357,6 +362,7 @@ impl<'a> Best<'a> {
                     && let (Some(to_position), Some(to_score)) = (positions.get_mut(to), scores.get_mut(to))
                 {
                     (*to_position, *to_score) = (position, score);
+                    kth = if score < kth { score } else { kth };
                     to += 1;
                 }
             }
@@ -389,7 +395,8 @@ impl Dispatch for MapUncheckedRow<'_> {
         let MapUncheckedRow { theta, k, work } = self;
         let mut few_groups = [0.0; FEW];
         let mut best = Best::new(theta.len(), k, work, &mut few_groups);
-        let part = part(theta.len(), k);
+        // The compiler sees that it is not 0.
+        let part = part(theta.len(), k).max(LANES);
         let groups = core::mem::take(&mut best.groups);
         let Some(maxima) = maxima_of_good(theta, part, groups) else { return false };
         let floor = kth_of_maxima(isa, maxima, k);
