@@ -219,7 +219,7 @@ pub(crate) struct Threshold {
     pub reached: usize,
 }
 
-/// At most this many scores inside a bracket are compared with one another, and no more than an eighth of all. For more,
+/// At most this many scores inside a bracket are compared with one another, and no more than a 32nd of all. For more,
 /// another count takes less time.
 const INSIDE: usize = 32;
 
@@ -262,7 +262,7 @@ fn bisect<I: Isa>(isa: I, scores: &[f32], k: usize) -> Threshold {
         }
         let inside = reach_low - reach_high;
         let (from, to) = (unrank(low), unrank(high));
-        if inside <= INSIDE.min(scores.len() / 8) {
+        if inside <= INSIDE.min(scores.len() / 32) {
             return kth_inside(isa, &blocks, (from, to), k - reach_high, reach_high);
         }
         let guess = match turn % 2 {

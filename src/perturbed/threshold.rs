@@ -61,12 +61,12 @@ pub(super) fn maxima_of_good<'g>(theta: &[f32], part: usize, groups: &'g mut [f3
     let mut count = 0;
     for (part, group) in theta.chunks(part).zip(groups.as_chunks_mut::<LANES>().0) {
         let mut largest = [f32::NEG_INFINITY; LANES];
-        let (blocks, rest) = part.as_chunks::<LANES>();
-        for block in blocks {
-            raise_and_check(&mut largest, &mut good, block);
+        let (fours, rest) = part.as_chunks::<{ 4 * LANES }>();
+        for four in fours {
+            raise_and_check(&mut largest, &mut good, four);
         }
         if !rest.is_empty() {
-            let mut last = [f32::NEG_INFINITY; LANES];
+            let mut last = [f32::NEG_INFINITY; 4 * LANES];
             copy(rest, &mut last);
             raise_and_check(&mut largest, &mut good, &last);
         }
@@ -76,11 +76,16 @@ pub(super) fn maxima_of_good<'g>(theta: &[f32], part: usize, groups: &'g mut [f3
     if good.iter().all(|&good| good == 1) { groups.get(..count) } else { None }
 }
 
+/// Four blocks at a time: each maximum waits for the one before, so that block after block would be slower than memory.
 #[inline(always)]
-fn raise_and_check(largest: &mut [f32; LANES], good: &mut [u32; LANES], block: &[f32; LANES]) {
-    for ((largest, good), &theta) in largest.iter_mut().zip(good).zip(block) {
-        *largest = if theta > *largest { theta } else { *largest };
-        *good &= u32::from(theta < f32::INFINITY);
+fn raise_and_check(largest: &mut [f32; LANES], good: &mut [u32; LANES], four: &[f32; 4 * LANES]) {
+    let [a, b, c, d] = four.as_chunks::<LANES>().0 else { return };
+    for (i, (largest, good)) in largest.iter_mut().zip(good).enumerate() {
+        let (Some(&a), Some(&b), Some(&c), Some(&d)) = (a.get(i), b.get(i), c.get(i), d.get(i)) else { return };
+        let (left, right) = (if b > a { b } else { a }, if d > c { d } else { c });
+        let larger = if right > left { right } else { left };
+        *largest = if larger > *largest { larger } else { *largest };
+        *good &= u32::from((a < f32::INFINITY) & (b < f32::INFINITY) & (c < f32::INFINITY) & (d < f32::INFINITY));
     }
 }
 
