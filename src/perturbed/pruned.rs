@@ -146,7 +146,7 @@ fn read_chunk<I: Isa>(
         let (chunk, groups) = best.room_for_chunk(start, from, to - from);
         let left = chunk.bounds.get(at..).unwrap_or_default();
         if left.len() > most_collected(k) {
-            guessed = fine_floor(isa, left, k, groups) - gap;
+            guessed = fine_floor(left, k, groups) - gap;
         }
         dense = SIFTED;
     }
