@@ -121,6 +121,13 @@ pub(crate) fn power_of_two(e: i32) -> f32 {
     f32::from_bits(((e + 127) << 23) as u32)
 }
 
+/// 1/x if ±x is a power of two. Then a product with it is the quotient by x, bit for bit, and takes far less time.
+#[inline(always)]
+pub(crate) fn exact_inverse(x: f32) -> Option<f32> {
+    const FRACTION: u32 = 0x007f_ffff;
+    (x.to_bits() & FRACTION == 0 && x.is_normal()).then_some(1.0 / x)
+}
+
 /// a + b rounded, and what the rounding left out (Knuth).
 #[inline(always)]
 pub(crate) fn two_sum(a: f32, b: f32) -> (f32, f32) {
@@ -212,6 +219,19 @@ mod tests {
         assert!(ascending.is_sorted_by(|&a, &b| rank(a) < rank(b)));
         assert_eq!(rank(-0.0), rank(0.0));
         assert!(ascending.iter().all(|&x| unrank(rank(x)) == x));
+    }
+
+    #[test]
+    fn a_product_with_the_inverse_of_a_power_of_two_is_the_quotient() {
+        for divisor in (-126..=127).map(power_of_two) {
+            let inverse = exact_inverse(divisor).expect("a power of two");
+            for x in (0..f32::INFINITY.to_bits()).step_by(300_007).map(f32::from_bits) {
+                assert_eq!((x * inverse).to_bits(), (x / divisor).to_bits(), "{x:e} / {divisor:e}");
+            }
+        }
+        for other in [0.0, f32::from_bits(1), 0.7, 1.0 + f32::EPSILON, 3.0, f32::MAX, f32::INFINITY] {
+            assert_eq!(exact_inverse(other), None, "{other}");
+        }
     }
 
     /// Every 61st positive normal float, 34 million of them.

@@ -20,9 +20,13 @@ pub enum Call {
     Marginals,
     /// Exact Cov_p(z) v.
     Vjp,
+    /// One look at every θ, for scale.
+    #[allow(dead_code, reason = "only one of the benches has it")]
+    Read,
 }
 
 impl Call {
+    /// All but `Read`.
     pub const ALL: [Call; 5] = [Call::Map, Call::Sample, Call::Gradient, Call::Marginals, Call::Vjp];
 
     pub fn name(self) -> &'static str {
@@ -32,6 +36,7 @@ impl Call {
             Call::Gradient => "gradient",
             Call::Marginals => "marginals",
             Call::Vjp => "vjp",
+            Call::Read => "read",
         }
     }
 
@@ -133,6 +138,7 @@ impl<D: Solver> Case<D> {
             Call::Vjp => {
                 exact.marginals_vjp(theta, Rows::contiguous(&self.dz), RowsMut::contiguous(&mut self.out), work)
             }
+            Call::Read => layer.check(theta, None, work),
         }
         .unwrap();
     }

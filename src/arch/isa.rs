@@ -30,12 +30,28 @@ pub(crate) const RANKED: usize = 4;
 pub(crate) trait Dispatch {
     /// The result.
     type Output;
+    /// False if vectors of more than eight floats do not make it faster. It then has no copy for them.
+    #[allow(dead_code, reason = "only machines with such vectors ask")]
+    const WIDE: bool = true;
     /// Computes it with the instructions that `isa` stands for.
     fn run<I: Isa>(self, isa: I) -> Self::Output;
 }
 
+/// A computation as a function.
+#[inline(never)]
+fn compiled<I: Isa, D: Dispatch>(isa: I, computation: D) -> D::Output {
+    computation.run(isa)
+}
+
 /// An instruction set, as a token: whoever holds one may use its instructions.
 pub(crate) trait Isa: Copy {
+    /// Runs a computation in a function of its own, which all callers with this instruction set share. It costs a call and
+    /// saves a copy of the code, so it is for what is long, or rare.
+    #[inline(always)]
+    fn apart<D: Dispatch>(self, computation: D) -> D::Output {
+        compiled(self, computation)
+    }
+
     /// A mask over the lanes: those that are at least t.
     fn at_least(self, block: &[f32; LANES], t: f32) -> u32;
 

@@ -1,7 +1,8 @@
 //! The instruction sets: what this machine runs, and the few operations that compilers do not find by themselves.
 //!
 //! Loops are written once, over lanes, in safe code that every compiler vectorises. [`run`] compiles them once for each
-//! instruction set and picks the best one that the machine has. No choice changes a bit of any result.
+//! instruction set and picks the best one that the machine has. No choice changes a bit of any result. Each copy is a
+//! function that all callers share; code that already runs with an instruction set calls it through [`Isa::apart`].
 //!
 //! All unsafe code of the core is in the files of this folder. The argument is the same everywhere: an [`Isa`] is a
 //! token, a value without contents that only this folder can make, and it makes the token of an instruction set only

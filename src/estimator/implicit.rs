@@ -139,6 +139,7 @@ enum Given<'a> {
 impl<M: MapSolver> Row<'_, M> {
     /// The row's gradient, a sum that is scaled by `factor`; nothing is written if dz or a list is bad.
     #[cfg_attr(imle_small, inline(always))]
+    #[cfg_attr(not(imle_small), inline(never))]
     pub(crate) fn gradient(
         &self,
         batch: &BatchWords<'_>,

@@ -8,8 +8,8 @@ use crate::door::{check_row, check_states, check_theta_row};
 use crate::error::BadRow;
 use crate::noise::{BatchWords, RowWords, Sampler};
 use crate::perturbed::few::Few;
-use crate::perturbed::map_unchecked_row;
 use crate::perturbed::scores::{Base, Formula, Perturbed};
+use crate::perturbed::{map_row, map_unchecked_row};
 use crate::views::rows::{check_length, for_rows};
 use crate::views::state::State;
 use crate::{Argument, Error, Key, MapSolver, Options, Rows, Shape, States};
@@ -103,9 +103,9 @@ impl<M: MapSolver> Row<'_, M> {
             return Ok(State::Ones(work.get(..k).unwrap_or_default()));
         }
         check_row(self.solver, self.b, self.theta, work)?;
-        if SCALAR && selects.is_some() {
+        if let Some(k) = selects {
             // On small machines the one pass answers every good row, so the rest need not be linked.
-            return Ok(State::Ones(&[]));
+            return Ok(if SCALAR { State::Ones(&[]) } else { map_row(self.theta, k, work) });
         }
         Ok(self.choose(Formula::THETA, &[], RowWords::UNUSED.sample(0), None, work)?.0)
     }

@@ -4,7 +4,6 @@
 use super::straight_through;
 use crate::door::check_dz_row;
 use crate::exact::RowDistribution;
-use crate::kernel::elementwise::divide;
 use crate::views::rows::for_rows;
 use crate::{Argument, Distribution, Dz, Error, Exact, Rows, RowsMut};
 
@@ -28,8 +27,7 @@ impl<D: Distribution> Exact<D> {
             check_dz_row(dz, b, shape.samples())?;
             let grad = grad_theta.row(b, shape.n());
             straight_through::mean(theta, dz, b, shape.samples(), grad);
-            row.covariance(grad);
-            divide(grad, self.temperature);
+            row.covariance(self.temperature, grad);
             Ok(())
         })
     }

@@ -71,7 +71,7 @@ impl<D: Distribution> Exact<D> {
             let mut row = self.distribution.row(b, theta, self.temperature, work);
             let grad = grad_theta.row(b, shape.n());
             straight_through::mean(theta, dz, b, samples, grad);
-            row.covariance(grad);
+            row.covariance(1.0, grad);
 
             let mut sum = CompensatedSum::default();
             let mut add = |s: usize, c: f32| {

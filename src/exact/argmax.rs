@@ -76,11 +76,11 @@ impl<'a> RowDistribution<'a> for Softmax<'a> {
     }
 
     /// Cov v = μ (v − ⟨μ, v⟩).
-    fn covariance(&mut self, v: &mut [f32]) {
+    fn covariance(&mut self, divisor: f32, v: &mut [f32]) {
         let mu = self.marginals();
         let mean = CompensatedSum::of(mu.iter().zip(v.iter()).map(|(mu, v)| mu * v)).value();
         for (v, mu) in v.iter_mut().zip(mu) {
-            *v = mu * (*v - mean);
+            *v = mu * (*v - mean) / divisor;
         }
     }
 

@@ -40,8 +40,8 @@ pub trait RowDistribution<'a> {
     fn replace(&mut self, theta: &'a [f32]);
     /// −Σ_z r(z) ln p(z) ≥ 0: the entropy of p for r = p, and −ln p(z) where r is certain of z.
     fn cross_entropy(&self) -> f32;
-    /// v ← Cov_p(z) v. Forgets r.
-    fn covariance(&mut self, v: &mut [f32]);
+    /// v ← Cov_p(z) v/`divisor`. Forgets r.
+    fn covariance(&mut self, divisor: f32, v: &mut [f32]);
     /// Memory for n floats, until the next call. Forgets r.
     fn scratch(&mut self) -> &mut [f32];
     /// A state z ~ p, from the words of a sample, valid until the next call. Forgets r.

@@ -5,7 +5,6 @@ use crate::door::{
     check_coupling, check_feasible, check_finite, check_key, check_lists, check_row, check_scores, check_states,
 };
 use crate::error::BadRow;
-use crate::kernel::elementwise::divide;
 use crate::kernel::lanes::copy;
 use crate::noise::BatchWords;
 use crate::views::lists::Lists;
@@ -103,8 +102,7 @@ impl<D: Distribution> Exact<D> {
             let mut row = self.row(b, theta.row(b, shape.n()), work)?;
             let out = out.row(b, shape.n());
             copy(v, out);
-            row.covariance(out);
-            divide(out, self.temperature);
+            row.covariance(self.temperature, out);
             Ok(())
         })
     }

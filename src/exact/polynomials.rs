@@ -29,10 +29,13 @@
 //! coins, the odds of tails fall where v rises: their v is negated.
 
 use crate::arch::{self, Dispatch, EIGHT, Isa};
-use crate::kernel::elementwise::divide;
+use crate::float::exact_inverse;
+use crate::kernel::elementwise::{divide, scale};
 use crate::kernel::exact::horner::{self, Derivative};
 use crate::kernel::exact::odds::{gather_negative, gather_negative_with};
-use crate::kernel::exact::polynomial::{self, Lanes, add_product, expand, power_sums, reverse};
+use crate::kernel::exact::polynomial::{
+    self, Lanes, NEGLIGIBLE, add_product, drop_negligible, expand, nonzero, power_sums, reverse,
+};
 
 /// The memory of the polynomials of one row. [`expand`](Polynomials::expand) fills A, B, F and Q, and they stay for the
 /// other calls; the rest is scratch.
@@ -72,12 +75,12 @@ impl<'a> Polynomials<'a> {
 
     /// Every μ_i and ν_i = 1 − μ_i, each with full relative precision.
     pub(super) fn marginals(self, odds: &[f32], mu: &mut [f32], nu: &mut [f32]) {
-        arch::run(Marginals { f: below(self.f, self.k), q: below(self.q, self.h), odds, mu, nu });
+        arch::run(Marginals { f: significant(self.f, self.k), q: significant(self.q, self.h), odds, mu, nu });
     }
 
-    /// v ← Cov_p(z) v, the derivative of μ in the direction v. `scratch` are two arrays as long as v.
-    pub(super) fn covariance(self, odds: &[f32], f_k: f32, v: &mut [f32], scratch: [&mut [f32]; 2]) {
-        arch::run(Covariance { odds, f_k, v, scratch, polynomials: self });
+    /// v ← Cov_p(z) v/`divisor`, the derivative of μ in the direction v, divided. `scratch` are two arrays as long as v.
+    pub(super) fn covariance(self, odds: &[f32], f_k: f32, divisor: f32, v: &mut [f32], scratch: [&mut [f32]; 2]) {
+        arch::run(Covariance { odds, f_k, divisor, v, scratch, polynomials: self });
     }
 }
 
@@ -96,6 +99,8 @@ struct Expand<'a> {
 
 impl Dispatch for Expand<'_> {
     type Output = (f32, i32);
+    // The table has eight lanes.
+    const WIDE: bool = false;
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> (f32, i32) {
@@ -106,14 +111,18 @@ impl Dispatch for Expand<'_> {
         // Few coins are multiplied in another order than many. Masks behind the row must not turn few into many.
         let last = self.odds.iter().rposition(|&r| r != 0.0).map_or(0, |last| last + 1);
         let odds = self.odds.get(..last).unwrap_or_default();
-        let exponent = expand(odds, k, table, column_a, a) + expand(rare_tails, h, table, column_b, b);
+        let mut exponent = 0;
+        // A loop, so that there is one copy of the code.
+        for (odds, k, column, a) in [(odds, k, column_a, &mut *a), (&*rare_tails, h, column_b, &mut *b)] {
+            exponent += expand(odds, k, table, column, a);
+        }
         f.fill(0.0);
-        add_product(reverse(b, h, table.as_flattened_mut()), a, f);
+        add_product(reverse(b, h, table.as_flattened_mut()), a, 0, f);
         q.fill(0.0);
-        add_product(reverse(a, k, table.as_flattened_mut()), b, q);
+        add_product(reverse(a, k, table.as_flattened_mut()), b, 0, q);
         let f_k = f.get(k).copied().unwrap_or_default();
-        divide(f, f_k);
-        divide(q, f_k);
+        in_units_of(f_k, f, k);
+        in_units_of(f_k, q, h);
         (f_k, exponent)
     }
 }
@@ -138,6 +147,7 @@ impl Dispatch for Marginals<'_> {
 struct Covariance<'a> {
     odds: &'a [f32],
     f_k: f32,
+    divisor: f32,
     v: &'a mut [f32],
     scratch: [&'a mut [f32]; 2],
     polynomials: Polynomials<'a>,
@@ -148,26 +158,42 @@ impl Dispatch for Covariance<'_> {
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
-        let Covariance { odds, f_k, v, scratch: [centred, rare_tails], polynomials } = self;
+        let Covariance { odds, f_k, divisor, v, scratch: [centred, rare_tails], polynomials } = self;
         let Polynomials { k, h, a, b, f, q, da, db, df, dq, table } = polynomials;
         horner::centre(odds, v, centred);
         let [rare_tails, rare_v] = [rare_tails, &mut *v].map(|all| all.get_mut(..h).unwrap_or_default());
         gather_negative_with(isa, odds, centred, rare_tails, rare_v);
 
-        power_sums(odds, centred, k, table, df);
-        differentiate(a, df, da);
-        power_sums(rare_tails, rare_v, h, table, dq);
-        differentiate(b, dq, db);
+        differentiate(a, [odds, centred], k, table, df, da);
+        differentiate(b, [rare_tails, rare_v], h, table, dq, db);
 
-        multiply_derivatives([a, da], [b, db], h, table, df);
+        multiply_derivatives([a, da], [b, db], h, table, f, df);
         divide_by_total(df, f_k, f, k);
-        multiply_derivatives([b, db], [a, da], k, table, dq);
+        multiply_derivatives([b, db], [a, da], k, table, q, dq);
         divide_by_total(dq, f_k, q, h);
 
-        let of_f = derivative(below(f, k), df, da);
-        let of_q = derivative(below(q, h), dq, db);
+        let of_f = derivative(f, k, df, da);
+        let of_q = derivative(q, h, dq, db);
         horner::derivatives(odds, centred, [of_f, of_q], v);
+        match exact_inverse(divisor) {
+            Some(inverse) => scale(v, inverse),
+            None => divide(v, divisor),
+        }
     }
+}
+
+/// F/f_k up to x^k, where coefficients that change no result are 0: those that are negligible beside f_{k−1}.
+#[inline(always)]
+fn in_units_of(f_k: f32, f: &mut [f32], k: usize) {
+    divide(f, f_k);
+    let least = NEGLIGIBLE * below(f, k).last().copied().unwrap_or_default();
+    drop_negligible(f, least);
+}
+
+/// The coefficients below x^degree, without the blocks of zeros at the front.
+#[inline(always)]
+fn significant(p: &[f32], degree: usize) -> &[f32] {
+    p.get(EIGHT * nonzero::<EIGHT>(p).start..degree).unwrap_or_default()
 }
 
 /// The coefficients below x^degree.
@@ -175,19 +201,31 @@ fn below(p: &[f32], degree: usize) -> &[f32] {
     p.get(..degree).unwrap_or_default()
 }
 
-/// dA = A · `power_sums`
+/// dA = A · power sums, in the blocks where A is not 0. `sums` and `table` are scratch.
 #[inline(always)]
-fn differentiate(a: &[f32], power_sums: &[f32], da: &mut [f32]) {
+fn differentiate(a: &[f32], [odds, v]: [&[f32]; 2], k: usize, table: &mut [Lanes], sums: &mut [f32], da: &mut [f32]) {
+    let blocks = nonzero::<EIGHT>(a.get(EIGHT..).unwrap_or_default());
+    power_sums(odds, v, k.min(EIGHT * blocks.len()), table, sums);
     da.fill(0.0);
-    add_product(power_sums, a, da.get_mut(EIGHT..).unwrap_or_default());
+    let da = da.get_mut(EIGHT..).and_then(|da| da.get_mut(EIGHT * blocks.start..EIGHT * blocks.end));
+    add_product(sums, a, blocks.start, da.unwrap_or_default());
 }
 
-/// dF = dA x^h B(1/x) + A x^h dB(1/x)
+/// dF = dA x^h B(1/x) + A x^h dB(1/x), in the blocks where F is not 0
 #[inline(always)]
-fn multiply_derivatives([a, da]: [&[f32]; 2], [b, db]: [&[f32]; 2], h: usize, table: &mut [Lanes], df: &mut [f32]) {
+fn multiply_derivatives(
+    [a, da]: [&[f32]; 2],
+    [b, db]: [&[f32]; 2],
+    h: usize,
+    table: &mut [Lanes],
+    f: &[f32],
+    df: &mut [f32],
+) {
+    let first = nonzero::<EIGHT>(f).start;
     df.fill(0.0);
-    add_product(reverse(b, h, table.as_flattened_mut()), da, df);
-    add_product(reverse(db, h, table.as_flattened_mut()), a, df);
+    let df = df.get_mut(EIGHT * first..).unwrap_or_default();
+    add_product(reverse(b, h, table.as_flattened_mut()), da, first, df);
+    add_product(reverse(db, h, table.as_flattened_mut()), a, first, df);
 }
 
 /// From dF to d(F/f_k) = dF/f_k − (df_k/f_k) F/f_k, where `f` is F/f_k.
@@ -202,10 +240,11 @@ fn divide_by_total(df: &mut [f32], f_k: f32, f: &[f32], k: usize) {
 
 /// The coefficients of F and dF, as Horner's rule takes them.
 #[inline(always)]
-fn derivative<'a>(f: &[f32], df: &'a [f32], scratch: &'a mut [f32]) -> Derivative<'a> {
+fn derivative<'a>(f: &[f32], k: usize, df: &'a [f32], scratch: &'a mut [f32]) -> Derivative<'a> {
+    let f = significant(f, k);
     let weighted = scratch.get_mut(..f.len()).unwrap_or_default();
     horner::weigh_for_square(f, weighted);
-    Derivative { weighted, df: below(df, f.len()) }
+    Derivative { weighted, df: df.get(k - f.len()..k).unwrap_or_default() }
 }
 
 #[cfg(test)]

@@ -181,10 +181,10 @@ impl<'a> RowDistribution<'a> for Coins<'a> {
         sum.value().max(0.0)
     }
 
-    fn covariance(&mut self, v: &mut [f32]) {
+    fn covariance(&mut self, divisor: f32, v: &mut [f32]) {
         self.need_polynomials();
         let Work { odds, mu, nu, rest } = &mut self.work;
-        Polynomials::new(rest, self.k, self.tilt.h).covariance(odds, self.f_k, v, [mu, nu]);
+        Polynomials::new(rest, self.k, self.tilt.h).covariance(odds, self.f_k, divisor, v, [mu, nu]);
     }
 
     fn scratch(&mut self) -> &mut [f32] {

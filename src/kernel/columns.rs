@@ -153,7 +153,7 @@ mod tests {
             let descends = |x: &[Eight; SIXTEEN]| x.is_sorted_by(|a, b| a.iter().zip(b).all(|(a, b)| a >= b));
             for first in (0_u32..1 << SIXTEEN).step_by(EIGHT) {
                 let columns: [Eight; SIXTEEN] =
-                    std::array::from_fn(|i| std::array::from_fn(|l| (first + l as u32 >> i & 1) as f32));
+                    std::array::from_fn(|i| std::array::from_fn(|l| ((first + l as u32) >> i & 1) as f32));
                 assert!(descends(&sorted(isa, &columns, 1.0)), "{first}");
             }
             // Ones from one place to another, and the opposite.

@@ -11,7 +11,7 @@
 
 use super::heap;
 use super::lanes::{Blocks, copy};
-use super::reduce::argmax;
+use super::reduce::{argmax, largest_of};
 use super::ties::{drop_last_equals, drop_last_states};
 use crate::arch::{self, Dispatch, EIGHT, FOUR, Isa, LANES, RANKED, SCALAR};
 use crate::float::{rank, unrank};
@@ -42,7 +42,7 @@ impl Dispatch for Map<'_> {
         if k == 0 || k >= scores.len() {
             z.fill(if k == 0 { 0.0 } else { 1.0 });
         } else if scores.len() <= FEW {
-            let Best { set, .. } = best_of_short(isa, scores, k);
+            let Best { set, .. } = isa.apart(BestOfShort { scores, k });
             for (z, i) in z.iter_mut().zip(0..FEW) {
                 *z = if set >> i & 1 == 1 { 1.0 } else { 0.0 };
             }
@@ -60,20 +60,23 @@ impl Dispatch for Map<'_> {
 
 /// The set of the k largest of at most 64 scores, 1 ≤ k ≤ n: bit i is set if score i is one of them.
 pub(crate) fn set_of_short(scores: &[f32], k: usize) -> u64 {
-    arch::run(SetOfShort { scores, k })
+    arch::run(BestOfShort { scores, k }).set
 }
 
-struct SetOfShort<'a> {
+/// [`best_of_few`] for a slice that ends with its scores.
+struct BestOfShort<'a> {
     scores: &'a [f32],
     k: usize,
 }
 
-impl Dispatch for SetOfShort<'_> {
-    type Output = u64;
+impl Dispatch for BestOfShort<'_> {
+    type Output = Best;
 
     #[inline(always)]
-    fn run<I: Isa>(self, isa: I) -> u64 {
-        best_of_short(isa, self.scores, self.k).set
+    fn run<I: Isa>(self, isa: I) -> Best {
+        let mut padded = [f32::NEG_INFINITY; FEW];
+        copy(self.scores, &mut padded);
+        best_of_few(isa, &padded, self.scores.len(), self.k)
     }
 }
 
@@ -98,26 +101,42 @@ pub(crate) fn best_of_few<I: Isa>(isa: I, scores: &[f32], count: usize, k: usize
 /// [`best_of_few`] where no tie decides; else all scores that fewer than k exceed.
 #[inline(always)]
 pub(crate) fn best_without_ties<I: Isa>(isa: I, scores: &[f32], count: usize, k: usize) -> Result<Best, u64> {
-    debug_assert!(1 <= k && k <= count && count.next_multiple_of(EIGHT) <= scores.len().min(FEW), "{k} of {count}");
-    let all = scores.get(..count).unwrap_or_default();
-    if k == 1 {
-        let best = argmax(all);
-        return Ok(Best { set: 1 << best, least: all.get(best).copied().unwrap_or_default() });
+    isa.apart(Rank { scores, count, k })
+}
+
+struct Rank<'a> {
+    scores: &'a [f32],
+    count: usize,
+    k: usize,
+}
+
+impl Dispatch for Rank<'_> {
+    type Output = Result<Best, u64>;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> Result<Best, u64> {
+        let Rank { scores, count, k } = self;
+        debug_assert!(1 <= k && k <= count && count.next_multiple_of(EIGHT) <= scores.len().min(FEW), "{k} of {count}");
+        let all = scores.get(..count).unwrap_or_default();
+        if k == 1 {
+            let best = argmax(all);
+            return Ok(Best { set: 1 << best, least: all.get(best).copied().unwrap_or_default() });
+        }
+        let eights = scores.as_chunks::<EIGHT>().0.get(..count.div_ceil(EIGHT)).unwrap_or_default();
+        let fours = scores.as_chunks::<FOUR>().0.get(..count.div_ceil(FOUR)).unwrap_or_default();
+        let (mut set, mut before_kth) = (0, 0);
+        for (lanes, shift) in eights.chunks(RANKED).zip((0..).step_by(RANKED * EIGHT)) {
+            let [fewer_than_k, fewer_still] = isa.exceeded_by(fours, lanes, k as i32);
+            set |= u64::from(fewer_than_k) << shift;
+            before_kth |= u64::from(fewer_still) << shift;
+        }
+        // The k-th score alone is exceeded by exactly k − 1 others. If there is none, or if there are too many, scores are equal.
+        let kth = set & !before_kth;
+        if kth == 0 || set.count_ones() as usize > k {
+            return Err(set);
+        }
+        Ok(Best { set, least: scores.get(kth.trailing_zeros() as usize).copied().unwrap_or_default() })
     }
-    let eights = scores.as_chunks::<EIGHT>().0.get(..count.div_ceil(EIGHT)).unwrap_or_default();
-    let fours = scores.as_chunks::<FOUR>().0.get(..count.div_ceil(FOUR)).unwrap_or_default();
-    let (mut set, mut before_kth) = (0, 0);
-    for (lanes, shift) in eights.chunks(RANKED).zip((0..).step_by(RANKED * EIGHT)) {
-        let [fewer_than_k, fewer_still] = isa.exceeded_by(fours, lanes, k as i32);
-        set |= u64::from(fewer_than_k) << shift;
-        before_kth |= u64::from(fewer_still) << shift;
-    }
-    // The k-th score alone is exceeded by exactly k − 1 others. If there is none, or if there are too many, scores are equal.
-    let kth = set & !before_kth;
-    if kth == 0 || set.count_ones() as usize > k {
-        return Err(set);
-    }
-    Ok(Best { set, least: scores.get(kth.trailing_zeros() as usize).copied().unwrap_or_default() })
 }
 
 /// [`best_without_ties`] of the first `count` scores, with −inf behind them. If few of many are chosen, the k-th largest of
@@ -136,37 +155,36 @@ pub(crate) fn best_of_padded<I: Isa>(isa: I, scores: &[f32; FEW], count: usize, 
             *maximum = if score > *maximum { score } else { *maximum };
         }
     }
-    let mut candidates = [f32::NEG_INFINITY; RANKED * EIGHT];
-    if let Ok(Best { least: floor, .. }) = best_without_ties(isa, &maxima, LANES, k) {
-        let mut reached = 0;
-        for (block, shift) in blocks.iter().zip((0..).step_by(LANES)) {
-            reached |= u64::from(isa.at_least(block, floor)) << shift;
-        }
-        let found = reached.count_ones() as usize;
-        if found == k {
-            return Ok(Best { set: reached, least: floor });
-        }
-        if found <= candidates.len() {
-            let mut left = reached;
-            for candidate in candidates.iter_mut().take(found) {
-                *candidate = scores.get(left.trailing_zeros() as usize).copied().unwrap_or(f32::NEG_INFINITY);
-                left &= left.wrapping_sub(1);
-            }
-            return match best_without_ties(isa, &candidates, found, k) {
-                Ok(Best { set, least }) => Ok(Best { set: isa.deposit(set, reached), least }),
-                Err(set) => Err(isa.deposit(set, reached)),
-            };
-        }
+    let floor = match best_without_ties(isa, &maxima, LANES, k) {
+        Ok(best) => best.least,
+        Err(set) => drop_last_equals(&maxima, set, k).1,
+    };
+    let mut reached = 0;
+    for (block, shift) in blocks.iter().zip((0..).step_by(LANES)) {
+        reached |= u64::from(isa.at_least(block, floor)) << shift;
     }
-    best_without_ties(isa, scores, count, k)
-}
-
-/// [`best_of_few`] for a slice that ends with its scores.
-#[inline(always)]
-fn best_of_short<I: Isa>(isa: I, scores: &[f32], k: usize) -> Best {
-    let mut padded = [f32::NEG_INFINITY; FEW];
-    copy(scores, &mut padded);
-    best_of_few(isa, &padded, scores.len(), k)
+    let found = reached.count_ones() as usize;
+    if found == k {
+        return Ok(Best { set: reached, least: floor });
+    }
+    let mut candidates = [f32::NEG_INFINITY; RANKED * EIGHT];
+    if found > candidates.len() {
+        let mut above = 0;
+        for &score in scores {
+            above += u32::from(score > floor);
+        }
+        // If fewer than k are above the floor, it is the k-th largest score, and others are equal to it.
+        return if (above as usize) < k { Err(reached) } else { best_without_ties(isa, scores, count, k) };
+    }
+    let mut left = reached;
+    for candidate in candidates.iter_mut().take(found) {
+        *candidate = scores.get(left.trailing_zeros() as usize).copied().unwrap_or(f32::NEG_INFINITY);
+        left &= left.wrapping_sub(1);
+    }
+    match best_without_ties(isa, &candidates, found, k) {
+        Ok(Best { set, least }) => Ok(Best { set: isa.deposit(set, reached), least }),
+        Err(set) => Err(isa.deposit(set, reached)),
+    }
 }
 
 /// A t that fewer than k scores exceed. Either it is the k-th largest score, or at least k scores reach t − `width`. At
@@ -175,7 +193,7 @@ fn best_of_short<I: Isa>(isa: I, scores: &[f32], k: usize) -> Best {
 pub(crate) fn near_kth<I: Isa>(isa: I, scores: &[f32], k: usize, width: f32) -> f32 {
     let mut short = [f32::NEG_INFINITY; LANES];
     let blocks = Blocks::new(scores, &mut short);
-    let (lowest, highest) = range(scores);
+    let (lowest, highest) = range(&blocks);
     // Ranks: at least k scores reach `low`, fewer than k reach `high`.
     let (mut low, mut high) = (rank(lowest), rank(highest) + 1);
     for turn in 0_u32.. {
@@ -187,7 +205,9 @@ pub(crate) fn near_kth<I: Isa>(isa: I, scores: &[f32], k: usize, width: f32) -> 
         let middle = rank(0.5 * from + 0.5 * to);
         // Every third turn takes the middle of the floats: few of them may be left in a bracket that is still wide.
         let guess = if turn % 3 < 2 && low < middle && middle < high { middle } else { low + (high - low) / 2 };
-        if count(isa, &blocks, unrank(guess)) >= k { low = guess } else { high = guess }
+        // A branch would be guessed wrongly every other time.
+        let enough = count(isa, &blocks, unrank(guess)) >= k;
+        (low, high) = (if enough { guess } else { low }, if enough { high } else { guess });
     }
     unrank(high - 1)
 }
@@ -204,11 +224,30 @@ pub(crate) struct Threshold {
 const INSIDE: usize = 32;
 
 /// The threshold of the k largest scores, 1 ≤ k ≤ n. No score may be NaN.
-#[cfg_attr(not(imle_small), inline(always))]
+#[inline(always)]
 pub(crate) fn kth_largest<I: Isa>(isa: I, scores: &[f32], k: usize) -> Threshold {
+    isa.apart(Bisect { scores, k })
+}
+
+struct Bisect<'a> {
+    scores: &'a [f32],
+    k: usize,
+}
+
+impl Dispatch for Bisect<'_> {
+    type Output = Threshold;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> Threshold {
+        bisect(isa, self.scores, self.k)
+    }
+}
+
+#[inline(always)]
+fn bisect<I: Isa>(isa: I, scores: &[f32], k: usize) -> Threshold {
     let mut short = [f32::NEG_INFINITY; LANES];
     let blocks = Blocks::new(scores, &mut short);
-    let (lowest, highest) = range(scores);
+    let (lowest, highest) = range(&blocks);
     // Ranks: at least k scores reach `low`, fewer than k reach `high`.
     let (mut low, mut reach_low) = (rank(lowest), count(isa, &blocks, lowest));
     let (mut high, mut reach_high) = (rank(highest) + 1, 0);
@@ -306,13 +345,14 @@ fn narrow(low: &mut [f32; LANES], high: &mut [f32; LANES], block: &[f32; LANES],
 
 /// The smallest score above −inf, and the largest.
 #[cfg_attr(not(imle_small), inline(always))]
-fn range(scores: &[f32]) -> (f32, f32) {
+fn range(scores: &Blocks<'_>) -> (f32, f32) {
     let (mut low, mut high) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
-    for block in scores.chunks(LANES) {
-        for ((low, high), &score) in low.iter_mut().zip(&mut high).zip(block) {
-            *low = if score < *low && score > f32::NEG_INFINITY { score } else { *low };
+    for &block in scores.full.iter().chain([scores.last]) {
+        for ((low, high), score) in low.iter_mut().zip(&mut high).zip(block) {
+            let finite = if score > f32::NEG_INFINITY { score } else { f32::INFINITY };
+            *low = if finite < *low { finite } else { *low };
             *high = if score > *high { score } else { *high };
         }
     }
-    (low.into_iter().fold(f32::INFINITY, f32::min), high.into_iter().fold(f32::NEG_INFINITY, f32::max))
+    (low.iter().fold(f32::INFINITY, |least, &low| if low < least { low } else { least }), largest_of(&high))
 }

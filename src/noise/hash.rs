@@ -1,6 +1,6 @@
 //! Hashes of 32-bit words, from which the lanes of a row's noise are seeded.
 
-use crate::arch::LANES;
+use crate::arch::{LANES, SCALAR};
 
 /// The first digits of π after the point: constants with nothing up the sleeve, which rand's generators use too.
 pub(super) static NOISE_CONSTANTS: [u32; 4] = [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344];
@@ -33,11 +33,25 @@ pub(super) fn absorb(hashes: &mut [u32; 4], constants: &[u32; 4], bits: u64) {
     }
 }
 
+/// The same for the seed and the step, which a call hashes once and waits for: one word after another in registers, which
+/// takes more instructions and less time. x86-64 compilers make a vector of the four words of [`absorb`], and its products
+/// take three times as long.
+#[inline(always)]
+pub(super) fn absorb_in_registers(hashes: &mut [u32; 4], constants: &[u32; 4], bits: u64) {
+    #[inline(never)]
+    fn absorb_one(hash: u32, constant: u32, bits: u64) -> u32 {
+        absorb_into(hash, constant, bits)
+    }
+    if SCALAR {
+        return absorb(hashes, constants, bits);
+    }
+    for (hash, constant) in hashes.iter_mut().zip(constants) {
+        *hash = absorb_one(*hash, *constant, bits);
+    }
+}
+
 /// Hashes 64 more bits into one word.
-// Everything waits for the hashes, so their latency counts. If this is inlined, x86-64 compilers make one vector of the four
-// words, and a product of four words takes three times as long as one of a register.
-#[cfg_attr(imle_small, inline(always))]
-#[cfg_attr(not(imle_small), inline(never))]
+#[inline(always)]
 fn absorb_into(hash: u32, constant: u32, bits: u64) -> u32 {
     // The high word comes first, so that the last step is a bijection of the row's low word.
     let hash = mix((hash ^ (bits >> 32) as u32).wrapping_add(constant));

@@ -1,6 +1,5 @@
 //! A law of noise: everything that the library must know of one. Each law has a file of its own.
 
-use super::stream::Lanes;
 use super::uniform::{self, OfWord};
 
 /// A law ρ of the noise ε.
@@ -43,12 +42,6 @@ pub(crate) trait Law: Sized {
     #[inline(always)]
     fn density_score(&self, _word: u32) -> Option<f32> {
         None
-    }
-
-    /// The ε of a sample from its words, which are independent.
-    #[inline(always)]
-    fn draw(&self, lanes: &mut Lanes, epsilon: &mut [f32]) {
-        lanes.fill(epsilon, self);
     }
 
     /// Replaces words by their ε.
@@ -125,18 +118,7 @@ impl Law for NoNoise {
     }
 
     #[inline(always)]
-    fn draw(&self, _lanes: &mut Lanes, epsilon: &mut [f32]) {
-        epsilon.fill(0.0);
-    }
-
-    #[inline(always)]
     fn replace_words(&self, words: &mut [f32]) {
         words.fill(0.0);
-    }
-
-    #[inline(always)]
-    fn upper_bounds<'b>(&self, _words: &'b [f32], bounds: &'b mut [f32]) -> impl Iterator<Item = (f32, &'b mut f32)> {
-        bounds.fill(0.0);
-        bounds.iter_mut().map(|bound| (*bound, bound))
     }
 }

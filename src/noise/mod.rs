@@ -17,7 +17,7 @@ mod stream;
 mod sum_of_gamma;
 mod uniform;
 
-use crate::arch::{EIGHT, SCALAR};
+use crate::arch::{self, Dispatch, EIGHT, Isa, SCALAR};
 use crate::kernel::select::FEW;
 pub(crate) use gumbel::Gumbel;
 pub(crate) use law::{Law, LinearBounds, NoNoise};
@@ -117,17 +117,12 @@ pub(crate) use with_law;
 impl Sampler<'_> {
     /// The ε of a sample.
     #[cfg_attr(imle_small, inline(never))]
-    #[cfg_attr(not(imle_small), inline(always))]
     pub(crate) fn draw(self, words: SampleWords<'_>, epsilon: &mut [f32]) {
         if SCALAR {
             self.draw_words(words, epsilon);
             return epsilon.iter_mut().for_each(|word| *word = self.of_word(word.to_bits()));
         }
-        if words.are_stratified() {
-            self.draw_words(words, epsilon);
-            return self.replace_words(epsilon);
-        }
-        with_law!(self, law => law.draw(&mut words.lanes(), epsilon));
+        arch::run(Draw { law: self, words, epsilon });
     }
 
     /// The words of a sample, as the bits of floats. A law that reads none leaves `out` as it is.
@@ -135,7 +130,7 @@ impl Sampler<'_> {
     #[cfg_attr(not(imle_small), inline(always))]
     pub(crate) fn draw_words(self, words: SampleWords<'_>, out: &mut [f32]) {
         if self.reads_words() {
-            words.lanes().fill(out, &uniform::Words);
+            words.lanes_here().fill(out, &uniform::Words);
             words.stratify(0, out);
         }
     }
@@ -172,7 +167,7 @@ impl Sampler<'_> {
     #[inline(always)]
     pub(crate) fn seed(self, words: SampleWords<'_>, lanes: &mut Lanes) {
         if self.reads_words() {
-            *lanes = words.lanes();
+            *lanes = words.lanes_here();
         }
     }
 
@@ -192,10 +187,9 @@ impl Sampler<'_> {
     }
 
     /// Replaces words by their ε.
-    #[cfg_attr(imle_small, inline(never))]
-    #[cfg_attr(not(imle_small), inline(always))]
-    pub(crate) fn replace_words(self, words: &mut [f32]) {
-        with_law!(self, law => law.replace_words(words));
+    #[inline(always)]
+    pub(crate) fn replace_words<I: Isa>(self, isa: I, words: &mut [f32]) {
+        isa.apart(ReplaceWords { law: self, words });
     }
 
     /// Replaces words by numbers near their ε; none is farther from it than the number returned. It is 0 for a law that has
@@ -246,7 +240,39 @@ impl Sampler<'_> {
     /// sum += factor · ν'(ε), ν = −ln ρ, for the ε that [`draw`](Sampler::draw) makes of the same words. The words are
     /// independent.
     pub(crate) fn add_density_score(self, words: SampleWords<'_>, factor: f32, sum: &mut [f32]) {
-        with_law!(self, law => words.lanes().add(factor, sum, &law::DensityScore(law)));
+        let mut lanes = words.lanes();
+        with_law!(self, law => lanes.add(factor, sum, &law::DensityScore(law)));
+    }
+}
+
+struct Draw<'a> {
+    law: Sampler<'a>,
+    words: SampleWords<'a>,
+    epsilon: &'a mut [f32],
+}
+
+impl Dispatch for Draw<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) {
+        let Draw { law, words, epsilon } = self;
+        law.draw_words(words, epsilon);
+        law.replace_words(isa, epsilon);
+    }
+}
+
+struct ReplaceWords<'a> {
+    law: Sampler<'a>,
+    words: &'a mut [f32],
+}
+
+impl Dispatch for ReplaceWords<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Isa>(self, _isa: I) {
+        with_law!(self.law, law => law.replace_words(self.words));
     }
 }
 

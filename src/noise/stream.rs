@@ -13,7 +13,7 @@ mod blocks;
 #[cfg(imle_small)]
 mod lanes;
 
-use super::hash::{EXACT_CONSTANTS, NOISE_CONSTANTS, absorb};
+use super::hash::{EXACT_CONSTANTS, NOISE_CONSTANTS, absorb, absorb_in_registers};
 use super::strata::{STRATIFIED, Strata};
 use crate::Key;
 use crate::arch::EIGHT;
@@ -54,8 +54,8 @@ impl<'a> BatchWords<'a> {
     #[inline(always)]
     fn new(constants: &'static [u32; 4], key: &Key<'a>, strata: u32) -> BatchWords<'a> {
         let mut hashes = [0; 4];
-        absorb(&mut hashes, constants, key.seed);
-        absorb(&mut hashes, constants, key.step);
+        absorb_in_registers(&mut hashes, constants, key.seed);
+        absorb_in_registers(&mut hashes, constants, key.step);
         let &Key { row0, row_ids, sample0, .. } = key;
         BatchWords { constants, hashes, row0, row_ids, sample0, strata }
     }
@@ -113,6 +113,12 @@ impl SampleWords<'_> {
     /// The generator, at the first coordinate.
     #[inline(always)]
     pub(crate) fn lanes(self) -> Lanes {
+        Lanes::new_apart(self.row.hashes, self.drawn_sample())
+    }
+
+    /// The same without a call.
+    #[inline(always)]
+    pub(super) fn lanes_here(self) -> Lanes {
         Lanes::new(self.row.hashes, self.drawn_sample())
     }
 

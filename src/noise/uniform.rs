@@ -1,6 +1,7 @@
 //! Functions of one uniform word.
 
 use crate::arch::{EIGHT, LANES};
+use crate::kernel::lanes::copy;
 
 /// A number as a function of one 32-bit word w, which stands for u = (w + ½)·2⁻³².
 pub(crate) trait OfWord {
@@ -61,7 +62,12 @@ pub(super) fn replace(words: &mut [f32], number: &impl OfWord) {
     for word in halves.as_flattened_mut() {
         *word = number.of_word(word.to_bits());
     }
-    for word in rest {
-        *word = number.of_word(word.to_bits());
+    if !rest.is_empty() {
+        let mut words = [0.0; EIGHT];
+        copy(rest, &mut words);
+        for word in &mut words {
+            *word = number.of_word(word.to_bits());
+        }
+        copy(&words, rest);
     }
 }

@@ -15,10 +15,10 @@ mod threshold;
 
 use crate::arch::SCALAR;
 use crate::kernel::select;
-use crate::noise::{SampleWords, Sampler};
+use crate::noise::SampleWords;
 use crate::views::state::State;
 use few::are_few;
-use scores::{Base, Perturbed};
+use scores::Perturbed;
 
 /// The k largest scores of a sample, with a workspace of 3·n floats, or of the 2·n that another state has left; the
 /// state, and the rest of the workspace. At least k coordinates are not masked. `hint`, if it is given, is a state that may
@@ -40,10 +40,6 @@ pub(crate) fn k_largest<'w>(
         scalar::k_largest(row, k, words, hint, work);
         return ones_in_front(work, k);
     }
-    // MAP(θ) of few scores. With noise, few scores do not come here: `few` takes several samples at once.
-    if are_few(n, k) && matches!((row.formula.noise, row.formula.base), (Sampler::None, Base::Theta)) {
-        return (State::Bits(select::set_of_short(row.theta, k)), work);
-    }
     if pruned::pays(n, k) {
         pruned::k_largest(row, k, words, work);
         return ones_in_front(work, k);
@@ -63,6 +59,17 @@ fn ones_in_front(work: &mut [f32], k: usize) -> (State<'_>, &mut [f32]) {
     debug_assert!(work.len() >= k, "no room for {k} positions");
     let (ones, rest) = work.split_at_mut_checked(k).unwrap_or_default();
     (State::Ones(ones), rest)
+}
+
+/// MAP(θ) of a row that has at least k coordinates which are not masked, with a workspace of n floats. No noise is linked
+/// with it.
+pub(crate) fn map_row<'w>(theta: &[f32], k: usize, work: &'w mut [f32]) -> State<'w> {
+    if are_few(theta.len(), k) {
+        return State::Bits(select::set_of_short(theta, k));
+    }
+    let z = work.get_mut(..theta.len()).unwrap_or_default();
+    select::map(theta, k, z);
+    State::Dense(z)
 }
 
 /// MAP(θ) of a row that was not looked at before, in one pass: the positions of the k largest θ, ascending, as the bits of

@@ -146,7 +146,7 @@ fn read_chunk<I: Isa>(
         let (chunk, groups) = best.room_for_chunk(start, from, to - from);
         let left = chunk.bounds.get(at..).unwrap_or_default();
         if left.len() > most_collected(k) {
-            guessed = fine_floor(left, k, groups) - gap;
+            guessed = fine_floor(isa, left, k, groups) - gap;
         }
         dense = SIFTED;
     }
@@ -300,7 +300,7 @@ impl<'a> Best<'a> {
         let (Some(positions), Some(scores)) = (self.positions.get(room.clone()), self.scores.get_mut(room)) else {
             return;
         };
-        row.formula.noise.replace_words(scores);
+        row.formula.noise.replace_words(isa, scores);
         for (positions, scores) in positions.as_chunks().0.iter().zip(scores.as_chunks_mut().0) {
             *scores = row.eight_scores_at(positions, *scores);
         }
@@ -395,7 +395,8 @@ impl Dispatch for MapUncheckedRow<'_> {
         let MapUncheckedRow { theta, k, work } = self;
         let mut few_groups = [0.0; FEW];
         let mut best = Best::new(theta.len(), k, work, &mut few_groups);
-        let part = part(theta.len(), k);
+        // The compiler sees that it is not 0.
+        let part = part(theta.len(), k).max(LANES);
         let groups = core::mem::take(&mut best.groups);
         let Some(maxima) = maxima_of_good(theta, part, groups) else { return false };
         let floor = kth_of_maxima(isa, maxima, k);

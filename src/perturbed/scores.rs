@@ -4,7 +4,7 @@
 use crate::arch::{self, Dispatch, EIGHT, Isa, LANES, SCALAR};
 use crate::kernel::reduce::{largest, largest_of, raise};
 use crate::mask::{is_masked, keep_mask, raise_unmasked};
-use crate::noise::{SampleWords, Sampler, with_law};
+use crate::noise::{Gumbel, Law, Normal, SampleWords, Sampler};
 
 /// The numbers that the noise is added to, as a function of θ and dz.
 #[derive(Clone, Copy, Debug)]
@@ -97,15 +97,26 @@ impl<'a> Perturbed<'a> {
             }
             return;
         }
-        arch::run(Draw { perturbed: self, words, scores });
+        self.formula.noise.draw(words, scores);
+        arch::run(ReplaceNoise { perturbed: self, scores });
     }
 
     /// Numbers that no score exceeds, at a fraction of the cost of the scores: the same arithmetic on upper bounds of ε.
-    #[cfg_attr(imle_small, inline(never))]
-    #[cfg_attr(not(imle_small), inline(always))]
+    #[inline(always)]
     pub(super) fn upper_bounds(&self, words: &[f32], bounds: &mut [f32]) {
         let Perturbed { theta, dz, formula } = self;
-        with_law!(formula.noise, law => formula.write(theta, dz, law.upper_bounds(words, bounds)));
+        match formula.noise {
+            // They have the same bounds. So do not link the loop twice.
+            Sampler::Gumbel | Sampler::Logistic => formula.write(theta, dz, Gumbel.upper_bounds(words, bounds)),
+            Sampler::Normal => formula.write(theta, dz, Normal.upper_bounds(words, bounds)),
+            Sampler::None | Sampler::SumOfGamma(_) => {
+                bounds.fill(0.0);
+                if let Sampler::SumOfGamma(law) = formula.noise {
+                    law.write_upper_bounds(words, bounds);
+                }
+                formula.replace_noise(theta, dz, bounds);
+            }
+        }
     }
 
     /// The base of coordinate i, its mask not looked at.
@@ -171,19 +182,17 @@ impl<'a> Perturbed<'a> {
     }
 }
 
-struct Draw<'a> {
+struct ReplaceNoise<'a> {
     perturbed: &'a Perturbed<'a>,
-    words: SampleWords<'a>,
     scores: &'a mut [f32],
 }
 
-impl Dispatch for Draw<'_> {
+impl Dispatch for ReplaceNoise<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<I: Isa>(self, _isa: I) {
-        let Draw { perturbed: Perturbed { theta, dz, formula }, words, scores } = self;
-        formula.noise.draw(words, scores);
+        let ReplaceNoise { perturbed: Perturbed { theta, dz, formula }, scores } = self;
         formula.replace_noise(theta, dz, scores);
     }
 }

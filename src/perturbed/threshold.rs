@@ -1,7 +1,7 @@
 //! The least bound, or the least word, that a score among the k largest can have.
 
 use super::scores::Perturbed;
-use crate::arch::{self, Dispatch, Isa, LANES};
+use crate::arch::{Dispatch, Isa, LANES};
 use crate::kernel::lanes::copy;
 use crate::kernel::reduce::raise;
 use crate::kernel::select::{FEW, best_of_few, kth_largest};
@@ -20,7 +20,7 @@ pub(super) const fn groups(k: usize) -> usize {
 pub(super) fn floor<I: Isa>(isa: I, bounds: &[f32], k: usize, bar: f32, room: &mut [f32]) -> Option<f32> {
     debug_assert!(room.len() >= groups(k), "no room for the groups of {k}");
     let span = bounds.len().checked_div(groups(k)).unwrap_or_default();
-    let maxima = group_maxima(bounds, span.max(1), room);
+    let maxima = group_maxima(bounds, span, room);
     if maxima.as_chunks::<LANES>().0.iter().all(|block| isa.at_least(block, bar) == 0) {
         return None;
     }
@@ -29,12 +29,10 @@ pub(super) fn floor<I: Isa>(isa: I, bounds: &[f32], k: usize, bar: f32, room: &m
 
 /// A higher floor, for bounds that fill only a few groups of the first: groups of one bound, or of up to four in long
 /// chunks, so fewer than 4·k bounds exceed it. There are at least k bounds.
-///
-/// It is rare, so it is a dispatch of its own: inside that of its caller it would take registers from the loops there.
-#[cold]
-#[inline(never)]
-pub(super) fn fine_floor(bounds: &[f32], k: usize, room: &mut [f32]) -> f32 {
-    arch::run(FineFloor { bounds, k, room })
+#[inline(always)]
+pub(super) fn fine_floor<I: Isa>(isa: I, bounds: &[f32], k: usize, room: &mut [f32]) -> f32 {
+    // It is rare, and inside its caller it would take registers from the loops there.
+    isa.apart(FineFloor { bounds, k, room })
 }
 
 struct FineFloor<'a> {
@@ -49,7 +47,7 @@ impl Dispatch for FineFloor<'_> {
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> f32 {
         let FineFloor { bounds, k, room } = self;
-        let span = (bounds.len() / (4 * k).max(128)).clamp(1, 4);
+        let span = (bounds.len() / (4 * k).max(128)).min(4);
         kth_of_maxima(isa, group_maxima(bounds, span, room), k)
     }
 }
@@ -66,7 +64,9 @@ pub(super) fn kth_of_maxima<I: Isa>(isa: I, maxima: &[f32], k: usize) -> f32 {
 /// The coordinates in a part of a row of n, each lane of which is a group: enough groups for k, and small ones, because the
 /// parts of k groups are read again.
 pub(super) const fn part(n: usize, k: usize) -> usize {
-    let (span, most) = (n.div_ceil(groups(k)), if n < 1 << 16 { 24 } else { 64 });
+    let (groups, most) = (groups(k), if n < 1 << 16 { 24 } else { 64 });
+    // k = 0 does not come here.
+    let span = if groups == 0 { most } else { n.div_ceil(groups) };
     LANES * if span < most { span } else { most }
 }
 
@@ -105,7 +105,7 @@ fn raise_and_check(largest: &mut [f32; LANES], good: &mut [u32; LANES], block: &
 #[inline(always)]
 fn group_maxima<'g>(bounds: &[f32], span: usize, groups: &'g mut [f32]) -> &'g [f32] {
     let mut count = 0;
-    for (part, group) in bounds.as_chunks::<LANES>().0.chunks(span).zip(groups.as_chunks_mut::<LANES>().0) {
+    for (part, group) in bounds.as_chunks::<LANES>().0.chunks(span.max(1)).zip(groups.as_chunks_mut::<LANES>().0) {
         let mut largest = [f32::NEG_INFINITY; LANES];
         for block in part {
             raise(&mut largest, block.iter().copied());

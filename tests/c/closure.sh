@@ -10,6 +10,15 @@ root=$(dirname "$0")/../..
 closure x86_64 "$out/libimle.a" "$out/closure"
 echo "closure: the functions of libimle.a reach no panic, no allocator, no trap and only one byte of writable data"
 
+# at_most KILOBYTES FUNCTION...: the functions reach no more than ffi/README.md says.
+at_most() {
+  closure x86_64 "$out/libimle.a" "$out/closure" "${@:2}"
+  (($(flash '' "$out/closure") <= $1 * 1000)) || { echo "FAIL: more than $1 kB"; exit 1; }
+  grep -q "at most $1 kB" <(tr '\n' ' ' <"$root/ffi/README.md") || { echo "FAIL: ffi/README.md does not say $1 kB"; exit 1; }
+}
+at_most 64 imle_topk_map
+at_most 364 imle_options_default imle_topk_sample imle_topk_gradient
+
 rustc --crate-type staticlib --crate-name can_panic -C opt-level=3 -C panic=abort -C lto=fat \
   -o "$out/libcan_panic.a" - <<'RUST'
 #![no_std]

@@ -16,22 +16,23 @@ impl Avx2 {
     pub(super) unsafe fn new() -> Self {
         Avx2(())
     }
-
-    #[inline(always)]
-    pub(super) fn run<D: Dispatch>(self, computation: D) -> D::Output {
-        // SAFETY: `self` is proof that the machine has the features that `compiled` enables.
-        unsafe { compiled(self, computation) }
-    }
 }
 
 /// # Safety
 /// - The machine has the enabled features; an [`Avx2`] says so. (Only callers without these features must be unsafe.)
+#[inline(never)]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
 fn compiled<D: Dispatch>(isa: Avx2, computation: D) -> D::Output {
     computation.run(isa)
 }
 
 impl Isa for Avx2 {
+    #[inline(always)]
+    fn apart<D: Dispatch>(self, computation: D) -> D::Output {
+        // SAFETY: `self` is proof that the machine has the features that `compiled` enables.
+        unsafe { compiled(self, computation) }
+    }
+
     #[inline(always)]
     fn at_least(self, block: &[f32; LANES], t: f32) -> u32 {
         match block.as_chunks().0 {

@@ -19,22 +19,23 @@ impl Avx512 {
         // SAFETY: the same contract.
         Avx512(unsafe { Avx2::new() })
     }
-
-    #[inline(always)]
-    pub(super) fn run<D: Dispatch>(self, computation: D) -> D::Output {
-        // SAFETY: `self` is proof that the machine has the features that `compiled` enables.
-        unsafe { compiled(self, computation) }
-    }
 }
 
 /// # Safety
 /// - The machine has the enabled features; an [`Avx512`] says so. (Only callers without these features must be unsafe.)
+#[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,bmi1,bmi2,lzcnt,popcnt")]
 fn compiled<D: Dispatch>(isa: Avx512, computation: D) -> D::Output {
     computation.run(isa)
 }
 
 impl Isa for Avx512 {
+    #[inline(always)]
+    fn apart<D: Dispatch>(self, computation: D) -> D::Output {
+        // SAFETY: `self` is proof that the machine has the features that `compiled` enables.
+        unsafe { compiled(self, computation) }
+    }
+
     #[inline(always)]
     fn at_least(self, block: &[f32; LANES], t: f32) -> u32 {
         // SAFETY:

@@ -8,7 +8,7 @@ mod sse2;
 use core::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use super::isa::Dispatch;
+use super::isa::{Dispatch, Isa};
 use avx2::Avx2;
 #[cfg(not(feature = "no-avx512"))]
 use avx512::Avx512;
@@ -37,10 +37,10 @@ pub(crate) fn run<D: Dispatch>(computation: D) -> D::Output {
     match detected() {
         // SAFETY: `detect` answers AVX512 only where it found every feature that the token stands for.
         #[cfg(not(feature = "no-avx512"))]
-        AVX512 => unsafe { Avx512::new() }.run(computation),
+        AVX512 if D::WIDE => unsafe { Avx512::new() }.apart(computation),
         // SAFETY: `detect` answers AVX2 or more only where it found every feature that the token stands for.
-        AVX2.. => unsafe { Avx2::new() }.run(computation),
-        _ => computation.run(Sse2),
+        AVX2.. => unsafe { Avx2::new() }.apart(computation),
+        _ => Sse2.apart(computation),
     }
 }
 
@@ -207,11 +207,11 @@ mod tests {
     /// Machines with AVX2 never choose SSE2 by themselves, so it runs here.
     #[test]
     fn operations_of_every_instruction_set_are_those_of_a_loop() {
-        AreThoseOfALoop.run(Sse2);
+        Sse2.apart(AreThoseOfALoop);
         run(AreThoseOfALoop);
         if detected() >= AVX2 {
             // SAFETY: `detect` found AVX2.
-            unsafe { Avx2::new() }.run(AreThoseOfALoop);
+            unsafe { Avx2::new() }.apart(AreThoseOfALoop);
         }
     }
 }

@@ -5,10 +5,11 @@
 //! Σ_j (k − j) f_j (−r)^{k−1−j}. Every lane has a coin of its own.
 //!
 //! A coin more likely to show tails is a factor of F, one more likely to show heads a factor of Q. Slices hold the
-//! coefficients below the last, f_0 to f_{k−1} and q_0 to q_{h−1}.
+//! coefficients below the last, f_0 to f_{k−1} and q_0 to q_{h−1}, perhaps without zeros at the front.
 
 use super::eights::{load, store};
-use crate::kernel::reduce::{dot, sum};
+use super::polynomial::NEGLIGIBLE;
+use crate::arch::LANES;
 
 /// Coins at once. The rule is a chain of dependent steps, so that several vectors of coins are needed to fill the time;
 /// but no more than there are registers for.
@@ -61,12 +62,22 @@ fn replace_negative<const N: usize>(odds: &[f32; N], negative: &[f32; N], result
     }
 }
 
+/// Odds as the rule takes them: 0 where they change no result, because products with them could be subnormal.
+#[inline(always)]
+fn effective<const N: usize>(r: &[f32; N]) -> [f32; N] {
+    let mut effective = *r;
+    for r in &mut effective {
+        *r = if *r >= NEGLIGIBLE { *r } else { 0.0 };
+    }
+    effective
+}
+
 /// r e_{k−1}
 #[inline(always)]
 fn rare_side<const N: usize>(r: &[f32; N], f: &[f32]) -> [f32; N] {
-    let mut e = [0.0; N];
+    let (mut e, effective) = ([0.0; N], effective(r));
     for f in f {
-        for (e, r) in e.iter_mut().zip(r) {
+        for (e, r) in e.iter_mut().zip(&effective) {
             *e = f - r * *e;
         }
     }
@@ -82,10 +93,16 @@ fn rare_side<const N: usize>(r: &[f32; N], f: &[f32]) -> [f32; N] {
 /// leaves little to cancel.
 #[inline(always)]
 pub(crate) fn centre(odds: &[f32], v: &[f32], centred: &mut [f32]) {
-    for (weight, r) in centred.iter_mut().zip(odds) {
-        *weight = r.abs();
+    let (mut weights, mut products) = ([0.0; LANES], [0.0; LANES]);
+    let ((odds_full, odds_rest), (v_full, v_rest)) = (odds.as_chunks::<LANES>(), v.as_chunks::<LANES>());
+    // By value: behind references the sums would not stay in registers.
+    for (&odds, &v) in odds_full.iter().chain([&load(odds_rest)]).zip(v_full.iter().chain([&load(v_rest)])) {
+        for (((weight, product), r), v) in weights.iter_mut().zip(&mut products).zip(&odds).zip(&v) {
+            *weight += r.abs();
+            *product += r.abs() * v;
+        }
     }
-    let (weight, weighted) = (sum(centred), dot(centred, v));
+    let (weight, weighted) = (weights.iter().sum::<f32>(), products.iter().sum::<f32>());
     let shift = if weight > 0.0 { weighted / weight } else { 0.0 };
     for ((centred, v), r) in centred.iter_mut().zip(v).zip(odds) {
         *centred = if r.is_sign_negative() { shift - v } else { v - shift };
@@ -124,9 +141,9 @@ pub(crate) fn derivatives(odds: &[f32], centred: &[f32], [f, q]: [Derivative<'_>
 /// The last coefficient of dF/(1 + r x) + v F/(1 + r x)².
 #[inline(always)]
 fn derivative<const N: usize>(r: &[f32; N], v: &[f32; N], of: Derivative<'_>) -> [f32; N] {
-    let (mut e, mut de) = ([0.0; N], [0.0; N]);
+    let (mut e, mut de, effective) = ([0.0; N], [0.0; N], effective(r));
     for (weighted, df) in of.weighted.iter().zip(of.df) {
-        for ((e, de), r) in e.iter_mut().zip(&mut de).zip(r) {
+        for ((e, de), r) in e.iter_mut().zip(&mut de).zip(&effective) {
             *e = weighted - r * *e;
             *de = df - r * *de;
         }

@@ -4,7 +4,7 @@
 
 use super::eights::load;
 use crate::arch::{Isa, LANES};
-use crate::float::exp_negative;
+use crate::float::{exact_inverse, exp_negative};
 use crate::kernel::reduce::total;
 
 /// The sign of a float, as its bit.
@@ -13,8 +13,17 @@ const SIGN: u32 = 1 << 31;
 /// `odds` ← e^{−|y|} for y = (θ − γ)/T, negative where θ > γ.
 #[inline(always)]
 pub(crate) fn from_scores(theta: &[f32], gamma: f32, temperature: f32, odds: &mut [f32]) {
+    match exact_inverse(temperature) {
+        Some(inverse) => from_scaled::<true>(theta, gamma, inverse, odds),
+        None => from_scaled::<false>(theta, gamma, temperature, odds),
+    }
+}
+
+/// [`from_scores`], where `scale` is 1/T or else T.
+#[inline(always)]
+fn from_scaled<const INVERSE: bool>(theta: &[f32], gamma: f32, scale: f32, odds: &mut [f32]) {
     for (odds, &theta) in odds.iter_mut().zip(theta) {
-        let y = (theta - gamma) / temperature;
+        let y = if INVERSE { (theta - gamma) * scale } else { (theta - gamma) / scale };
         let sign = if theta > gamma { SIGN } else { 0 };
         *odds = f32::from_bits(exp_negative(-y.abs()).to_bits() | sign);
     }

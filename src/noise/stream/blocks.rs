@@ -1,10 +1,10 @@
 //! A sample's words on machines with vector units: blocks of one word from every lane.
 
-use crate::arch::{EIGHT, LANES};
+use crate::arch::{self, Dispatch, EIGHT, Isa, LANES};
 use crate::kernel::lanes::copy;
 use crate::kernel::select::FEW;
 use crate::noise::hash::{lane_constant, mix};
-use crate::noise::uniform::OfWord;
+use crate::noise::uniform::{OfWord, Words};
 
 /// The generator of one sample: word w of lane l is `state[w][l]`.
 #[derive(Clone, Debug)]
@@ -25,6 +25,12 @@ impl Lanes {
         let (a, b) = (expand(a, sample), expand(b, sample));
         let (c, d) = (expand(c, sample), expand(d, sample));
         Lanes { state: [a, b, c, d] }
+    }
+
+    /// The same as a function.
+    #[inline(always)]
+    pub(super) fn new_apart(hashes: [u32; 4], sample: u32) -> Lanes {
+        arch::run(Seed { hashes, sample })
     }
 
     /// The first n ≤ 64 words of a sample, in whole eights. Words of the seeds that they do not depend on are not made.
@@ -131,11 +137,41 @@ impl Lanes {
     /// sum += factor · number, for the words of one sample.
     #[inline(always)]
     pub(crate) fn add(&mut self, factor: f32, sum: &mut [f32], number: &impl OfWord) {
-        for block in sum.chunks_mut(LANES) {
-            for (sum, word) in block.iter_mut().zip(self.next_block()) {
-                *sum += factor * number.of_word(word);
+        for sum in sum.chunks_mut(8 * LANES) {
+            let mut words = [0.0_f32; 8 * LANES];
+            arch::run(FillWords { lanes: self, out: &mut words });
+            for (sum, word) in sum.iter_mut().zip(words) {
+                *sum += factor * number.of_word(word.to_bits());
             }
         }
+    }
+}
+
+struct FillWords<'a> {
+    lanes: &'a mut Lanes,
+    out: &'a mut [f32],
+}
+
+impl Dispatch for FillWords<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Isa>(self, _isa: I) {
+        self.lanes.fill(self.out, &Words);
+    }
+}
+
+struct Seed {
+    hashes: [u32; 4],
+    sample: u32,
+}
+
+impl Dispatch for Seed {
+    type Output = Lanes;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, _isa: I) -> Lanes {
+        Lanes::new(self.hashes, self.sample)
     }
 }
 

@@ -47,6 +47,12 @@ impl Lanes {
         Lanes { hashes, sample }
     }
 
+    /// The same.
+    #[inline(always)]
+    pub(super) fn new_apart(hashes: [u32; 4], sample: u32) -> Lanes {
+        Lanes::new(hashes, sample)
+    }
+
     /// The first n ≤ 64 words of a sample.
     pub(super) fn few(hashes: [u32; 4], sample: u32, n: usize, words: &mut [f32; FEW]) {
         Lanes { hashes, sample }.fill(words.get_mut(..n).unwrap_or_default(), &Words);

@@ -10,7 +10,6 @@ mod knots;
 mod terms;
 
 use super::law::Law;
-use super::stream::Lanes;
 use super::uniform::{Odds, OfWord, replace};
 use crate::arch::{self, Dispatch, Isa};
 use density::{MAX_NODES, Node};
@@ -50,6 +49,7 @@ struct Tabulate {
 
 impl Dispatch for Tabulate {
     type Output = SumOfGamma;
+    const WIDE: bool = false;
 
     #[inline(always)]
     fn run<I: Isa>(self, _isa: I) -> SumOfGamma {
@@ -93,15 +93,15 @@ impl SumOfGamma {
         self.upper_bounds.get(half_octave as usize % HALF_OCTAVES).copied().unwrap_or(f32::INFINITY)
     }
 
-    /// Replaces odds u/(1 − u) by their ε.
+    /// The upper bounds of words.
     #[inline(always)]
-    fn replace_odds(&self, odds: &mut [f32]) {
-        // The first loop is vectorised. The second is not: it looks up one by one.
-        for odds in odds.iter_mut() {
-            *odds = position(*odds);
+    pub(crate) fn write_upper_bounds(&self, words: &[f32], bounds: &mut [f32]) {
+        // As in `replace_words`, the look-ups have a loop of their own.
+        for (bound, word) in bounds.iter_mut().zip(words) {
+            *bound = f32::from_bits(half_octave(word.to_bits()));
         }
-        for position in odds {
-            *position = self.knots.at(*position);
+        for bound in bounds {
+            *bound = self.upper_bound_in(bound.to_bits());
         }
     }
 }
@@ -124,27 +124,15 @@ impl Law for SumOfGamma {
     }
 
     #[inline(always)]
-    fn draw(&self, lanes: &mut Lanes, epsilon: &mut [f32]) {
-        lanes.fill(epsilon, &OddsBelow);
-        self.replace_odds(epsilon);
-    }
-
-    #[inline(always)]
     fn replace_words(&self, words: &mut [f32]) {
         replace(words, &OddsBelow);
-        self.replace_odds(words);
-    }
-
-    #[inline(always)]
-    fn upper_bounds<'b>(&self, words: &'b [f32], bounds: &'b mut [f32]) -> impl Iterator<Item = (f32, &'b mut f32)> {
-        // As in `replace_odds`, the look-ups have a loop of their own.
-        for (bound, word) in bounds.iter_mut().zip(words) {
-            *bound = f32::from_bits(half_octave(word.to_bits()));
+        // The first loop is vectorised. The second is not: it looks up one by one.
+        for odds in words.iter_mut() {
+            *odds = position(*odds);
         }
-        for bound in bounds.iter_mut() {
-            *bound = self.upper_bound_in(bound.to_bits());
+        for position in words {
+            *position = self.knots.at(*position);
         }
-        bounds.iter_mut().map(|bound| (*bound, bound))
     }
 }
 

@@ -1,7 +1,8 @@
 //! Eight samples of a row of few scores side by side: the lanes of a register are samples. No loop waits for the one
 //! before it, and no lane is padding.
 
-use super::{Few, MakeNoise, Margin};
+use super::near::{Margin, make_noise};
+use super::row::Few;
 use crate::arch::{self, Dispatch, EIGHT, Isa};
 use crate::kernel::columns::{exactly_k_reach, k_largest, kth_largest};
 use crate::kernel::lanes::copy;
@@ -77,11 +78,11 @@ impl<'a> Abreast<'a> {
         self.make_noise(false);
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn make_noise(&mut self, exact: bool) {
         let Abreast { noise, words, sample, epsilon, error, .. } = self;
         arch::run(DrawWords { noise: *noise, words, s: *sample, out: epsilon });
-        *error = arch::run(MakeNoise { noise: *noise, exact, words: epsilon.as_flattened_mut() });
+        *error = make_noise(*noise, exact, epsilon.as_flattened_mut());
     }
 
     /// Takes dz of the `samples` ≤ 8 samples from s on, in row b of a batch; true if every element is finite.
@@ -110,6 +111,7 @@ struct DrawWords<'a> {
 
 impl Dispatch for DrawWords<'_> {
     type Output = ();
+    const WIDE: bool = false;
 
     #[inline(always)]
     fn run<I: Isa>(self, _isa: I) {
@@ -128,6 +130,7 @@ struct SetDz<'r, 'a> {
 
 impl Dispatch for SetDz<'_, '_> {
     type Output = bool;
+    const WIDE: bool = false;
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> bool {
@@ -178,10 +181,13 @@ struct Choose<'r, 'a> {
 
 impl Dispatch for Choose<'_, '_> {
     type Output = Option<[u64; EIGHT]>;
+    const WIDE: bool = false;
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> Option<[u64; EIGHT]> {
         let Choose { row: Abreast { k, theta, epsilon, error, dz, scores, .. }, formula } = self;
+        // A copy, because the compiler knows that no store changes it.
+        let formula = *formula;
         for (((scores, theta), dz), epsilon) in scores.iter_mut().zip(*theta).zip(dz.iter()).zip(epsilon.iter()) {
             *scores = formula.eight_scores(*theta, *dz, *epsilon);
         }

@@ -1,13 +1,13 @@
 //! One sample of a row of few scores after another, its coordinates in the lanes.
 
-use super::{Few, First, MakeNoise, Margin, Pair};
+use super::near::{Margin, make_noise};
+use super::row::{Few, First, Pair, are_few};
 use crate::arch::{self, Dispatch, EIGHT, Isa, LANES};
 use crate::kernel::lanes::copy;
 use crate::kernel::select::{FEW, best_of_padded};
 use crate::kernel::ties::drop_last_equals;
 use crate::mask::unmasked_bits;
 use crate::noise::{RowWords, SampleWords, Sampler};
-use crate::perturbed::few::are_few;
 use crate::perturbed::scores::Formula;
 
 /// The states of samples.
@@ -116,11 +116,12 @@ impl<'a> Alone<'a> {
     }
 
     /// Draws a sample: makes its noise, or noise that is near it.
-    #[inline(always)]
+    #[inline(never)]
     fn draw(&mut self, words: SampleWords<'_>, exact: bool) {
-        self.noise.draw_few_words(words, self.n, &mut self.epsilon);
-        let words = self.epsilon.get_mut(..self.n.next_multiple_of(EIGHT)).unwrap_or_default();
-        self.error = arch::run(MakeNoise { noise: self.noise, exact, words });
+        let Alone { n, noise, epsilon, .. } = self;
+        arch::run(DrawWords { noise: *noise, words, n: *n, out: epsilon });
+        let eights = epsilon.get_mut(..n.next_multiple_of(EIGHT)).unwrap_or_default();
+        self.error = make_noise(*noise, exact, eights);
     }
 
     /// The k largest scores of the sample with these words.
@@ -143,6 +144,8 @@ impl<'a> Alone<'a> {
     #[inline(always)]
     fn score(&mut self, formula: &Formula<'_>) {
         let Alone { n, theta, dz, epsilon, scores, .. } = self;
+        // A copy, because the compiler knows that no store changes it.
+        let formula = *formula;
         let inputs = theta.as_chunks().0.iter().zip(dz.as_chunks().0).zip(epsilon.as_chunks().0);
         for (scores, ((theta, dz), epsilon)) in scores.as_chunks_mut().0.iter_mut().zip(inputs).take(n.div_ceil(EIGHT))
         {
@@ -158,5 +161,22 @@ impl<'a> Alone<'a> {
             reached |= u64::from(isa.at_least(block, t)) << shift;
         }
         reached
+    }
+}
+
+struct DrawWords<'a> {
+    noise: Sampler<'a>,
+    words: SampleWords<'a>,
+    n: usize,
+    out: &'a mut [f32; FEW],
+}
+
+impl Dispatch for DrawWords<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Isa>(self, _isa: I) {
+        let DrawWords { noise, words, n, out } = self;
+        noise.draw_few_words(words, n, out);
     }
 }
