@@ -1,7 +1,7 @@
 //! The least bound, or the least word, that a score among the k largest can have.
 
 use super::scores::Perturbed;
-use crate::arch::{Isa, LANES};
+use crate::arch::{Dispatch, Isa, LANES};
 use crate::kernel::lanes::copy;
 use crate::kernel::reduce::raise;
 use crate::kernel::select::{FEW, best_of_few, kth_largest};
@@ -31,8 +31,25 @@ pub(super) fn floor<I: Isa>(isa: I, bounds: &[f32], k: usize, bar: f32, room: &m
 /// chunks, so fewer than 4·k bounds exceed it. There are at least k bounds.
 #[inline(always)]
 pub(super) fn fine_floor<I: Isa>(isa: I, bounds: &[f32], k: usize, room: &mut [f32]) -> f32 {
-    let span = (bounds.len() / (4 * k).max(128)).min(4);
-    kth_of_maxima(isa, group_maxima(bounds, span, room), k)
+    // It is rare, and inside its caller it would take registers from the loops there.
+    isa.apart(FineFloor { bounds, k, room })
+}
+
+struct FineFloor<'a> {
+    bounds: &'a [f32],
+    k: usize,
+    room: &'a mut [f32],
+}
+
+impl Dispatch for FineFloor<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> f32 {
+        let FineFloor { bounds, k, room } = self;
+        let span = (bounds.len() / (4 * k).max(128)).min(4);
+        kth_of_maxima(isa, group_maxima(bounds, span, room), k)
+    }
 }
 
 /// The k-th largest of the maxima of groups.
