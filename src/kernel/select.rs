@@ -255,7 +255,6 @@ fn bisect<I: Isa>(isa: I, scores: &[f32], k: usize) -> Threshold {
         // Some of the k largest scores are −inf.
         return Threshold { t: f32::NEG_INFINITY, reached: scores.len() };
     }
-    let mut by_rank = false;
     for turn in 0_u32.. {
         if reach_low == k || high - low <= 1 {
             break;
@@ -265,12 +264,13 @@ fn bisect<I: Isa>(isa: I, scores: &[f32], k: usize) -> Threshold {
         if inside <= INSIDE.min(scores.len() / 32) {
             return kth_inside(isa, &blocks, (from, to), k - reach_high, reach_high);
         }
-        let guess = match turn % 2 {
-            0 => rank(from + (to - from) * ((reach_low - k) as f32 / inside as f32)),
-            _ => rank(from + (to - from) * 0.5),
+        let guess = match turn % 4 {
+            0 | 2 => rank(from + (to - from) * ((reach_low - k) as f32 / inside as f32)),
+            1 => rank(from + (to - from) * 0.5),
+            _ => low,
         };
         // A guess outside the bracket also comes from a bracket that is too wide for a difference or has an infinite end.
-        let guess = if low < guess && guess < high && !by_rank { guess } else { low + (high - low) / 2 };
+        let guess = if low < guess && guess < high { guess } else { low + (high - low) / 2 };
         let reach = count(isa, &blocks, unrank(guess));
         if reach >= k {
             (low, reach_low) = (guess, reach);
@@ -283,7 +283,6 @@ fn bisect<I: Isa>(isa: I, scores: &[f32], k: usize) -> Threshold {
             let (lowest, highest) = range_inside(&blocks, unrank(low), unrank(high - 1));
             (low, high) = (rank(lowest), rank(highest) + 1);
         }
-        by_rank = !by_rank && left > inside - inside / 4;
     }
     Threshold { t: unrank(low), reached: reach_low }
 }

@@ -78,12 +78,12 @@ pub(super) fn maxima_of_good<'g>(theta: &[f32], part: usize, groups: &'g mut [f3
     let mut count = 0;
     for (part, group) in theta.chunks(part).zip(groups.as_chunks_mut::<LANES>().0) {
         let mut largest = [f32::NEG_INFINITY; LANES];
-        let (fours, rest) = part.as_chunks::<{ 4 * LANES }>();
-        for four in fours {
-            raise_and_check(&mut largest, &mut good, four);
+        let (pairs, rest) = part.as_chunks::<{ 2 * LANES }>();
+        for pair in pairs {
+            raise_and_check(&mut largest, &mut good, pair);
         }
         if !rest.is_empty() {
-            let mut last = [f32::NEG_INFINITY; 4 * LANES];
+            let mut last = [f32::NEG_INFINITY; 2 * LANES];
             copy(rest, &mut last);
             raise_and_check(&mut largest, &mut good, &last);
         }
@@ -93,16 +93,14 @@ pub(super) fn maxima_of_good<'g>(theta: &[f32], part: usize, groups: &'g mut [f3
     if good.iter().all(|&good| good == 1) { groups.get(..count) } else { None }
 }
 
-/// Four blocks at a time: each maximum waits for the one before, so that block after block would be slower than memory.
+/// Two blocks at a time: each maximum waits for the one before, so that block after block would be slower than memory.
 #[inline(always)]
-fn raise_and_check(largest: &mut [f32; LANES], good: &mut [u32; LANES], four: &[f32; 4 * LANES]) {
-    let [a, b, c, d] = four.as_chunks::<LANES>().0 else { return };
-    for (i, (largest, good)) in largest.iter_mut().zip(good).enumerate() {
-        let (Some(&a), Some(&b), Some(&c), Some(&d)) = (a.get(i), b.get(i), c.get(i), d.get(i)) else { return };
-        let (left, right) = (if b > a { b } else { a }, if d > c { d } else { c });
-        let larger = if right > left { right } else { left };
+fn raise_and_check(largest: &mut [f32; LANES], good: &mut [u32; LANES], pair: &[f32; 2 * LANES]) {
+    let [a, b] = pair.as_chunks::<LANES>().0 else { return };
+    for (((largest, good), &a), &b) in largest.iter_mut().zip(good).zip(a).zip(b) {
+        let larger = if b > a { b } else { a };
         *largest = if larger > *largest { larger } else { *largest };
-        *good &= u32::from((a < f32::INFINITY) & (b < f32::INFINITY) & (c < f32::INFINITY) & (d < f32::INFINITY));
+        *good &= u32::from((a < f32::INFINITY) & (b < f32::INFINITY));
     }
 }
 
