@@ -280,7 +280,7 @@ fn bisect<I: Isa>(isa: I, scores: &[f32], k: usize) -> Threshold {
         let left = reach_low - reach_high;
         if left == inside {
             // Ends at scores: if all inside are equal the search is over, and else the next guess tells them apart.
-            let (lowest, highest) = range_inside(&blocks, unrank(low), unrank(high - 1));
+            let (lowest, highest) = range_inside(&blocks, unrank(low), unrank(high));
             (low, high) = (rank(lowest), rank(highest) + 1);
         }
     }
@@ -323,7 +323,7 @@ fn count<I: Isa>(isa: I, scores: &Blocks<'_>, t: f32) -> usize {
     count as usize
 }
 
-/// The smallest and the largest of the scores that are at least `from` and at most `to`.
+/// The smallest and the largest of the scores that are at least `from` and not at least `to`.
 #[inline(always)]
 fn range_inside(scores: &Blocks<'_>, from: f32, to: f32) -> (f32, f32) {
     let (mut low, mut high) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
@@ -337,8 +337,10 @@ fn range_inside(scores: &Blocks<'_>, from: f32, to: f32) -> (f32, f32) {
 #[inline(always)]
 fn narrow(low: &mut [f32; LANES], high: &mut [f32; LANES], block: &[f32; LANES], from: f32, to: f32) {
     for ((low, high), &score) in low.iter_mut().zip(high).zip(block) {
+        // `to` is NaN if a score is +inf: then no score reaches it.
+        let below = if score >= to { f32::NEG_INFINITY } else { score };
         *low = if score < *low && score >= from { score } else { *low };
-        *high = if score > *high && score <= to { score } else { *high };
+        *high = if below > *high { below } else { *high };
     }
 }
 
@@ -354,4 +356,31 @@ fn range(scores: &Blocks<'_>) -> (f32, f32) {
         }
     }
     (low.iter().fold(f32::INFINITY, |least, &low| if low < least { low } else { least }), largest_of(&high))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Zeros of either sign are equal, but between their ranks and that of the next float below there is a rank that no
+    /// score has. A bracket around zero may end at it.
+    #[test]
+    fn few_values_around_zero_are_told_apart() {
+        let values = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, f32::MAX, f32::MIN, 1e-45, -1e-45, f32::INFINITY];
+        let mut state = 1_u64;
+        let mut random = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % below
+        };
+        for _ in 0..20_000 {
+            let (kinds, from, k) = (1 + random(values.len()), random(values.len()), 1 + random(199));
+            let scores: Vec<f32> = (0..200).map(|_| values[(from + random(kinds)) % values.len()]).collect();
+            let mut order: Vec<usize> = (0..200).collect();
+            order.sort_by(|&a, &b| scores[b].partial_cmp(&scores[a]).expect("no NaN").then(a.cmp(&b)));
+            let (mut z, mut expected) = ([0.5; 200], [0.0; 200]);
+            map(&scores, k, &mut z);
+            order[..k].iter().for_each(|&i| expected[i] = 1.0);
+            assert_eq!(z, expected, "{k} of {scores:?}");
+        }
+    }
 }
