@@ -9,14 +9,13 @@ use crate::args::{Array, check_arrays};
 use crate::family::{Family, OneHot, Start, TopK, start, with_gradient, workspace_len};
 use crate::status::{Refused, imle_status, status, status_of_call};
 
-// One of n is k of n at k = 1, to the last bit. So both families have the layer of k of n, which is linked once.
 #[inline(always)]
-unsafe fn layer(
+unsafe fn layer<F: Family>(
     shape: Shape,
     k_row: Option<&[u32]>,
     options: *const imle_options,
-) -> Result<Imle<imle::TopK<'_>>, Refused> {
-    let solver = TopK::solver(shape, k_row);
+) -> Result<Imle<F::Solver<'_>>, Refused> {
+    let solver = F::solver(shape, k_row);
     // SAFETY: the caller's contract.
     let options = unsafe { abi::options(options) }?;
     Ok(Imle::unchecked(shape, solver, options))
@@ -79,7 +78,7 @@ unsafe fn find_bad_row_of<F: Family>(
     let too_large = |k_row: &[u32]| k_row.iter().position(|&k| k as usize > shape.k());
     let rows = k_row.and_then(too_large).unwrap_or(shape.rows()) as u32;
     let good = Shape { rows, ..shape };
-    let first = match Imle::new(good, TopK::solver(good, k_row), Options::default())?.check(theta, dz, &mut []) {
+    let first = match Imle::new(good, F::solver(good, k_row), Options::default())?.check(theta, dz, &mut []) {
         Ok(()) => rows,
         Err(Error::NonFinite { row, .. } | Error::Infeasible { row }) => row,
         Err(error) => return Err(error.into()),
@@ -154,7 +153,7 @@ unsafe fn map_of<F: Family>(
     let indices = Array::optional(indices, shape.rows() * shape.k());
     // SAFETY: the caller's contract.
     check_arrays!(unsafe outputs: [z, indices, work], inputs: [k_row, theta]);
-    let layer = Imle::unchecked(shape, TopK::solver(shape, k_row.slice_if_any()), Options::default());
+    let layer = Imle::unchecked(shape, F::solver(shape, k_row.slice_if_any()), Options::default());
     layer.check_parts()?;
     let states = States { z: z.slice_if_any(), indices: indices.slice_if_any(), marginals: None };
     Ok(layer.map(theta.rows(ld_theta), states, work.slice())?)
@@ -242,7 +241,7 @@ unsafe fn sample_of<F: Family>(
     // SAFETY: the caller's contract.
     check_arrays!(unsafe outputs: [z, indices, marginals, work], inputs: [k_row, theta, row_ids]);
     // SAFETY: the caller's contract.
-    let layer = unsafe { layer(shape, k_row.slice_if_any(), options) }?;
+    let layer = unsafe { layer::<F>(shape, k_row.slice_if_any(), options) }?;
     layer.check_parts()?;
     let states = States { z: z.slice_if_any(), indices: indices.slice_if_any(), marginals: marginals.slice_if_any() };
     Ok(layer.sample(key.to_core(row_ids), theta.rows(ld_theta), states, work.slice())?)
@@ -353,7 +352,7 @@ unsafe fn gradient_of<F: Family>(
     // SAFETY: the caller's contract.
     check_arrays!(unsafe outputs: [grad_theta, diagnostics, work], inputs: [k_row, theta, dz, indices, row_ids]);
     // SAFETY: the caller's contract.
-    let layer = unsafe { layer(shape, k_row.slice_if_any(), options) }?;
+    let layer = unsafe { layer::<F>(shape, k_row.slice_if_any(), options) }?;
     layer.check_parts()?;
     let (theta, dz) = (theta.rows(ld_theta), dz.dz(dz_row_stride, dz_sample_stride));
     let found = layer.gradient(
@@ -521,7 +520,7 @@ unsafe fn fenchel_young_of<F: Family>(
     // SAFETY: the caller's contract.
     check_arrays!(unsafe outputs: [loss, grad_theta, work], inputs: [k_row, theta, y, row_ids]);
     // SAFETY: the caller's contract.
-    let layer = unsafe { layer(shape, k_row.slice_if_any(), options) }?;
+    let layer = unsafe { layer::<F>(shape, k_row.slice_if_any(), options) }?;
     layer.check_parts()?;
     let (theta, y) = (theta.rows(ld_theta), y.rows(ld_y));
     Ok(layer.fenchel_young(key.to_core(row_ids), theta, y, loss.slice(), grad_theta.rows(ld_grad), work.slice())?)
