@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # instructions.sh [--check | --write]: counts the instructions per coordinate of every call with valgrind. Unlike times,
-# these figures repeat. No row may take more than SLOWEST times the instructions of a normal row. --check also fails if one is more than TOLERANCE above its value in benches/instructions.tsv, and
-# --write replaces that file. Counts depend on the compiler: with another rustc than the one in the file nothing is
-# compared, and that is a failure if CI=true.
+# these figures repeat. No row may take more than SLOWEST times the instructions of a normal row. --check also fails if a
+# count is more than TOLERANCE above its value in benches/instructions.tsv, and --write replaces that file. Counts depend
+# on the compiler: with another rustc than the one in the file nothing is compared, and that is a failure if CI=true.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 readonly SLOWEST=2.5 TOLERANCE=0.03 recorded=benches/instructions.tsv

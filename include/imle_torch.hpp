@@ -169,7 +169,7 @@ struct key {
     }
 };
 
-/// What a choice returns.
+/// The result of a choice.
 struct choice {
     Tensor z;       // [..., N] or [..., S, N], of theta's type
     Tensor indices; // the positions of the ones, ascending, int64, [..., K] or [..., S, K]; -1 behind them
@@ -223,7 +223,7 @@ struct batch {
     }
 };
 
-// "row 5 (of theta, [1, 2])"
+// "row 5 (at [1, 2])"
 inline std::string name_of_row(const batch &batch, std::int64_t row) {
     std::string name = "row " + std::to_string(row);
     if (batch.leading.size() > 1) {
@@ -466,8 +466,8 @@ Tensor gradient_of_rows(const batch &batch, const Tensor &dz, const Call &call) 
 }
 
 // Lists of the C functions as int64, with -1 for "no further one".
-inline Tensor returned_lists(const batch &batch, const Tensor &lists, bool with_samples) {
-    return batch.shaped(lists.to(at::kLong), with_samples).to(batch.options.device());
+inline Tensor returned_lists(const batch &batch, const Tensor &lists) {
+    return batch.shaped(lists.to(at::kLong), true).to(batch.options.device());
 }
 
 // The gradients of the inputs, from what the forward pass saved and the gradient of the output.
@@ -599,7 +599,7 @@ choice choice_of(const Tensor &theta, const batch &batch, const drawn &drawn, Ru
         return {full.returned(rule(full, saved[1], gradient))};
     };
     return {tie(batch.returned(drawn.z, true), {batch.theta, drawn.lists}, backward, theta),
-            returned_lists(batch, drawn.lists, true)};
+            returned_lists(batch, drawn.lists)};
 }
 
 // z and lists of MAP(theta + noise).
@@ -832,7 +832,7 @@ inline choice sample(const Tensor &theta, const ones &k, std::optional<std::int6
                      float temperature = 1, const std::optional<key> &key = {}) {
     const detail::batch batch = detail::exact_batch(theta, k, temperature, samples, detail::or_drawn(key));
     const detail::drawn drawn = detail::exact_sample(batch);
-    return {batch.returned(drawn.z, true), detail::returned_lists(batch, drawn.lists, true)};
+    return {batch.returned(drawn.z, true), detail::returned_lists(batch, drawn.lists)};
 }
 
 /// Draws z_s from p. The gradient is SIMPLE: (1 / temperature) Cov(z) dz_s, added over the samples. (Ahmed, Zeng,
@@ -986,7 +986,7 @@ inline Tensor fenchel_young(const Tensor &theta, const Tensor &y, const ones &k,
 
 namespace detail {
 
-// What the modules of choices have in common: in eval mode they draw nothing and choose MAP(theta).
+// The base of the modules that choose. In eval mode they draw nothing and choose MAP(theta).
 class choosing : public ::torch::nn::Module {
 public:
     torch::settings settings;

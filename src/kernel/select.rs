@@ -239,52 +239,48 @@ impl Dispatch for Bisect<'_> {
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> Threshold {
-        bisect(isa, self.scores, self.k)
+        let Bisect { scores, k } = self;
+        let mut short = [f32::NEG_INFINITY; LANES];
+        let blocks = Blocks::new(scores, &mut short);
+        let (lowest, highest) = range(&blocks);
+        // Ranks: at least k scores reach `low`, fewer than k reach `high`.
+        let (mut low, mut reach_low) = (rank(lowest), count(isa, &blocks, lowest));
+        let (mut high, mut reach_high) = (rank(highest) + 1, 0);
+        if reach_low < k {
+            // Some of the k largest scores are −inf.
+            return Threshold { t: f32::NEG_INFINITY, reached: scores.len() };
+        }
+        for turn in 0_u32.. {
+            if reach_low == k || high - low <= 1 {
+                break;
+            }
+            let inside = reach_low - reach_high;
+            let (from, to) = (unrank(low), unrank(high));
+            if inside <= INSIDE.min(scores.len() / 32) {
+                return kth_inside(isa, &blocks, (from, to), k - reach_high, reach_high);
+            }
+            let guess = match turn % 4 {
+                0 | 2 => rank(from + (to - from) * ((reach_low - k) as f32 / inside as f32)),
+                1 => rank(from + (to - from) * 0.5),
+                _ => low,
+            };
+            // A guess outside the bracket also comes from a bracket that is too wide for a difference or has an infinite end.
+            let guess = if low < guess && guess < high { guess } else { low + (high - low) / 2 };
+            let reach = count(isa, &blocks, unrank(guess));
+            if reach >= k {
+                (low, reach_low) = (guess, reach);
+            } else {
+                (high, reach_high) = (guess, reach);
+            }
+            let left = reach_low - reach_high;
+            if left == inside {
+                // Ends at scores: if all inside are equal the search is over, and else the next guess tells them apart.
+                let (lowest, highest) = range_inside(&blocks, unrank(low), unrank(high));
+                (low, high) = (rank(lowest), rank(highest) + 1);
+            }
+        }
+        Threshold { t: unrank(low), reached: reach_low }
     }
-}
-
-#[inline(always)]
-fn bisect<I: Isa>(isa: I, scores: &[f32], k: usize) -> Threshold {
-    let mut short = [f32::NEG_INFINITY; LANES];
-    let blocks = Blocks::new(scores, &mut short);
-    let (lowest, highest) = range(&blocks);
-    // Ranks: at least k scores reach `low`, fewer than k reach `high`.
-    let (mut low, mut reach_low) = (rank(lowest), count(isa, &blocks, lowest));
-    let (mut high, mut reach_high) = (rank(highest) + 1, 0);
-    if reach_low < k {
-        // Some of the k largest scores are −inf.
-        return Threshold { t: f32::NEG_INFINITY, reached: scores.len() };
-    }
-    for turn in 0_u32.. {
-        if reach_low == k || high - low <= 1 {
-            break;
-        }
-        let inside = reach_low - reach_high;
-        let (from, to) = (unrank(low), unrank(high));
-        if inside <= INSIDE.min(scores.len() / 32) {
-            return kth_inside(isa, &blocks, (from, to), k - reach_high, reach_high);
-        }
-        let guess = match turn % 4 {
-            0 | 2 => rank(from + (to - from) * ((reach_low - k) as f32 / inside as f32)),
-            1 => rank(from + (to - from) * 0.5),
-            _ => low,
-        };
-        // A guess outside the bracket also comes from a bracket that is too wide for a difference or has an infinite end.
-        let guess = if low < guess && guess < high { guess } else { low + (high - low) / 2 };
-        let reach = count(isa, &blocks, unrank(guess));
-        if reach >= k {
-            (low, reach_low) = (guess, reach);
-        } else {
-            (high, reach_high) = (guess, reach);
-        }
-        let left = reach_low - reach_high;
-        if left == inside {
-            // Ends at scores: if all inside are equal the search is over, and else the next guess tells them apart.
-            let (lowest, highest) = range_inside(&blocks, unrank(low), unrank(high));
-            (low, high) = (rank(lowest), rank(highest) + 1);
-        }
-    }
-    Threshold { t: unrank(low), reached: reach_low }
 }
 
 /// The threshold of the k largest of the at most [`INSIDE`] scores that reach `from` and not `to`, counted with the `above`

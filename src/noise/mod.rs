@@ -311,7 +311,6 @@ mod tests {
                         .max((f64::from(law.near(w)) - f64::from(law.quantile(w))).abs())
                 })
                 .fold(0.0, f64::max);
-            println!("{worst:e}");
             assert!(worst + ROUNDING <= f64::from(L::NEAR_ERROR), "{worst:e}");
         }
         let minus_ln = |w: u32| if w < !w { -libm::log(probability(w)) } else { -libm::log1p(-probability(!w)) };

@@ -105,7 +105,7 @@ impl Few<'_> {
         true
     }
 
-    /// So many samples of a number of them are found eight at a time.
+    /// The number of samples, out of `samples`, that are found eight at a time. The rest are found one after another.
     fn abreast(&self, words: &RowWords, samples: usize) -> usize {
         if !words.are_independent() || !columns::are_served(self.theta.len(), self.k) {
             return 0;

@@ -1,4 +1,4 @@
-// What the files of the bindings share.
+// Declarations that the files of the bindings share.
 
 #ifndef LIBIMLE_BINDINGS_HPP
 #define LIBIMLE_BINDINGS_HPP

@@ -499,7 +499,7 @@ mod tests {
         product
     }
 
-    /// What is dropped is negligible, and what stays is not.
+    /// Every coefficient that is dropped is negligible, and every one that stays is not.
     #[test]
     fn only_negligible_coefficients_are_dropped() {
         for (n, degree) in [(1, 1), (4, 4), (31, 5), (32, 32), (33, 10), (300, 100), (2000, 1000)] {

@@ -56,7 +56,7 @@ class Adaptive(nn.Module):
         values = {name: float(getattr(self, name)) for name in ("a", "g", "previous")}
         return libimle.Adaptive(**(self.settings | values))
 
-    # What a backward pass calls.
+    # A backward pass calls these methods.
 
     def ticket(self) -> int:
         """A number for a forward pass."""
