@@ -1,8 +1,9 @@
 //! Measures a trained model on texts that it has not seen.
 
 use imle::Error;
+use learning::{Corpus, Example, Word};
 
-use crate::corpus::{Corpus, Example, Lexicon};
+use crate::lexicon::Lexicon;
 use crate::training::Model;
 
 /// Texts per call. It bounds the memory and changes no result.
@@ -66,7 +67,7 @@ impl Explained<'_> {
         f64::from(self.prediction - self.example.target).powi(2)
     }
 
-    fn chosen(&self) -> impl Iterator<Item = &crate::words::Word> {
+    fn chosen(&self) -> impl Iterator<Item = &Word> {
         let words = self.example.text.words.iter().zip(&self.z);
         words.filter(|&(_, &z)| z == 1.0).map(|(word, _)| word)
     }

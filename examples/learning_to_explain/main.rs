@@ -4,28 +4,24 @@
 //!
 //! The training loop with the layer in it is in `training`, the two networks and their sizes are in `networks`.
 
-mod adam;
 mod cli;
-mod corpus;
-mod data;
 mod evaluation;
+mod lexicon;
 mod networks;
 mod page;
-mod random;
 mod results;
 mod training;
-mod words;
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use imle::{Coupling, Difference, Options};
+use learning::{Corpus, Data, DataError};
 use report::{ProgressBar, check_writable, in_parallel, progress_bar};
 
 use cli::{Cli, Lambda};
-use corpus::{Corpus, Lexicon};
-use data::{Data, DataError};
 use evaluation::{Evaluation, evaluate};
+use lexicon::Lexicon;
 use training::{Epoch, Method, Run, Settings, train};
 
 fn main() -> ExitCode {
@@ -85,7 +81,7 @@ fn settings(cli: &Cli) -> Result<Settings, String> {
 }
 
 fn read(file: &Path, k: u32) -> Result<Data, String> {
-    let data = data::read(file).map_err(|error| error.to_string())?;
+    let data = learning::read(file).map_err(|error| error.to_string())?;
     data.check_k(file, k).map_err(|error| error.to_string())?;
     if data.skipped > 0 {
         eprintln!("{}: skipped {} lines without a word", file.display(), data.skipped);

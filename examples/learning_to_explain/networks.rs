@@ -15,8 +15,7 @@
 //! loss of one choice: (y − target)²
 //! ```
 
-use crate::adam::Weights;
-use crate::random::SplitMix64;
+use learning::{SplitMix64, Weights, add, dot};
 
 /// Numbers in the embedding of a word.
 const EMBEDDING: usize = 32;
@@ -190,24 +189,6 @@ impl Predictor {
 /// The gradient at the input of a relu layer whose output `hidden` was multiplied by the weights `output`.
 fn through_relu(hidden: &[f32; HIDDEN], grad: f32, output: &[f32]) -> [f32; HIDDEN] {
     std::array::from_fn(|i| if hidden[i] > 0.0 { grad * output[i] } else { 0.0 })
-}
-
-/// into += factor · row
-fn add(into: &mut [f32], factor: f32, row: &[f32]) {
-    for (into, &x) in into.iter_mut().zip(row) {
-        *into += factor * x;
-    }
-}
-
-/// Eight partial sums, so that the compiler can use vector registers.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0; 8];
-    for (a, b) in a.chunks_exact(8).zip(b.chunks_exact(8)) {
-        for i in 0..8 {
-            sums[i] += a[i] * b[i];
-        }
-    }
-    sums.iter().sum()
 }
 
 #[cfg(test)]

@@ -3,12 +3,11 @@
 use std::error::Error;
 use std::path::Path;
 
+use learning::{Corpus, Data, Example};
 use maud::{Markup, html};
 use report::{Chart, Line, RGBColor, Table, figure, legend};
 
 use crate::cli::Cli;
-use crate::corpus::{Corpus, Example};
-use crate::data::Data;
 use crate::evaluation::{Explained, explain};
 use crate::training::{Epoch, Method, Model, Run};
 

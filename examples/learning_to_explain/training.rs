@@ -1,11 +1,10 @@
 //! The training loop: scorer, choice, predictor, and the gradients back through all three.
 
 use imle::{Adaptive, Dz, Error, Forward, Imle, Key, Options, Rows, RowsMut, Shape, States, TopK};
+use learning::{Corpus, Example, SplitMix64};
 
-use crate::corpus::{Corpus, Example};
 use crate::evaluation::mean_squared_error;
 use crate::networks::{Predictor, Scorer};
-use crate::random::SplitMix64;
 
 /// Texts per step.
 const BATCH: usize = 40;

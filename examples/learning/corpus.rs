@@ -1,10 +1,8 @@
 //! Texts as the networks see them: split into parts, with numbers for words and with standardised scores.
 
-use std::collections::HashSet;
-
 use crate::data::{LARGEST_SCORE, Text};
 use crate::random::SplitMix64;
-use crate::words::{Vocabulary, Word};
+use crate::words::Vocabulary;
 
 pub struct Example<'a> {
     pub text: &'a Text,
@@ -76,20 +74,6 @@ fn mean_and_deviation(texts: &[&Text]) -> (f32, f32) {
     let square = |text: &&Text| (f64::from(text.score) - mean).powi(2);
     let variance = texts.iter().map(square).sum::<f64>() / count;
     (mean as f32, variance.sqrt() as f32)
-}
-
-/// The words that people judged to carry feeling on their own.
-pub struct Lexicon(HashSet<&'static str>);
-
-impl Lexicon {
-    pub fn new() -> Self {
-        let lines = include_str!("../data/valence_lexicon.tsv").lines();
-        Self(lines.filter_map(|line| line.split('\t').next()).collect())
-    }
-
-    pub fn contains(&self, word: &Word) -> bool {
-        self.0.contains(word.lowercase.as_str())
-    }
 }
 
 #[cfg(test)]
