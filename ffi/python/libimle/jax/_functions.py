@@ -172,13 +172,13 @@ def _solve_gradient(setting: Setting, incoming: Array, z: Array, *operands: Arra
     layer = setting.layer
     bad = ~jnp.isfinite(incoming).all((-2, -1), keepdims=True)
     dz = jnp.where(bad, 0, incoming)
-    weight = numbers[..., 4] / setting.losses
+    weight = numbers[4] / setting.losses
     factor = jnp.float32(layer.samples)
     if layer.target == "combinatorial":
         dz = dz / weight
         factor = factor * weight
     else:
-        numbers = numbers.at[..., 3].divide(weight)
+        numbers = jnp.asarray(numbers).at[3].divide(weight)
         if layer.scale == "none":
             factor = factor * weight
 
@@ -230,7 +230,7 @@ marginals = differentiable(
 
 
 def _temperature(numbers: Array) -> Array:
-    return numbers[..., 0]
+    return numbers[0]
 
 
 def _log_partition_gradient(

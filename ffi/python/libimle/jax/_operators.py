@@ -55,24 +55,33 @@ class Operator:
         """The number of operands that belong to groups, not to rows: the numbers, and the key."""
         return 2 if self.noise else 1
 
+    @property
+    def place(self) -> int:
+        """The first array, theta in most cases."""
+        return 3 if self.noise else 1
+
     def leading(self, operands: tuple[Any, ...]) -> tuple[int, ...]:
-        """The groups and rows. The last operand but k_row is an array of every row."""
-        place = 3 if self.noise else 1
-        shape: tuple[int, ...] = operands[place].shape
-        return shape[: len(shape) - self.own[place]]
+        """The groups and rows."""
+        shape: tuple[int, ...] = operands[self.place].shape
+        return shape[: len(shape) - self.own[self.place]]
 
     # ---- one device ----
 
     def call(self, *operands: Array) -> tuple[Array, ...]:
         leading = self.leading(operands)
-        shapes = [jax.ShapeDtypeStruct((*leading, *shape), dtype) for shape, dtype in self.results]
+        of = jax.typeof(operands[self.place])
+        cut = (*of.sharding.spec, *[None] * len(leading))[: len(leading)]
+        type_of = {}
+        if not of.sharding.mesh.empty:  # inside shard_map, or with explicit axes, types say where rows are
+            type_of = {"sharding": NamedSharding(of.sharding.mesh, PartitionSpec(*cut)), "manual_axis_type": of.mat}
+        shapes = [jax.ShapeDtypeStruct((*leading, *shape), dtype, **type_of) for shape, dtype in self.results]
         return tuple(jax.ffi.ffi_call(f"libimle_{self.name}", shapes)(*operands, **dict(self.attributes)))
 
     # ---- rows over devices: each device works on its rows, whose noise is that of the whole batch ----
 
     def partitioned(self, *operands: Array) -> tuple[Array, ...]:
         if self.noise and operands[2] is None:
-            operands = (*operands[:2], row_numbers(self.leading(operands), groups=operands[0].ndim - 1), *operands[3:])
+            operands = _varying((*operands[:2], row_numbers(self.leading(operands), operands[0].ndim - 1), *operands[3:]))
         call = custom_partitioning(lambda *operands: self.call(*operands))
         leading, groups = len(self.leading(operands)), operands[0].ndim - 1
 
@@ -83,7 +92,8 @@ class Operator:
             spec = results[0].sharding.spec
             spec = (*spec, *[None] * leading)[:leading]
             cut = lambda n: NamedSharding(mesh, PartitionSpec(*spec[:n]))  # noqa: E731
-            return mesh, self.call, tuple(cut(leading) for _ in results), tuple(cut(dimensions(i)) for i in range(len(operands)))
+            of_operands = tuple(cut(dimensions(i)) for i in range(len(operands)))
+            return mesh, self.call, tuple(cut(leading) for _ in results), of_operands
 
         whole: list[str] = []
 
@@ -106,7 +116,9 @@ class Operator:
     def __call__(self, *operands: Array | None) -> tuple[Array, ...]:
         folded = jax.custom_batching.custom_vmap(self.partitioned)
         folded.def_vmap(self._fold)
-        results: tuple[Array, ...] = folded(*operands)
+        once = jax.custom_jvp(folded)
+        once.defjvp(_refuse_derivative)
+        results: tuple[Array, ...] = once(*_varying(operands))
         return results
 
     def _fold(self, size: int, mapped: list[Any], *operands: Any) -> Any:
@@ -130,6 +142,20 @@ class Operator:
 
         results = self(*(fold(i, operand) for i, operand in enumerate(operands)))
         return tuple(jnp.moveaxis(result, place, 0) for result in results), (True,) * len(results)
+
+
+def _refuse_derivative(*_: Any) -> Any:
+    raise TypeError("libimle has no second derivatives: a gradient is a difference of choices")
+
+
+def _varying(operands: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Inside shard_map, operands that differ from device to device make all others differ."""
+    axes = [frozenset() if operand is None else jax.typeof(operand).mat.varying for operand in operands]
+    every = frozenset().union(*axes)
+    return tuple(
+        operand if operand is None else jax.lax.pcast(operand, tuple(every - own), to="varying")
+        for operand, own in zip(operands, axes)
+    )
 
 
 def row_numbers(leading: tuple[int, ...], groups: int) -> Array:
