@@ -58,7 +58,7 @@ public:
     const sizes row;
 };
 
-/// An array of any framework. It is a view: its maker keeps memory, shape and strides alive for as long as a call lasts.
+/// An array of any framework. It is a view: its maker keeps memory, shape and strides alive while a call lasts.
 class array {
 public:
     /// An array that was not given.

@@ -13,7 +13,8 @@ nb::class_<exact<Law>> bind(nb::module_ &module, const char *name) {
         .def("marginals", &bound::marginals, "theta"_a, "k_row"_a.none(), "marginals"_a.none(),
              "log_partition"_a.none(), "entropy"_a.none(), without_python())
         .def("marginals_vjp", &bound::marginals_vjp, "theta"_a, "v"_a, "k_row"_a.none(), "out"_a, without_python())
-        .def("sample", &bound::sample, "theta"_a, "key"_a, "k_row"_a.none(), "z"_a.none(), "indices"_a.none(), without_python())
+        .def("sample", &bound::sample, "theta"_a, "key"_a, "k_row"_a.none(), "z"_a.none(), "indices"_a.none(),
+             without_python())
         .def("log_prob", &bound::log_prob, "theta"_a, "indices"_a, "k_row"_a.none(), "log_prob"_a, without_python())
         .def("kl", &bound::kl, "theta"_a, "theta_other"_a, "k_row"_a.none(), "kl"_a, without_python())
         .def("simple", &bound::simple, "theta"_a, "dz"_a, "k_row"_a.none(), "grad_theta"_a, without_python())

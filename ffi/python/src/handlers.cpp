@@ -182,8 +182,8 @@ void sample(call &call) {
     choice<Layer>(call.options(), call.counts()).sample(theta, key, k_row, call.result(0), call.result(1), {});
 }
 
-/// The gradient of a loss of which each row's and sample's own loss is a part: the operand dz is that of the whole loss,
-/// weight * dz. The layer takes lambda dz, which is (lambda / weight) (weight dz), and divides by lambda / weight.
+/// The gradient of a loss to which each row and sample adds weight times its own. The operand dz is that of the whole
+/// loss, weight dz. The layer takes lambda dz, which is (lambda / weight) (weight dz), and divides by lambda / weight.
 template <class Layer>
 void gradient(call &call) {
     const key key = call.key();

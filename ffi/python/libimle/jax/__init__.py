@@ -22,13 +22,16 @@ Arguments that functions share:
         Inside vmap or shard_map, a call has the rows that the function sees.
     loss_scale: a further factor of the loss, a number or a traced scalar: 1 / B if a mean over B mapped rows, or over B
         devices, is taken outside, or the scale of a mixed-precision loss.
-    temperature, target_temperature, alpha, lambda_: as in libimle.TopK, numbers or traced scalars. They get no gradient.
+    temperature, target_temperature, alpha, lambda_: as in libimle.TopK, numbers or traced scalars without a gradient.
     options: noise, target, difference, scale, coupling, sog_terms, sog_kappa and threads, as in libimle.TopK.
 
 Arguments that are wrong before any number is known raise libimle.Error. Bad numbers, such as NaN in theta, end the
-computation with an error of JAX whose text names the argument and the row (of the device's own rows if theta is sharded;
-of the folded rows under vmap). A gradient that comes in and is not finite gives NaN to the gradient of its row.
+computation with an error of JAX whose text names the argument and the row (counted on its device if theta is sharded,
+and in the folded batch under vmap). A gradient that comes in and is not finite gives NaN to the gradient of its row.
 """
+
+# mypy: allow-untyped-calls
+# (JAX has no types for some of its functions.)
 
 from __future__ import annotations
 
@@ -43,8 +46,7 @@ import numpy as np
 from jax import Array
 
 import libimle
-from libimle._checks import UINT32_MAX, UINT64_MAX, check_scores, integer, unsigned
-from libimle._checks import invertible, real
+from libimle._checks import UINT32_MAX, UINT64_MAX, check_scores, integer, invertible, real, unsigned
 from libimle._errors import Error
 from libimle._layers import needs_two
 from libimle.jax import _functions
@@ -89,6 +91,9 @@ def key(seed: int | Array, step: int | Array = 0, row0: int | Array = 0, sample0
     return jnp.stack([jnp.asarray(word, jnp.uint32) for word in words])
 
 
+_key = key  # other functions have an argument of this name
+
+
 def _words(name: str, value: Any) -> tuple[Any, Any]:
     """A number below 2^64 in two words, the lower one first."""
     if not isinstance(value, Array):
@@ -100,10 +105,10 @@ def _words(name: str, value: Any) -> tuple[Any, Any]:
 
 
 def _words_of(key: Any) -> Array:
-    """A key as an array of 8 words. The two or four words of a key of jax.random are the seed, or the seed and the step,
-    the higher word first, so that jax.random.key(n) is libimle.Key(n)."""
+    """A key as an array of 8 words. The two or four words of a key of jax.random are the seed, or seed and step, the
+    higher word first, so that jax.random.key(n) is libimle.Key(n)."""
     if isinstance(key, libimle.Key):
-        return globals()["key"](key.seed, key.step, key.row0, key.sample0, key.strata)
+        return _key(key.seed, key.step, key.row0, key.sample0, key.strata)
     if isinstance(key, Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
         key = jax.random.key_data(key)
     if not isinstance(key, Array | np.ndarray) or key.dtype != np.uint32 or key.shape not in ((2,), (4,), (8,)):
@@ -151,6 +156,10 @@ def _k_row(k_row: Any, theta: Array) -> Array | None:
     return None if k_row is None else _integers("k_row", k_row, theta.shape[:-1])
 
 
+def _at_least_0(name: str, value: Any) -> float:
+    return real(name, value, 0.0)
+
+
 def _numbers(
     temperature: Number = 1.0,
     target_temperature: Number = 1.0,
@@ -159,15 +168,15 @@ def _numbers(
     loss_scale: Number = 1.0,
 ) -> Any:
     """These numbers as one array."""
-    checks = (
-        ("temperature", temperature, lambda *n: real(*n, 0.0)),
-        ("target_temperature", target_temperature, lambda *n: real(*n, 0.0)),
-        ("alpha", alpha, real),
-        ("lambda_", lambda_, invertible),
-        ("loss_scale", loss_scale, lambda *n: real(*n, 0.0, above=True)),
-    )
-    numbers = [value if isinstance(value, Array) else check(name, value) for name, value, check in checks]
-    for (name, *_), number in zip(checks, numbers):
+    checks: dict[str, tuple[Number, Callable[[str, Any], float]]] = {
+        "temperature": (temperature, _at_least_0),
+        "target_temperature": (target_temperature, _at_least_0),
+        "alpha": (alpha, real),
+        "lambda_": (lambda_, invertible),
+        "loss_scale": (loss_scale, invertible),
+    }
+    numbers = [value if isinstance(value, Array) else check(name, value) for name, (value, check) in checks.items()]
+    for name, number in zip(checks, numbers):
         if isinstance(number, Array) and number.shape != ():
             raise Error(name, f"has shape {number.shape}, but should be a number")
     if all(isinstance(number, float) for number in numbers):
@@ -186,8 +195,8 @@ def _noise(key: Any, row_ids: Any, theta: Array) -> tuple[Array, Array | None]:
 
 def _row_ids(ids: Any, shape: tuple[int, ...]) -> Array:
     if not isinstance(ids, Array):
-        numbers = unsigned("row_ids", ids, np.uint64)
-        low, high = jnp.asarray((numbers & UINT32_MAX).astype(np.uint32)), jnp.asarray((numbers >> 32).astype(np.uint32))
+        numbers: np.ndarray = np.asarray(unsigned("row_ids", ids, np.uint64))
+        low, high = (jnp.asarray(words.astype(np.uint32)) for words in (numbers & UINT32_MAX, numbers >> 32))
     elif not jnp.issubdtype(ids.dtype, jnp.integer):
         raise Error("row_ids", f"has dtype {ids.dtype}, but should hold integers")
     else:
@@ -308,7 +317,7 @@ def solve(
     the largest <z, scores>, [M, N]. It may use only its argument and constants. `callback` makes one of a function of
     NumPy. Pass the same object each time: JAX compiles for each new one.
     """
-    layer = libimle.Solver(solver, samples=1 if samples is None else samples, **options)
+    layer = libimle.Solver(solver, samples=1 if samples is None else samples, **options)  # type: ignore[arg-type]
     numbers = _numbers(temperature, target_temperature, alpha, lambda_, loss_scale)
     scores, dtype = _scores(theta, layer._k)
     place = scores.ndim - 1
@@ -351,8 +360,8 @@ def fenchel_young(
     k_row: Any = None,
     **options: Any,
 ) -> Array:
-    """The Fenchel-Young loss [...] of the perturbed optimiser, up to a constant, for observed states y [..., N], with its
-    exact gradient with respect to theta. It has no lambda, and it is right for every reduction."""
+    """The Fenchel-Young loss [...] of the perturbed optimiser, up to a constant, for observed states y [..., N], with
+    its exact gradient with respect to theta. It has no lambda, and it is right for every reduction."""
     layer = libimle.TopK(k, samples=samples, **options)
     scores, dtype = _scores(theta, layer._k)
     operands = (*_noise(key, row_ids, scores), scores, _like("y", y, scores.shape), _k_row(k_row, scores))
@@ -416,8 +425,8 @@ def entropy(theta: Any, k: int, *, temperature: Number = 1.0, k_row: Any = None,
 def kl(
     theta: Any, theta_other: Any, k: int, *, temperature: Number = 1.0, k_row: Any = None, threads: int = 1
 ) -> Array:
-    """KL(p || q) [...], in nats, of p with the scores theta and q with the scores theta_other, both [..., N]. Both have a
-    gradient. It is +inf where theta_other masks what p chooses."""
+    """KL(p || q) [...], in nats, of p with the scores theta and q with the scores theta_other, both [..., N]. Both have
+    a gradient. It is +inf where theta_other masks what p chooses."""
     setting, numbers, scores, dtype = _exact(theta, k, temperature, 1, threads)
     other = _like("theta_other", theta_other, scores.shape)
     result: Array = _call(_functions.kl, setting, numbers, scores, other, _k_row(k_row, scores))
@@ -427,8 +436,8 @@ def kl(
 def log_prob(
     theta: Any, indices: Any, k: int, *, temperature: Number = 1.0, k_row: Any = None, threads: int = 1
 ) -> Array:
-    """ln p(z_s) [..., S], in nats, of states that are given by the indices of their ones, [..., S, K], as from `sample`,
-    or ln p(z) [...] for indices [..., K]."""
+    """ln p(z_s) [..., S], in nats, of states that are given by the indices of their ones, [..., S, K], as `sample`
+    returns them, or ln p(z) [...] for indices [..., K]."""
     shape = jnp.shape(indices)
     one = len(shape) == jnp.ndim(theta)
     samples = 1 if one else (shape[-2] if len(shape) > 1 else 1)
@@ -478,8 +487,8 @@ def simple(
     return_indices: bool = False,
     threads: int = 1,
 ) -> Any:
-    """SIMPLE: exact samples of p(z), as in `sample`, whose gradient is that of the exact marginals. It has no lambda, and
-    it is right for every reduction of the loss. For key None see `topk`."""
+    """SIMPLE: exact samples of p(z), as in `sample`, whose gradient is that of the exact marginals. It has no lambda,
+    and it is right for every reduction of the loss. For key None see `topk`."""
     if key is None:
         return topk(theta, k, None, samples=samples, k_row=k_row, return_indices=return_indices, threads=threads)
     setting, numbers, scores, dtype = _exact(theta, k, temperature, 1 if samples is None else samples, threads)
@@ -493,8 +502,8 @@ def simple(
 def score_function(
     losses: Any, theta: Any, indices: Any, k: int, *, temperature: Number = 1.0, k_row: Any = None, threads: int = 1
 ) -> Array:
-    """The losses [..., S] of samples themselves, S at least 2, with the score function of p as their gradient with respect
-    to theta: an unbiased estimate with a leave-one-out baseline, for losses without a gradient with respect to z.
+    """The losses [..., S] of samples themselves, S at least 2, with the score function of p as their gradient with
+    respect to theta: an unbiased estimate with a leave-one-out baseline, for losses without a gradient at z.
 
     >>> z, indices = sample(theta, k, key, samples=8)
     >>> score_function(loss(z), theta, indices, k).mean()

@@ -27,8 +27,8 @@ F32, U32 = np.dtype(np.float32), np.dtype(np.uint32)
 
 
 class Setting(NamedTuple):
-    """A layer, whose temperatures, alpha and lambda are among the operands, and the number of losses of rows and samples
-    of which the whole loss is the mean, or 1 if it is their sum."""
+    """A layer, whose temperatures, alpha and lambda are among the operands, and the number of losses, one of each row
+    and sample, of which the whole loss is the mean, or 1 if it is their sum."""
 
     layer: Any
     losses: int = 1

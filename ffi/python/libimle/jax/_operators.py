@@ -1,8 +1,11 @@
-"""The handlers of the extension module as operators of JAX: how vmap folds them, and how their rows are cut over devices.
+"""The handlers of the extension module as operators of JAX: how vmap folds them, and how rows are cut over devices.
 
-An operand or a result of an operator has the dimensions [groups..., rows..., its own]. The rows of a group are one call,
-with numbers (temperature, lambda and others) and a key of its own, which have no dimensions of rows.
+An operand or a result of an operator has the dimensions [groups..., rows..., its own]. The rows of a group are one
+call, with numbers (temperature, lambda and others) and a key of its own, which have no dimensions of rows.
 """
+
+# mypy: allow-untyped-calls
+# (JAX has no types for some of its functions.)
 
 from __future__ import annotations
 
@@ -81,7 +84,8 @@ class Operator:
 
     def partitioned(self, *operands: Array) -> tuple[Array, ...]:
         if self.noise and operands[2] is None:
-            operands = _varying((*operands[:2], row_numbers(self.leading(operands), operands[0].ndim - 1), *operands[3:]))
+            numbers = row_numbers(self.leading(operands), operands[0].ndim - 1)
+            operands = _varying((*operands[:2], numbers, *operands[3:]))
         call = custom_partitioning(lambda *operands: self.call(*operands))
         leading, groups = len(self.leading(operands)), operands[0].ndim - 1
 

@@ -16,6 +16,7 @@ import libimle.jax as lj
 
 B, N, K, S = 6, 12, 3, 4
 KEY, SEED = jax.random.key(42), libimle.Key(42)
+KEYS = jax.random.split(KEY, B)
 
 
 def scores(*shape, seed=0):
@@ -111,7 +112,8 @@ def test_straight_through():
     assert same(lj.straight_through(theta, z), z) and same(lj.straight_through(theta, z[:, 0]), z[:, 0])
     grad = pull(lambda x: lj.straight_through(x, z), theta, dz)
     np.testing.assert_allclose(grad, S * libimle.straight_through(theta, dz), rtol=1e-6)
-    assert same(pull(lambda x: lj.straight_through(x, z[:, 0]), theta, dz[:, 0]), libimle.straight_through(theta, dz[:, 0]))
+    one = pull(lambda x: lj.straight_through(x, z[:, 0]), theta, dz[:, 0])
+    assert same(one, libimle.straight_through(theta, dz[:, 0]))
 
 
 # ---- keys ----
@@ -260,8 +262,8 @@ def test_exact_gradients_against_enumeration():
     grad = pull(lambda x: lj.kl(theta, x, k, temperature=T), other, weights)
     for b in range(2):
         row = theta[b].astype(float)
-        expected = weights[b] * slope(lambda of: by_enumeration(k, row, of)[0]["kl"], other[b].astype(float))  # noqa: B023
-        np.testing.assert_allclose(grad[b], expected, atol=2e-5)
+        of_other = lambda of: by_enumeration(k, row, of)[0]["kl"]  # noqa: B023, E731
+        np.testing.assert_allclose(grad[b], weights[b] * slope(of_other, other[b].astype(float)), atol=2e-5)
 
 
 def test_exact_gradients_with_masks():
@@ -321,13 +323,13 @@ def test_lambda_and_temperature_may_be_traced():
 
 
 def test_vmap_over_keys_is_one_call_for_each():
-    theta, w, keys = jnp.asarray(scores(B, 2, N)), scores(B, 2, N, seed=1), jax.random.split(KEY, B)
-    together = jax.vmap(jax.value_and_grad(loss))(theta, w, keys)
-    one_by_one = [jax.value_and_grad(loss)(theta[b], w[b], keys[b]) for b in range(B)]
+    theta, w = jnp.asarray(scores(B, 2, N)), scores(B, 2, N, seed=1)
+    together = jax.vmap(jax.value_and_grad(loss))(theta, w, KEYS)
+    one_by_one = [jax.value_and_grad(loss)(theta[b], w[b], KEYS[b]) for b in range(B)]
     for b in range(B):
         assert same(together[0][b], one_by_one[b][0]) and same(together[1][b], one_by_one[b][1])
-    shared = jax.vmap(lambda key: lj.topk(theta[0], K, key))(keys)
-    assert all(same(shared[b], lj.topk(theta[0], K, keys[b])) for b in range(B))
+    shared = jax.vmap(lambda key: lj.topk(theta[0], K, key))(KEYS)
+    assert all(same(shared[b], lj.topk(theta[0], K, KEYS[b])) for b in range(B))
 
 
 def test_vmap_over_lambda_and_temperature():
@@ -553,7 +555,7 @@ AT_RUN = [
     ("lambda_ is nan", lambda: jax.jit(lambda x: lj.topk(scores(), K, KEY, lambda_=x))(math.nan)),
     ("temperature is 0.0", lambda: lj.marginals(scores(), K, temperature=jnp.float32(0))),
     ("loss_scale is 0.0", lambda: pull(lambda x: lj.topk(x, K, KEY, loss_scale=jnp.float32(0)), scores(), scores())),
-    ("mapped call 4", lambda: jax.vmap(lambda x, key: lj.topk(x, K, key))(with_value(math.nan), jax.random.split(KEY, B))),
+    ("mapped call 4", lambda: jax.vmap(lambda x, key: lj.topk(x, K, key))(with_value(math.nan), KEYS)),
 ]
 
 
