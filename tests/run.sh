@@ -105,10 +105,10 @@ if [[ ${1:-} == --all ]]; then tests/consumer/cargo_c.sh; fi
 
 section "Python: the package libimle"
 if [[ ${1:-} == --all ]]; then
-  ffi/python/test.sh --torch
+  ffi/python/test.sh --torch --jax
 else
   ffi/python/test.sh
-  echo "NOT RUN: the tests of libimle.torch need PyTorch, 5.6 GB; --all runs them"
+  echo "NOT RUN: the tests of libimle.torch and libimle.jax need PyTorch and JAX, 6 GB; --all runs them"
 fi
 
 section "microcontrollers: download, proofs, firmware"

@@ -1,5 +1,6 @@
 """libimle.jax against libimle for NumPy, bit for bit, and against sums over all states."""
 
+import functools
 import itertools
 import math
 import subprocess
@@ -10,6 +11,8 @@ import jax.numpy as jnp
 import libimle
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 import libimle.jax as lj
@@ -361,6 +364,34 @@ def test_vmap_with_rows_of_ones_own():
     assert same(jax.vmap(function)(theta, ids, ks), function(theta, ids, ks))
 
 
+EXACT = {
+    "marginals": lj.marginals,
+    "log_partition": lj.log_partition,
+    "log_partitions": lj.log_partitions,
+    "entropy": lj.entropy,
+    "simple": functools.partial(lj.simple, key=KEY, samples=S),
+    "kl": lambda theta, k, **options: lj.kl(theta, 0 * theta, k, **options),
+    "log_prob": lambda theta, k, **options: lj.log_prob(theta, 0 * jnp.int32(theta[..., :k]) + jnp.arange(k), k, **options),
+}
+
+
+@pytest.mark.parametrize("function", EXACT.values(), ids=EXACT)
+def test_vmap_of_exact_functions(function):
+    theta = jnp.asarray(scores())
+
+    def both(theta, temperature):
+        result, back = jax.vjp(lambda theta: function(theta, K, temperature=temperature), theta)
+        return result, back(jnp.ones_like(result))[0]
+
+    for mapped, whole in zip(jax.vmap(both, (0, None))(theta, 0.7), both(theta, 0.7)):
+        assert same(mapped, whole)
+    values = jnp.array([0.5, 2.0])
+    mapped = jax.vmap(both, (None, 0))(theta, values)
+    for i, value in enumerate(values):
+        one = both(theta, value)
+        assert same(mapped[0][i], one[0]) and same(mapped[1][i], one[1])
+
+
 def test_a_jacobian_has_the_rows_of_its_forward_pass():
     """Only the gradient is mapped here. Each row of the Jacobian is the gradient of one call."""
     theta = jnp.asarray(scores(3, N))
@@ -563,6 +594,38 @@ AT_RUN = [
 def test_bad_numbers(message, call):
     with pytest.raises(Exception, match=message):
         jax.block_until_ready(call())
+
+
+NUMBERS = st.sampled_from([0.0, 1.0, -1.0, 0.5, 1e-40, 3e38, math.nan, math.inf, -math.inf])
+
+
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_any_input_gives_what_numpy_gives(data):
+    """The same bits, or an error where NumPy has one; never a crash."""
+    rows, n, k = data.draw(st.integers(0, 2)), data.draw(st.integers(1, 3)), data.draw(st.integers(-1, 4))
+    theta, dz = (
+        np.array(data.draw(st.lists(NUMBERS, min_size=rows * n, max_size=rows * n)), np.float32).reshape(rows, n)
+        for _ in range(2)
+    )
+    ks = data.draw(st.none() | st.lists(st.integers(-1, 4), min_size=rows, max_size=rows))
+    try:
+        layer = libimle.TopK(k)
+        expected = layer.sample(theta, SEED, k_row=ks).z[:, 0]
+    except libimle.Error as error:
+        expected = error
+    try:
+        choose = lambda theta: lj.topk(theta, k, KEY, k_row=ks, reduction="sum")  # noqa: E731
+        z, back = jax.vjp(choose, jnp.asarray(theta))
+        z, grad = jax.block_until_ready((z, back(jnp.asarray(dz))[0]))
+    except Exception as error:
+        assert isinstance(expected, libimle.Error) and str(expected) in str(error), (expected, error)
+        return
+    assert same(z, expected)
+    bad = ~np.isfinite(dz).all(1)
+    assert np.isnan(np.asarray(grad)[bad]).all() and np.isfinite(np.asarray(grad)[~bad]).all()
+    dz[bad] = 0
+    assert same(np.asarray(grad)[~bad], layer.gradient(theta, dz, SEED, k_row=ks).grad_theta[~bad])
 
 
 def test_a_build_without_handlers_says_so():
