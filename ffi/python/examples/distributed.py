@@ -9,8 +9,8 @@ values.
 - The noise of a row follows the example, whichever process has it: the key is (seed, step), and `row_ids` are the
   numbers of the examples in the data set. So equal weights give equal choices for any number of processes.
 - lambda is one for all processes: `Adaptive` adds up their norms and counts.
-- With --state FILE, the run saves its state every 20 steps. If a process dies, torchrun ends the job. Start it again: it
-  goes on from the state, with the same bits if the number of processes is the same. (Another number adds up the
+- With --state FILE, the run saves its state every 20 steps. If a process dies, torchrun ends the job. Start it again:
+  it goes on from the state, with the same bits if the number of processes is the same. (Another number adds up the
   gradients in another order, which changes their last bits.) To see it, let --kill STEP kill the last process.
 """
 
@@ -97,7 +97,8 @@ def train(args):
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     done = restore(args, model, optimizer) if args.state and args.state.exists() else 0
     say = print if rank == 0 else lambda *_: None
-    say(f"{processes} processes start after step {done}; choices", fingerprint([choose_all(model, data, libimle.Key())]))
+    choices = fingerprint([choose_all(model, data, libimle.Key(args.seed))])  # step 0 is free: training starts with 1
+    say(f"{processes} processes start after step {done}, choices {choices}")
 
     parallel = DistributedDataParallel(model)
     sampler = DistributedSampler(data, seed=args.seed)

@@ -44,11 +44,14 @@ def test_processes_choose_the_same_and_a_job_goes_on_after_a_death(tmp_path):
     # One process draws the choices of two: with the first weights, and with the saved ones.
     state.write_bytes(saved)
     for options, line in (((), uninterrupted), (("--state", state), continued)):
-        assert choices(lines_of(1, "--epochs", 1, *options)[0]) == choices(line)
+        assert choices(lines_of(1, "--epochs", 0, *options)[0]) == choices(line)
     assert choices(uninterrupted) != choices(continued)
 
+    refused = launch(1, "--state", state, "--seed", 2)
+    assert refused.returncode != 0 and f"{state} is the state of a run with seed 1" in refused.stderr
 
-def test_bad_input_ends_the_job_with_a_message(tmp_path):
+
+def test_bad_input_ends_the_job_with_a_message():
     for options, message in (
         (("--epochs", "-1"), "argument --epochs: '-1' should be a whole number, at least 0"),
         (("--seed", "x"), "argument --seed: 'x' should be a whole number, at least 0"),
