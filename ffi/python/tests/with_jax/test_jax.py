@@ -364,6 +364,12 @@ def test_vmap_with_rows_of_ones_own():
     assert same(jax.vmap(function)(theta, ids, ks), function(theta, ids, ks))
 
 
+
+def first(theta, k):
+    """The indices 0 to k - 1 in every row."""
+    return jnp.broadcast_to(jnp.arange(k), (*theta.shape[:-1], k))
+
+
 EXACT = {
     "marginals": lj.marginals,
     "log_partition": lj.log_partition,
@@ -371,7 +377,7 @@ EXACT = {
     "entropy": lj.entropy,
     "simple": functools.partial(lj.simple, key=KEY, samples=S),
     "kl": lambda theta, k, **options: lj.kl(theta, 0 * theta, k, **options),
-    "log_prob": lambda theta, k, **options: lj.log_prob(theta, 0 * jnp.int32(theta[..., :k]) + jnp.arange(k), k, **options),
+    "log_prob": lambda theta, k, **options: lj.log_prob(theta, first(theta, k), k, **options),
 }
 
 
