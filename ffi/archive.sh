@@ -72,9 +72,11 @@ case $target in
     ;;
   *)
     exports "$raw"
+    # Nothing unwinds: 32-bit Arm's tables for it, .ARM.exidx and .ARM.extab, would ask for functions of libgcc.
     $ld -r --gc-sections "${exports[@]/#/--undefined=}" "$raw" -o "$object"
     "${tools}objcopy" --strip-debug --remove-section=.comment --remove-section=.llvmbc --remove-section=.llvmcmd \
-      --remove-section=.stack_sizes --localize-hidden "$object"
+      --remove-section=.stack_sizes --localize-hidden --wildcard --remove-section='.ARM.ex*' \
+      --strip-unneeded-symbol='__aeabi_unwind_*' "$object"
     if [[ $target != *-none* ]]; then
       # It needs no C library by name, so it is for programs of any: the four functions of memory come from the program's.
       rm -f "$out"/libimle.so*
