@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# archive.sh OUT_DIR [PROFILE]: builds the static library OUT_DIR/libimle.a and, for an operating system, the shared one,
-# OUT_DIR/libimle.so.ABI with the link libimle.so. PROFILE is release (the default) or size (opt-level "s", without the
-# Sum-of-Gamma noise and without stratified noise).
+# archive.sh OUT_DIR [PROFILE]: builds the static library OUT_DIR/libimle.a and, for an operating system, the shared
+# one, OUT_DIR/libimle.so.ABI with the link libimle.so. PROFILE is release (the default) or size (opt-level "s", without
+# the Sum-of-Gamma noise and without stratified noise).
 # The archive is one object that holds the code which the exported functions reach. It exports no other symbol, and it
-# leaves out bitcode, debug sections and the unused rest of Rust's core library. It links with no other library. On Linux
-# its functions are hidden: a shared object that links them does not export them again.
+# leaves out bitcode, debug sections and the unused rest of Rust's core library. It links with no other library. On
+# Linux its functions are hidden: a shared object that links them does not export them again.
 # The build needs no network, because the one crate that it needs is in this tree.
 # To build for another machine, set CARGO_BUILD_TARGET to Rust's name for it; ffi/cross.sh finds a Rust and the binutils
 # for it. On Windows the libraries are libimle.a and imle.dll with libimle.dll.a (MinGW), or imle.lib and imle.dll with
@@ -35,12 +35,13 @@ object=$work/imle.o
 
 # exports FILE: sets $exports, the functions for C that FILE defines.
 exports() {
-  mapfile -t exports < <("${tools}nm" -g --defined-only "$1" 2>/dev/null | awk '$2 == "T" && $3 ~ /^_?imle_/ { print $3 }')
+  mapfile -t exports < <("${tools}nm" -g --defined-only "$1" 2>/dev/null |
+    awk '$2 == "T" && $3 ~ /^_?imle_/ { print $3 }')
   ((${#exports[@]}))
 }
 
-# member: takes $object out of the raw archive. Link-time optimisation has put all code that the functions reach into one
-# member; the others are the compiler's helpers, which every C compiler brings.
+# member: takes $object out of the raw archive. Link-time optimisation has put all code that the functions reach into
+# one member; the others are the compiler's helpers, which every C compiler brings.
 member() {
   "${tools}ar" p "$raw" "$("${tools}ar" t "$raw" | grep -m1 '^imle_ffi.*\.o$')" >"$object"
   exports "$object"
@@ -52,7 +53,7 @@ case $target in
     [[ $target != *-msvc ]] || static=imle.lib import=imle.dll.lib
     object=$work/imle.obj
     member
-    # Options in the helpers tell the GNU linker what not to export; lld-link does not know them, and needs a list instead.
+    # The helpers hold options of the GNU linker, which lld-link refuses.
     llvm-objcopy --remove-section=.drectve "$raw" "$work/helpers.lib"
     # The DLL has no start-up code. It takes the functions of memory from the C runtime that is a part of Windows.
     printf '%s\n' 'LIBRARY msvcrt.dll' EXPORTS memcpy memmove memset memcmp >"$work/msvcrt.def"
@@ -63,9 +64,8 @@ case $target in
     ;;
   *-apple-darwin)
     member
-    machine=${target%%-*}-macos
-    ${ZIG:-python3 -m ziglang} cc -target "$machine" -shared -Wl,-dead_strip "-Wl,-install_name,@rpath/libimle.$abi.dylib" \
-      "$object" -o "$out/libimle.$abi.dylib"
+    ${ZIG:-python3 -m ziglang} cc -target "${target%%-*}-macos" -shared -Wl,-dead_strip \
+      "-Wl,-install_name,@rpath/libimle.$abi.dylib" "$object" -o "$out/libimle.$abi.dylib"
     ln -sf "libimle.$abi.dylib" "$out/libimle.dylib"
     rm -f "$out/libimle.a"
     "${tools}ar" --format=darwin crsD "$out/libimle.a" "$object"
@@ -78,7 +78,7 @@ case $target in
       --remove-section=.stack_sizes --localize-hidden --wildcard --remove-section='.ARM.ex*' \
       --strip-unneeded-symbol='__aeabi_unwind_*' "$object"
     if [[ $target != *-none* ]]; then
-      # It needs no C library by name, so it is for programs of any: the four functions of memory come from the program's.
+      # It names no C library, so it is for programs of any: the four functions of memory come from the program's.
       rm -f "$out"/libimle.so*
       $ld -shared -soname "libimle.so.$abi" --gc-sections --hash-style=both -z relro -z now -z noexecstack -s \
         "$object" -o "$out/libimle.so.$abi"
