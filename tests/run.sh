@@ -16,12 +16,13 @@ declare -A package=(
   [aarch64-linux-gnu-gcc]=gcc-aarch64-linux-gnu [s390x-linux-gnu-gcc]=gcc-s390x-linux-gnu
   [i686-linux-gnu-gcc]=gcc-i686-linux-gnu
   [bochs]=bochs [cpio]=cpio [genisoimage]=genisoimage
+  [mpirun]=openmpi-bin
 )
 # Packages that bring no program of their own: a second Rust with the source of core, for targets for which the first
-# has no standard library; the C libraries of the cross compilers; parts of an emulated PC; and libtorch.
+# has no standard library; the C libraries of the cross compilers; parts of an emulated PC; libtorch; and MPI.
 libraries=(rustc-web rust-web-src cargo-web libstd-rust-web-dev libnewlib-arm-none-eabi picolibc-riscv64-unknown-elf
   libc6-dev-arm64-cross libc6-dev-s390x-cross libc6-dev-i386-cross bochsbios vgabios bochs-term
-  isolinux syslinux-common busybox-static libtorch-dev)
+  isolinux syslinux-common busybox-static libtorch-dev libopenmpi-dev)
 
 # What only --all needs.
 if [[ ${1:-} == --all ]]; then
@@ -108,6 +109,9 @@ tests/cpp/run.sh
 
 section "libtorch: imle_torch.hpp and the main job"
 tests/libtorch/run.sh
+
+section "MPI: the main job on several processes"
+tests/mpi/run.sh
 
 section "C and C++: CMake, pkg-config, FetchContent"
 tests/consumer/run.sh
