@@ -55,12 +55,13 @@ case $target in
     member
     # The helpers hold options of the GNU linker, which lld-link refuses.
     llvm-objcopy --remove-section=.drectve "$raw" "$work/helpers.lib"
-    # The DLL has no start-up code. It takes the functions of memory from the C runtime that is a part of Windows.
-    printf '%s\n' 'LIBRARY msvcrt.dll' EXPORTS memcpy memmove memset memcmp >"$work/msvcrt.def"
-    llvm-dlltool -m i386:x86-64 -d "$work/msvcrt.def" -l "$work/msvcrt.lib"
-    lld-link /dll /noentry /nodefaultlib /machine:x64 /opt:ref /Brepro "${exports[@]/#//export:}" "$object" \
-      "$work/helpers.lib" "$work/msvcrt.lib" "/out:$out/imle.dll" "/implib:$out/$import"
-    llvm-lib "/out:$out/$static" "$object"
+    # The DLL has no start-up code. It takes the functions of memory and Microsoft's probe of large stack frames from a
+    # DLL that every process of Windows has. _fltused is a mark that only has to exist.
+    printf '%s\n' 'LIBRARY ntdll.dll' EXPORTS memcpy memmove memset memcmp __chkstk >"$work/ntdll.def"
+    llvm-dlltool -m i386:x86-64 -d "$work/ntdll.def" -l "$work/ntdll.lib"
+    lld-link /dll /noentry /nodefaultlib /machine:x64 /opt:ref /Brepro /alternatename:_fltused=imle_version \
+      "${exports[@]/#//export:}" "$object" "$work/helpers.lib" "$work/ntdll.lib" "/out:$out/imle.dll" "/implib:$out/$import"
+    (cd "$work" && llvm-lib "/out:$out/$static" imle.obj) # the archive holds the path as it is given
     ;;
   *-apple-darwin)
     member
