@@ -41,6 +41,9 @@ if [[ " ${targets[*]} " == *-apple-* ]]; then
   export ZIG="$zig/bin/python3 -m ziglang" ZIG_GLOBAL_CACHE_DIR=$zig/cache ZIG_LOCAL_CACHE_DIR=$zig/cache
 fi
 ffi/dist.sh "$out/dist" "${targets[@]}"
+ffi/dist.sh "$out/again" "${targets[@]}"
+cmp "$out/dist/SHA256SUMS" "$out/again/SHA256SUMS"
+echo "ok: dist.sh makes the same bytes again"
 
 # cross CPU OPTION...: CMake builds the library for a machine of a toolchain file, and not for this one.
 cross() {
