@@ -70,8 +70,8 @@ export WINEDEBUG=-all WINEPREFIX=$out/wine
 
 # consumer OPTION...: builds the project of tests/consumer with CMake and find_package(imle).
 consumer() {
-  cmake -S "$root/tests/consumer" -B "$built/cmake" -DCMAKE_PREFIX_PATH="$package" -DCMAKE_FIND_ROOT_PATH="$package" "$@" \
-    >"$built/log" && cmake --build "$built/cmake" >>"$built/log" || { cat "$built/log"; exit 1; }
+  cmake -S "$root/tests/consumer" -B "$built/cmake" -DCMAKE_PREFIX_PATH="$package" \
+    -DCMAKE_FIND_ROOT_PATH="$package" "$@" >"$built/log" && cmake --build "$built/cmake" >>"$built/log" || { cat "$built/log"; exit 1; }
 }
 
 # programs RUNNER COMPILER...: builds the C programs of tests/c with the static and with the shared library, and runs them.
@@ -79,11 +79,27 @@ programs() {
   local program library
   for program in header forward_backward exact bad_input; do
     for library in $static $shared; do
-      "${@:2}" -std=c99 -O2 -I"$package/include" "$root/tests/c/$program.c" "$package/lib/$library" -lm -o "$built/$program.exe"
+      "${@:2}" -std=c99 -O2 -I"$package/include" "$root/tests/c/$program.c" "$package/lib/$library" -lm \
+        -o "$built/$program.exe"
       (cd "$built" && timeout 120 $1 "./$program.exe" >"$built/log") || { cat "$built/log"; exit 1; }
     done
   done
 }
+
+# page PARAGRAPH: runs the lines that ffi/platforms.md has after this paragraph, on the program of ffi/README.md.
+page() {
+  mkdir "$built/page"
+  cp "$root/examples/c/forward_backward.c" "$built/page/program.c"
+  cp "$out"/dist/*.tar.gz "$built/page"
+  awk -v start="$1" 'index($0, start) == 1 { found = 1 }
+    inside && /^```/ { exit }
+    inside
+    found && /^```sh/ { inside = 1 }' "$root/ffi/platforms.md" >"$built/page/lines.sh"
+  [[ $(wc -l <"$built/page/lines.sh") -le 5 ]]
+  (cd "$built/page" && bash -e lines.sh)
+}
+# learned RUNNER PROGRAM: the program prints what ffi/README.md says.
+learned() { diff "$root/tests/cpp/expected/forward_backward.txt" <("$@" | tr -d '\r'); }
 
 for target in "${targets[@]}"; do
   built=$out/$target
@@ -109,9 +125,15 @@ for target in "${targets[@]}"; do
         consumer "${system[@]}" -DCMAKE_C_COMPILER=$cc -DCMAKE_CXX_COMPILER=$cxx
         for program in consumer_c consumer_cpp consumer_shared; do $runner "$built/cmake/$program"; done
       fi
+      if [[ $target == x86_64-unknown-linux-gnu ]]; then
+        page "Linux x86-64, glibc or musl:"
+        LD_LIBRARY_PATH=$built/page/imle/lib learned "$built/page/program"
+      fi
       # pkg-config
       export PKG_CONFIG_PATH=$package/lib/pkgconfig
-      $cc -std=c99 tests/consumer/consumer.c $(pkg-config --cflags --libs imle) -Wl,-rpath,"$package/lib" -o "$built/consumer"
+      # shellcheck disable=SC2046 # the flags must be split into words
+      $cc -std=c99 tests/consumer/consumer.c $(pkg-config --cflags --libs imle) -Wl,-rpath,"$package/lib" \
+        -o "$built/consumer"
       $runner "$built/consumer"
       echo "ok: $target: the C tests, static and shared, a CMake project (but for musl) and pkg-config"
       ;;
@@ -124,6 +146,8 @@ for target in "${targets[@]}"; do
         -DCMAKE_EXE_LINKER_FLAGS=-static
       cp "$package/bin/imle.dll" "$built/cmake"
       for program in consumer_c consumer_cpp consumer_shared; do (cd "$built/cmake" && wine $program.exe); done
+      page "Windows with MinGW:"
+      (cd "$built/page" && learned wine program.exe)
       echo "ok: $target: the C tests and a CMake project, with libimle.a and imle.dll, under wine"
       ;;
     x86_64-pc-windows-msvc)
@@ -131,7 +155,8 @@ for target in "${targets[@]}"; do
       # functions of memory and the stack probe from Windows itself.
       printf '%s\n' 'LIBRARY ntdll.dll' EXPORTS memcpy memmove memset memcmp __chkstk >"$built/ntdll.def"
       llvm-dlltool -m i386:x86-64 -d "$built/ntdll.def" -l "$built/ntdll.lib"
-      clang --target=x86_64-pc-windows-msvc -ffreestanding -O2 -I"$package/include" -c "$here/windows.c" -o "$built/windows.obj"
+      clang --target=x86_64-pc-windows-msvc -ffreestanding -O2 -I"$package/include" -c "$here/windows.c" \
+        -o "$built/windows.obj"
       cp "$package/bin/imle.dll" "$built"
       for library in imle.lib imle.dll.lib; do
         lld-link /entry:start /subsystem:console /nodefaultlib "/out:$built/windows.exe" "$built/windows.obj" \
@@ -149,11 +174,12 @@ for target in "${targets[@]}"; do
       system=/usr/lib/libSystem.B.dylib
       dylib=@rpath/$(basename "$(echo "$package"/lib/libimle.?.dylib)")
       [[ $(loads "$built/libimle.a.program") == "$system " ]]
-      [[ $(loads "$built/libimle.dylib.program") == "$system $dylib " || $(loads "$built/libimle.dylib.program") == "$dylib $system " ]]
+      [[ $(loads "$built/libimle.dylib.program") == "$(printf '%s\n' $system "$dylib" | sort | tr '\n' ' ')" ]]
       [[ $(llvm-objdump --macho --dylib-id "$package/lib/libimle.dylib") == *"$dylib"* ]]
       cpu=${target%%-*}
       [[ $(file "$built/libimle.a.program") == *"Mach-O 64-bit ${cpu/aarch64/arm64} executable"* ]]
-      echo "ok: $target: programs link with libimle.a and libimle.dylib and load what they should; NOT RUN: no macOS here"
+      echo "ok: $target: programs link with libimle.a and libimle.dylib and load what they should"
+      echo "NOT RUN: programs for $target, because this is no macOS"
       ;;
   esac
 done
