@@ -60,7 +60,8 @@ case $target in
     printf '%s\n' 'LIBRARY ntdll.dll' EXPORTS memcpy memmove memset memcmp __chkstk >"$work/ntdll.def"
     llvm-dlltool -m i386:x86-64 -d "$work/ntdll.def" -l "$work/ntdll.lib"
     lld-link /dll /noentry /nodefaultlib /machine:x64 /opt:ref /Brepro /alternatename:_fltused=imle_version \
-      "${exports[@]/#//export:}" "$object" "$work/helpers.lib" "$work/ntdll.lib" "/out:$out/imle.dll" "/implib:$out/$import"
+      "${exports[@]/#//export:}" "$object" "$work/helpers.lib" "$work/ntdll.lib" \
+      "/out:$out/imle.dll" "/implib:$out/$import"
     (cd "$work" && llvm-lib "/out:$static" imle.obj) # from another folder, the archive would hold the path
     mv "$work/$static" "$out"
     ;;

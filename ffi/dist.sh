@@ -30,7 +30,8 @@ esac
 targets=("${@:2}")
 ((${#targets[@]})) || targets=("${firmware[@]}" "${hosts[@]}")
 for target in "${targets[@]}"; do
-  [[ " ${firmware[*]} ${hosts[*]} " == *" $target "* ]] || { echo "dist.sh: unknown target $target" >&2; usage >&2; exit 2; }
+  [[ " ${firmware[*]} ${hosts[*]} " == *" $target "* ]] ||
+    { echo "dist.sh: unknown target $target" >&2; usage >&2; exit 2; }
 done
 
 mkdir -p "$1"

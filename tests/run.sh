@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # tests/run.sh [--all]: sets up a fresh clone, that is, installs the packages that the tests need, and runs the tests.
-# --all adds slow tests: the packagers' cargo-c, the JAX of benches/peers, the downloads for operating systems, all boards,
-# and all tests on other CPUs.
+# --all adds slow tests: the packagers' cargo-c, the JAX of benches/peers, the downloads for operating systems, all
+# boards, and all tests on other CPUs.
 # Needs Rust (rustup or a package) and, to install missing packages, a Debian-like system with root or sudo.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -27,8 +27,8 @@ libraries=(rustc-web rust-web-src cargo-web libstd-rust-web-dev libnewlib-arm-no
 # What only --all needs.
 if [[ ${1:-} == --all ]]; then
   package+=(
-    [aarch64-linux-gnu-g++]=g++-aarch64-linux-gnu [arm-linux-gnueabihf-g++]=g++-arm-linux-gnueabihf [musl-gcc]=musl-tools
-    [x86_64-w64-mingw32-g++]=g++-mingw-w64-x86-64 [wine]=wine [llvm-lib]=llvm [file]=file
+    [aarch64-linux-gnu-g++]=g++-aarch64-linux-gnu [arm-linux-gnueabihf-g++]=g++-arm-linux-gnueabihf
+    [x86_64-w64-mingw32-g++]=g++-mingw-w64-x86-64 [musl-gcc]=musl-tools [wine]=wine [llvm-lib]=llvm [file]=file
   )
   libraries+=(libc6-dev-armhf-cross wine64)
 fi

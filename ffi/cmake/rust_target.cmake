@@ -1,6 +1,6 @@
 # Sets rust_target, Rust's name for the machine that CMake builds for; empty for the machine that it runs on.
-# IMLE_RUST_TARGET decides, and before it was set CARGO_BUILD_TARGET of the environment. Without either, a toolchain file
-# says what the machine is: CMAKE_SYSTEM_NAME, CMAKE_SYSTEM_PROCESSOR and, for a microcontroller, the compiler's flags.
+# IMLE_RUST_TARGET decides; by default it is CARGO_BUILD_TARGET of the environment. Without either, a toolchain file says
+# what the machine is: CMAKE_SYSTEM_NAME, CMAKE_SYSTEM_PROCESSOR and, for a microcontroller, the compiler's flags.
 
 set(IMLE_RUST_TARGET "$ENV{CARGO_BUILD_TARGET}" CACHE STRING "Rust's name for the machine to build for")
 set(rust_target "${IMLE_RUST_TARGET}")

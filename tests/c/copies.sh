@@ -20,10 +20,11 @@ C
 }
 plugin user_of_this "$out/libimle.a"
 plugin user_of_other "$out/libother.a"
-for libraries in "user_of_this user_of_other imle" "user_of_other user_of_this imle" "imle user_of_other user_of_this"; do
+both="user_of_this user_of_other"
+for libraries in "$both imle" "imle $both" "user_of_other user_of_this imle"; do
   # shellcheck disable=SC2086 # the options must be split into words
-  gcc -std=c99 -I../../include -x c - -L"$out" -Wl,-rpath,"$out" -Wl,--no-as-needed $(printf -- '-l:lib%s.so ' $libraries) \
-    -o "$out/copies" <<'C'
+  gcc -std=c99 -I../../include -x c - -L"$out" -Wl,-rpath,"$out" -Wl,--no-as-needed \
+    $(printf -- '-l:lib%s.so ' $libraries) -o "$out/copies" <<'C'
 #include <stdio.h>
 #include "imle.h"
 const char *user_of_this(void);

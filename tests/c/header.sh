@@ -25,5 +25,5 @@ C
 if grep -E '^#define \w+ -' ../../include/imle.h; then echo "FAIL: a negative number without parentheses"; exit 1; fi
 everything clang -x c -std=c99
 everything clang++ -Wno-c++98-compat-pedantic -x c++ -std=c++17
-echo "imle.h: no warning in $compiled compilations (C99 to C2x, C++11 to C++20, gcc and clang, hosted and freestanding),"
-echo "nor under clang's -Weverything but padding, as C99 and as C++17"
+echo "imle.h: no warning in $compiled compilations (C99 to C2x, C++11 to C++20, gcc and clang, hosted and"
+echo "freestanding), nor under clang's -Weverything but padding, as C99 and as C++17"

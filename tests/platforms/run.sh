@@ -71,10 +71,11 @@ export WINEDEBUG=-all WINEPREFIX=$out/wine
 # consumer OPTION...: builds the project of tests/consumer with CMake and find_package(imle).
 consumer() {
   cmake -S "$root/tests/consumer" -B "$built/cmake" -DCMAKE_PREFIX_PATH="$package" \
-    -DCMAKE_FIND_ROOT_PATH="$package" "$@" >"$built/log" && cmake --build "$built/cmake" >>"$built/log" || { cat "$built/log"; exit 1; }
+    -DCMAKE_FIND_ROOT_PATH="$package" "$@" >"$built/log" &&
+    cmake --build "$built/cmake" >>"$built/log" || { cat "$built/log"; exit 1; }
 }
 
-# programs RUNNER COMPILER...: builds the C programs of tests/c with the static and with the shared library, and runs them.
+# programs RUNNER COMPILER...: builds and runs the C programs of tests/c with the static and with the shared library.
 programs() {
   local program library
   for program in header forward_backward exact bad_input; do
