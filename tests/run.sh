@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # tests/run.sh [--all]: sets up a fresh clone, that is, installs the packages that the tests need, and runs the tests.
-# --all adds slow tests: the packagers' cargo-c, the JAX of benches/peers, all boards, and all tests on other CPUs.
+# --all adds slow tests: the packagers' cargo-c, the JAX of benches/peers, the downloads for operating systems, all
+# boards, and all tests on other CPUs.
 # Needs Rust (rustup or a package) and, to install missing packages, a Debian-like system with root or sudo.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -22,6 +23,15 @@ declare -A package=(
 libraries=(rustc-web rust-web-src cargo-web libstd-rust-web-dev libnewlib-arm-none-eabi picolibc-riscv64-unknown-elf
   libc6-dev-arm64-cross libc6-dev-s390x-cross libc6-dev-i386-cross bochsbios vgabios bochs-term
   isolinux syslinux-common busybox-static libtorch-dev libopenmpi-dev)
+
+# What only --all needs.
+if [[ ${1:-} == --all ]]; then
+  package+=(
+    [aarch64-linux-gnu-g++]=g++-aarch64-linux-gnu [arm-linux-gnueabihf-g++]=g++-arm-linux-gnueabihf
+    [x86_64-w64-mingw32-g++]=g++-mingw-w64-x86-64 [musl-gcc]=musl-tools [wine]=wine [llvm-lib]=llvm [file]=file
+  )
+  libraries+=(libc6-dev-armhf-cross wine64)
+fi
 
 section "set-up"
 missing=()
@@ -114,6 +124,9 @@ else
   ffi/python/test.sh
   echo "NOT RUN: the tests of libimle.torch and libimle.jax need PyTorch and JAX, 6 GB; --all runs them"
 fi
+
+section "operating systems: downloads and their users"
+tests/platforms/run.sh ${1:+"$1"}
 
 section "microcontrollers: download, proofs, firmware"
 tests/embedded/run.sh "$@"
