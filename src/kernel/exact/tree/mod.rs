@@ -1,0 +1,5 @@
+//! Sums over all dependency trees, and draws from them.
+
+pub(crate) mod elimination;
+pub(crate) mod lift;
+pub(crate) mod weights;
