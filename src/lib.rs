@@ -107,7 +107,7 @@ pub use estimator::{
 };
 pub use exact::{Distribution, Exact, ExactOutputs};
 pub use key::Key;
-pub use map::{Argmax, MapSolver, TopK, Unsolved};
+pub use map::{Argmax, MapSolver, TopK, Tree, Unsolved};
 pub use noise::Noise;
 pub use options::{Coupling, Difference, Options, Scale, Target};
 pub use shape::{MAX_SAMPLES, Shape};

@@ -80,7 +80,7 @@ pub(crate) enum Refused {
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
         match error {
-            Error::Shape { .. } | Error::RowK { .. } | Error::Length { .. } => Refused::Shape,
+            Error::Shape { .. } | Error::RowK { .. } | Error::RowWords { .. } | Error::Length { .. } => Refused::Shape,
             Error::Stride { .. } => Refused::Stride,
             Error::Workspace { .. } => Refused::Workspace,
             Error::NoOutput => Refused::Null,

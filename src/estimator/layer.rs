@@ -115,7 +115,7 @@ impl<M: MapSolver> Imle<M> {
         let work = needed(work, of_solver)?;
         for_rows(self.shape.rows(), |b| {
             check_row(&self.solver, b, theta.row(b, self.shape.n()), work)?;
-            dz.map_or(Ok(()), |dz| check_dz_row(dz, b, self.shape.samples()))
+            dz.map_or(Ok(()), |dz| check_dz_row(dz, b, self.shape.samples(), self.solver.corner(b)))
         })
     }
 

@@ -24,7 +24,7 @@ impl<D: Distribution> Exact<D> {
         for_rows(shape.rows(), |b| {
             let theta = theta.row(b, shape.n());
             let mut row = self.row(b, theta, work)?;
-            check_dz_row(dz, b, shape.samples())?;
+            check_dz_row(dz, b, shape.samples(), self.distribution.corner(b))?;
             let grad = grad_theta.row(b, shape.n());
             straight_through::mean(theta, dz, b, shape.samples(), grad);
             row.covariance(self.temperature, grad);

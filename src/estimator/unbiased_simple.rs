@@ -63,9 +63,9 @@ impl<D: Distribution> Exact<D> {
         for_rows(shape.rows(), |b| {
             let theta = theta.row(b, shape.n());
             let lists = Lists::of_row(indices, b, samples, shape.k());
-            check_row(&self.distribution, b, theta, &mut [])?;
-            check_lists(lists, samples, theta, self.distribution.ones(b))?;
-            check_dz_row(dz, b, samples)?;
+            check_row(&self.distribution, b, theta, work)?;
+            check_lists(&self.distribution, b, lists, samples, theta)?;
+            check_dz_row(dz, b, samples, self.distribution.corner(b))?;
             let losses = row_losses(shape, b, losses)?;
 
             let mut row = self.distribution.row(b, theta, self.temperature, work);

@@ -2,7 +2,7 @@
 
 use super::distribution::{Distribution, RowDistribution};
 use crate::door::{
-    check_coupling, check_feasible, check_finite, check_key, check_lists, check_row, check_scores, check_states,
+    check_coupling, check_feasible, check_finite_in, check_key, check_lists, check_row, check_scores_of, check_states,
 };
 use crate::error::BadRow;
 use crate::kernel::lanes::copy;
@@ -98,7 +98,7 @@ impl<D: Distribution> Exact<D> {
         self.check_work(work)?;
         for_rows(shape.rows(), |b| {
             let v = v.row(b, shape.n());
-            check_finite(Argument::V, v)?;
+            check_finite_in(self.distribution.corner(b), Argument::V, v)?;
             let mut row = self.row(b, theta.row(b, shape.n()), work)?;
             let out = out.row(b, shape.n());
             copy(v, out);
@@ -151,7 +151,7 @@ impl<D: Distribution> Exact<D> {
             let theta = theta.row(b, shape.n());
             let lists = Lists::of_row(indices, b, shape.samples(), shape.k());
             check_row(&self.distribution, b, theta, work)?;
-            check_lists(lists, shape.samples(), theta, self.distribution.ones(b))?;
+            check_lists(&self.distribution, b, lists, shape.samples(), theta)?;
             let mut row = self.distribution.row(b, theta, self.temperature, work);
             let out = block_mut(log_prob, b * shape.samples(), shape.samples());
             for (s, out) in out.iter_mut().enumerate() {
@@ -173,7 +173,7 @@ impl<D: Distribution> Exact<D> {
         self.check_work(work)?;
         for_rows(shape.rows(), |b| {
             let (theta, other) = (theta.row(b, shape.n()), other.row(b, shape.n()));
-            check_scores(Argument::ThetaOther, other)?;
+            check_scores_of(&self.distribution, b, Argument::ThetaOther, other)?;
             check_feasible(&self.distribution, b, other, work)?;
             let mut row = self.row(b, theta, work)?;
             row.marginals();
