@@ -17,8 +17,8 @@ pub(crate) trait Carry: Copy {
     /// False if there is nothing.
     const ANYTHING: bool = true;
 
-    /// That of a + b, from those of a and b and the share p = b/(a + b).
-    fn mix(a: f32, b: f32, p: f32) -> f32;
+    /// That of a sum, from those of its two terms and the shares of these in it, which add up to 1.
+    fn mix(carried: [f32; 2], shares: [f32; 2]) -> f32;
 }
 
 /// No third float: the matrices have no room for it.
@@ -29,7 +29,7 @@ impl Carry for Nothing {
     const ANYTHING: bool = false;
 
     #[inline(always)]
-    fn mix(_: f32, _: f32, _: f32) -> f32 {
+    fn mix(_: [f32; 2], _: [f32; 2]) -> f32 {
         0.0
     }
 }
@@ -40,8 +40,8 @@ pub(crate) struct Slope;
 
 impl Carry for Slope {
     #[inline(always)]
-    fn mix(a: f32, b: f32, p: f32) -> f32 {
-        (1.0 - p) * a + p * b
+    fn mix([a, b]: [f32; 2], [p, q]: [f32; 2]) -> f32 {
+        p * a + q * b
     }
 }
 
@@ -51,9 +51,9 @@ pub(crate) struct Entropy;
 
 impl Carry for Entropy {
     #[inline(always)]
-    fn mix(a: f32, b: f32, p: f32) -> f32 {
-        let minus_x_ln_x = |x: f32| -x * ln(if x > f32::MIN_POSITIVE { x } else { f32::MIN_POSITIVE });
-        Slope::mix(a, b, p) + (minus_x_ln_x(p) + minus_x_ln_x(1.0 - p))
+    fn mix(carried: [f32; 2], shares: [f32; 2]) -> f32 {
+        let [p, q] = shares.map(|x| -x * ln(if x > f32::MIN_POSITIVE { x } else { f32::MIN_POSITIVE }));
+        Slope::mix(carried, shares) + (p + q)
     }
 }
 
@@ -132,8 +132,9 @@ fn add<C: Carry>((m, e, carried): (f32, i32, f32), (n, f, other): (f32, i32, f32
     let (a, b) = (m * power(e.wrapping_sub(top)), n * power(f.wrapping_sub(top)));
     let sum = a + b;
     let carried = if C::ANYTHING {
-        let p = b / if sum > f32::MIN_POSITIVE { sum } else { f32::MIN_POSITIVE };
-        C::mix(carried, other, p)
+        // Both shares are quotients: 1 less a share near 1 has no digits.
+        let whole = if sum > f32::MIN_POSITIVE { sum } else { f32::MIN_POSITIVE };
+        C::mix([carried, other], [a / whole, b / whole])
     } else {
         0.0
     };
@@ -294,6 +295,40 @@ impl<'a> Matrix<'a> {
             let (number, e) = number(x, y);
             (*m, *bits) = (number, f32::from_bits(e.wrapping_add(SHIFT) as u32));
         }
+    }
+
+    /// `out` ← a · b / c, for a row of this matrix and one of each of two others, in all columns. The quotients are at most
+    /// about 1, and 0 where c is 0.
+    #[inline(always)]
+    pub(crate) fn quotients(&self, row: usize, (b, row_b): (&Matrix<'_>, usize), (c, row_c): (&Matrix<'_>, usize), out: &mut [f32]) {
+        for (number, out) in out.chunks_mut(EIGHT).enumerate() {
+            let [a, b, c] = [self.load::<Nothing>(row, number), b.load::<Nothing>(row_b, number), c.load::<Nothing>(row_c, number)];
+            let numbers = a.m.iter().zip(a.e).zip(b.m.iter().zip(b.e)).zip(c.m.iter().zip(c.e));
+            for (out, (((am, ae), (bm, be)), (&cm, ce))) in out.iter_mut().zip(numbers) {
+                let m = am * bm / if cm > 0.0 { cm } else { f32::MAX };
+                *out = Scaled { m, e: ae.wrapping_add(be).wrapping_sub(ce), carried: 0.0 }.value();
+            }
+        }
+    }
+
+    /// What a row carries.
+    #[inline(always)]
+    pub(crate) fn carried(&self, row: usize) -> &[f32] {
+        block(self.carried.as_flattened(), row * self.stride * EIGHT, self.stride * EIGHT)
+    }
+
+    #[inline(always)]
+    pub(crate) fn carried_mut(&mut self, row: usize) -> &mut [f32] {
+        let stride = self.stride * EIGHT;
+        let rest = self.carried.as_flattened_mut().get_mut(row * stride..).unwrap_or_default();
+        rest.get_mut(..stride).unwrap_or_default()
+    }
+
+    /// The first rows of another matrix with as many columns, without what it carries.
+    #[inline(always)]
+    pub(crate) fn copy_rows(&mut self, from: &Matrix<'_>) {
+        copy(from.m.as_flattened(), self.m.as_flattened_mut());
+        copy(from.e.as_flattened(), self.e.as_flattened_mut());
     }
 
     /// One number.

@@ -21,10 +21,12 @@ use core::ops::Range;
 use crate::kernel::exact::scaled::{Matrix, Nothing, Scaled};
 
 /// A number of a word, or any other whole number, as the bits of a float.
+#[inline(always)]
 fn number(cell: Option<&f32>) -> usize {
     cell.map_or(usize::MAX, |bits| bits.to_bits() as usize)
 }
 
+#[inline(always)]
 fn set_number(cells: &mut [f32], at: usize, number: usize) {
     if let Some(cell) = cells.get_mut(at) {
         *cell = f32::from_bits(number as u32);
@@ -78,6 +80,7 @@ const FREE: usize = 1;
 const BELOW: usize = 2;
 
 impl Draw<'_> {
+    #[inline(always)]
     fn u(&self, row: usize, column: usize) -> f32 {
         self.uniform.get(row * self.stride + column).copied().unwrap_or_default()
     }
@@ -95,10 +98,10 @@ impl Draw<'_> {
                     self.set_head(d, k, k, self.u(k, d), (words, weights, w));
                 }
             }
-            let is_free = |h: usize| h == k || number(self.below.get(h)) != BELOW;
-            let share = |h: usize| {
-                let h = if h == k { words } else { h };
-                if is_free(if h == words { k } else { h }) { w.get::<Nothing>(h, k) } else { Scaled::ZERO }
+            let share = |h: usize| match number(self.below.get(h)) {
+                _ if h == k => w.get::<Nothing>(words, k),
+                BELOW => Scaled::ZERO,
+                _ => w.get::<Nothing>(h, k),
             };
             let chosen = choose(0..k + 1, share, self.u(k, k));
             let head = if chosen == k { words } else { chosen };

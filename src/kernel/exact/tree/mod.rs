@@ -2,4 +2,5 @@
 
 pub(crate) mod elimination;
 pub(crate) mod lift;
+pub(crate) mod mean;
 pub(crate) mod weights;
