@@ -9,16 +9,17 @@
 //!
 //! For a single root, arcs from the root weigh 2^−2²⁸ times as much. Then trees with more of them do not count at all.
 
-use super::arborescences::{self, Covariance, DrawTree, Eliminate, LnProduct, Marginals};
+use core::marker::PhantomData;
+
 use super::distribution::{Distribution, RowDistribution};
 use super::polynomials::take;
+use super::tree_sums::{Covariance, DrawTree, Marginals, Row, Sum};
 use crate::arch;
-use crate::kernel::exact::scaled::{Entropy, Matrix, Nothing};
-use crate::kernel::exact::tree::lift::Draw;
-use crate::kernel::exact::tree::weights;
+use crate::kernel::exact::scaled::{Carry, Entropy, Matrix, Nothing};
+use crate::kernel::exact::tree::weights::{Write, largest_of_columns};
 use crate::kernel::tree::Arcs;
-use crate::noise::{self, SampleWords};
-use crate::{MapSolver, Shape, Tree};
+use crate::noise::{SampleWords, Uniform};
+use crate::{Shape, Tree};
 
 /// The exponent of the factor that makes arcs from the root rare.
 const FEWER_ROOTS: i32 = 1 << 28;
@@ -36,9 +37,11 @@ struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    fn len(words: usize) -> Option<usize> {
-        let squares = words.checked_mul(words)?.checked_mul(16)?;
-        squares.checked_add(words.checked_mul(256)?)?.checked_add(1024)
+    /// 10 N + 100 words + 48, and for projective trees 15 N + 120 words + 144 (see the test).
+    fn len(words: usize, projective: bool) -> Option<usize> {
+        let [squares, lines, more] = if projective { [15, 120, 144] } else { [10, 100, 48] };
+        let squares = words.checked_mul(words)?.checked_mul(squares)?;
+        squares.checked_add(words.checked_mul(lines)?)?.checked_add(more)
     }
 
     fn new(mut work: &'a mut [f32], n: usize, words: usize) -> Self {
@@ -52,57 +55,63 @@ impl<'a> Work<'a> {
 /// The distribution over the trees of one row.
 pub struct Trees<'a> {
     arcs: Arcs<'a>,
+    projective: bool,
     temperature: f32,
+    /// The exponent of the factor that arcs from the root are divided by.
     fewer_roots: i32,
     ln_z: f64,
     /// True if `values` are the marginals of this very distribution.
     are_own: bool,
-    /// True if `rest` has what the elimination left.
-    is_eliminated: bool,
+    /// True if `rest` has what draws need.
+    can_draw: bool,
     work: Work<'a>,
 }
 
 impl<'a> Trees<'a> {
-    fn new(arcs: Arcs<'a>, temperature: f32, fewer_roots: i32, work: Work<'a>) -> Self {
-        let mut row =
-            Trees { arcs, temperature, fewer_roots, ln_z: 0.0, are_own: false, is_eliminated: false, work };
+    fn new(tree: &Tree<'_>, arcs: Arcs<'a>, temperature: f32, work: Work<'a>) -> Self {
+        let mut row = Trees {
+            arcs,
+            projective: tree.is_projective(),
+            temperature,
+            fewer_roots: if tree.has_single_root() && arcs.words > 0 { FEWER_ROOTS } else { 0 },
+            ln_z: 0.0,
+            are_own: false,
+            can_draw: false,
+            work,
+        };
         row.weigh();
         row
     }
 
+    /// Forms the weights, and Z.
     fn weigh(&mut self) {
-        let (words, [m, e]) = (self.arcs.words, &mut self.work.weights);
-        weights::largest_of_columns(self.arcs.lines(), self.work.largest);
-        let mut weights = Matrix::new([m, e, &mut []], words);
-        arch::run(weights::Write {
-            arcs: self.arcs,
-            largest: self.work.largest,
-            temperature: self.temperature,
-            fewer_roots: self.fewer_roots,
-            weights: &mut weights,
-        });
-        self.eliminate();
+        let (Work { largest, weights: [m, e], .. }, arcs) = (&mut self.work, self.arcs);
+        largest_of_columns(arcs.lines(), largest);
+        let mut weights = Matrix::new([m, e, &mut []], arcs.words);
+        let (temperature, fewer_roots) = (self.temperature, self.fewer_roots);
+        arch::run(Write { arcs, largest, temperature, fewer_roots, weights: &mut weights });
+        self.ln_z = self.sum::<Nothing>().0;
     }
 
-    fn eliminate(&mut self) {
-        let (words, Work { weights: [m, e], rest, .. }) = (self.arcs.words, &mut self.work);
+    /// Calls `run` with the row, and with the memory for values and for sums.
+    fn with<R>(&mut self, run: impl FnOnce(Row<'_>, &mut [f32], &mut [f32]) -> R) -> R {
+        let Work { values, weights: [m, e], rest, .. } = &mut self.work;
+        let Arcs { words, stride, .. } = self.arcs;
         let weights = &Matrix::new([m, e, &mut []], words);
-        let (product, _) = arch::run(Eliminate { carry: Nothing, words, weights, work: rest });
-        self.ln_z = if words > 0 { product.value(self.fewer_roots) } else { 0.0 };
-        self.is_eliminated = true;
+        run(Row { words, stride, projective: self.projective, weights }, values, rest)
+    }
+
+    /// ln Z, and what Z carries.
+    fn sum<C: Carry>(&mut self) -> (f64, f32) {
+        let factor = self.fewer_roots;
+        // With what is carried the memory has another order.
+        self.can_draw = !C::ANYTHING;
+        self.with(|row, _, work| arch::run(Sum { row, carry: PhantomData::<C>, factor, work }))
     }
 
     /// (θ_hd − c_d)/T
     fn y(&self, theta: f32, largest: f32) -> f64 {
         (f64::from(theta) - f64::from(largest)) / f64::from(self.temperature)
-    }
-
-    fn entropy(&mut self) -> f32 {
-        let (words, Work { weights: [m, e], rest, .. }) = (self.arcs.words, &mut self.work);
-        let weights = &Matrix::new([m, e, &mut []], words);
-        let (_, entropy) = arch::run(Eliminate { carry: Entropy, words, weights, work: rest });
-        self.is_eliminated = true;
-        if entropy > 0.0 { entropy } else { 0.0 }
     }
 }
 
@@ -113,12 +122,11 @@ impl<'a> RowDistribution<'a> for Trees<'a> {
     }
 
     fn marginals(&mut self) -> &[f32] {
-        let Arcs { words, stride, .. } = self.arcs;
-        let Work { values, weights: [m, e], rest, .. } = &mut self.work;
-        values.fill(0.0);
-        let weights = &Matrix::new([m, e, &mut []], words);
-        arch::run(Marginals { words, stride, weights, work: rest, mu: values });
-        (self.is_eliminated, self.are_own) = (false, true);
+        (self.can_draw, self.are_own) = (false, true);
+        self.with(|row, mu, work| {
+            mu.fill(0.0);
+            arch::run(Marginals { row, work, mu });
+        });
         self.work.values
     }
 
@@ -137,17 +145,14 @@ impl<'a> RowDistribution<'a> for Trees<'a> {
     /// add up to.
     fn cross_entropy(&mut self) -> f32 {
         if self.are_own {
-            return self.entropy();
+            return self.sum::<Entropy>().1.max(0.0);
         }
         let Arcs { words, stride, scores } = self.arcs;
         let mut sum = self.ln_z;
         for (d, &largest) in self.work.largest.iter().enumerate() {
             let column = || (0..words).map(|h| h * stride + d);
             let pair = |i: usize| Some((*self.work.values.get(i)?, *scores.get(i)?));
-            let (most, theta) = column().filter_map(pair).fold((0.0, largest), |best, next| {
-                if next.0 > best.0 { next } else { best }
-            });
-            let _ = most;
+            let theta = column().filter_map(pair).fold((0.0, largest), |best, next| if next.0 > best.0 { next } else { best }).1;
             let y = self.y(theta, largest);
             if y.is_infinite() {
                 return f32::INFINITY;
@@ -165,11 +170,8 @@ impl<'a> RowDistribution<'a> for Trees<'a> {
     }
 
     fn covariance(&mut self, divisor: f32, v: &mut [f32]) {
-        let Arcs { words, stride, .. } = self.arcs;
-        let Work { values: mu, weights: [m, e], rest, .. } = &mut self.work;
-        let weights = &Matrix::new([m, e, &mut []], words);
-        arch::run(Covariance { words, stride, weights, work: rest, mu, divisor, v });
-        (self.is_eliminated, self.are_own) = (false, false);
+        (self.can_draw, self.are_own) = (false, false);
+        self.with(|row, mu, work| arch::run(Covariance { row, work, mu, divisor, v }));
     }
 
     fn scratch(&mut self) -> &mut [f32] {
@@ -177,33 +179,13 @@ impl<'a> RowDistribution<'a> for Trees<'a> {
         self.work.values
     }
 
-    fn draw(&mut self, words_of_sample: SampleWords<'_>) -> &[f32] {
-        if !self.is_eliminated {
-            self.eliminate();
+    fn draw(&mut self, words: SampleWords<'_>) -> &[f32] {
+        if !self.can_draw {
+            self.sum::<Nothing>();
         }
         self.are_own = false;
-        let Arcs { words, stride, scores } = self.arcs;
-        let Work { values, weights: [m, e], rest, .. } = &mut self.work;
-        let mut rest = &mut **rest;
-        let len = Matrix::len(words + 1, words);
-        let [own_m, own_e, _] = [(); 3].map(|()| take(&mut rest, len));
-        let uniform = take(&mut rest, scores.len());
-        words_of_sample.lanes().fill(uniform, &noise::Uniform);
-        let [heads, by, below] = [(); 3].map(|()| take(&mut rest, words));
-        arch::run(DrawTree {
-            words,
-            weights: &Matrix::new([m, e, &mut []], words),
-            eliminated: &Matrix::new([own_m, own_e, &mut []], words),
-            draw: Draw { heads, by, below, uniform, stride },
-        });
-        values.fill(0.0);
-        for (d, head) in heads.iter().enumerate() {
-            let head = head.to_bits() as usize;
-            let head = if head == words { d } else { head };
-            if let Some(z) = values.get_mut(head * stride + d) {
-                *z = 1.0;
-            }
-        }
+        let fill = |uniform: &mut [f32]| words.lanes().fill(uniform, &Uniform);
+        self.with(|row, z, work| arch::run(DrawTree { row, work, fill, z }));
         self.work.values
     }
 }
@@ -211,13 +193,29 @@ impl<'a> RowDistribution<'a> for Trees<'a> {
 impl Distribution for Tree<'_> {
     type Row<'a> = Trees<'a>;
 
-    fn exact_workspace_len(shape: Shape) -> Option<usize> {
-        Work::len(shape.k())
+    fn exact_workspace_len(&self, shape: Shape) -> Option<usize> {
+        Work::len(shape.k(), self.is_projective())
     }
 
     fn row<'a>(&self, b: usize, theta: &'a [f32], temperature: f32, work: &'a mut [f32]) -> Trees<'a> {
         let arcs = self.arcs(b, theta);
-        let fewer_roots = if self.has_single_root() { FEWER_ROOTS } else { 0 };
-        Trees::new(arcs, temperature, fewer_roots, Work::new(work, theta.len(), arcs.words))
+        Trees::new(self, arcs, temperature, Work::new(work, theta.len(), arcs.words))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exact::tree_sums::workspace_len;
+
+    #[test]
+    fn every_sum_has_room() {
+        for projective in [false, true] {
+            for words in 1..=3000 {
+                let own = words * words + words + 2 * Matrix::len(words + 1, words);
+                let len = Work::len(words, projective).unwrap();
+                assert!(own + workspace_len(words, projective) <= len, "{words} words, projective: {projective}");
+            }
+        }
     }
 }

@@ -42,34 +42,26 @@ pub(crate) fn centre_columns(corner: Corner, mu: &[f32], v: &mut [f32]) {
     }
 }
 
-/// v_hd ← μ_hd (v_hd + slope_hd − slope of t_d)/`divisor` in the corner, 0 outside. `slopes` of a line are those of what the
-/// weight is multiplied with, and those of the t_d.
+/// `slopes` ← μ · slopes/`divisor` in the corner, 0 outside: the derivatives of μ from those of ln μ.
 ///
 /// A column of a covariance has the sum 0. So the likeliest arc gets what the others leave: where it is nearly certain, its
-/// own slopes cancel to the last digit.
+/// own slope is the difference of numbers that agree in all digits.
 #[inline(always)]
-pub(crate) fn covariances<'s>(
-    corner: Corner,
-    mu: &[f32],
-    slopes: impl Fn(usize) -> (&'s [f32], &'s [f32]),
-    divisor: f32,
-    v: &mut [f32],
-) {
-    let lines = v.chunks_mut(corner.stride.max(1)).zip(mu.chunks(corner.stride.max(1))).enumerate();
-    for (h, (v, mu)) in lines {
+pub(crate) fn covariances(corner: Corner, mu: &[f32], divisor: f32, slopes: &mut [f32]) {
+    let lines = slopes.chunks_mut(corner.stride.max(1)).zip(mu.chunks(corner.stride.max(1)));
+    for ((slopes, mu), h) in lines.zip(0..) {
         let inside = if h < corner.words { corner.words } else { 0 };
-        let (v, outside) = v.split_at_mut_checked(inside).unwrap_or_default();
+        let (slopes, outside) = slopes.split_at_mut_checked(inside).unwrap_or_default();
         outside.fill(0.0);
-        let (factor, sum) = slopes(h);
-        for ((v, mu), (factor, sum)) in v.iter_mut().zip(mu).zip(factor.iter().zip(sum)) {
-            *v = if *mu > 0.0 { mu * (*v + (factor - sum)) / divisor } else { 0.0 };
+        for (slope, mu) in slopes.iter_mut().zip(mu) {
+            *slope = if *mu > 0.0 { mu * *slope / divisor } else { 0.0 };
         }
     }
     for d in 0..corner.words {
         let best = corner.likeliest(mu, d);
-        let others: f32 = (0..corner.words).filter(|&h| h != best).map(|h| corner.at(v, h, d)).sum();
-        if let Some(v) = v.get_mut(best * corner.stride + d) {
-            *v = 0.0 - others;
+        let others: f32 = (0..corner.words).filter(|&h| h != best).map(|h| corner.at(slopes, h, d)).sum();
+        if let Some(slope) = slopes.get_mut(best * corner.stride + d) {
+            *slope = 0.0 - others;
         }
     }
 }
