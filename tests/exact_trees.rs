@@ -4,8 +4,9 @@ mod common;
 
 use common::arrays::JUNK;
 use common::hard_rows::{hard_rows, scores};
-use common::reference::trees::{KINDS, Kind, Trees, all_trees};
+use common::reference::trees::{KINDS, Kind, Scores, Trees, all_trees};
 use imle::{Exact, ExactOutputs, Key, Rows, RowsMut, Shape, States, Tree};
+use libm::exp;
 
 struct Answer {
     mu: Vec<f32>,
@@ -63,7 +64,7 @@ fn the_numbers_of_trees_are_known() {
 }
 
 /// Every hard row that has a tree.
-fn hard_trees(words: usize, kind: Kind) -> Vec<(&'static str, Vec<f32>)> {
+fn hard_trees(words: usize) -> Vec<(&'static str, Vec<f32>)> {
     let mut rows = hard_rows(words * words);
     // Masks that leave the arcs of a chain, so that some tree of every kind is left.
     for (_, theta) in &mut rows {
@@ -74,7 +75,6 @@ fn hard_trees(words: usize, kind: Kind) -> Vec<(&'static str, Vec<f32>)> {
             }
         }
     }
-    let _ = kind;
     rows
 }
 
@@ -82,7 +82,7 @@ fn hard_trees(words: usize, kind: Kind) -> Vec<(&'static str, Vec<f32>)> {
 fn every_kind_agrees_with_enumeration() {
     for words in 1..=5 {
         for kind in KINDS {
-            for (name, theta) in hard_trees(words, kind) {
+            for (name, theta) in hard_trees(words) {
                 for temperature in TEMPERATURES {
                     let what = format!("{name}, {words} words, {kind:?}, T {temperature}");
                     let expected = Trees::new(&theta, words, kind, temperature);
@@ -118,7 +118,7 @@ fn three_words_have_their_check_values() {
 fn the_vjp_is_the_covariance_product() {
     for words in 1..=5 {
         for kind in KINDS {
-            for (name, theta) in hard_trees(words, kind) {
+            for (name, theta) in hard_trees(words) {
                 for (shift, temperature) in [(0.0, 1.0), (50.0, 1.0), (0.0, 0.2), (0.0, 0.01), (0.0, 30.0)] {
                     let what = format!("{name}, {words} words, {kind:?}, T {temperature}, shift {shift}");
                     let v: Vec<f32> = scores(9, theta.len(), 1.0).iter().map(|v| v + shift).collect();
@@ -182,14 +182,27 @@ fn samples_follow_p() {
     }
 }
 #[test]
-fn zz_debug() {
-    let theta = hard_rows(4)[3].1.clone();
-    let kind = KINDS[0];
-    let v = scores(9, 4, 1.0);
-    let t = Trees::new(&theta, 2, kind, 0.2);
-    let (exact, mut work) = exact(2, kind, 1, 0.2);
-    let mut got = vec![JUNK; 4];
-    exact.marginals_vjp(Rows::contiguous(&theta), Rows::contiguous(&v), RowsMut::contiguous(&mut got), &mut work).unwrap();
-    println!("{theta:?} v {v:?} trees {:?} p {:?} mu {:?}", t.trees, t.p, t.marginals());
-    println!("{:?}\n{:?}", got.iter().map(|g| g*0.2).collect::<Vec<_>>(), t.covariance(&v));
+fn long_sentences_agree_with_sums_of_logarithms() {
+    // Words, one in how many marginals is looked at, temperatures.
+    for (words, step, temperatures) in [(9, 1, 0..5), (20, 17, 0..3), (64, 1999, 1..2)] {
+        for kind in KINDS {
+            for (name, theta) in hard_trees(words) {
+                for &temperature in &TEMPERATURES[temperatures.clone()] {
+                    let what = format!("{name}, {words} words, {kind:?}, T {temperature}");
+                    let expected = Scores::new(&theta, words, kind, temperature);
+                    let (got, a) = (answer(&theta, words, kind, temperature), expected.log_partition());
+                    check_log_partition(got.log_partition, a, &what);
+                    for (h, d) in (0..words * words).step_by(step).map(|i| (i / words, i % words)) {
+                        let (got, expected) = (f64::from(got.mu[h * words + d]), exp(expected.log_marginal(h, d, a)));
+                        assert!((got - expected).abs() <= 5e-6, "{what}: mu {h} {d} = {got}, expected {expected}");
+                    }
+                    for column in 0..words {
+                        let sum: f64 = (0..words).map(|h| f64::from(got.mu[h * words + column])).sum();
+                        assert!((sum - 1.0).abs() <= 5e-6, "{what}: the marginals of word {column} add up to {sum}");
+                    }
+                }
+            }
+        }
+    }
 }
+

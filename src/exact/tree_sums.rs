@@ -9,7 +9,7 @@ use crate::float::ln;
 use crate::kernel::exact::scaled::{Carry, Matrix, Nothing, Scaled, Slope};
 use crate::kernel::exact::tree::elimination::{Eliminated, each_last, eliminate, levels_len};
 use crate::kernel::exact::tree::lift::Draw;
-use crate::kernel::exact::tree::mean::{Corner, centre_columns, covariances};
+use crate::kernel::exact::tree::mean::{Corner, centre_columns, covariances, normalise_columns};
 use crate::kernel::exact::tree::projective::{Inside, inside_len, outside_len};
 use crate::kernel::lanes::copy;
 
@@ -130,6 +130,7 @@ impl Dispatch for Marginals<'_> {
             each_last::<Nothing>(words, |w| w.copy_rows(weights), memory, &mut q);
             write_marginals(row, &q, mu);
         }
+        normalise_columns(row.corner(), mu);
     }
 }
 

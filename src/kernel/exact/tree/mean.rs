@@ -1,4 +1,6 @@
-//! From slopes to covariances.
+//! Marginals whose columns add up to 1, and covariances from slopes.
+
+use crate::arch::EIGHT;
 
 /// The corner of a row of arcs: `words` lines, which are `stride` long.
 #[derive(Clone, Copy)]
@@ -17,6 +19,26 @@ impl Corner {
     #[inline(always)]
     fn likeliest(self, mu: &[f32], d: usize) -> usize {
         (1..self.words).fold(0, |best, h| if self.at(mu, h, d) > self.at(mu, best, d) { h } else { best })
+    }
+}
+
+/// μ_hd ← μ_hd/Σ_h μ_hd in the corner. Every tree has one arc to each word. The rounding errors that the arcs to a word share
+/// drop out.
+#[inline(always)]
+pub(crate) fn normalise_columns(Corner { words, stride }: Corner, mu: &mut [f32]) {
+    for start in (0..words).step_by(EIGHT) {
+        let columns = start..words.min(start + EIGHT);
+        let mut sums = [0.0; EIGHT];
+        for line in mu.chunks(stride.max(1)).take(words) {
+            for (sum, mu) in sums.iter_mut().zip(line.get(columns.clone()).unwrap_or_default()) {
+                *sum += mu;
+            }
+        }
+        for line in mu.chunks_mut(stride.max(1)).take(words) {
+            for (mu, sum) in line.get_mut(columns.clone()).unwrap_or_default().iter_mut().zip(&sums) {
+                *mu /= if *sum > 0.0 { *sum } else { 1.0 };
+            }
+        }
     }
 }
 
