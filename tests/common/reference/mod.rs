@@ -8,5 +8,6 @@ pub mod enumeration;
 pub mod log_space;
 pub mod plackett_luce;
 pub mod sum_of_gamma;
+pub mod trees;
 
 pub use definitions::*;
