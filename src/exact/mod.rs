@@ -2,6 +2,7 @@
 //! divergence, samples and the product with the covariance (one-hot: softmax; k-subsets: Ahmed, Zeng, Niepert, Van den
 //! Broeck 2023), and the log-partitions of all sizes of k-subsets.
 
+mod arborescences;
 mod argmax;
 mod distribution;
 mod layer;
@@ -9,6 +10,7 @@ mod log_partitions;
 mod polynomials;
 mod tilt;
 mod top_k;
+mod tree;
 
 pub use distribution::Distribution;
 pub(crate) use distribution::RowDistribution;

@@ -137,7 +137,7 @@ impl<'a> Tree<'a> {
     }
 
     /// The corner of row `row` that is read.
-    fn arcs<'s>(&self, row: usize, scores: &'s [f32]) -> Arcs<'s> {
+    pub(crate) fn arcs<'s>(&self, row: usize, scores: &'s [f32]) -> Arcs<'s> {
         Arcs { words: self.words(row), stride: self.stride(), scores }
     }
 }

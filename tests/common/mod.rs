@@ -12,4 +12,4 @@ pub mod noise_laws;
 pub mod reference;
 pub mod tree_cases;
 
-pub use reference::trees;
+pub use reference::{best_tree, trees};

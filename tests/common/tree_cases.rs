@@ -4,7 +4,8 @@
 use proptest::prelude::*;
 
 use crate::common::cases::{Case, Sizes};
-use crate::common::trees::{self, Kind, Rounding};
+use crate::common::best_tree::{self, Rounding};
+use crate::common::trees::Kind;
 
 pub fn sizes() -> BoxedStrategy<Sizes> {
     let words = prop_oneof![1 => Just(1), 8 => 2..=6_usize, 2 => 7..=12_usize, 1 => 16..=18_usize];
@@ -32,11 +33,11 @@ pub fn fit(mut case: Case) -> Case {
 }
 
 pub fn state(case: &Case, b: usize, scores: &[f32], kind: Kind) -> Vec<f32> {
-    let heads = trees::map(scores, case.k(b), case.sizes.k, kind, Rounding::F32).expect("cases are good");
-    trees::state(&heads, case.sizes.k)
+    let heads = best_tree::map(scores, case.k(b), case.sizes.k, kind, Rounding::F32).expect("cases are good");
+    best_tree::state(&heads, case.sizes.k)
 }
 
 /// All words below word 0.
 pub fn some_state(case: &Case, b: usize) -> Vec<f32> {
-    trees::state(&vec![0; case.k(b)], case.sizes.k)
+    best_tree::state(&vec![0; case.k(b)], case.sizes.k)
 }

@@ -1,0 +1,6 @@
+//! Sums over all dependency trees, and draws from them.
+
+pub(crate) mod elimination;
+pub(crate) mod lift;
+pub(crate) mod mean;
+pub(crate) mod weights;
