@@ -9,6 +9,7 @@ use common::exact_laws::{CoreArgmax, CoreTopK};
 use common::laws::{self, Layer, MapLayer};
 use common::layers::fixed_size::Fixed;
 use common::layers::three_steps::{ThreeSteps, perturbed, targets};
+use common::layers::trees::Trees;
 use common::layers::{Contiguous, OneHot, PerRow, Strided, gradient, sample, top_k};
 use common::reference;
 use imle::{Difference, Imle, MapSolver, Rows, RowsMut, Shape, Side, States, Target, TopK, Unsolved};
@@ -20,6 +21,13 @@ laws!(top_k_per_row: PerRow, map, any_size, replay);
 laws!(argmax: OneHot, map, any_size, replay);
 laws!(fixed_size: Fixed, map);
 laws!(three_steps: ThreeSteps, any_size);
+
+tree_laws! {
+    trees: Trees<false, false>;
+    trees_with_a_single_root: Trees<false, true>;
+    projective_trees: Trees<true, false>;
+    projective_trees_with_a_single_root: Trees<true, true>;
+}
 
 exact_laws!(exact_top_k: CoreTopK);
 exact_laws!(exact_argmax: CoreArgmax);

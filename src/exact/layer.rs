@@ -2,7 +2,7 @@
 
 use super::distribution::{Distribution, RowDistribution};
 use crate::door::{
-    check_coupling, check_feasible, check_finite_in, check_key, check_lists, check_row, check_scores_of, check_states,
+    check_coupling, check_feasible, check_finite_of, check_key, check_lists, check_row, check_scores_of, check_states,
 };
 use crate::error::BadRow;
 use crate::kernel::lanes::copy;
@@ -99,7 +99,7 @@ impl<D: Distribution> Exact<D> {
         self.check_work(work)?;
         for_rows(shape.rows(), |b| {
             let v = v.row(b, shape.n());
-            check_finite_in(self.distribution.corner(b), Argument::V, v)?;
+            check_finite_of(&self.distribution, b, Argument::V, v)?;
             let mut row = self.row(b, theta.row(b, shape.n()), work)?;
             let out = out.row(b, shape.n());
             copy(v, out);

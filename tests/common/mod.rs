@@ -10,3 +10,6 @@ pub mod laws;
 pub mod layers;
 pub mod noise_laws;
 pub mod reference;
+pub mod tree_cases;
+
+pub use reference::{best_tree, trees};
