@@ -4,8 +4,10 @@
 //! trees of the products of their weights,
 //!
 //! ```text
-//! A = Σ_d c_d/T + ln Z        −ln p(z) = ln Z − Σ over the arcs of z of (θ_hd − c_d)/T
+//! A = Σ_d c_d/T + ln Z        −ln p(z) = A − ⟨z, θ⟩/T
 //! ```
+//!
+//! These few sums of large numbers are in f64.
 //!
 //! For a single root, arcs from the root weigh 2^−2²⁸ times as much. Then trees with more of them do not count at all.
 
@@ -52,6 +54,14 @@ impl<'a> Work<'a> {
     }
 }
 
+/// A distribution with other scores.
+#[derive(Clone, Copy)]
+struct Previous<'a> {
+    scores: &'a [f32],
+    log_partition: f64,
+    entropy: f32,
+}
+
 /// The distribution over the trees of one row.
 pub struct Trees<'a> {
     arcs: Arcs<'a>,
@@ -59,7 +69,12 @@ pub struct Trees<'a> {
     temperature: f32,
     /// The exponent of the factor that arcs from the root are divided by.
     fewer_roots: i32,
-    ln_z: f64,
+    /// A.
+    log_partition: f64,
+    /// H, if it is known.
+    entropy: Option<f32>,
+    /// The distribution whose marginals are `values`, if it is the one before [`replace`](RowDistribution::replace).
+    previous: Option<Previous<'a>>,
     /// True if `values` are the marginals of this very distribution.
     are_own: bool,
     /// True if `rest` has what draws need.
@@ -74,7 +89,9 @@ impl<'a> Trees<'a> {
             projective: tree.is_projective(),
             temperature,
             fewer_roots: if tree.has_single_root() && arcs.words > 0 { FEWER_ROOTS } else { 0 },
-            ln_z: 0.0,
+            log_partition: 0.0,
+            entropy: None,
+            previous: None,
             are_own: false,
             can_draw: false,
             work,
@@ -83,14 +100,15 @@ impl<'a> Trees<'a> {
         row
     }
 
-    /// Forms the weights, and Z.
+    /// Forms the weights, and A.
     fn weigh(&mut self) {
         let (Work { largest, weights: [m, e], .. }, arcs) = (&mut self.work, self.arcs);
         largest_of_columns(arcs.lines(), largest);
         let mut weights = Matrix::new([m, e, &mut []], arcs.words);
         let (temperature, fewer_roots) = (self.temperature, self.fewer_roots);
         arch::run(Write { arcs, largest, temperature, fewer_roots, weights: &mut weights });
-        self.ln_z = self.sum::<Nothing>().0;
+        let largest: f64 = self.work.largest.iter().map(|&largest| f64::from(largest)).sum();
+        self.log_partition = largest / f64::from(self.temperature) + self.sum::<Nothing>().0;
     }
 
     /// Calls `run` with the row, and with the memory for values and for sums.
@@ -109,20 +127,21 @@ impl<'a> Trees<'a> {
         self.with(|row, _, work| arch::run(Sum { row, carry: PhantomData::<C>, factor, work }))
     }
 
-    /// (θ_hd − c_d)/T
-    fn y(&self, theta: f32, largest: f32) -> f64 {
-        (f64::from(theta) - f64::from(largest)) / f64::from(self.temperature)
+    /// H.
+    fn entropy(&mut self) -> f32 {
+        let entropy = self.entropy.unwrap_or_else(|| self.sum::<Entropy>().1.max(0.0));
+        self.entropy = Some(entropy);
+        entropy
     }
 }
 
 impl<'a> RowDistribution<'a> for Trees<'a> {
     fn log_partition(&self) -> f32 {
-        let sum: f64 = self.work.largest.iter().map(|&largest| f64::from(largest)).sum();
-        (sum / f64::from(self.temperature) + self.ln_z) as f32
+        self.log_partition as f32
     }
 
     fn marginals(&mut self) -> &[f32] {
-        (self.can_draw, self.are_own) = (false, true);
+        (self.can_draw, self.are_own, self.previous) = (false, true, None);
         self.with(|row, mu, work| {
             mu.fill(0.0);
             arch::run(Marginals { row, work, mu });
@@ -131,39 +150,49 @@ impl<'a> RowDistribution<'a> for Trees<'a> {
     }
 
     fn hold(&mut self, write_state: impl FnOnce(&mut [f32])) {
-        self.are_own = false;
+        (self.are_own, self.previous) = (false, None);
         write_state(self.work.values);
     }
 
     fn replace(&mut self, theta: &'a [f32]) {
-        self.are_own = false;
+        self.previous = self.are_own.then(|| Previous {
+            entropy: self.entropy(),
+            scores: self.arcs.scores,
+            log_partition: self.log_partition,
+        });
+        (self.are_own, self.entropy) = (false, None);
         self.arcs.scores = theta;
         self.weigh();
     }
 
-    /// ln Z − Σ r y. In every column the y of the arc that has the largest share stands for those that the shares do not
-    /// add up to.
+    /// −Σ r ln p = A − ⟨r, θ⟩/T. For the r = q of other scores, KL(q ‖ p) = A − A_q − ⟨r, θ − θ_q⟩/T is added to the entropy of
+    /// q, because scores that nearly agree leave small numbers. In every column the score of the likeliest arc stands for
+    /// what the shares miss of 1.
     fn cross_entropy(&mut self) -> f32 {
         if self.are_own {
-            return self.sum::<Entropy>().1.max(0.0);
+            return self.entropy();
         }
         let Arcs { words, stride, scores } = self.arcs;
-        let mut sum = self.ln_z;
-        for (d, &largest) in self.work.largest.iter().enumerate() {
-            let column = || (0..words).map(|h| h * stride + d);
-            let pair = |i: usize| Some((*self.work.values.get(i)?, *scores.get(i)?));
-            let theta = column().filter_map(pair).fold((0.0, largest), |best, next| if next.0 > best.0 { next } else { best }).1;
-            let y = self.y(theta, largest);
-            if y.is_infinite() {
+        let (before, mut sum) = match self.previous {
+            None => (&[][..], self.log_partition),
+            Some(q) => (q.scores, f64::from(q.entropy) + (self.log_partition - q.log_partition)),
+        };
+        let temperature = f64::from(self.temperature);
+        for d in 0..words {
+            let arc = |h: usize| {
+                let at = h * stride + d;
+                let [r, theta] = [&*self.work.values, scores].map(|values| values.get(at).copied().unwrap_or_default());
+                let before = before.get(at).copied().unwrap_or_default();
+                (r, (f64::from(theta) - f64::from(before)) / temperature)
+            };
+            let arcs = || (0..words).map(arc).filter(|&(r, _)| r > 0.0);
+            if arcs().any(|(_, score)| score.is_infinite()) {
                 return f32::INFINITY;
             }
-            sum -= y;
-            for (r, theta) in column().filter_map(pair).filter(|&(r, _)| r > 0.0) {
-                let difference = self.y(theta, largest) - y;
-                if difference.is_infinite() {
-                    return f32::INFINITY;
-                }
-                sum -= f64::from(r) * difference;
+            let (_, likeliest) = arcs().fold((0.0, 0.0), |best, arc| if arc.0 > best.0 { arc } else { best });
+            sum -= likeliest;
+            for (r, score) in arcs() {
+                sum -= f64::from(r) * (score - likeliest);
             }
         }
         (sum as f32).max(0.0)

@@ -1,6 +1,7 @@
 //! Marginals whose columns add up to 1, and covariances from slopes.
 
 use crate::arch::EIGHT;
+use crate::kernel::elementwise::divide;
 
 /// The corner of a row of arcs: `words` lines, which are `stride` long.
 #[derive(Clone, Copy)]
@@ -76,7 +77,7 @@ pub(crate) fn covariances(corner: Corner, mu: &[f32], divisor: f32, slopes: &mut
         let (slopes, outside) = slopes.split_at_mut_checked(inside).unwrap_or_default();
         outside.fill(0.0);
         for (slope, mu) in slopes.iter_mut().zip(mu) {
-            *slope = if *mu > 0.0 { mu * *slope / divisor } else { 0.0 };
+            *slope = if *mu > 0.0 { mu * *slope } else { 0.0 };
         }
     }
     for d in 0..corner.words {
@@ -85,5 +86,8 @@ pub(crate) fn covariances(corner: Corner, mu: &[f32], divisor: f32, slopes: &mut
         if let Some(slope) = slopes.get_mut(best * corner.stride + d) {
             *slope = 0.0 - others;
         }
+    }
+    for slopes in slopes.chunks_mut(corner.stride.max(1)).take(corner.words) {
+        divide(slopes.get_mut(..corner.words).unwrap_or_default(), divisor);
     }
 }
