@@ -57,7 +57,11 @@ fn the_numbers_of_trees_are_known() {
         for (words, count) in (1..).zip(counts) {
             assert_eq!(all_trees(words, kind).len(), count, "{kind:?}, {words}");
             let got = answer(&vec![0.7; words * words], words, kind, 1.0);
-            check_log_partition(got.log_partition, f64::from(count as u32).ln() + 0.7_f32 as f64 * words as f64, "count");
+            check_log_partition(
+                got.log_partition,
+                f64::from(count as u32).ln() + 0.7_f32 as f64 * words as f64,
+                "count",
+            );
         }
     }
 }
@@ -102,10 +106,26 @@ fn every_kind_agrees_with_enumeration() {
 fn three_words_have_their_check_values() {
     let theta = [1.764052, 0.400157, 0.978738, 2.240893, 1.867558, -0.977278, 0.950088, -0.151357, -0.103219];
     let expected = [
-        (6.163036, 2.069686, [0.423234, 0.079565, 0.629595, 0.520162, 0.863226, 0.098327, 0.056604, 0.057209, 0.272078]),
-        (5.495959, 1.234208, [0.163304, 0.122809, 0.814324, 0.788344, 0.784283, 0.133262, 0.048352, 0.092908, 0.052413]),
-        (5.252375, 2.090330, [0.525919, 0.197796, 0.191190, 0.445369, 0.659985, 0.211462, 0.028713, 0.142219, 0.597348]),
-        (4.323764, 1.630997, [0.527320, 0.396558, 0.483900, 0.400008, 0.303434, 0.346854, 0.072672, 0.300008, 0.169246]),
+        (
+            6.163036,
+            2.069686,
+            [0.423234, 0.079565, 0.629595, 0.520162, 0.863226, 0.098327, 0.056604, 0.057209, 0.272078],
+        ),
+        (
+            5.495959,
+            1.234208,
+            [0.163304, 0.122809, 0.814324, 0.788344, 0.784283, 0.133262, 0.048352, 0.092908, 0.052413],
+        ),
+        (
+            5.252375,
+            2.090330,
+            [0.525919, 0.197796, 0.191190, 0.445369, 0.659985, 0.211462, 0.028713, 0.142219, 0.597348],
+        ),
+        (
+            4.323764,
+            1.630997,
+            [0.527320, 0.396558, 0.483900, 0.400008, 0.303434, 0.346854, 0.072672, 0.300008, 0.169246],
+        ),
     ];
     for (kind, (a, h, mu)) in KINDS.into_iter().take(2).zip(expected) {
         let got = answer(&theta, 3, kind, 1.0);
@@ -130,7 +150,10 @@ fn the_vjp_is_the_covariance_product() {
                     let largest = expected.iter().fold(0.0, |largest: f64, x| largest.max(x.abs()));
                     for (got, expected) in got.iter().zip(expected) {
                         let error = (f64::from(*got) * f64::from(temperature) - expected).abs();
-                        assert!(error <= 1e-4 * largest + 1e-30, "{what}: {got} {expected} error {error:e} of {largest:e}");
+                        assert!(
+                            error <= 1e-4 * largest + 1e-30,
+                            "{what}: {got} {expected} error {error:e} of {largest:e}"
+                        );
                     }
                 }
             }
@@ -176,7 +199,10 @@ fn samples_follow_p() {
                 // Wilson and Hilferty: the cube root of χ²/df is nearly normal, and 4.753 is the 1e-6 point.
                 let df: f64 = cells - 1.0;
                 let score = ((chi2 / df).cbrt() - (1.0 - 2.0 / (9.0 * df))) / (2.0 / (9.0 * df)).sqrt();
-                assert!(df == 0.0 || score < 4.753, "{words} words, {kind:?}, T {temperature}: χ² {chi2}, {df} degrees");
+                assert!(
+                    df == 0.0 || score < 4.753,
+                    "{words} words, {kind:?}, T {temperature}: χ² {chi2}, {df} degrees"
+                );
             }
         }
     }
@@ -189,7 +215,9 @@ fn zz_debug() {
     let t = Trees::new(&theta, 2, kind, 0.2);
     let (exact, mut work) = exact(2, kind, 1, 0.2);
     let mut got = vec![JUNK; 4];
-    exact.marginals_vjp(Rows::contiguous(&theta), Rows::contiguous(&v), RowsMut::contiguous(&mut got), &mut work).unwrap();
+    exact
+        .marginals_vjp(Rows::contiguous(&theta), Rows::contiguous(&v), RowsMut::contiguous(&mut got), &mut work)
+        .unwrap();
     println!("{theta:?} v {v:?} trees {:?} p {:?} mu {:?}", t.trees, t.p, t.marginals());
-    println!("{:?}\n{:?}", got.iter().map(|g| g*0.2).collect::<Vec<_>>(), t.covariance(&v));
+    println!("{:?}\n{:?}", got.iter().map(|g| g * 0.2).collect::<Vec<_>>(), t.covariance(&v));
 }

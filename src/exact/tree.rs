@@ -64,8 +64,7 @@ pub struct Trees<'a> {
 
 impl<'a> Trees<'a> {
     fn new(arcs: Arcs<'a>, temperature: f32, fewer_roots: i32, work: Work<'a>) -> Self {
-        let mut row =
-            Trees { arcs, temperature, fewer_roots, ln_z: 0.0, are_own: false, is_eliminated: false, work };
+        let mut row = Trees { arcs, temperature, fewer_roots, ln_z: 0.0, are_own: false, is_eliminated: false, work };
         row.weigh();
         row
     }
@@ -144,9 +143,8 @@ impl<'a> RowDistribution<'a> for Trees<'a> {
         for (d, &largest) in self.work.largest.iter().enumerate() {
             let column = || (0..words).map(|h| h * stride + d);
             let pair = |i: usize| Some((*self.work.values.get(i)?, *scores.get(i)?));
-            let (most, theta) = column().filter_map(pair).fold((0.0, largest), |best, next| {
-                if next.0 > best.0 { next } else { best }
-            });
+            let (most, theta) =
+                column().filter_map(pair).fold((0.0, largest), |best, next| if next.0 > best.0 { next } else { best });
             let _ = most;
             let y = self.y(theta, largest);
             if y.is_infinite() {

@@ -3,8 +3,8 @@
 
 use proptest::prelude::*;
 
-use crate::common::cases::{Case, Sizes};
 use crate::common::best_tree::{self, Rounding};
+use crate::common::cases::{Case, Sizes};
 use crate::common::trees::Kind;
 
 pub fn sizes() -> BoxedStrategy<Sizes> {
