@@ -52,7 +52,11 @@ fn the_numbers_of_trees_are_known() {
         for (words, count) in (1..).zip(counts) {
             assert_eq!(all_trees(words, kind).len(), count, "{kind:?}, {words}");
             let got = answer(&vec![0.7; words * words], words, kind, 1.0);
-            check_log_partition(got.log_partition, f64::from(count as u32).ln() + 0.7_f32 as f64 * words as f64, "count");
+            check_log_partition(
+                got.log_partition,
+                f64::from(count as u32).ln() + 0.7_f32 as f64 * words as f64,
+                "count",
+            );
         }
     }
 }
@@ -96,10 +100,26 @@ fn every_kind_agrees_with_enumeration() {
 fn three_words_have_their_check_values() {
     let theta = [1.764052, 0.400157, 0.978738, 2.240893, 1.867558, -0.977278, 0.950088, -0.151357, -0.103219];
     let expected = [
-        (6.163036, 2.069686, [0.423234, 0.079565, 0.629595, 0.520162, 0.863226, 0.098327, 0.056604, 0.057209, 0.272078]),
-        (5.495959, 1.234208, [0.163304, 0.122809, 0.814324, 0.788344, 0.784283, 0.133262, 0.048352, 0.092908, 0.052413]),
-        (5.252375, 2.090330, [0.525919, 0.197796, 0.191190, 0.445369, 0.659985, 0.211462, 0.028713, 0.142219, 0.597348]),
-        (4.323764, 1.630997, [0.527320, 0.396558, 0.483900, 0.400008, 0.303434, 0.346854, 0.072672, 0.300008, 0.169246]),
+        (
+            6.163036,
+            2.069686,
+            [0.423234, 0.079565, 0.629595, 0.520162, 0.863226, 0.098327, 0.056604, 0.057209, 0.272078],
+        ),
+        (
+            5.495959,
+            1.234208,
+            [0.163304, 0.122809, 0.814324, 0.788344, 0.784283, 0.133262, 0.048352, 0.092908, 0.052413],
+        ),
+        (
+            5.252375,
+            2.090330,
+            [0.525919, 0.197796, 0.191190, 0.445369, 0.659985, 0.211462, 0.028713, 0.142219, 0.597348],
+        ),
+        (
+            4.323764,
+            1.630997,
+            [0.527320, 0.396558, 0.483900, 0.400008, 0.303434, 0.346854, 0.072672, 0.300008, 0.169246],
+        ),
     ];
     for (kind, (a, h, mu)) in KINDS.into_iter().zip(expected) {
         let got = answer(&theta, 3, kind, 1.0);
@@ -124,7 +144,10 @@ fn the_vjp_is_the_covariance_product() {
                     let largest = expected.iter().fold(0.0, |largest: f64, x| largest.max(x.abs()));
                     for (got, expected) in got.iter().zip(expected) {
                         let error = (f64::from(*got) * f64::from(temperature) - expected).abs();
-                        assert!(error <= 1e-4 * largest + 1e-30, "{what}: {got} {expected} error {error:e} of {largest:e}");
+                        assert!(
+                            error <= 1e-4 * largest + 1e-30,
+                            "{what}: {got} {expected} error {error:e} of {largest:e}"
+                        );
                     }
                 }
             }
@@ -170,7 +193,10 @@ fn samples_follow_p() {
                 // Wilson and Hilferty: the cube root of χ²/df is nearly normal, and 4.753 is the 1e-6 point.
                 let df: f64 = cells - 1.0;
                 let score = ((chi2 / df).cbrt() - (1.0 - 2.0 / (9.0 * df))) / (2.0 / (9.0 * df)).sqrt();
-                assert!(df == 0.0 || score < 4.753, "{words} words, {kind:?}, T {temperature}: χ² {chi2}, {df} degrees");
+                assert!(
+                    df == 0.0 || score < 4.753,
+                    "{words} words, {kind:?}, T {temperature}: χ² {chi2}, {df} degrees"
+                );
             }
         }
     }
@@ -205,7 +231,8 @@ fn long_sentences_agree_with_sums_of_logarithms() {
 #[test]
 fn pairs_of_words_need_arcs_far_below_their_best() {
     for (g, a) in [(50.0, -69.028738), (80.0, -114.028738), (150.0, -219.028738)] {
-        let theta: Vec<f32> = (0..36).map(|i| if i / 6 / 2 == i % 6 / 2 && i / 6 != i % 6 { g / 2.0 } else { -g }).collect();
+        let theta: Vec<f32> =
+            (0..36).map(|i| if i / 6 / 2 == i % 6 / 2 && i / 6 != i % 6 { g / 2.0 } else { -g }).collect();
         let kind = Kind { projective: false, single_root: false };
         let got = answer(&theta, 6, kind, 1.0);
         check_log_partition(got.log_partition, a, "pairs");
@@ -225,12 +252,16 @@ fn the_entropy_of_longer_sentences_is_accurate() {
             for temperature in TEMPERATURES {
                 let scores = Scores::new(&theta, WORDS, kind, temperature);
                 let a = scores.log_partition();
-                let terms = (0..WORDS * WORDS).map(|i| (exp(scores.log_marginal(i / WORDS, i % WORDS, a)), scores.scores[i]));
+                let terms =
+                    (0..WORDS * WORDS).map(|i| (exp(scores.log_marginal(i / WORDS, i % WORDS, a)), scores.scores[i]));
                 let expected = a - terms.filter(|&(mu, _)| mu > 0.0).map(|(mu, score)| mu * score).sum::<f64>();
                 let got = f64::from(answer(&theta, WORDS, kind, temperature).entropy);
                 // The reference has the digits of scores up to 8000.
                 let bound = 1e-5 * expected.max(1.0);
-                assert!((got - expected).abs() <= bound, "{name}, {kind:?}, T {temperature}: H {got}, expected {expected}");
+                assert!(
+                    (got - expected).abs() <= bound,
+                    "{name}, {kind:?}, T {temperature}: H {got}, expected {expected}"
+                );
             }
         }
     }
@@ -352,7 +383,10 @@ fn a_short_sentence_is_a_corner() {
                 continue;
             }
             let expected = answer(&alone, words, kind, 1.0);
-            assert_eq!((a[0].to_bits(), h[0].to_bits()), (expected.log_partition.to_bits(), expected.entropy.to_bits()));
+            assert_eq!(
+                (a[0].to_bits(), h[0].to_bits()),
+                (expected.log_partition.to_bits(), expected.entropy.to_bits())
+            );
             let corner: Vec<f32> = mu.chunks(stride).take(words).flat_map(|line| line[..words].to_vec()).collect();
             assert_eq!(corner, expected.mu);
         }
@@ -430,7 +464,10 @@ fn nothing_is_nan() {
                         let mut log_prob = [JUNK];
                         exact.log_prob(Rows::contiguous(&theta), &list, &mut log_prob, &mut work).unwrap();
                         let all = got.mu.iter().chain(&vjp).chain(&log_prob).chain([&got.log_partition, &got.entropy]);
-                        assert!(all.clone().all(|x| !x.is_nan()), "{name}, {words}, {kind:?}, {scale:e}, {temperature:e}: {all:?}");
+                        assert!(
+                            all.clone().all(|x| !x.is_nan()),
+                            "{name}, {words}, {kind:?}, {scale:e}, {temperature:e}: {all:?}"
+                        );
                     }
                 }
             }

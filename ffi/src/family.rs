@@ -143,13 +143,15 @@ pub(crate) unsafe fn start<F: Family>(
     Ok(Start { shape, k_row, kind, theta: Array::rows(shape, theta, ld_theta)?, work })
 }
 
+type WithGradient<F> = (Start<F>, Array<f32>, Array<f32>);
+
 /// The start of a call that also takes an array and writes a gradient; the array; the gradient.
 #[inline(always)]
 pub(crate) fn with_gradient<F: Family>(
     start: Result<Start<F>, Refused>,
     array: impl FnOnce(Shape) -> Result<Array<f32>, Refused>,
     (grad_theta, ld_grad): (*mut f32, usize),
-) -> Result<(Start<F>, Array<f32>, Array<f32>), Refused> {
+) -> Result<WithGradient<F>, Refused> {
     let start = start?;
     let array = array(start.shape)?;
     let grad_theta = Array::rows(start.shape, grad_theta, ld_grad)?;

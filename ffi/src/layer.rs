@@ -1,4 +1,4 @@
-//! The layer: MAP, the forward pass, the backward pass, and the Fenchel-Young loss.
+//! The layer of k-subsets and of one-hot states: MAP, the forward pass, the backward pass, and the Fenchel-Young loss.
 
 use core::ptr;
 
@@ -23,7 +23,7 @@ unsafe fn layer<F: Family>(
 }
 
 /// The floats of workspace that a layer needs.
-fn floats<F: Family>(shape: Shape, kind: F::Kind) -> Option<usize> {
+pub(crate) fn floats<F: Family>(shape: Shape, kind: F::Kind) -> Option<usize> {
     imle::workspace_len(shape.n()).checked_add(F::solver(shape, None, kind).workspace_len(shape.n()))
 }
 
@@ -52,7 +52,7 @@ pub unsafe extern "C" fn imle_argmax_workspace_len(shape: *const imle_shape) -> 
     unsafe { workspace_len::<OneHot>(shape, (), floats::<OneHot>) }
 }
 
-unsafe fn find_bad_row_of<F: Family>(
+pub(crate) unsafe fn find_bad_row_of<F: Family>(
     shape: *const imle_shape,
     set: F::Set,
     (theta, ld_theta): (*const f32, usize),
@@ -144,7 +144,7 @@ pub unsafe extern "C" fn imle_argmax_find_bad_row(
     status(move || unsafe { find_bad_row_of::<OneHot>(shape, (), theta, dz, row, (ptr::null_mut(), 0)) })
 }
 
-unsafe fn map_of<F: Family>(
+pub(crate) unsafe fn map_of<F: Family>(
     shape: *const imle_shape,
     set: F::Set,
     (theta, ld_theta): (*const f32, usize),
@@ -221,7 +221,7 @@ pub unsafe extern "C" fn imle_argmax_map(
 }
 
 #[cfg_attr(imle_float_mode, inline(never))]
-unsafe fn sample_of<F: Family>(
+pub(crate) unsafe fn sample_of<F: Family>(
     shape: *const imle_shape,
     set: F::Set,
     options: *const imle_options,
@@ -329,7 +329,7 @@ pub unsafe extern "C" fn imle_argmax_sample(
 }
 
 #[cfg_attr(imle_float_mode, inline(never))]
-unsafe fn gradient_of<F: Family>(
+pub(crate) unsafe fn gradient_of<F: Family>(
     shape: *const imle_shape,
     set: F::Set,
     options: *const imle_options,
@@ -504,7 +504,7 @@ pub unsafe extern "C" fn imle_argmax_gradient(
     })
 }
 
-unsafe fn fenchel_young_of<F: Family>(
+pub(crate) unsafe fn fenchel_young_of<F: Family>(
     shape: *const imle_shape,
     set: F::Set,
     options: *const imle_options,

@@ -85,7 +85,9 @@ impl<D: Distribution> Exact<D> {
                 let dz = dz.get(b, s);
                 let all: f32 = match self.distribution.corner(b) {
                     None => dot(dz, vector),
-                    Some(corner) => corner.lines(dz).zip(corner.lines(vector)).map(|(dz, vector)| dot(dz, vector)).sum(),
+                    Some(corner) => {
+                        corner.lines(dz).zip(corner.lines(vector)).map(|(dz, vector)| dot(dz, vector)).sum()
+                    }
                 };
                 let own = count * lists.dot(s, dz) - all;
                 add(s, (count * loss + own / others) / others);

@@ -4,8 +4,8 @@
 use imle::Tree;
 use proptest::prelude::*;
 
-use crate::common::cases::{Case, Sizes};
 use crate::common::best_tree::{self, Rounding};
+use crate::common::cases::{Case, Sizes};
 use crate::common::trees::Kind;
 
 /// The set of trees of a kind.

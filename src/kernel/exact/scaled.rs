@@ -105,8 +105,7 @@ impl Scaled {
 
     #[inline(always)]
     pub(crate) fn plus<C: Carry>(self, other: Scaled) -> Scaled {
-        let ((m, e), carried) =
-            add::<C>((self.m, self.e, self.carried), (other.m, other.e, other.carried));
+        let ((m, e), carried) = add::<C>((self.m, self.e, self.carried), (other.m, other.e, other.carried));
         Scaled { m, e, carried }
     }
 
@@ -261,7 +260,9 @@ impl<'a> Matrix<'a> {
         for (bits, e) in bits.iter_mut().zip(eight.e) {
             *bits = f32::from_bits(e.wrapping_add(SHIFT) as u32);
         }
-        if C::ANYTHING && let Some(carried) = self.carried.get_mut(at) {
+        if C::ANYTHING
+            && let Some(carried) = self.carried.get_mut(at)
+        {
             *carried = eight.carried;
         }
     }
@@ -300,9 +301,16 @@ impl<'a> Matrix<'a> {
     /// `out` ← a · b / c, for a row of this matrix and one of each of two others, in all columns. The quotients are at most
     /// about 1, and 0 where c is 0.
     #[inline(always)]
-    pub(crate) fn quotients(&self, row: usize, (b, row_b): (&Matrix<'_>, usize), (c, row_c): (&Matrix<'_>, usize), out: &mut [f32]) {
+    pub(crate) fn quotients(
+        &self,
+        row: usize,
+        (b, row_b): (&Matrix<'_>, usize),
+        (c, row_c): (&Matrix<'_>, usize),
+        out: &mut [f32],
+    ) {
         for (number, out) in out.chunks_mut(EIGHT).enumerate() {
-            let [a, b, c] = [self.load::<Nothing>(row, number), b.load::<Nothing>(row_b, number), c.load::<Nothing>(row_c, number)];
+            let [a, b, c] =
+                [self.load::<Nothing>(row, number), b.load::<Nothing>(row_b, number), c.load::<Nothing>(row_c, number)];
             let numbers = a.m.iter().zip(a.e).zip(b.m.iter().zip(b.e)).zip(c.m.iter().zip(c.e));
             for (out, (((am, ae), (bm, be)), (&cm, ce))) in out.iter_mut().zip(numbers) {
                 let m = am * bm / if cm > 0.0 { cm } else { f32::MAX };
@@ -349,7 +357,9 @@ impl<'a> Matrix<'a> {
             *m = x.m;
             *bits = f32::from_bits(x.e.wrapping_add(SHIFT) as u32);
         }
-        if C::ANYTHING && let Some(carried) = self.carried.as_flattened_mut().get_mut(at) {
+        if C::ANYTHING
+            && let Some(carried) = self.carried.as_flattened_mut().get_mut(at)
+        {
             *carried = x.carried;
         }
     }
@@ -403,12 +413,7 @@ impl<'a> Matrix<'a> {
 
     /// Σ over the columns `range` of row · row `from` of another matrix.
     #[inline(always)]
-    pub(crate) fn dot<C: Carry>(
-        &self,
-        row: usize,
-        (other, from): (&Matrix<'_>, usize),
-        range: Range<usize>,
-    ) -> Scaled {
+    pub(crate) fn dot<C: Carry>(&self, row: usize, (other, from): (&Matrix<'_>, usize), range: Range<usize>) -> Scaled {
         let mut sums = Eight::ZERO;
         for b in blocks(&range) {
             let more = sums.plus_product::<C>(self.load::<C>(row, b), other.load::<C>(from, b));

@@ -59,9 +59,7 @@ pub struct Trees {
 impl Trees {
     pub fn new(theta: &[f32], words: usize, kind: Kind, temperature: f32) -> Self {
         let trees = all_trees(words, kind);
-        let score = |heads: &Vec<usize>| {
-            arcs(heads).map(|i| f64::from(theta[i])).sum::<f64>() / f64::from(temperature)
-        };
+        let score = |heads: &Vec<usize>| arcs(heads).map(|i| f64::from(theta[i])).sum::<f64>() / f64::from(temperature);
         let scores: Vec<f64> = trees.iter().map(score).collect();
         let log_partition = scores.iter().copied().fold(f64::NEG_INFINITY, log_add);
         let p = scores.iter().map(|score| exp(score - log_partition)).collect();
@@ -202,7 +200,9 @@ impl Scores {
                 let last = h + len;
                 if last < n {
                     right[h][last] = if len == 0 { Weight::ONE } else { Weight::NONE };
-                    for (first, child) in (h + 1..=last).flat_map(|first| (first..=last).map(move |child| (first, child))) {
+                    for (first, child) in
+                        (h + 1..=last).flat_map(|first| (first..=last).map(move |child| (first, child)))
+                    {
                         let below = left[child][first].times(right[child][last]);
                         let more = self.arc(h, child).times(below).times(right[h][first - 1]);
                         right[h][last] = right[h][last].plus(more);

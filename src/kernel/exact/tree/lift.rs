@@ -111,7 +111,14 @@ impl Draw<'_> {
 
     /// Gives d the head h, when the words up to k are there, and finds the next word by which this arc goes.
     #[inline(always)]
-    fn set_head(&mut self, d: usize, h: usize, k: usize, u: f32, (words, weights, w): (usize, &Matrix<'_>, &Matrix<'_>)) {
+    fn set_head(
+        &mut self,
+        d: usize,
+        h: usize,
+        k: usize,
+        u: f32,
+        (words, weights, w): (usize, &Matrix<'_>, &Matrix<'_>),
+    ) {
         let way = |j: usize| {
             if j == k {
                 weights.get::<Nothing>(h, d).normalised()
