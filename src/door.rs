@@ -4,7 +4,6 @@ use crate::error::BadRow;
 use crate::kernel::reduce::all_finite;
 use crate::mask::{has_unmasked, is_masked};
 use crate::noise::STRATIFIED;
-use crate::views::corner::Corner;
 use crate::views::lists::Lists;
 use crate::views::rows::{DzView, block_mut, check_length};
 use crate::{Argument, Coupling, Error, Key, MapSolver, Rule, Shape, States, Unsolved};
@@ -130,17 +129,31 @@ pub(crate) fn check_scores_of(
     }
 }
 
-/// Refuses gradients of row b that are not finite. With a corner the others are not read.
-pub(crate) fn check_dz_row(dz: DzView<'_>, b: usize, samples: usize, corner: Option<Corner>) -> Result<(), BadRow> {
+/// Refuses gradients of row b that are not finite.
+pub(crate) fn check_dz_row(dz: DzView<'_>, b: usize, samples: usize) -> Result<(), BadRow> {
     for dz in dz.row(b, samples) {
-        check_finite_in(corner, Argument::Dz, dz)?;
+        check_finite(Argument::Dz, dz)?;
     }
     Ok(())
 }
 
-/// Refuses values that are not finite. With a corner the others are not read.
-pub(crate) fn check_finite_in(corner: Option<Corner>, argument: Argument, values: &[f32]) -> Result<(), BadRow> {
-    match corner {
+/// The same for a solver, which may read a corner of them only.
+#[inline(always)]
+pub(crate) fn check_dz_of(solver: &impl MapSolver, b: usize, dz: DzView<'_>, samples: usize) -> Result<(), BadRow> {
+    match solver.corner(b) {
+        None => check_dz_row(dz, b, samples),
+        Some(_) => dz.row(b, samples).try_for_each(|dz| check_finite_of(solver, b, Argument::Dz, dz)),
+    }
+}
+
+/// Refuses values of row b that are not finite, in the corner that the solver reads.
+pub(crate) fn check_finite_of(
+    solver: &impl MapSolver,
+    b: usize,
+    argument: Argument,
+    values: &[f32],
+) -> Result<(), BadRow> {
+    match solver.corner(b) {
         None => check_finite(argument, values),
         Some(corner) => corner.lines(values).try_for_each(|line| check_finite(argument, line)),
     }

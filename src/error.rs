@@ -46,6 +46,7 @@ texts! {
     V = "v",
     Losses = "losses",
     Indices = "indices",
+    Heads = "heads",
     KRow = "k_row",
     NRow = "n_row",
     RowIds = "row_ids",

@@ -2,7 +2,7 @@
 
 use super::batch::noise_words;
 use super::layer::Imle;
-use crate::door::{check_finite_in, check_row, solve};
+use crate::door::{check_finite_of, check_row, solve};
 use crate::float::CompensatedSum;
 use crate::kernel::elementwise::{accumulate, divide};
 use crate::mask::zero_masked;
@@ -40,7 +40,7 @@ impl<M: MapSolver> Imle<M> {
             let (theta, y) = (theta.row(b, shape.n()), y.row(b, shape.n()));
             check_row(&self.solver, b, theta, work)?;
             let corner = self.solver.corner(b);
-            check_finite_in(corner, Argument::Y, y)?;
+            check_finite_of(&self.solver, b, Argument::Y, y)?;
             let grad = grad_theta.row(b, shape.n());
             grad.fill(0.0);
             let (words, mut best) = (words.row(b), CompensatedSum::default());

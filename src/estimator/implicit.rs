@@ -7,7 +7,7 @@
 use super::batch::noise_words;
 use super::layer::{BATCH, Imle, Row};
 use super::target::Side;
-use crate::door::{check_dz_row, check_finite, check_has_lists, check_lists, check_row, check_z};
+use crate::door::{check_dz_of, check_finite, check_has_lists, check_lists, check_row, check_z};
 use crate::error::BadRow;
 use crate::kernel::elementwise;
 use crate::kernel::select::FEW;
@@ -149,7 +149,7 @@ impl<M: MapSolver> Row<'_, M> {
         (grad, factor): (&mut [f32], f32),
         diagnostics: &mut Diagnostics,
     ) -> Result<(), BadRow> {
-        let check_dz = || check_dz_row(dz, self.b, self.samples, self.solver.corner(self.b));
+        let check_dz = || check_dz_of(self.solver, self.b, dz, self.samples);
         let check_lists = |lists| check_lists(self.solver, self.b, lists, self.samples, self.theta);
         let words = self.words(batch);
         if let Some(few) = self.few() {
@@ -194,7 +194,7 @@ impl<M: MapSolver> Row<'_, M> {
         diagnostics: &mut Diagnostics,
     ) -> Result<(), BadRow> {
         let n = self.theta.len();
-        check_dz_row(dz, self.b, self.samples, self.solver.corner(self.b))?;
+        check_dz_of(self.solver, self.b, dz, self.samples)?;
         for s in 0..self.samples {
             check_z(self.solver, self.b, block(z, s * n, n), self.theta)?;
         }

@@ -22,7 +22,7 @@ pub fn straight_through(shape: Shape, theta: Rows<'_>, dz: Dz<'_>, grad_theta: R
     for_rows(shape.rows(), |b| {
         let theta = theta.row(b, shape.n());
         check_theta_row(theta)?;
-        check_dz_row(dz, b, shape.samples(), None)?;
+        check_dz_row(dz, b, shape.samples())?;
         mean(theta, dz, b, shape.samples(), grad_theta.row(b, shape.n()));
         Ok(())
     })

@@ -58,7 +58,7 @@ pub fn target(
         options,
         key,
         scores,
-        |b| check_theta_row(row(b)).and_then(|()| check_dz_row(dz, b, shape.samples(), None)),
+        |b| check_theta_row(row(b)).and_then(|()| check_dz_row(dz, b, shape.samples())),
         |noise, (b, s), words, scores| {
             let formula = options.target_scores(side, noise);
             Perturbed { theta: row(b), dz: dz.get(b, s), formula }.draw(words, scores);

@@ -1,10 +1,12 @@
 //! C = the dependency trees over the words of a sentence.
 
 use super::solver::{MapSolver, Unsolved};
+use crate::error::BadRow;
 use crate::kernel::tree::{Arcs, arborescence, check, projective, reach};
 use crate::mask::is_masked;
 use crate::views::corner::Corner;
-use crate::views::rows::check_length;
+use crate::views::lists::Lists;
+use crate::views::rows::{check_length, for_rows};
 use crate::{Argument, Error, Rule, Shape};
 
 /// Dependency trees over n words that hang from an outer root: z = 1 at the arcs of the tree with the largest sum of
@@ -97,12 +99,45 @@ impl<'a> Tree<'a> {
         words.min(self.words) as usize
     }
 
+    /// The head of each word, of states given as lists `[B][S][K]`: `heads[d]` = h for the arc from h to d, d for the arc from
+    /// the root, and `u32::MAX` behind the words of the row, `[B][S][K]`. O(B·S·K²).
+    ///
+    /// # Errors
+    /// Argument errors before anything is written; [`Error::NotAState`] with the first row that has a list of no tree.
+    pub fn heads(&self, shape: Shape, indices: &[u32], heads: &mut [u32]) -> Result<(), Error> {
+        shape.check()?;
+        self.check(shape)?;
+        let (samples, states) = (shape.samples(), shape.rows() * shape.samples());
+        check_length(Argument::Indices, indices, states * shape.k())?;
+        check_length(Argument::Heads, heads, states * shape.k())?;
+        for_rows(shape.rows(), |b| {
+            let lists = Lists::of_row(indices, b, samples, shape.k());
+            for s in 0..samples {
+                let (arcs, tail) = lists.get(s).split_at_checked(self.words(b)).unwrap_or_default();
+                let ascending = arcs.is_sorted_by(|a, b| a < b) && tail.iter().all(|&i| i == u32::MAX);
+                if !ascending || !self.has_list(b, arcs) {
+                    return Err(BadRow::NotAState);
+                }
+            }
+            let row = heads.chunks_mut(shape.k()).skip(b * samples).take(samples);
+            for (s, heads) in row.enumerate() {
+                heads.fill(u32::MAX);
+                for arc in lists.get(s).iter().take(self.words(b)) {
+                    if let Some(head) = heads.get_mut((arc % self.words) as usize) {
+                        *head = arc / self.words;
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
     fn stride(&self) -> usize {
         self.words as usize
     }
 
     /// The corner of row `row` that is read.
-    fn arcs<'s>(&self, row: usize, scores: &'s [f32]) -> Arcs<'s> {
+    pub(crate) fn arcs<'s>(&self, row: usize, scores: &'s [f32]) -> Arcs<'s> {
         Arcs { words: self.words(row), stride: self.stride(), scores }
     }
 }

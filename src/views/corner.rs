@@ -14,7 +14,7 @@ impl Corner {
     }
 
     /// The lines of the corner.
-    pub(crate) fn lines<'a>(self, values: &'a [f32]) -> impl Iterator<Item = &'a [f32]> {
+    pub(crate) fn lines(self, values: &[f32]) -> impl Iterator<Item = &[f32]> {
         let lines = values.chunks(self.stride.max(1)).take(self.side);
         lines.map(move |line| line.get(..self.side).unwrap_or_default())
     }

@@ -16,8 +16,8 @@
 //! of root arcs, score) compared lexicographically come to, without a penalty: a group in a cycle never holds a root arc,
 //! so the difference of two arcs never changes their numbers of root arcs.
 
+use super::arcs::{Arcs, line, line_mut, number, set, set_number, take, value};
 use super::gaps::Gaps;
-use super::{Arcs, line, line_mut, number, set, set_number, take, value};
 use crate::arch::{self, Dispatch, Isa};
 use crate::kernel::reduce::argmax;
 

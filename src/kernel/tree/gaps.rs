@@ -2,7 +2,7 @@
 //! the gaps have the same best tree as the scores. They are at most 0, and none of the scores' digits is lost to an offset
 //! that a word's arcs share.
 
-use super::{Arcs, value};
+use super::arcs::{Arcs, value};
 
 /// Scores beyond ±2⁹⁶ are scaled, and then every score of the row is, by a power of two. So no sum of gaps overflows,
 /// and −inf is a mask wherever it turns up.

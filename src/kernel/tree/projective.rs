@@ -15,8 +15,8 @@
 //! Ties: the sums are those above, in f32, and among equal sums the lowest k, d or r. No choice is stored: the way back finds
 //! each again.
 
+use super::arcs::{Arcs, line, line_mut, number, set, set_number, take, value};
 use super::gaps::Gaps;
-use super::{Arcs, line, line_mut, number, set, set_number, take, value};
 use crate::arch::{self, Dispatch, Isa, LANES};
 use crate::kernel::reduce::largest_of;
 

@@ -1,6 +1,6 @@
 //! Does a tree avoid the masks? O(n²), by searches through the arcs that are not masked.
 
-use super::{Arcs, number, set, set_number, take, value};
+use super::arcs::{Arcs, number, set, set_number, take, value};
 
 /// True if a tree avoids the masks. The workspace has at least 2n floats; the answer is false if it is shorter.
 pub(crate) fn has_tree(arcs: Arcs<'_>, single_root: bool, work: &mut [f32]) -> bool {
