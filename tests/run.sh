@@ -97,6 +97,9 @@ cargo test --profile checked --no-default-features --lib --test laws --test erro
 section "the main job"
 tests/learning_to_explain.sh
 
+section "learning to parse"
+tests/learning_to_parse.sh
+
 section "how good the gradients are"
 tests/gradient_quality.sh
 
