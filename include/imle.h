@@ -322,14 +322,10 @@ typedef struct imle_adaptive_parts {
 // without elements may be NULL: all arrays if rows = 0, and an index list if K = 0.
 #define IMLE_ERR_NULL (-1)
 
-// The sizes do not fit together: n or samples is 0, k > n, k_row[b] > k, k is not 1 for argmax, samples > 2^24,
-// rows * samples * n floats exceed the address space, or a function with a baseline got one sample only.
+// The sizes do not fit together: n or samples is 0, k > n, k_row[b] > k, k is not 1 for argmax, n is not k * k or
+// n_row[b] > k for trees, samples > 2^24, rows * samples * n floats exceed the address space, or a function with a
+// baseline got one sample only.
 #define IMLE_ERR_SHAPE (-2)
-// imle_tree_workspace_len; 0 where words = 0.
-#define IMLE_TREE_WORKSPACE_LEN(words, projective, single_root) \
-    (IMLE_SIZE(words) == 0 ? IMLE_SIZE(0) \
-     : (projective) ? (IMLE_SIZE(6) * IMLE_SIZE(words) + 6) * IMLE_SIZE(words) + 1 \
-                    : (IMLE_SIZE(5) * IMLE_SIZE(words) + 14) * IMLE_SIZE(words))
 
 // A stride is shorter than a row, or the array that it spans exceeds the address space.
 #define IMLE_ERR_STRIDE (-3)
@@ -343,13 +339,9 @@ typedef struct imle_adaptive_parts {
 // NaN or +inf in theta, or NaN, +inf or -inf in another input.
 #define IMLE_ERR_NONFINITE (-6)
 
-// A row has fewer unmasked entries (theta > -inf) than it has to choose, or an index list is no state of its row.
+// A row has fewer unmasked entries (theta > -inf) than it has to choose, or its masks leave no tree, or an index list is
+// no state of its row.
 #define IMLE_ERR_INFEASIBLE (-7)
-// imle_tree_workspace_len; 0 where words = 0.
-#define IMLE_TREE_WORKSPACE_LEN(words, projective, single_root) \
-    (IMLE_SIZE(words) == 0 ? IMLE_SIZE(0) \
-     : (projective) ? (IMLE_SIZE(6) * IMLE_SIZE(words) + 6) * IMLE_SIZE(words) + 1 \
-                    : (IMLE_SIZE(5) * IMLE_SIZE(words) + 14) * IMLE_SIZE(words))
 
 // An output or the workspace overlaps an input or another output.
 #define IMLE_ERR_OVERLAP (-8)
