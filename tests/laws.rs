@@ -6,6 +6,7 @@ mod common;
 use common::arrays::{JUNK, bits};
 use common::cases::Sizes;
 use common::exact_laws::{CoreArgmax, CoreTopK};
+use common::exact_trees::CoreTrees;
 use common::laws::{self, Layer, MapLayer};
 use common::layers::fixed_size::Fixed;
 use common::layers::three_steps::{ThreeSteps, perturbed, targets};
@@ -31,6 +32,13 @@ tree_laws! {
 
 exact_laws!(exact_top_k: CoreTopK);
 exact_laws!(exact_argmax: CoreArgmax);
+
+exact_tree_laws! {
+    exact_trees: CoreTrees<false, false>;
+    exact_trees_with_a_single_root: CoreTrees<false, true>;
+    exact_projective_trees: CoreTrees<true, false>;
+    exact_projective_trees_with_a_single_root: CoreTrees<true, true>;
+}
 
 /// It chooses one entry of each pair of neighbours, and the last entry if it has no neighbour.
 #[derive(Clone, Copy)]

@@ -19,7 +19,7 @@ fn exact<F: Family>(
 }
 
 /// The floats of workspace that the exact functions need: the same for any number of rows, any k_row and temperature.
-fn floats<F: Family>(shape: Shape, kind: F::Kind) -> Option<usize> {
+pub(crate) fn floats<F: Family>(shape: Shape, kind: F::Kind) -> Option<usize> {
     let one_row = Shape { rows: 1, samples: 1, ..shape };
     let exact = Exact::new(one_row, F::solver(one_row, None, kind), 1.0).ok()?;
     Some(exact.workspace_len())
@@ -49,7 +49,7 @@ pub unsafe extern "C" fn imle_argmax_exact_workspace_len(shape: *const imle_shap
     unsafe { workspace_len::<OneHot>(shape, (), floats::<OneHot>) }
 }
 
-unsafe fn marginals_of<F: Family>(
+pub(crate) unsafe fn marginals_of<F: Family>(
     shape: *const imle_shape,
     set: F::Set,
     temperature: f32,
@@ -153,7 +153,7 @@ pub unsafe extern "C" fn imle_argmax_marginals(
     })
 }
 
-unsafe fn marginals_vjp_of<F: Family>(
+pub(crate) unsafe fn marginals_vjp_of<F: Family>(
     shape: *const imle_shape,
     set: F::Set,
     temperature: f32,
@@ -240,7 +240,7 @@ pub unsafe extern "C" fn imle_argmax_marginals_vjp(
     status(move || unsafe { marginals_vjp_of::<OneHot>(shape, (), temperature, theta, (v, ld_v), out, work) })
 }
 
-unsafe fn sample_exact_of<F: Family>(
+pub(crate) unsafe fn sample_exact_of<F: Family>(
     shape: *const imle_shape,
     set: F::Set,
     temperature: f32,
@@ -330,7 +330,7 @@ pub unsafe extern "C" fn imle_argmax_sample_exact(
     status(move || unsafe { sample_exact_of::<OneHot>(shape, (), temperature, key, theta, (z, indices), work) })
 }
 
-unsafe fn log_prob_of<F: Family>(
+pub(crate) unsafe fn log_prob_of<F: Family>(
     shape: *const imle_shape,
     set: F::Set,
     temperature: f32,
@@ -412,7 +412,7 @@ pub unsafe extern "C" fn imle_argmax_log_prob(
     status(move || unsafe { log_prob_of::<OneHot>(shape, (), temperature, theta, indices, log_prob, work) })
 }
 
-unsafe fn kl_of<F: Family>(
+pub(crate) unsafe fn kl_of<F: Family>(
     shape: *const imle_shape,
     set: F::Set,
     temperature: f32,
@@ -602,7 +602,7 @@ pub unsafe extern "C" fn imle_topk_log_partitions_vjp(
     })
 }
 
-unsafe fn simple_of<F: Family>(
+pub(crate) unsafe fn simple_of<F: Family>(
     shape: *const imle_shape,
     set: F::Set,
     temperature: f32,
@@ -700,7 +700,7 @@ pub unsafe extern "C" fn imle_argmax_simple(
     status(move || unsafe { simple_of::<OneHot>(shape, (), temperature, theta, dz, grad, (work, work_len)) })
 }
 
-unsafe fn score_function_of<F: Family>(
+pub(crate) unsafe fn score_function_of<F: Family>(
     shape: *const imle_shape,
     set: F::Set,
     temperature: f32,
@@ -798,7 +798,7 @@ pub unsafe extern "C" fn imle_argmax_score_function(
     status(move || unsafe { score_function_of::<OneHot>(shape, (), temperature, theta, indices, losses, grad) })
 }
 
-unsafe fn unbiased_simple_of<F: Family>(
+pub(crate) unsafe fn unbiased_simple_of<F: Family>(
     shape: *const imle_shape,
     set: F::Set,
     temperature: f32,

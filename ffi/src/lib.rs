@@ -6,7 +6,8 @@
 //! - `adaptive`: the adaptive lambda.
 //! - `solver`: the three steps around a MAP solver of the caller's, and the noise.
 //! - `estimator`: estimators for states of any kind.
-//! - `exact`: the exact distribution, for both families.
+//! - `tree_exact`: the exact distribution of trees.
+//! - `exact`: the exact distribution, for all families; the functions of k of n and of one of n.
 //! - `tree`: MAP, forward and backward pass of trees.
 //! - `layer`: MAP, forward and backward pass, for all families; the functions of k of n and of one of n.
 //! - `family`: the families of k of n, of one of n, and of trees.
@@ -66,6 +67,7 @@ mod layer;
 mod exact;
 
 mod tree;
+mod tree_exact;
 
 mod estimator;
 
@@ -81,3 +83,4 @@ pub use layer::*;
 pub use solver::*;
 pub use status::*;
 pub use tree::*;
+pub use tree_exact::*;

@@ -83,7 +83,13 @@ impl<D: Distribution> Exact<D> {
             (0..samples).for_each(|t| lists.add(t, 1.0, vector));
             for (s, loss) in centred(losses).enumerate() {
                 let dz = dz.get(b, s);
-                let own = count * lists.dot(s, dz) - dot(dz, vector);
+                let all: f32 = match self.distribution.corner(b) {
+                    None => dot(dz, vector),
+                    Some(corner) => {
+                        corner.lines(dz).zip(corner.lines(vector)).map(|(dz, vector)| dot(dz, vector)).sum()
+                    }
+                };
+                let own = count * lists.dot(s, dz) - all;
                 add(s, (count * loss + own / others) / others);
             }
             straight_through::mean(theta, dz, b, samples, vector);

@@ -107,7 +107,7 @@ impl<'a> RowDistribution<'a> for Softmax<'a> {
 impl Distribution for Argmax {
     type Row<'a> = Softmax<'a>;
 
-    fn exact_workspace_len(shape: Shape) -> Option<usize> {
+    fn exact_workspace_len(&self, shape: Shape) -> Option<usize> {
         Some(shape.n())
     }
 

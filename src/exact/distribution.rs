@@ -3,7 +3,8 @@
 use crate::noise::SampleWords;
 use crate::{Argmax, MapSolver, Shape, TopK, Tree};
 
-/// A constraint set whose distribution has a closed form: [`TopK`] takes O(nk) a row, [`Argmax`] O(n).
+/// A constraint set whose distribution has a closed form: [`TopK`] takes O(nk) a row, [`Argmax`] O(n),
+/// [`Tree`] O(words³).
 ///
 /// The trait is sealed: only this library implements it, because its closed forms share code that may change. For a set of
 /// your own implement [`MapSolver`].
@@ -13,7 +14,7 @@ pub trait Distribution: MapSolver + Sealed {
 
     /// The floats that one row needs; None if they are not addressable.
     #[doc(hidden)]
-    fn exact_workspace_len(shape: Shape) -> Option<usize>;
+    fn exact_workspace_len(&self, shape: Shape) -> Option<usize>;
 
     /// The distribution of row b. θ and the length of `work` were checked.
     #[doc(hidden)]

@@ -45,16 +45,17 @@ impl<D: Distribution> Exact<D> {
             return Err(Error::Option { rule: Rule::TemperatureAboveZero });
         }
         distribution.check(shape)?;
-        if D::exact_workspace_len(shape).is_none_or(|len| len > isize::MAX as usize / size_of::<f32>()) {
+        if distribution.exact_workspace_len(shape).is_none_or(|len| len > isize::MAX as usize / size_of::<f32>()) {
             return Err(Error::Shape { rule: Rule::WorkspaceAddressable });
         }
         Ok(Exact { shape, distribution, temperature })
     }
 
-    /// The floats of workspace that every call needs: (n + 12)(k + 1) + 3n + 136 for k-subsets, n for one-hot states.
+    /// The floats of workspace that every call needs: (n + 12)(k + 1) + 3n + 136 for k-subsets, n for one-hot
+    /// states, 10n + 100k + 48 for trees over k words, 15n + 120k + 144 for projective ones.
     #[must_use]
     pub fn workspace_len(&self) -> usize {
-        D::exact_workspace_len(self.shape).unwrap_or(usize::MAX)
+        self.distribution.exact_workspace_len(self.shape).unwrap_or(usize::MAX)
     }
 
     /// Marginals, log-partition and entropy. Σμ = k to rounding; μ is exactly 0 where θ is masked.

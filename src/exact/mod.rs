@@ -2,7 +2,6 @@
 //! divergence, samples and the product with the covariance (one-hot: softmax; k-subsets: Ahmed, Zeng, Niepert, Van den
 //! Broeck 2023), and the log-partitions of all sizes of k-subsets.
 
-mod arborescences;
 mod argmax;
 mod distribution;
 mod layer;
@@ -11,6 +10,7 @@ mod polynomials;
 mod tilt;
 mod top_k;
 mod tree;
+mod tree_sums;
 
 pub use distribution::Distribution;
 pub(crate) use distribution::RowDistribution;

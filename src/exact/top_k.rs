@@ -216,7 +216,7 @@ impl<'a> RowDistribution<'a> for Coins<'a> {
 impl Distribution for TopK<'_> {
     type Row<'a> = Coins<'a>;
 
-    fn exact_workspace_len(shape: Shape) -> Option<usize> {
+    fn exact_workspace_len(&self, shape: Shape) -> Option<usize> {
         Work::len(shape.n(), shape.k())
     }
 

@@ -4,21 +4,24 @@
 //! trees of the products of their weights,
 //!
 //! ```text
-//! A = Σ_d c_d/T + ln Z        −ln p(z) = ln Z − Σ over the arcs of z of (θ_hd − c_d)/T
+//! A = Σ_d c_d/T + ln Z        −ln p(z) = A − ⟨z, θ⟩/T
 //! ```
+//!
+//! These few sums of large numbers are in f64.
 //!
 //! For a single root, arcs from the root weigh 2^−2²⁸ times as much. Then trees with more of them do not count at all.
 
-use super::arborescences::{self, Covariance, DrawTree, Eliminate, LnProduct, Marginals};
+use core::marker::PhantomData;
+
 use super::distribution::{Distribution, RowDistribution};
 use super::polynomials::take;
+use super::tree_sums::{Covariance, DrawTree, Marginals, Row, Sum};
 use crate::arch;
-use crate::kernel::exact::scaled::{Entropy, Matrix, Nothing};
-use crate::kernel::exact::tree::lift::Draw;
-use crate::kernel::exact::tree::weights;
+use crate::kernel::exact::scaled::{Carry, Entropy, Matrix, Nothing};
+use crate::kernel::exact::tree::weights::{Write, largest_of_columns};
 use crate::kernel::tree::Arcs;
-use crate::noise::{self, SampleWords};
-use crate::{MapSolver, Shape, Tree};
+use crate::noise::{SampleWords, Uniform};
+use crate::{Shape, Tree};
 
 /// The exponent of the factor that makes arcs from the root rare.
 const FEWER_ROOTS: i32 = 1 << 28;
@@ -36,9 +39,11 @@ struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    fn len(words: usize) -> Option<usize> {
-        let squares = words.checked_mul(words)?.checked_mul(16)?;
-        squares.checked_add(words.checked_mul(256)?)?.checked_add(1024)
+    /// 10 N + 100 words + 48, and for projective trees 15 N + 120 words + 144 (see the test).
+    fn len(words: usize, projective: bool) -> Option<usize> {
+        let [squares, lines, more] = if projective { [15, 120, 144] } else { [10, 100, 48] };
+        let squares = words.checked_mul(words)?.checked_mul(squares)?;
+        squares.checked_add(words.checked_mul(lines)?)?.checked_add(more)
     }
 
     fn new(mut work: &'a mut [f32], n: usize, words: usize) -> Self {
@@ -49,125 +54,153 @@ impl<'a> Work<'a> {
     }
 }
 
+/// A distribution with other scores.
+#[derive(Clone, Copy)]
+struct Previous<'a> {
+    scores: &'a [f32],
+    log_partition: f64,
+    entropy: f32,
+}
+
 /// The distribution over the trees of one row.
 pub struct Trees<'a> {
     arcs: Arcs<'a>,
+    projective: bool,
     temperature: f32,
+    /// The exponent of the factor that arcs from the root are divided by.
     fewer_roots: i32,
-    ln_z: f64,
+    /// A.
+    log_partition: f64,
+    /// H, if it is known.
+    entropy: Option<f32>,
+    /// The distribution whose marginals are `values`, if it is the one before [`replace`](RowDistribution::replace).
+    previous: Option<Previous<'a>>,
     /// True if `values` are the marginals of this very distribution.
     are_own: bool,
-    /// True if `rest` has what the elimination left.
-    is_eliminated: bool,
+    /// True if `rest` has what draws need.
+    can_draw: bool,
     work: Work<'a>,
 }
 
 impl<'a> Trees<'a> {
-    fn new(arcs: Arcs<'a>, temperature: f32, fewer_roots: i32, work: Work<'a>) -> Self {
-        let mut row = Trees { arcs, temperature, fewer_roots, ln_z: 0.0, are_own: false, is_eliminated: false, work };
+    fn new(tree: &Tree<'_>, arcs: Arcs<'a>, temperature: f32, work: Work<'a>) -> Self {
+        let mut row = Trees {
+            arcs,
+            projective: tree.is_projective(),
+            temperature,
+            fewer_roots: if tree.has_single_root() && arcs.words > 0 { FEWER_ROOTS } else { 0 },
+            log_partition: 0.0,
+            entropy: None,
+            previous: None,
+            are_own: false,
+            can_draw: false,
+            work,
+        };
         row.weigh();
         row
     }
 
+    /// Forms the weights, and A.
     fn weigh(&mut self) {
-        let (words, [m, e]) = (self.arcs.words, &mut self.work.weights);
-        weights::largest_of_columns(self.arcs.lines(), self.work.largest);
-        let mut weights = Matrix::new([m, e, &mut []], words);
-        arch::run(weights::Write {
-            arcs: self.arcs,
-            largest: self.work.largest,
-            temperature: self.temperature,
-            fewer_roots: self.fewer_roots,
-            weights: &mut weights,
-        });
-        self.eliminate();
+        let (Work { largest, weights: [m, e], .. }, arcs) = (&mut self.work, self.arcs);
+        largest_of_columns(arcs.lines(), largest);
+        let mut weights = Matrix::new([m, e, &mut []], arcs.words);
+        let (temperature, fewer_roots) = (self.temperature, self.fewer_roots);
+        arch::run(Write { arcs, largest, temperature, fewer_roots, weights: &mut weights });
+        let largest: f64 = self.work.largest.iter().map(|&largest| f64::from(largest)).sum();
+        self.log_partition = largest / f64::from(self.temperature) + self.sum::<Nothing>().0;
     }
 
-    fn eliminate(&mut self) {
-        let (words, Work { weights: [m, e], rest, .. }) = (self.arcs.words, &mut self.work);
+    /// Calls `run` with the row, and with the memory for values and for sums.
+    fn with<R>(&mut self, run: impl FnOnce(Row<'_>, &mut [f32], &mut [f32]) -> R) -> R {
+        let Work { values, weights: [m, e], rest, .. } = &mut self.work;
+        let Arcs { words, stride, .. } = self.arcs;
         let weights = &Matrix::new([m, e, &mut []], words);
-        let (product, _) = arch::run(Eliminate { carry: Nothing, words, weights, work: rest });
-        self.ln_z = if words > 0 { product.value(self.fewer_roots) } else { 0.0 };
-        self.is_eliminated = true;
+        run(Row { words, stride, projective: self.projective, weights }, values, rest)
     }
 
-    /// (θ_hd − c_d)/T
-    fn y(&self, theta: f32, largest: f32) -> f64 {
-        (f64::from(theta) - f64::from(largest)) / f64::from(self.temperature)
+    /// ln Z, and what Z carries.
+    fn sum<C: Carry>(&mut self) -> (f64, f32) {
+        let factor = self.fewer_roots;
+        // With what is carried the memory has another order.
+        self.can_draw = !C::ANYTHING;
+        self.with(|row, _, work| arch::run(Sum { row, carry: PhantomData::<C>, factor, work }))
     }
 
+    /// H.
     fn entropy(&mut self) -> f32 {
-        let (words, Work { weights: [m, e], rest, .. }) = (self.arcs.words, &mut self.work);
-        let weights = &Matrix::new([m, e, &mut []], words);
-        let (_, entropy) = arch::run(Eliminate { carry: Entropy, words, weights, work: rest });
-        self.is_eliminated = true;
-        if entropy > 0.0 { entropy } else { 0.0 }
+        let entropy = self.entropy.unwrap_or_else(|| self.sum::<Entropy>().1.max(0.0));
+        self.entropy = Some(entropy);
+        entropy
     }
 }
 
 impl<'a> RowDistribution<'a> for Trees<'a> {
     fn log_partition(&self) -> f32 {
-        let sum: f64 = self.work.largest.iter().map(|&largest| f64::from(largest)).sum();
-        (sum / f64::from(self.temperature) + self.ln_z) as f32
+        self.log_partition as f32
     }
 
     fn marginals(&mut self) -> &[f32] {
-        let Arcs { words, stride, .. } = self.arcs;
-        let Work { values, weights: [m, e], rest, .. } = &mut self.work;
-        values.fill(0.0);
-        let weights = &Matrix::new([m, e, &mut []], words);
-        arch::run(Marginals { words, stride, weights, work: rest, mu: values });
-        (self.is_eliminated, self.are_own) = (false, true);
+        (self.can_draw, self.are_own, self.previous) = (false, true, None);
+        self.with(|row, mu, work| {
+            mu.fill(0.0);
+            arch::run(Marginals { row, work, mu });
+        });
         self.work.values
     }
 
     fn hold(&mut self, write_state: impl FnOnce(&mut [f32])) {
-        self.are_own = false;
+        (self.are_own, self.previous) = (false, None);
         write_state(self.work.values);
     }
 
     fn replace(&mut self, theta: &'a [f32]) {
-        self.are_own = false;
+        self.previous = self.are_own.then(|| Previous {
+            entropy: self.entropy(),
+            scores: self.arcs.scores,
+            log_partition: self.log_partition,
+        });
+        (self.are_own, self.entropy) = (false, None);
         self.arcs.scores = theta;
         self.weigh();
     }
 
-    /// ln Z − Σ r y. In every column the y of the arc that has the largest share stands for those that the shares do not
-    /// add up to.
+    /// −Σ r ln p = A − ⟨r, θ⟩/T. For the r = q of other scores, KL(q ‖ p) = A − A_q − ⟨r, θ − θ_q⟩/T is added to the entropy of
+    /// q, because scores that nearly agree leave small numbers. In every column the score of the likeliest arc stands for
+    /// what the shares miss of 1.
     fn cross_entropy(&mut self) -> f32 {
         if self.are_own {
             return self.entropy();
         }
         let Arcs { words, stride, scores } = self.arcs;
-        let mut sum = self.ln_z;
-        for (d, &largest) in self.work.largest.iter().enumerate() {
-            let column = || (0..words).map(|h| h * stride + d);
-            let pair = |i: usize| Some((*self.work.values.get(i)?, *scores.get(i)?));
-            let (most, theta) =
-                column().filter_map(pair).fold((0.0, largest), |best, next| if next.0 > best.0 { next } else { best });
-            let _ = most;
-            let y = self.y(theta, largest);
-            if y.is_infinite() {
+        let (before, mut sum) = match self.previous {
+            None => (&[][..], self.log_partition),
+            Some(q) => (q.scores, f64::from(q.entropy) + (self.log_partition - q.log_partition)),
+        };
+        let temperature = f64::from(self.temperature);
+        for d in 0..words {
+            let arc = |h: usize| {
+                let at = h * stride + d;
+                let [r, theta] = [&*self.work.values, scores].map(|values| values.get(at).copied().unwrap_or_default());
+                let before = before.get(at).copied().unwrap_or_default();
+                (r, (f64::from(theta) - f64::from(before)) / temperature)
+            };
+            let arcs = || (0..words).map(arc).filter(|&(r, _)| r > 0.0);
+            if arcs().any(|(_, score)| score.is_infinite()) {
                 return f32::INFINITY;
             }
-            sum -= y;
-            for (r, theta) in column().filter_map(pair).filter(|&(r, _)| r > 0.0) {
-                let difference = self.y(theta, largest) - y;
-                if difference.is_infinite() {
-                    return f32::INFINITY;
-                }
-                sum -= f64::from(r) * difference;
+            let (_, likeliest) = arcs().fold((0.0, 0.0), |best, arc| if arc.0 > best.0 { arc } else { best });
+            sum -= likeliest;
+            for (r, score) in arcs() {
+                sum -= f64::from(r) * (score - likeliest);
             }
         }
         (sum as f32).max(0.0)
     }
 
     fn covariance(&mut self, divisor: f32, v: &mut [f32]) {
-        let Arcs { words, stride, .. } = self.arcs;
-        let Work { values: mu, weights: [m, e], rest, .. } = &mut self.work;
-        let weights = &Matrix::new([m, e, &mut []], words);
-        arch::run(Covariance { words, stride, weights, work: rest, mu, divisor, v });
-        (self.is_eliminated, self.are_own) = (false, false);
+        (self.can_draw, self.are_own) = (false, false);
+        self.with(|row, mu, work| arch::run(Covariance { row, work, mu, divisor, v }));
     }
 
     fn scratch(&mut self) -> &mut [f32] {
@@ -175,33 +208,13 @@ impl<'a> RowDistribution<'a> for Trees<'a> {
         self.work.values
     }
 
-    fn draw(&mut self, words_of_sample: SampleWords<'_>) -> &[f32] {
-        if !self.is_eliminated {
-            self.eliminate();
+    fn draw(&mut self, words: SampleWords<'_>) -> &[f32] {
+        if !self.can_draw {
+            self.sum::<Nothing>();
         }
         self.are_own = false;
-        let Arcs { words, stride, scores } = self.arcs;
-        let Work { values, weights: [m, e], rest, .. } = &mut self.work;
-        let mut rest = &mut **rest;
-        let len = Matrix::len(words + 1, words);
-        let [own_m, own_e, _] = [(); 3].map(|()| take(&mut rest, len));
-        let uniform = take(&mut rest, scores.len());
-        words_of_sample.lanes().fill(uniform, &noise::Uniform);
-        let [heads, by, below] = [(); 3].map(|()| take(&mut rest, words));
-        arch::run(DrawTree {
-            words,
-            weights: &Matrix::new([m, e, &mut []], words),
-            eliminated: &Matrix::new([own_m, own_e, &mut []], words),
-            draw: Draw { heads, by, below, uniform, stride },
-        });
-        values.fill(0.0);
-        for (d, head) in heads.iter().enumerate() {
-            let head = head.to_bits() as usize;
-            let head = if head == words { d } else { head };
-            if let Some(z) = values.get_mut(head * stride + d) {
-                *z = 1.0;
-            }
-        }
+        let fill = |uniform: &mut [f32]| words.lanes().fill(uniform, &Uniform);
+        self.with(|row, z, work| arch::run(DrawTree { row, work, fill, z }));
         self.work.values
     }
 }
@@ -209,13 +222,29 @@ impl<'a> RowDistribution<'a> for Trees<'a> {
 impl Distribution for Tree<'_> {
     type Row<'a> = Trees<'a>;
 
-    fn exact_workspace_len(shape: Shape) -> Option<usize> {
-        Work::len(shape.k())
+    fn exact_workspace_len(&self, shape: Shape) -> Option<usize> {
+        Work::len(shape.k(), self.is_projective())
     }
 
     fn row<'a>(&self, b: usize, theta: &'a [f32], temperature: f32, work: &'a mut [f32]) -> Trees<'a> {
         let arcs = self.arcs(b, theta);
-        let fewer_roots = if self.has_single_root() { FEWER_ROOTS } else { 0 };
-        Trees::new(arcs, temperature, fewer_roots, Work::new(work, theta.len(), arcs.words))
+        Trees::new(self, arcs, temperature, Work::new(work, theta.len(), arcs.words))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exact::tree_sums::workspace_len;
+
+    #[test]
+    fn every_sum_has_room() {
+        for projective in [false, true] {
+            for words in 1..=3000 {
+                let own = words * words + words + 2 * Matrix::len(words + 1, words);
+                let len = Work::len(words, projective).unwrap();
+                assert!(own + workspace_len(words, projective) <= len, "{words} words, projective: {projective}");
+            }
+        }
     }
 }

@@ -1,11 +1,19 @@
 //! Random inputs of the layers of trees: the shape's k is the number of words, and `k_row` has the words of each row. The
 //! tests of imle-ffi include this file by `#[path]`.
 
+use imle::Tree;
 use proptest::prelude::*;
 
 use crate::common::best_tree::{self, Rounding};
 use crate::common::cases::{Case, Sizes};
 use crate::common::trees::Kind;
+
+/// The set of trees of a kind.
+pub fn tree(words: u32, n_row: Option<&[u32]>, kind: Kind) -> Tree<'_> {
+    let tree = n_row.map_or(Tree::new(words), |n_row| Tree::per_row(words, n_row));
+    let tree = if kind.projective { tree.projective() } else { tree };
+    if kind.single_root { tree.single_root() } else { tree }
+}
 
 pub fn sizes() -> BoxedStrategy<Sizes> {
     let words = prop_oneof![1 => Just(1), 8 => 2..=6_usize, 2 => 7..=12_usize, 1 => 16..=18_usize];

@@ -416,8 +416,8 @@ impl<'a> Matrix<'a> {
     pub(crate) fn dot<C: Carry>(&self, row: usize, (other, from): (&Matrix<'_>, usize), range: Range<usize>) -> Scaled {
         let mut sums = Eight::ZERO;
         for b in blocks(&range) {
-            let inside = Eight::ZERO.replaced(other.load::<C>(from, b), lanes(&range, b));
-            sums = sums.plus_product::<C>(self.load::<C>(row, b), inside);
+            let more = sums.plus_product::<C>(self.load::<C>(row, b), other.load::<C>(from, b));
+            sums = sums.replaced(more, lanes(&range, b));
         }
         sums.total::<C>()
     }

@@ -6,15 +6,8 @@ use proptest::prelude::*;
 use crate::common::cases::{Case, Sizes};
 use crate::common::laws::{Layer, MapLayer, Sampled};
 use crate::common::layers::{gradient, map, sample};
-use crate::common::tree_cases;
+use crate::common::tree_cases::{self, tree};
 use crate::common::trees::Kind;
-
-/// The set of trees of a kind.
-pub fn tree(words: u32, n_row: Option<&[u32]>, kind: Kind) -> Tree<'_> {
-    let tree = n_row.map_or(Tree::new(words), |n_row| Tree::per_row(words, n_row));
-    let tree = if kind.projective { tree.projective() } else { tree };
-    if kind.single_root { tree.single_root() } else { tree }
-}
 
 pub struct Trees<const PROJECTIVE: bool, const SINGLE_ROOT: bool>;
 

@@ -1,4 +1,4 @@
-//! Dependency trees by enumeration, in f64, for up to five words; and in logarithms, for any number.
+//! Dependency trees in f64: by enumeration, for up to five words, and by sums of logarithms, for any number.
 
 use libm::{exp, log, log1p};
 
@@ -99,4 +99,139 @@ impl Trees {
 pub fn log_add(a: f64, b: f64) -> f64 {
     let (low, high) = if a < b { (a, b) } else { (b, a) };
     if low == f64::NEG_INFINITY { high } else { high + log1p(exp(low - high)) }
+}
+
+/// A weight: how many arcs from the root its terms have at least, if that is counted, and the logarithm of the sum of those
+/// that have no more. So a single root needs no penalty.
+#[derive(Clone, Copy)]
+struct Weight {
+    roots: u32,
+    log: f64,
+}
+
+impl Weight {
+    const NONE: Weight = Weight { roots: 0, log: f64::NEG_INFINITY };
+    const ONE: Weight = Weight { roots: 0, log: 0.0 };
+
+    fn plus(self, other: Weight) -> Weight {
+        if self.log == f64::NEG_INFINITY || (other.log > f64::NEG_INFINITY && other.roots < self.roots) {
+            other
+        } else if other.log == f64::NEG_INFINITY || self.roots < other.roots {
+            self
+        } else {
+            Weight { roots: self.roots, log: log_add(self.log, other.log) }
+        }
+    }
+
+    fn times(self, other: Weight) -> Weight {
+        Weight { roots: self.roots + other.roots, log: self.log + other.log }
+    }
+
+    fn over(self, divisor: Weight) -> Weight {
+        Weight { roots: self.roots - divisor.roots, log: self.log - divisor.log }
+    }
+}
+
+/// Scores divided by T, some of them replaced: what the log-partition depends on.
+pub struct Scores {
+    pub words: usize,
+    pub kind: Kind,
+    /// θ/T
+    pub scores: Vec<f64>,
+}
+
+impl Scores {
+    pub fn new(theta: &[f32], words: usize, kind: Kind, temperature: f32) -> Self {
+        let scores = theta.iter().map(|&theta| f64::from(theta) / f64::from(temperature)).collect();
+        Scores { words, kind, scores }
+    }
+
+    fn arc(&self, h: usize, d: usize) -> Weight {
+        Weight { roots: 0, log: self.scores[h * self.words + d] }
+    }
+
+    fn root(&self, d: usize) -> Weight {
+        Weight { roots: u32::from(self.kind.single_root), log: self.scores[d * self.words + d] }
+    }
+
+    /// A
+    pub fn log_partition(&self) -> f64 {
+        let z = if self.kind.projective { self.projective() } else { self.elimination() };
+        assert!(!self.kind.single_root || self.words == 0 || z.roots == 1, "no tree with a single root");
+        z.log
+    }
+
+    /// Words are eliminated from the first to the last.
+    fn elimination(&self) -> Weight {
+        let n = self.words;
+        let mut w: Vec<Vec<Weight>> = (0..n).map(|h| (0..n).map(|d| self.arc(h, d)).collect()).collect();
+        w.push((0..n).map(|d| self.root(d)).collect());
+        let mut z = Weight::ONE;
+        for k in 0..n {
+            let heads = || k + 1..=n;
+            let s = heads().fold(Weight::NONE, |s, h| s.plus(w[h][k]));
+            z = z.times(s);
+            for h in heads().filter(|&h| w[h][k].log > f64::NEG_INFINITY).collect::<Vec<_>>() {
+                let share = w[h][k].over(s);
+                for d in k + 1..n {
+                    w[h][d] = w[h][d].plus(share.times(w[k][d]));
+                }
+            }
+        }
+        z
+    }
+
+    /// Child after child: the words from `first` to h below h are the outermost child with its words, and the rest.
+    fn projective(&self) -> Weight {
+        let n = self.words;
+        // Those below h from a word on the left, and up to a word on the right.
+        let mut left = vec![vec![Weight::NONE; n]; n];
+        let mut right = vec![vec![Weight::NONE; n]; n];
+        for len in 0..n {
+            for h in 0..n {
+                if let Some(first) = h.checked_sub(len) {
+                    left[h][first] = if len == 0 { Weight::ONE } else { Weight::NONE };
+                    for (last, child) in (first..h).flat_map(|last| (first..=last).map(move |child| (last, child))) {
+                        let below = left[child][first].times(right[child][last]);
+                        let more = self.arc(h, child).times(below).times(left[h][last + 1]);
+                        left[h][first] = left[h][first].plus(more);
+                    }
+                }
+                let last = h + len;
+                if last < n {
+                    right[h][last] = if len == 0 { Weight::ONE } else { Weight::NONE };
+                    for (first, child) in
+                        (h + 1..=last).flat_map(|first| (first..=last).map(move |child| (first, child)))
+                    {
+                        let below = left[child][first].times(right[child][last]);
+                        let more = self.arc(h, child).times(below).times(right[h][first - 1]);
+                        right[h][last] = right[h][last].plus(more);
+                    }
+                }
+            }
+        }
+        let mut before = vec![Weight::ONE];
+        for end in 0..n {
+            let trees = (0..=end).flat_map(|start| (start..=end).map(move |root| (start, root)));
+            before.push(trees.fold(Weight::NONE, |sum, (start, root)| {
+                let tree = self.root(root).times(left[root][start]).times(right[root][end]);
+                sum.plus(before[start].times(tree))
+            }));
+        }
+        before[n]
+    }
+
+    /// ln μ_hd: how much smaller A is if d has no other head.
+    pub fn log_marginal(&self, h: usize, d: usize, log_partition: f64) -> f64 {
+        let at = |h: usize| h * self.words + d;
+        if self.scores[at(h)] == f64::NEG_INFINITY {
+            return f64::NEG_INFINITY;
+        }
+        let mut scores = self.scores.clone();
+        (0..self.words).filter(|&other| other != h).for_each(|other| scores[at(other)] = f64::NEG_INFINITY);
+        let forced = Scores { scores, words: self.words, kind: self.kind };
+        let z = if self.kind.projective { forced.projective() } else { forced.elimination() };
+        let counted = self.kind.single_root && z.roots != 1;
+        if counted { f64::NEG_INFINITY } else { z.log - log_partition }
+    }
 }

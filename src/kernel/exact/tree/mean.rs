@@ -1,4 +1,7 @@
-//! From slopes to covariances.
+//! Marginals whose columns add up to 1, and covariances from slopes.
+
+use crate::arch::EIGHT;
+use crate::kernel::elementwise::divide;
 
 /// The corner of a row of arcs: `words` lines, which are `stride` long.
 #[derive(Clone, Copy)]
@@ -17,6 +20,26 @@ impl Corner {
     #[inline(always)]
     fn likeliest(self, mu: &[f32], d: usize) -> usize {
         (1..self.words).fold(0, |best, h| if self.at(mu, h, d) > self.at(mu, best, d) { h } else { best })
+    }
+}
+
+/// μ_hd ← μ_hd/Σ_h μ_hd in the corner. Every tree has one arc to each word. The rounding errors that the arcs to a word share
+/// drop out.
+#[inline(always)]
+pub(crate) fn normalise_columns(Corner { words, stride }: Corner, mu: &mut [f32]) {
+    for start in (0..words).step_by(EIGHT) {
+        let columns = start..words.min(start + EIGHT);
+        let mut sums = [0.0; EIGHT];
+        for line in mu.chunks(stride.max(1)).take(words) {
+            for (sum, mu) in sums.iter_mut().zip(line.get(columns.clone()).unwrap_or_default()) {
+                *sum += mu;
+            }
+        }
+        for line in mu.chunks_mut(stride.max(1)).take(words) {
+            for (mu, sum) in line.get_mut(columns.clone()).unwrap_or_default().iter_mut().zip(&sums) {
+                *mu /= if *sum > 0.0 { *sum } else { 1.0 };
+            }
+        }
     }
 }
 
@@ -42,34 +65,29 @@ pub(crate) fn centre_columns(corner: Corner, mu: &[f32], v: &mut [f32]) {
     }
 }
 
-/// v_hd ← μ_hd (v_hd + slope_hd − slope of t_d)/`divisor` in the corner, 0 outside. `slopes` of a line are those of what the
-/// weight is multiplied with, and those of the t_d.
+/// `slopes` ← μ · slopes/`divisor` in the corner, 0 outside: the derivatives of μ from those of ln μ.
 ///
 /// A column of a covariance has the sum 0. So the likeliest arc gets what the others leave: where it is nearly certain, its
-/// own slopes cancel to the last digit.
+/// own slope is the difference of numbers that agree in all digits.
 #[inline(always)]
-pub(crate) fn covariances<'s>(
-    corner: Corner,
-    mu: &[f32],
-    slopes: impl Fn(usize) -> (&'s [f32], &'s [f32]),
-    divisor: f32,
-    v: &mut [f32],
-) {
-    let lines = v.chunks_mut(corner.stride.max(1)).zip(mu.chunks(corner.stride.max(1))).enumerate();
-    for (h, (v, mu)) in lines {
+pub(crate) fn covariances(corner: Corner, mu: &[f32], divisor: f32, slopes: &mut [f32]) {
+    let lines = slopes.chunks_mut(corner.stride.max(1)).zip(mu.chunks(corner.stride.max(1)));
+    for ((slopes, mu), h) in lines.zip(0..) {
         let inside = if h < corner.words { corner.words } else { 0 };
-        let (v, outside) = v.split_at_mut_checked(inside).unwrap_or_default();
+        let (slopes, outside) = slopes.split_at_mut_checked(inside).unwrap_or_default();
         outside.fill(0.0);
-        let (factor, sum) = slopes(h);
-        for ((v, mu), (factor, sum)) in v.iter_mut().zip(mu).zip(factor.iter().zip(sum)) {
-            *v = if *mu > 0.0 { mu * (*v + (factor - sum)) / divisor } else { 0.0 };
+        for (slope, mu) in slopes.iter_mut().zip(mu) {
+            *slope = if *mu > 0.0 { mu * *slope } else { 0.0 };
         }
     }
     for d in 0..corner.words {
         let best = corner.likeliest(mu, d);
-        let others: f32 = (0..corner.words).filter(|&h| h != best).map(|h| corner.at(v, h, d)).sum();
-        if let Some(v) = v.get_mut(best * corner.stride + d) {
-            *v = 0.0 - others;
+        let others: f32 = (0..corner.words).filter(|&h| h != best).map(|h| corner.at(slopes, h, d)).sum();
+        if let Some(slope) = slopes.get_mut(best * corner.stride + d) {
+            *slope = 0.0 - others;
         }
+    }
+    for slopes in slopes.chunks_mut(corner.stride.max(1)).take(corner.words) {
+        divide(slopes.get_mut(..corner.words).unwrap_or_default(), divisor);
     }
 }

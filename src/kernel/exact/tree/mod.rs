@@ -3,4 +3,5 @@
 pub(crate) mod elimination;
 pub(crate) mod lift;
 pub(crate) mod mean;
+pub(crate) mod projective;
 pub(crate) mod weights;
