@@ -18,7 +18,7 @@
 
 use super::arcs::{Arcs, line, line_mut, number, set, set_number, take, value};
 use super::gaps::Gaps;
-use crate::arch::{self, Dispatch, Isa};
+use crate::arch::{self, Dispatch, Isa, SCALAR};
 use crate::kernel::reduce::argmax;
 
 /// In place of a number: the word's group is in the tree, or the group is a member of no other.
@@ -116,7 +116,7 @@ impl<'a> Forest<'a> {
         };
         let best = Gaps::new(arcs, forest.taken)?;
         for (head, scores) in arcs.lines().enumerate() {
-            for ((word, &score), into) in scores.iter().enumerate().zip(forest.gaps.chunks_mut(n)) {
+            for ((word, &score), into) in scores.iter().enumerate().zip(forest.gaps.chunks_mut(n.max(1))) {
                 let gap = best.of(score, word);
                 set(into, head, if head == word { f32::NEG_INFINITY } else { gap });
                 if head == word {
@@ -146,7 +146,7 @@ impl<'a> Forest<'a> {
                 set_number(self.position, here, self.path_len);
             }
             let into = line(self.gaps, self.words, here);
-            let head = argmax(into);
+            let head = if SCALAR { first_largest(into) } else { argmax(into) };
             let (best, root) = (value(into, head), value(self.root, here));
             let is_root = if single_root { best == f32::NEG_INFINITY } else { root >= best };
             if (if is_root { root } else { best }) == f32::NEG_INFINITY {
@@ -248,6 +248,17 @@ impl<'a> Forest<'a> {
             set_number(self.entry, member, entry);
         }
     }
+}
+
+/// The first place of the largest difference, for machines whose loops go by coordinates.
+fn first_largest(gaps: &[f32]) -> usize {
+    let (mut place, mut largest) = (0, f32::NEG_INFINITY);
+    for (i, &gap) in gaps.iter().enumerate() {
+        if gap > largest {
+            (place, largest) = (i, gap);
+        }
+    }
+    place
 }
 
 /// Keeps the better of two arcs from the same head: the larger difference, then the lower word.
