@@ -151,8 +151,7 @@ fn tree_through_c(case: &Case, options: &imle_tree_options, key: Key<'_>, temper
 struct Trees<const PROJECTIVE: bool, const SINGLE_ROOT: bool>;
 
 impl<const PROJECTIVE: bool, const SINGLE_ROOT: bool> Trees<PROJECTIVE, SINGLE_ROOT> {
-    const OPTIONS: imle_tree_options =
-        in_c::tree_options(Kind { projective: PROJECTIVE, single_root: SINGLE_ROOT });
+    const OPTIONS: imle_tree_options = in_c::tree_options(Kind { projective: PROJECTIVE, single_root: SINGLE_ROOT });
 
     /// The bits of the core, with gaps between rows and with as many words in every row too.
     fn gives_the_bits_of_the_core(mut case: Case, temperature: f32) -> Result<(), TestCaseError> {
@@ -259,7 +258,8 @@ proptest! {
         Trees::<true, true>::gives_the_bits_of_the_core(case, temperature)?;
     }
 
-    /// The manual promises this for scores up to 1e30, also when divided by the temperature, and for v and dz up to 1e30.
+    /// The manual promises this for scores up to 1e30, also when divided by the temperature, and for v and dz up to
+    /// 1e30.
     #[test]
     fn no_answer_is_nan(mut case in cases::<TopK>(), temperature in any_temperature()) {
         let largest = 1e30 * temperature.min(1.0);

@@ -154,8 +154,10 @@ static struct {
     CALL(imle_tree_fenchel_young, (&sentence, NULL, &parse, &options, &key, theta, MOST, other, MOST, out.c, out.b, 0, \
         work, work_len)) \
     CALL(imle_tree_heads, (&sentence, NULL, trees, out.indices)) \
-    CALL(imle_tree_marginals, (&sentence, NULL, &parse, temperature, theta, MOST, out.a, out.b, out.c, work, work_len)) \
-    CALL(imle_tree_marginals_vjp, (&sentence, NULL, &parse, temperature, theta, MOST, dz, MOST, out.a, work, work_len)) \
+    CALL(imle_tree_marginals, (&sentence, NULL, &parse, temperature, theta, MOST, out.a, out.b, out.c, \
+        work, work_len)) \
+    CALL(imle_tree_marginals_vjp, (&sentence, NULL, &parse, temperature, theta, MOST, dz, MOST, out.a, \
+        work, work_len)) \
     CALL(imle_tree_sample_exact, (&sentence, NULL, &parse, temperature, &key, theta, MOST, out.a, out.indices, \
         work, work_len)) \
     CALL(imle_tree_log_prob, (&sentence, NULL, &parse, temperature, theta, MOST, trees, out.c, work, work_len)) \
@@ -180,6 +182,7 @@ static struct {
     CALL(imle_topk_workspace_len, (&shape)) \
     CALL(imle_argmax_workspace_len, (&one)) \
     CALL(imle_tree_workspace_len, (&sentence, &parse)) \
+    CALL(imle_tree_exact_workspace_len, (&sentence, &parse)) \
     CALL(imle_topk_exact_workspace_len, (&shape)) \
     CALL(imle_argmax_exact_workspace_len, (&one))
 #define TEXTS(CALL) \
