@@ -27,7 +27,7 @@ from libimle._layers import needs_two
 from libimle._settings import Key
 from libimle.torch import _ops
 from libimle.torch._adaptive import Adaptive
-from libimle.torch._calls import Solve, settings_of
+from libimle.torch._calls import Solve, drawn_key, settings_of
 
 __all__ = [
     "Adaptive",
@@ -48,7 +48,7 @@ Scale = float | Callable[[], float]
 def _key(key: Key | Tensor | None, row_ids: Tensor | None) -> tuple[Tensor, Tensor | None]:
     """The key as a tensor of integers, and the numbers of the rows."""
     if key is None:
-        return torch.randint(-(2**63), 2**63 - 1, (2,)), row_ids
+        return drawn_key(), row_ids
     if isinstance(key, Tensor):
         if key.dtype is not torch.int64 or key.shape[-1:] not in ((2,), (5,)):
             raise Error("key", "should be a libimle.Key or an int64 tensor of 2 or 5 numbers")

@@ -131,6 +131,11 @@ def integers(name: str, tensor: Tensor | None, dtype: torch.dtype) -> Any:
     return to_dlpack(tensor.detach().to("cpu", dtype))
 
 
+def drawn_key() -> Tensor:
+    """A seed and a step from PyTorch's generator for the CPU."""
+    return torch.randint(-(2**63), 2**63 - 1, (2,))
+
+
 def key_of(key: Tensor, row_ids: Tensor | None) -> Any:
     """The key in a tensor of two or five numbers: seed, step, row0, sample0, strata."""
     seed, step, *more = key.tolist()
