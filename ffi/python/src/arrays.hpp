@@ -119,6 +119,11 @@ public:
         }
     }
 
+    /// An input without gaps at an address, whose blocks have rows of this length. Nobody keeps it alive.
+    input(const char *name, const T *data, std::size_t block, std::size_t row_length)
+        : name_(name), data_(data), block_(block), row_length_(row_length), samples_(block / row_length),
+          row_stride_(block), sample_stride_(row_length) {}
+
     bool given() const { return name_ != nullptr; }
     const char *name() const { return name_; }
     std::size_t row_stride() const { return row_stride_; }
@@ -228,19 +233,23 @@ using writable = nb::ndarray<nb::c_contig, nb::device::cpu>;
 template <class T>
 class output {
 public:
-    output(const writable &array, std::size_t rows, std::size_t block) : array_(array), block_(block) {
+    output(const writable &array, std::size_t rows, std::size_t block)
+        : array_(array), data_(array.is_valid() ? static_cast<T *>(array.data()) : nullptr), block_(block) {
         if (array.is_valid() && (array.size() != rows * block || !holds<T>(array.dtype()))) {
             throw std::logic_error("libimle: an output has the wrong size or dtype"); // a mistake of this package
         }
     }
 
+    /// An output at an address. Nobody keeps it alive.
+    output(T *data, std::size_t block) : data_(data), block_(block) {}
+
     imle::span<T> blocks(const part &of) const {
-        return array_.is_valid() ? imle::span<T>(static_cast<T *>(array_.data()) + of.begin * block_, of.rows * block_)
-                                 : imle::span<T>();
+        return data_ ? imle::span<T>(data_ + of.begin * block_, of.rows * block_) : imle::span<T>();
     }
 
 private:
-    writable array_;
+    writable array_; // keeps the memory alive
+    T *data_;
     std::size_t block_;
 };
 

@@ -1,4 +1,4 @@
-"""AIMLE's names (torch-adaptive-imle): change `from imle.aimle import aimle`, `from imle.target import ...` and the like
+"""AIMLE's names (torch-adaptive-imle): change `from imle.aimle import aimle`, `from imle.target import ...` and so on
 to `from libimle.compat.aimle import ...`.
 
     @aimle(target_distribution=AdaptiveTargetDistribution(initial_beta=0.0), symmetric_perturbation=True)

@@ -13,8 +13,8 @@ as it comes from the loss. Noise and target distributions of torch-imle itself a
 
 What differs on purpose:
 
-- Sum-of-Gamma noise has the law of torch-imle's, but other random numbers. They come from a key that PyTorch's generator
-  for the CPU draws, so manual_seed repeats them. A value costs the same for any nb_iterations.
+- Sum-of-Gamma noise has the law of torch-imle's, but other random numbers. They come from a key that PyTorch's
+  generator for the CPU draws, so manual_seed repeats them. A value costs the same for any nb_iterations.
 - theta = -inf is a mask, also for alpha = 0. NaN or +inf in theta is a libimle.Error that names the row. If dy is not
   finite, the gradient is NaN, so that a GradScaler skips the step.
 - `libimle.torch.TopK(k)` in place of the function is the library's MAP: exactly k ones, the lower index at ties.

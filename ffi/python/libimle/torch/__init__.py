@@ -27,7 +27,7 @@ from libimle._layers import needs_two
 from libimle._settings import Key
 from libimle.torch import _ops
 from libimle.torch._adaptive import Adaptive
-from libimle.torch._calls import Solve, drawn_key, settings_of
+from libimle.torch._calls import CPU, Solve, drawn_key, settings_of
 
 __all__ = [
     "Adaptive",
@@ -57,8 +57,10 @@ def _key(key: Key | Tensor | None, row_ids: Tensor | None) -> tuple[Tensor, Tens
         raise Error("key", f"is of type {type(key).__name__}, but should be a libimle.Key")
     if key.row_ids is not None:
         raise Error("key", "has row_ids; pass them as the argument row_ids")
-    numbers = (key.seed, key.step, key.row0, key.sample0, key.strata)
-    return torch.tensor([n - 2**64 if n >= 2**63 else n for n in numbers]), row_ids
+    numbers = [key.seed, key.step, key.row0, key.sample0, key.strata]
+    if not any(numbers[2:]):
+        del numbers[2:]
+    return torch.tensor([n - 2**64 if n >= 2**63 else n for n in numbers], device=CPU), row_ids
 
 
 def _check(theta: Tensor, reduction: str) -> None:
@@ -126,16 +128,16 @@ class _Layer(nn.Module):
             scale = self.loss_scale() if callable(self.loss_scale) else self.loss_scale
             number = 0 if self.adaptive is None else self.adaptive.number
             tensors = _key(key, row_ids)
-            z, indices = _ops.sample(theta, *tensors, k_row, self._settings, self.reduction, scale, number)
+            flat, settings = self._samples is None, self._settings
+            z, indices = _ops.sample(theta, *tensors, k_row, flat, settings, self.reduction, scale, number, self)
         else:
             z, indices = _ops.choose(theta.detach(), k_row, self._settings)
-        dimension = theta.dim() - 1
-        if self._samples is None:
-            z = z.squeeze(dimension)
+            if self._samples is None:
+                z = z.squeeze(theta.dim() - 1)
         if not return_indices:
             return z
         indices = _wide(indices)
-        return z, indices.squeeze(dimension) if self._samples is None else indices
+        return z, indices.squeeze(theta.dim() - 1) if self._samples is None else indices
 
     def extra_repr(self) -> str:
         return f"{self.layer}, reduction={self.reduction!r}"

@@ -14,7 +14,7 @@ from torch import Tensor
 
 import libimle
 from libimle.torch import _calls
-from libimle.torch._calls import key_of, layer_of
+from libimle.torch._calls import Scaling, layer_of
 
 # ---- vmap: all mapped rows become rows of one batch ----
 
@@ -64,8 +64,8 @@ def sample_op(
     loss_scale: float,
     adaptive: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    z, indices, ticket = _calls.sample(theta, key_of(key, row_ids), k_row, settings, adaptive)
-    return z, indices, torch.tensor(ticket)
+    z, indices, ticket = _calls.sample(theta, key.tolist(), row_ids, k_row, settings, adaptive)
+    return z, indices, torch.tensor(ticket, device=_calls.CPU)
 
 
 def _like_samples(theta: Tensor, settings: str, samples: int | None = None) -> tuple[Tensor, Tensor]:
@@ -96,19 +96,8 @@ def gradient_op(
     loss_scale: float,
     adaptive: int,
 ) -> Tensor:
-    return _calls.gradient(
-        theta,
-        incoming,
-        states,
-        key_of(key, row_ids),
-        k_row,
-        int(ticket),
-        settings,
-        reduction,
-        rows,
-        loss_scale,
-        adaptive,
-    )
+    scaling = Scaling(settings, reduction, rows, loss_scale, adaptive)
+    return _calls.gradient(theta, incoming, states, key.tolist(), row_ids, k_row, int(ticket), scaling)
 
 
 @gradient_op.register_fake
@@ -131,10 +120,14 @@ def _(info, in_dims, *arguments):  # type: ignore[no-untyped-def]
     return _fold_gradient(info, (*in_dims[:6], None, *in_dims[7:]), *arguments)
 
 
+def is_solver(settings: str) -> bool:
+    return type(layer_of(settings)) is libimle.Solver
+
+
 def _save(ctx: Any, inputs: Any, output: Any) -> None:
     theta, key, row_ids, k_row, ctx.settings, *ctx.scaling = inputs
     z, indices, ticket = output
-    states = z if isinstance(layer_of(ctx.settings), libimle.Solver) else indices
+    states = z if is_solver(ctx.settings) else indices
     ctx.save_for_backward(theta, states, key, row_ids, k_row, ticket)
 
 
@@ -146,29 +139,47 @@ def _backward(ctx: Any, incoming: Tensor, *_: Any) -> Any:
 sample_op.register_autograd(_backward, setup_context=_save)
 
 
+class Pass:
+    """A forward pass of `Sample`: what it needs and leaves behind besides tensors of the user's. It keeps the module
+    alive, to which a solver and an adaptive lambda belong."""
+
+    __slots__ = ("flat", "indices", "key", "module", "scaling", "ticket")
+    indices: Tensor
+    ticket: int
+
+    def __init__(self, module: Any, key: list[int], flat: bool, scaling: Scaling) -> None:
+        self.module = module
+        self.key = key
+        self.flat = flat
+        self.scaling = scaling
+
+
 class Sample(torch.autograd.Function):
-    """The operator `sample` without its way through the dispatcher."""
+    """The operator `sample` without its way through the dispatcher: z, without the dimension of its one sample if the
+    pass is flat. The pass gets the indices."""
 
     @staticmethod
-    def forward(ctx: Any, *inputs: Any) -> Any:
-        theta, key, row_ids, k_row, ctx.settings, *ctx.scaling = inputs
-        ctx.key = key_of(key, row_ids)
-        z, indices, ctx.ticket = _calls.sample(theta, ctx.key, k_row, ctx.settings, ctx.scaling[-1])
-        states = z if type(layer_of(ctx.settings)) is libimle.Solver else indices
-        ctx.save_for_backward(theta, states, k_row)
-        ctx.mark_non_differentiable(indices)
+    def forward(ctx: Any, theta: Tensor, row_ids: Tensor | None, k_row: Tensor | None, one: Pass) -> Tensor:
+        scaling = one.scaling
+        z, one.indices, one.ticket = _calls.sample(theta, one.key, row_ids, k_row, scaling.settings, scaling.adaptive)
+        if one.flat:
+            z = z.view(theta.shape)
+        ctx.one = one
+        ctx.save_for_backward(theta, row_ids, k_row, z if is_solver(scaling.settings) else None)
         ctx.set_materialize_grads(False)
-        return z, indices
+        return z
 
     @staticmethod
-    def backward(ctx: Any, incoming: Tensor | None, _: Any) -> Any:
+    def backward(ctx: Any, incoming: Tensor | None) -> Any:
         if torch.is_grad_enabled():
             raise RuntimeError("the Implicit-MLE gradient is not differentiable: it is a difference of choices")
         if incoming is None:
-            return (None,) * 9
-        theta, states, k_row = ctx.saved_tensors
-        grad_theta = _calls.gradient(theta, incoming, states, ctx.key, k_row, ctx.ticket, ctx.settings, *ctx.scaling)
-        return grad_theta, None, None, None, None, None, None, None, None
+            return None, None, None, None
+        theta, row_ids, k_row, z = ctx.saved_tensors
+        one = ctx.one
+        states = one.indices if z is None else z
+        grad_theta = _calls.gradient(theta, incoming, states, one.key, row_ids, k_row, one.ticket, one.scaling)
+        return grad_theta, None, None, None
 
 
 def nobody_looks_on(theta: Tensor) -> bool:
@@ -186,16 +197,21 @@ def sample(
     key: Tensor,
     row_ids: Tensor | None,
     k_row: Tensor | None,
+    flat: bool,
     settings: str,
     reduction: str,
     loss_scale: float,
     adaptive: int,
+    module: Any,
 ) -> tuple[Tensor, Tensor]:
-    """z and the indices of its ones; z has the Implicit-MLE gradient."""
+    """z [..., S, N], or [..., N] if `flat`, and the indices of its ones; z has the Implicit-MLE gradient."""
     rows = theta.numel() // theta.shape[-1] if theta.dim() and theta.shape[-1] else 0
-    way = Sample.apply if nobody_looks_on(theta) else sample_op
-    z, indices, *_ = way(theta, key, row_ids, k_row, settings, reduction, rows, loss_scale, adaptive)
-    return z, indices
+    if nobody_looks_on(theta):
+        one = Pass(module, key.tolist(), flat, Scaling(settings, reduction, rows, loss_scale, adaptive))
+        z = Sample.apply(theta, row_ids, k_row, one)
+        return z, one.indices
+    z, indices, _ = sample_op(theta, key, row_ids, k_row, settings, reduction, rows, loss_scale, adaptive)
+    return z.squeeze(theta.dim() - 1) if flat else z, indices
 
 
 # ---- the choice at test time ----
@@ -233,7 +249,7 @@ def marginals_vjp(theta: Tensor, v: Tensor, k_row: Tensor | None, settings: str)
 def sample_exact(
     theta: Tensor, key: Tensor, row_ids: Tensor | None, k_row: Tensor | None, settings: str
 ) -> tuple[Tensor, Tensor]:
-    return _calls.sample(theta, key_of(key, row_ids), k_row, settings)[:2]
+    return _calls.sample(theta, key.tolist(), row_ids, k_row, settings)[:2]
 
 
 @sample_exact.register_fake
@@ -272,7 +288,7 @@ def score_function_vjp(theta: Tensor, indices: Tensor, losses: Tensor, k_row: Te
 def fenchel_young(
     theta: Tensor, y: Tensor, key: Tensor, row_ids: Tensor | None, k_row: Tensor | None, settings: str
 ) -> tuple[Tensor, Tensor]:
-    return _calls.fenchel_young(theta, y, key_of(key, row_ids), k_row, settings)
+    return _calls.fenchel_young(theta, y, key.tolist(), row_ids, k_row, settings)
 
 
 @fenchel_young.register_fake
