@@ -12,7 +12,7 @@ import libimle
 from libimle._checks import UINT32_MAX, integer, real
 from libimle._errors import Error
 from libimle._layers import Steps
-from libimle.torch._calls import drawn_key
+from libimle.torch._calls import drawn_numbers
 
 # ---- targets ----
 
@@ -152,7 +152,7 @@ class _LibraryNoise(BaseNoiseDistribution):
         shape = torch.Size(shape)
         if shape.numel() == 0:
             return torch.zeros(shape, device=self.device)
-        seed, step = drawn_key().tolist()
+        seed, step = drawn_numbers()
         key = libimle.Key(seed % 2**64, step % 2**64)
         return torch.from_numpy(self._law.noise_of((shape.numel(),), key)).reshape(shape).to(self.device)
 

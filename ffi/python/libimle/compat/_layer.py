@@ -19,6 +19,7 @@ from libimle._errors import Error
 from libimle._settings import MOST_SAMPLES
 from libimle.compat._distributions import TargetDistribution
 from libimle.torch import Argmax, Solver, TopK, _ops
+from libimle.torch._calls import check_numbers
 
 Function = Callable[[Tensor], Tensor]
 
@@ -127,10 +128,7 @@ def _check(theta: Any) -> None:
         raise Error("theta", f"is {theta!r:.60}, but should be a dense tensor of floats")
     if theta.dim() < 2:
         raise Error("theta", f"has shape {tuple(theta.shape)}, but should be [B, ...]")
-    bad = ~(theta < torch.inf)
-    if bad.any():
-        row = int(bad.reshape(len(theta), -1).any(1).nonzero()[0])
-        raise Error("theta", f"has NaN or +inf in row {row}", (row,))
+    check_numbers(theta.flatten(1))
 
 
 def wrap(function: Function | None, **settings: Any) -> Any:

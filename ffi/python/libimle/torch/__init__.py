@@ -45,14 +45,12 @@ Scale = float | Callable[[], float]
 # ---- keys and settings ----
 
 
-def _key(key: Key | Tensor | None, row_ids: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """The key as a tensor of integers, and the numbers of the rows."""
-    if key is None:
-        return drawn_key(), row_ids
+def _key(key: Key | Tensor) -> Tensor:
+    """The key as a tensor of integers."""
     if isinstance(key, Tensor):
-        if key.dtype is not torch.int64 or key.shape[-1:] not in ((2,), (5,)):
+        if key.dtype is not torch.int64 or key.shape not in ((2,), (5,)):
             raise Error("key", "should be a libimle.Key or an int64 tensor of 2 or 5 numbers")
-        return key, row_ids
+        return key
     if not isinstance(key, Key):
         raise Error("key", f"is of type {type(key).__name__}, but should be a libimle.Key")
     if key.row_ids is not None:
@@ -60,14 +58,18 @@ def _key(key: Key | Tensor | None, row_ids: Tensor | None) -> tuple[Tensor, Tens
     numbers = [key.seed, key.step, key.row0, key.sample0, key.strata]
     if not any(numbers[2:]):
         del numbers[2:]
-    return torch.tensor([n - 2**64 if n >= 2**63 else n for n in numbers], device=CPU), row_ids
+    return torch.tensor([n - 2**64 if n >= 2**63 else n for n in numbers], device=CPU)
 
 
-def _check(theta: Tensor, reduction: str) -> None:
-    if not isinstance(theta, Tensor):
-        raise Error("theta", f"is of type {type(theta).__name__}, but should be a tensor")
-    if reduction not in ("mean", "sum"):
-        raise Error("reduction", f"is {reduction!r}, but should be 'mean' or 'sum'")
+def _key_or_drawn(key: Key | Tensor | None) -> Tensor:
+    return drawn_key() if key is None else _key(key)
+
+
+def _check(theta: Tensor, **others: Any) -> None:
+    """Refuses what is no tensor; others may be None. Operators of PyTorch refuse it in their own words."""
+    for name, given in {"theta": theta, **others}.items():
+        if not isinstance(given, Tensor) and (given is not None or name == "theta"):
+            raise Error(name, f"is of type {type(given).__name__}, but should be a tensor")
 
 
 def _wide(indices: Tensor) -> Tensor:
@@ -91,6 +93,8 @@ class _Layer(nn.Module):
         self, kind: str, layer: Any, samples: int | None, reduction: str, loss_scale: Scale, adaptive: Adaptive | None
     ) -> None:
         super().__init__()
+        if adaptive is not None and not isinstance(adaptive, Adaptive):
+            raise Error("adaptive", f"is of type {type(adaptive).__name__}, but should be a libimle.torch.Adaptive")
         self.layer = layer
         self.adaptive = adaptive
         self.reduction = reduction
@@ -121,15 +125,19 @@ class _Layer(nn.Module):
             return_indices: return (z, indices) with the indices of the ones in int64, ascending; [..., S, K] for
                 TopK, [..., S] for Argmax, without S if `samples` is None, and 4294967295 in the unused tail.
         """
-        _check(theta, self.reduction)
+        _check(theta, row_ids=row_ids, k_row=k_row)
+        if self.reduction not in ("mean", "sum"):
+            raise Error("reduction", f"is {self.reduction!r}, but should be 'mean' or 'sum'")
         if return_indices and self._kind == "solver":
             raise Error("return_indices", "is True, but a solver has no indices")
+        if k_row is not None and self._kind != "topk":
+            raise Error("k_row", "is for TopK only")
         if self.training:
             scale = self.loss_scale() if callable(self.loss_scale) else self.loss_scale
             number = 0 if self.adaptive is None else self.adaptive.number
-            tensors = _key(key, row_ids)
+            key = None if key is None else _key(key)
             flat, settings = self._samples is None, self._settings
-            z, indices = _ops.sample(theta, *tensors, k_row, flat, settings, self.reduction, scale, number, self)
+            z, indices = _ops.sample(theta, key, row_ids, k_row, flat, settings, self.reduction, scale, number, self)
         else:
             z, indices = _ops.choose(theta.detach(), k_row, self._settings)
             if self._samples is None:
@@ -156,7 +164,7 @@ class TopK(_Layer):
         adaptive: Adaptive | None = None,
         **options: Any,
     ) -> None:
-        layer = libimle.TopK(k, samples=samples or 1, **options)
+        layer = libimle.TopK(k, samples=1 if samples is None else samples, **options)
         super().__init__("topk", layer, samples, reduction, loss_scale, adaptive)
 
 
@@ -172,7 +180,7 @@ class Argmax(_Layer):
         adaptive: Adaptive | None = None,
         **options: Any,
     ) -> None:
-        layer = libimle.Argmax(samples=samples or 1, **options)
+        layer = libimle.Argmax(samples=1 if samples is None else samples, **options)
         super().__init__("argmax", layer, samples, reduction, loss_scale, adaptive)
 
 
@@ -193,7 +201,7 @@ class Solver(_Layer):
         adaptive: Adaptive | None = None,
         **options: Any,
     ) -> None:
-        layer = libimle.Solver(Solve(solve), samples=samples or 1, **options)
+        layer = libimle.Solver(Solve(solve), samples=1 if samples is None else samples, **options)
         super().__init__("solver", layer, samples, reduction, loss_scale, adaptive)
 
 
@@ -209,7 +217,7 @@ class ExactMarginals(nn.Module):
         self._settings = settings_of("exact_topk", self.layer)
 
     def forward(self, theta: Tensor, *, k_row: Tensor | None = None) -> Tensor:
-        _check(theta, "mean")
+        _check(theta, k_row=k_row)
         mu: Tensor = _ops.marginals(theta, k_row, self._settings)
         return mu
 
@@ -228,7 +236,9 @@ class Simple(nn.Module):
 
     def __init__(self, k: int, *, samples: int | None = None, temperature: float = 1.0, threads: int = 1) -> None:
         super().__init__()
-        self.layer = libimle.ExactTopK(k, samples=samples or 1, temperature=temperature, threads=threads)
+        self.layer = libimle.ExactTopK(
+            k, samples=1 if samples is None else samples, temperature=temperature, threads=threads
+        )
         self._samples = samples
         self._settings = settings_of("exact_topk", self.layer)
 
@@ -242,9 +252,9 @@ class Simple(nn.Module):
         return_indices: bool = False,
     ) -> Any:
         """As in TopK."""
-        _check(theta, "mean")
+        _check(theta, row_ids=row_ids, k_row=k_row)
         if self.training:
-            z, indices = _ops.sample_exact(theta, *_key(key, row_ids), k_row, self._settings)
+            z, indices = _ops.sample_exact(theta, _key_or_drawn(key), row_ids, k_row, self._settings)
         else:
             z, indices = _ops.choose(theta.detach(), k_row, self._settings)
         dimension = theta.dim() - 1
@@ -263,8 +273,13 @@ class Simple(nn.Module):
         >>> losses = loss(model(z.detach()))                # [..., S]
         >>> layer.score_function(losses, theta, indices).mean().backward()
         """
-        _check(theta, "mean")
+        _check(theta, k_row=k_row)
         needs_two(self.layer.samples)
+        states = (*theta.shape[:-1], self.layer.samples)
+        for name, given, shape in (("losses", losses, states), ("indices", indices, (*states, self.layer.k))):
+            if not isinstance(given, Tensor) or given.shape != shape or given.device != theta.device:
+                found = f"of shape {tuple(given.shape)} on {given.device}" if isinstance(given, Tensor) else "none"
+                raise Error(name, f"should be a tensor of shape {shape} on {theta.device}, but is {found}")
         wrapped: Tensor = _ops.score_function(theta, indices, losses, k_row, self._settings)
         return wrapped
 
@@ -289,8 +304,10 @@ class FenchelYoung(nn.Module):
         row_ids: Tensor | None = None,
         k_row: Tensor | None = None,
     ) -> Tensor:
-        _check(theta, "mean")
-        loss: Tensor = _ops.fenchel_young(theta, y, *_key(key, row_ids), k_row, self._settings)[0]
+        _check(theta, row_ids=row_ids, k_row=k_row)
+        if not isinstance(y, Tensor) or y.device != theta.device:
+            raise Error("y", f"should be a tensor on {theta.device}")
+        loss: Tensor = _ops.fenchel_young(theta, y, _key_or_drawn(key), row_ids, k_row, self._settings)[0]
         return loss
 
     def extra_repr(self) -> str:

@@ -10,6 +10,7 @@ import functools
 import itertools
 import json
 import math
+import threading
 import weakref
 from collections.abc import Callable
 from dataclasses import fields
@@ -21,7 +22,7 @@ from torch.utils.dlpack import to_dlpack  # type: ignore[attr-defined]
 
 import libimle
 from libimle import _core
-from libimle._checks import UINT64_MAX, check_scores
+from libimle._checks import UINT64_MAX, check_scores, real
 from libimle._errors import Error
 from libimle._exact import Exact
 from libimle._layers import Diagnostics, needs_two
@@ -132,6 +133,7 @@ def scaled(scaling: Scaling) -> tuple[Any, float]:
     The layer takes (lambda / w) (w dz), and then divides by lambda / w; so only S and, where the result is not divided
     by lambda, w are left to multiply by. The combinatorial target has no lambda, and takes dz itself.
     """
+    real("loss_scale", scaling.loss_scale, 0.0, above=True)
     layer = layer_of(scaling.settings)
     if layer.target == "combinatorial" or layer.scale == "none":
         factor = scaling.weight * layer.samples
@@ -158,8 +160,25 @@ def is_plain(tensor: Tensor) -> bool:
     )
 
 
+def _check_tensor(name: str, tensor: Any) -> None:
+    if not isinstance(tensor, Tensor):
+        raise Error(name, f"is of type {type(tensor).__name__}, but should be a tensor")
+    if tensor.is_meta:
+        raise Error(name, "is on the device meta, where tensors have no numbers")
+
+
+def check_numbers(theta: Tensor) -> None:
+    """Refuses scores with NaN or +inf, for layers whose solver is not the library's."""
+    bad = ~(theta < math.inf)
+    if bad.any():
+        row = tuple(bad.reshape(*theta.shape[:-1], -1).any(-1).nonzero()[0].tolist())
+        where = f" in row {row[0] if len(row) == 1 else row}" if row else ""
+        raise Error("theta", f"has NaN or +inf{where}", row)
+
+
 def floats(name: str, tensor: Tensor) -> Tensor:
     """The tensor on the CPU in float32, itself if it is so."""
+    _check_tensor(name, tensor)
     if tensor.layout is not torch.strided or not tensor.dtype.is_floating_point:
         raise Error(
             name, f"has dtype {tensor.dtype} and layout {tensor.layout}, but should be a dense tensor of floats"
@@ -171,6 +190,7 @@ def integers(name: str, tensor: Tensor | None, dtype: torch.dtype) -> Any:
     """Integers on the CPU, as the extension module takes them; unsigned numbers are passed by their bits."""
     if tensor is None:
         return None
+    _check_tensor(name, tensor)
     if tensor.dtype.is_floating_point or tensor.dtype.is_complex or tensor.dtype is torch.bool:
         raise Error(name, f"has dtype {tensor.dtype}, but should hold integers")
     if dtype is torch.int32 and tensor.dtype is not torch.int32:
@@ -180,9 +200,25 @@ def integers(name: str, tensor: Tensor | None, dtype: torch.dtype) -> Any:
     return to_dlpack(tensor.detach().to("cpu", dtype))
 
 
+class _Drawn(threading.local):
+    """Memory for a seed and a step."""
+
+    def __init__(self) -> None:
+        self.key = torch.empty(2, dtype=torch.int64, device=CPU)
+
+
+_drawn = _Drawn()
+_RANGE = -(2**63), 2**63 - 1
+
+
 def drawn_key() -> Tensor:
     """A seed and a step from PyTorch's generator for the CPU."""
-    return torch.randint(-(2**63), 2**63 - 1, (2,), dtype=torch.int64, device=CPU)
+    return torch.randint(*_RANGE, (2,), dtype=torch.int64, device=CPU)
+
+
+def drawn_numbers() -> list[int]:
+    """The same numbers in a third of the time, for callers on whom nobody looks."""
+    return _drawn.key.random_(*_RANGE).tolist()
 
 
 def key_of(numbers: list[int], row_ids: Tensor | None) -> Any:
@@ -313,6 +349,7 @@ def choose(theta: Tensor, k_row: Tensor | None, settings: str) -> tuple[Tensor, 
     rows, n = scores.shape[:-1], scores.shape[-1:]
     check_scores(scores.shape, layer._k)
     if type(layer) is libimle.Solver:
+        check_numbers(scores)
         z = _solve(layer, scores)
         return like(theta, z.reshape(*rows, 1, *n)), empty_list(0)
     one_hot = layer._one_hot

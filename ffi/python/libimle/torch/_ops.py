@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 import libimle
+from libimle._checks import check_scores
 from libimle.torch import _calls
 from libimle.torch._calls import Scaling, layer_of
 
@@ -70,6 +71,7 @@ def sample_op(
 
 def _like_samples(theta: Tensor, settings: str, samples: int | None = None) -> tuple[Tensor, Tensor]:
     layer = layer_of(settings)
+    check_scores(theta.shape, layer._k)
     rows = (*theta.shape[:-1], layer.samples if samples is None else samples)
     z = theta.new_empty((*rows, theta.shape[-1]))
     lists = (0,) if isinstance(layer, libimle.Solver) else layer._list(rows)
@@ -189,12 +191,12 @@ def nobody_looks_on(theta: Tensor) -> bool:
         or torch._C._are_functorch_transforms_active()
         or torch._C._len_torch_dispatch_stack()
         or torch._C._len_torch_function_stack()
-    ) and type(theta) in (Tensor, torch.nn.Parameter)
+    ) and (type(theta) in (Tensor, torch.nn.Parameter) and not theta.is_meta)
 
 
 def sample(
     theta: Tensor,
-    key: Tensor,
+    key: Tensor | None,
     row_ids: Tensor | None,
     k_row: Tensor | None,
     flat: bool,
@@ -204,12 +206,17 @@ def sample(
     adaptive: int,
     module: Any,
 ) -> tuple[Tensor, Tensor]:
-    """z [..., S, N], or [..., N] if `flat`, and the indices of its ones; z has the Implicit-MLE gradient."""
+    """z [..., S, N], or [..., N] if `flat`, and the indices of its ones; z has the Implicit-MLE gradient. None is a key
+    from PyTorch's generator."""
     rows = theta.numel() // theta.shape[-1] if theta.dim() and theta.shape[-1] else 0
     if nobody_looks_on(theta):
-        one = Pass(module, key.tolist(), flat, Scaling(settings, reduction, rows, loss_scale, adaptive))
+        numbers = _calls.drawn_numbers() if key is None else key.tolist()
+        scaling = Scaling(settings, reduction, rows, loss_scale, adaptive)
+        _calls.scaled(scaling)  # refuses what the backward pass would
+        one = Pass(module, numbers, flat, scaling)
         z = Sample.apply(theta, row_ids, k_row, one)
         return z, one.indices
+    key = _calls.drawn_key() if key is None else key
     z, indices, _ = sample_op(theta, key, row_ids, k_row, settings, reduction, rows, loss_scale, adaptive)
     return z.squeeze(theta.dim() - 1) if flat else z, indices
 
