@@ -9,12 +9,15 @@ generator of PyTorch's CPU, as dropout's does: torch.manual_seed, checkpointing 
 takes its place if it is given. Tensors of any device and dtype of floats are taken; the work is done on the CPU in
 float32, and results return to where theta is.
 
+Each module has a function beside it, such as topk(theta, k). Take modules where torch.compile is to see the call.
+
 torch.compile (fullgraph), torch.export, vmap, checkpoint, GradScaler and DistributedDataParallel work. torch.func.grad
 does not: PyTorch takes it through no operator of a library.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -37,6 +40,20 @@ __all__ = [
     "Simple",
     "Solver",
     "TopK",
+    "argmax",
+    "entropy",
+    "fenchel_young",
+    "kl",
+    "log_partition",
+    "log_prob",
+    "marginals",
+    "sample",
+    "score_function",
+    "simple",
+    "solve",
+    "straight_through",
+    "topk",
+    "unbiased_simple",
 ]
 
 Scale = float | Callable[[], float]
@@ -274,14 +291,18 @@ class Simple(nn.Module):
         >>> layer.score_function(losses, theta, indices).mean().backward()
         """
         _check(theta, k_row=k_row)
-        needs_two(self.layer.samples)
-        states = (*theta.shape[:-1], self.layer.samples)
-        for name, given, shape in (("losses", losses, states), ("indices", indices, (*states, self.layer.k))):
-            if not isinstance(given, Tensor) or given.shape != shape or given.device != theta.device:
-                found = f"of shape {tuple(given.shape)} on {given.device}" if isinstance(given, Tensor) else "none"
-                raise Error(name, f"should be a tensor of shape {shape} on {theta.device}, but is {found}")
+        self._check_samples(theta, losses=losses, indices=indices)
         wrapped: Tensor = _ops.score_function(theta, indices, losses, k_row, self._settings)
         return wrapped
+
+    def _check_samples(self, theta: Tensor, **given: Any) -> None:
+        """Refuses what does not belong to the samples, in words that operators of PyTorch do not have."""
+        needs_two(self.layer.samples)
+        rows = (*theta.shape[:-1], self.layer.samples)
+        shapes = {"losses": rows, "indices": (*rows, self.layer.k), "dz": (*rows, *theta.shape[-1:])}
+        for name, tensor in given.items():
+            if not isinstance(tensor, Tensor) or tensor.shape != shapes[name] or tensor.device != theta.device:
+                raise Error(name, f"should be a tensor of shape {shapes[name]} on {theta.device}")
 
 
 class FenchelYoung(nn.Module):
@@ -312,3 +333,186 @@ class FenchelYoung(nn.Module):
 
     def extra_repr(self) -> str:
         return str(self.layer)
+
+
+# ---- functions, with the names of imle_torch.hpp ----
+
+
+@functools.lru_cache(maxsize=256, typed=True)
+def _cached(kind: Any, *arguments: Any, **options: Any) -> Any:
+    return kind(*arguments, **options)
+
+
+def _made(kind: Any, *arguments: Any, **options: Any) -> Any:
+    """A module in training mode for one call; a cached one, unless it has a state."""
+    try:
+        if "adaptive" not in options:
+            return _cached(kind, *arguments, **options)
+    except TypeError:  # an argument cannot be hashed
+        pass
+    return kind(*arguments, **options)
+
+
+def topk(
+    theta: Tensor,
+    k: int,
+    *,
+    key: Any = None,
+    row_ids: Any = None,
+    k_row: Any = None,
+    return_indices: bool = False,
+    **options: Any,
+) -> Any:
+    """TopK(k, **options)(theta, ...): z_s = MAP(theta + tau eps_s) with the Implicit-MLE gradient."""
+    return _made(TopK, k, **options)(theta, key=key, row_ids=row_ids, k_row=k_row, return_indices=return_indices)
+
+
+def argmax(theta: Tensor, *, key: Any = None, row_ids: Any = None, return_indices: bool = False, **options: Any) -> Any:
+    """Argmax(**options)(theta, ...)."""
+    return _made(Argmax, **options)(theta, key=key, row_ids=row_ids, return_indices=return_indices)
+
+
+def solve(
+    theta: Tensor, solver: Callable[[Tensor], Any], *, key: Any = None, row_ids: Any = None, **options: Any
+) -> Any:
+    """Solver(solver, **options)(theta, ...)."""
+    return Solver(solver, **options)(theta, key=key, row_ids=row_ids)
+
+
+def straight_through(
+    theta: Tensor,
+    k: int,
+    *,
+    key: Any = None,
+    row_ids: Any = None,
+    k_row: Any = None,
+    return_indices: bool = False,
+    **options: Any,
+) -> Any:
+    """Chooses as `topk` does, and hands the gradient of z to theta as it is, added over the samples; 0 where theta is
+    masked. Source: Bengio, Leonard, Courville 2013 (arXiv 1308.3432)."""
+    z, indices = topk(theta.detach(), k, key=key, row_ids=row_ids, k_row=k_row, return_indices=True, **options)
+    scores = theta.masked_fill(theta.detach() == -torch.inf, 0.0)
+    zero = scores - scores.detach()
+    z = z + (zero if z.dim() == theta.dim() else zero.unsqueeze(-2))
+    return (z, indices) if return_indices else z
+
+
+def sample(
+    theta: Tensor,
+    k: int,
+    *,
+    samples: int | None = None,
+    temperature: float = 1.0,
+    key: Any = None,
+    row_ids: Any = None,
+    k_row: Any = None,
+) -> Any:
+    """Exact samples of p and their indices, without a gradient: for score_function and unbiased_simple."""
+    return simple(
+        theta.detach(),
+        k,
+        samples=samples,
+        temperature=temperature,
+        key=key,
+        row_ids=row_ids,
+        k_row=k_row,
+        return_indices=True,
+    )
+
+
+def simple(
+    theta: Tensor,
+    k: int,
+    *,
+    key: Any = None,
+    row_ids: Any = None,
+    k_row: Any = None,
+    return_indices: bool = False,
+    **options: Any,
+) -> Any:
+    """Simple(k, **options)(theta, ...)."""
+    return _made(Simple, k, **options)(theta, key=key, row_ids=row_ids, k_row=k_row, return_indices=return_indices)
+
+
+def marginals(theta: Tensor, k: int, *, k_row: Tensor | None = None, **options: Any) -> Tensor:
+    """mu = E[z], [..., N]: ExactMarginals(k, **options)(theta, ...)."""
+    mu: Tensor = _made(ExactMarginals, k, **options)(theta, k_row=k_row)
+    return mu
+
+
+def log_partition(theta: Tensor, k: int, *, k_row: Tensor | None = None, **options: Any) -> Tensor:
+    """A = ln sum over z of exp(<z, theta> / T), [...], in nats. The options are those of ExactMarginals."""
+    _check(theta, k_row=k_row)
+    result: Tensor = _ops.log_partition(theta, k_row, _made(ExactMarginals, k, **options)._settings)
+    return result
+
+
+def entropy(theta: Tensor, k: int, *, k_row: Tensor | None = None, **options: Any) -> Tensor:
+    """The entropy of p, [...], in nats. The options are those of ExactMarginals."""
+    _check(theta, k_row=k_row)
+    result: Tensor = _ops.entropy(theta, k_row, _made(ExactMarginals, k, **options)._settings)
+    return result
+
+
+def kl(theta: Tensor, theta_other: Tensor, k: int, *, k_row: Tensor | None = None, **options: Any) -> Tensor:
+    """KL(p || q), [...], in nats, of p with the scores theta and q with the scores theta_other. Both have gradients."""
+    _check(theta, k_row=k_row)
+    if not isinstance(theta_other, Tensor) or theta_other.device != theta.device:
+        raise Error("theta_other", f"should be a tensor on {theta.device}")
+    result: Tensor = _ops.kl(theta, theta_other, k_row, _made(ExactMarginals, k, **options)._settings)
+    return result
+
+
+def log_prob(theta: Tensor, indices: Tensor, *, temperature: float = 1.0, k_row: Tensor | None = None) -> Tensor:
+    """ln p(z_s), [..., S], in nats, of states that are given by their indices [..., S, K]; without S as in `simple`."""
+    _check(theta, k_row=k_row)
+    flat = isinstance(indices, Tensor) and indices.dim() == theta.dim()
+    lists = indices.unsqueeze(-2) if flat else indices
+    layer = _of_lists(theta, lists, temperature)
+    result: Tensor = _ops.log_prob(theta, lists, k_row, layer._settings)
+    return result.squeeze(-1) if flat else result
+
+
+def score_function(
+    theta: Tensor, indices: Tensor, losses: Tensor, *, temperature: float = 1.0, k_row: Tensor | None = None
+) -> Tensor:
+    """Simple(k).score_function: the losses [..., S] themselves, whose gradient for theta is the score function."""
+    _check(theta)
+    wrapped: Tensor = _of_lists(theta, indices, temperature).score_function(losses, theta, indices, k_row=k_row)
+    return wrapped
+
+
+def unbiased_simple(
+    theta: Tensor, indices: Tensor, dz: Tensor, losses: Tensor, *, temperature: float = 1.0, k_row: Tensor | None = None
+) -> Tensor:
+    """The losses [..., S] of exact samples themselves. Their gradient for theta is SIMPLE for the part of the loss that
+    dz [..., S, N] explains, the gradient of each sample's loss at z, and the score function for the rest: unbiased.
+
+    >>> z, indices = sample(theta, k, samples=S)   # S at least 2
+    >>> z.requires_grad_()
+    >>> losses = loss(model(z))                    # [..., S]
+    >>> (dz,) = torch.autograd.grad(losses.sum(), z)
+    >>> unbiased_simple(theta, indices, dz, losses.detach()).mean().backward()
+    """
+    _check(theta, k_row=k_row)
+    layer = _of_lists(theta, indices, temperature)
+    layer._check_samples(theta, losses=losses, indices=indices, dz=dz)
+    wrapped: Tensor = _ops.unbiased_simple(theta, indices, dz.detach(), losses, k_row, layer._settings)
+    return wrapped
+
+
+def fenchel_young(
+    theta: Tensor, y: Tensor, k: int, *, key: Any = None, row_ids: Any = None, k_row: Any = None, **options: Any
+) -> Tensor:
+    """FenchelYoung(k, **options)(theta, y, ...): the loss of each row, [...]."""
+    loss: Tensor = _made(FenchelYoung, k, **options)(theta, y, key=key, row_ids=row_ids, k_row=k_row)
+    return loss
+
+
+def _of_lists(theta: Tensor, indices: Tensor, temperature: float) -> Simple:
+    """The law of states with these indices [..., S, K]."""
+    if not isinstance(indices, Tensor) or indices.dim() != theta.dim() + 1:
+        raise Error("indices", "should be a tensor [..., S, K]")
+    layer: Simple = _made(Simple, indices.shape[-1], samples=indices.shape[-2], temperature=temperature)
+    return layer

@@ -369,6 +369,35 @@ def marginals(theta: Tensor, k_row: Tensor | None, settings: str) -> Tensor:
     return like(theta, mu)
 
 
+def moment(theta: Tensor, k_row: Tensor | None, settings: str, place: int) -> Tensor:
+    """The log-partition (place 1) or the entropy (place 2), [...]."""
+    layer, scores = layer_of(settings), floats("theta", theta)
+    check_scores(scores.shape, layer._k)
+    result = empty(scores.shape[:-1])
+    moments = [None, None, None]
+    moments[place] = to_dlpack(result)
+    layer._core.marginals(to_dlpack(scores), integers("k_row", k_row, torch.int32), *moments)
+    return like(theta, result)
+
+
+def log_prob(theta: Tensor, indices: Tensor, k_row: Tensor | None, settings: str) -> Tensor:
+    layer, scores = layer_of(settings), floats("theta", theta)
+    check_scores(scores.shape, layer._k)
+    result = empty((*scores.shape[:-1], layer.samples))
+    lists, ks = integers("indices", indices, torch.int32), integers("k_row", k_row, torch.int32)
+    layer._core.log_prob(to_dlpack(scores), lists, ks, to_dlpack(result))
+    return like(theta, result)
+
+
+def kl(theta: Tensor, theta_other: Tensor, k_row: Tensor | None, settings: str) -> Tensor:
+    layer, scores, other = layer_of(settings), floats("theta", theta), floats("theta_other", theta_other)
+    check_scores(scores.shape, layer._k)
+    result = empty(scores.shape[:-1])
+    ks = integers("k_row", k_row, torch.int32)
+    layer._core.kl(to_dlpack(scores), to_dlpack(other), ks, to_dlpack(result))
+    return like(theta, result)
+
+
 def _linear(theta: Tensor, name: str, incoming: Tensor, call: Callable[[Tensor, Tensor, Tensor], object]) -> Tensor:
     """A backward pass that is linear in the incoming gradient; NaN where that is not finite."""
     scores, given = floats("theta", theta), floats(name, incoming)
@@ -407,6 +436,21 @@ def score_function(theta: Tensor, indices: Tensor, losses: Tensor, k_row: Tensor
     def call(scores: Tensor, losses: Tensor, out: Tensor) -> None:
         states = integers("indices", indices, torch.int32)
         layer._core.score_function(to_dlpack(scores), states, to_dlpack(losses), ks, to_dlpack(out))
+
+    return _linear(theta, "losses", losses, call)
+
+
+def unbiased_simple(
+    theta: Tensor, indices: Tensor, dz: Tensor, losses: Tensor, k_row: Tensor | None, settings: str
+) -> Tensor:
+    layer, gradients = layer_of(settings), floats("dz", dz)
+    if not gradients.isfinite().all():
+        return torch.full_like(theta, math.nan)
+
+    def call(scores: Tensor, losses: Tensor, out: Tensor) -> None:
+        states, ks = integers("indices", indices, torch.int32), integers("k_row", k_row, torch.int32)
+        arrays = to_dlpack(scores), states, to_dlpack(gradients), to_dlpack(losses)
+        layer._core.unbiased_simple(*arrays, ks, to_dlpack(out))
 
     return _linear(theta, "losses", losses, call)
 

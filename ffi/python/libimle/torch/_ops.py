@@ -249,6 +249,34 @@ def marginals_vjp(theta: Tensor, v: Tensor, k_row: Tensor | None, settings: str)
     return _calls.marginals_vjp(theta, v, k_row, settings)
 
 
+# ---- exact numbers ----
+
+
+@torch.library.custom_op("libimle::log_partition", mutates_args=())
+def log_partition(theta: Tensor, k_row: Tensor | None, settings: str) -> Tensor:
+    return _calls.moment(theta, k_row, settings, 1)
+
+
+@torch.library.custom_op("libimle::entropy", mutates_args=())
+def entropy(theta: Tensor, k_row: Tensor | None, settings: str) -> Tensor:
+    return _calls.moment(theta, k_row, settings, 2)
+
+
+@torch.library.custom_op("libimle::kl", mutates_args=())
+def kl(theta: Tensor, theta_other: Tensor, k_row: Tensor | None, settings: str) -> Tensor:
+    return _calls.kl(theta, theta_other, k_row, settings)
+
+
+@torch.library.custom_op("libimle::log_prob", mutates_args=())
+def log_prob(theta: Tensor, indices: Tensor, k_row: Tensor | None, settings: str) -> Tensor:
+    return _calls.log_prob(theta, indices, k_row, settings)
+
+
+@log_prob.register_fake
+def _(theta, indices, k_row, settings):  # type: ignore[no-untyped-def]
+    return theta.new_empty((*theta.shape[:-1], layer_of(settings).samples))
+
+
 # ---- SIMPLE ----
 
 
@@ -288,6 +316,26 @@ def score_function_vjp(theta: Tensor, indices: Tensor, losses: Tensor, k_row: Te
     return _calls.score_function(theta, indices, losses, k_row, settings)
 
 
+@torch.library.custom_op("libimle::unbiased_simple", mutates_args=())
+def unbiased_simple(
+    theta: Tensor, indices: Tensor, dz: Tensor, losses: Tensor, k_row: Tensor | None, settings: str
+) -> Tensor:
+    """The losses themselves; their gradient with respect to theta is the estimator."""
+    return losses.clone(memory_format=torch.contiguous_format)
+
+
+@unbiased_simple.register_fake
+def _(theta, indices, dz, losses, k_row, settings):  # type: ignore[no-untyped-def]
+    return torch.empty_like(losses, memory_format=torch.contiguous_format)
+
+
+@torch.library.custom_op("libimle::unbiased_simple_vjp", mutates_args=())
+def unbiased_simple_vjp(
+    theta: Tensor, indices: Tensor, dz: Tensor, losses: Tensor, k_row: Tensor | None, settings: str
+) -> Tensor:
+    return _calls.unbiased_simple(theta, indices, dz, losses, k_row, settings)
+
+
 # ---- Fenchel-Young ----
 
 
@@ -305,9 +353,13 @@ def _(theta, *_):  # type: ignore[no-untyped-def]
 
 # ---- what these have in common ----
 
-for _operator in (marginals, marginals_vjp, simple, score_function_vjp):
+for _operator in (log_partition, entropy, kl):
+    _operator.register_fake(lambda theta, *_: theta.new_empty(theta.shape[:-1]))
+for _operator in (marginals, marginals_vjp, simple, score_function_vjp, unbiased_simple_vjp):
     _operator.register_fake(lambda theta, *_: torch.empty_like(theta, memory_format=torch.contiguous_format))
-for _operator in (marginals, marginals_vjp, simple, score_function, score_function_vjp):
+for _operator in (marginals, marginals_vjp, log_partition, entropy, kl, log_prob, simple, score_function):
+    _operator.register_vmap(_fold(_operator))
+for _operator in (score_function_vjp, unbiased_simple, unbiased_simple_vjp):
     _operator.register_vmap(_fold(_operator))
 sample_exact.register_vmap(_fold(sample_exact, place_of_key=1))
 fenchel_young.register_vmap(_fold(fenchel_young, place_of_key=2))
@@ -323,6 +375,41 @@ def _marginals_backward(ctx: Any, v: Tensor) -> Any:
     return marginals_vjp(theta, v, k_row, ctx.settings), None, None
 
 
+def _unmasked(theta: Tensor, mask: Tensor) -> Tensor:
+    return theta.masked_fill(mask == -torch.inf, 0.0)
+
+
+def _log_partition_backward(ctx: Any, incoming: Tensor) -> Any:
+    theta, k_row = ctx.saved_tensors
+    mu = marginals(theta, k_row, ctx.settings)
+    return incoming[..., None] * mu / layer_of(ctx.settings).temperature, None, None
+
+
+def _entropy_backward(ctx: Any, incoming: Tensor) -> Any:
+    # H = A - <mu, theta> / T, so its gradient is -(1 / T) times that of <v, mu> at v = theta.
+    theta, k_row = ctx.saved_tensors
+    slope = marginals_vjp(theta, _unmasked(theta, theta), k_row, ctx.settings)
+    return -incoming[..., None] * slope / layer_of(ctx.settings).temperature, None, None
+
+
+def _kl_backward(ctx: Any, incoming: Tensor) -> Any:
+    theta, other, k_row = ctx.saved_tensors
+    v = _unmasked(theta, theta) - _unmasked(_unmasked(other, theta), other)
+    weight = incoming[..., None] / layer_of(ctx.settings).temperature
+    shift = marginals(other, k_row, ctx.settings) - marginals(theta, k_row, ctx.settings)
+    return weight * marginals_vjp(theta, v, k_row, ctx.settings), weight * shift, None, None
+
+
+def _log_prob_backward(ctx: Any, incoming: Tensor) -> Any:
+    theta, indices, k_row = ctx.saved_tensors
+    n = theta.shape[-1]
+    used = (indices < n).to(theta.dtype)  # 4294967295 behind the row's k
+    z = theta.new_zeros((*incoming.shape, n)).scatter_add(-1, indices.clamp(max=n - 1), used)
+    difference = z - marginals(theta, k_row, ctx.settings).unsqueeze(-2)
+    grad_theta = (incoming[..., None] * difference).sum(-2) / layer_of(ctx.settings).temperature
+    return grad_theta, None, None, None
+
+
 def _simple_backward(ctx: Any, incoming: Tensor, _: Any) -> Any:
     theta, _key, _row_ids, k_row = ctx.saved_tensors
     return simple(theta, incoming, k_row, ctx.settings), None, None, None, None
@@ -335,6 +422,13 @@ def _score_function_backward(ctx: Any, incoming: Tensor) -> Any:
     return score_function_vjp(theta, indices, weighted, k_row, ctx.settings), None, incoming, None, None
 
 
+def _unbiased_simple_backward(ctx: Any, incoming: Tensor) -> Any:
+    theta, indices, dz, losses, k_row = ctx.saved_tensors
+    weight = incoming * losses.shape[-1]
+    arguments = theta, indices, weight[..., None] * dz, weight * losses, k_row, ctx.settings
+    return unbiased_simple_vjp(*arguments), None, None, incoming, None, None
+
+
 def _save_gradient(ctx: Any, inputs: Any, output: Any) -> None:
     ctx.save_for_backward(output[1])
 
@@ -345,6 +439,11 @@ def _fenchel_young_backward(ctx: Any, incoming: Tensor, _: Any) -> Any:
 
 
 marginals.register_autograd(_marginals_backward, setup_context=_save_inputs)
+log_partition.register_autograd(_log_partition_backward, setup_context=_save_inputs)
+entropy.register_autograd(_entropy_backward, setup_context=_save_inputs)
+kl.register_autograd(_kl_backward, setup_context=_save_inputs)
+log_prob.register_autograd(_log_prob_backward, setup_context=_save_inputs)
+unbiased_simple.register_autograd(_unbiased_simple_backward, setup_context=_save_inputs)
 sample_exact.register_autograd(_simple_backward, setup_context=_save_inputs)
 score_function.register_autograd(_score_function_backward, setup_context=_save_inputs)
 fenchel_young.register_autograd(_fenchel_young_backward, setup_context=_save_gradient)

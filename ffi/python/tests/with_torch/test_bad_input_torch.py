@@ -1,4 +1,4 @@
-"""Bad input of libimle.torch is a libimle.Error that names the argument and the row; no input crashes the interpreter."""
+"""Bad input of libimle.torch is a libimle.Error that names the argument and the row; no input crashes the process."""
 
 import math
 
