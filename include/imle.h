@@ -68,21 +68,29 @@
 // functions return 0 and these macros do not; still larger ones wrap around. (For the exact functions and n = k: from
 // 23,163 and from 65,528 on if size_t has 32 bits, from 2^32 - 8 on if it has 64.)
 //
+// x as size_t, by the cast of the language.
+#if defined(__cplusplus)
+#define IMLE_SIZE(x) static_cast<size_t>(x)
+#else
+#define IMLE_SIZE(x) ((size_t)(x))
+#endif
 // imle_topk_workspace_len; 0 where k > n.
-#define IMLE_TOPK_WORKSPACE_LEN(n, k) ((size_t)(k) < (size_t)(n) + 1 ? (size_t)3 * (size_t)(n) : (size_t)0)
+#define IMLE_TOPK_WORKSPACE_LEN(n, k) \
+    (IMLE_SIZE(k) < IMLE_SIZE(n) + 1 ? IMLE_SIZE(3) * IMLE_SIZE(n) : IMLE_SIZE(0))
 // imle_argmax_workspace_len.
-#define IMLE_ARGMAX_WORKSPACE_LEN(n) ((size_t)3 * (size_t)(n))
+#define IMLE_ARGMAX_WORKSPACE_LEN(n) (IMLE_SIZE(3) * IMLE_SIZE(n))
 // imle_topk_exact_workspace_len; 0 where k > n or n = 0.
 #define IMLE_TOPK_EXACT_WORKSPACE_LEN(n, k) \
-    ((size_t)(n) > 0 && (size_t)(k) < (size_t)(n) + 1 \
-         ? ((size_t)(n) + 12) * ((size_t)(k) + 1) + (size_t)3 * (size_t)(n) + (size_t)136 \
-         : (size_t)0)
+    (IMLE_SIZE(n) > 0 && IMLE_SIZE(k) < IMLE_SIZE(n) + 1 \
+         ? (IMLE_SIZE(n) + 12) * (IMLE_SIZE(k) + 1) + IMLE_SIZE(3) * IMLE_SIZE(n) + IMLE_SIZE(136) \
+         : IMLE_SIZE(0))
 // imle_argmax_exact_workspace_len.
-#define IMLE_ARGMAX_EXACT_WORKSPACE_LEN(n) ((size_t)(n))
+#define IMLE_ARGMAX_EXACT_WORKSPACE_LEN(n) IMLE_SIZE(n)
 
 // Marks every function whose status should not be ignored. Define it as nothing if you do not want the warnings.
 #ifndef IMLE_MUST_USE
-#if (defined(__cplusplus) && __cplusplus >= 201703L) || (defined(__STDC_VERSION__) && __STDC_VERSION__ > 201710L)
+#if (defined(__cplusplus) && __cplusplus >= 201703L) || (defined(_MSVC_LANG) && _MSVC_LANG >= 201703L) || \
+    (defined(__STDC_VERSION__) && __STDC_VERSION__ > 201710L)
 #define IMLE_MUST_USE [[nodiscard]]
 #elif defined(__GNUC__)
 #define IMLE_MUST_USE __attribute__((warn_unused_result))
@@ -295,32 +303,32 @@ typedef struct imle_adaptive_parts {
 
 // A pointer that must not be NULL is NULL, no output was asked for, or a pointer is not aligned to its type. An array
 // without elements may be NULL: all arrays if rows = 0, and an index list if K = 0.
-#define IMLE_ERR_NULL -1
+#define IMLE_ERR_NULL (-1)
 
 // The sizes do not fit together: n or samples is 0, k > n, k_row[b] > k, k is not 1 for argmax, samples > 2^24,
 // rows * samples * n floats exceed the address space, or a function with a baseline got one sample only.
-#define IMLE_ERR_SHAPE -2
+#define IMLE_ERR_SHAPE (-2)
 
 // A stride is shorter than a row, or the array that it spans exceeds the address space.
-#define IMLE_ERR_STRIDE -3
+#define IMLE_ERR_STRIDE (-3)
 
 // The workspace is shorter than its _workspace_len function says.
-#define IMLE_ERR_WORKSPACE -4
+#define IMLE_ERR_WORKSPACE (-4)
 
 // An option is unknown or out of its range, or two options exclude each other.
-#define IMLE_ERR_OPTION -5
+#define IMLE_ERR_OPTION (-5)
 
 // NaN or +inf in theta, or NaN, +inf or -inf in another input.
-#define IMLE_ERR_NONFINITE -6
+#define IMLE_ERR_NONFINITE (-6)
 
 // A row has fewer unmasked entries (theta > -inf) than it has to choose, or an index list is no state of its row.
-#define IMLE_ERR_INFEASIBLE -7
+#define IMLE_ERR_INFEASIBLE (-7)
 
 // An output or the workspace overlaps an input or another output.
-#define IMLE_ERR_OVERLAP -8
+#define IMLE_ERR_OVERLAP (-8)
 
 // struct_size is not the size of the struct: it was not set by its _default function, or header and library differ.
-#define IMLE_ERR_VERSION -9
+#define IMLE_ERR_VERSION (-9)
 
 #ifdef __cplusplus
 extern "C" {

@@ -44,7 +44,11 @@
 #include <exception>
 #endif
 
-#if __cplusplus >= 202002L && __has_include(<span>)
+// The standard library tells whether it has std::span. __cplusplus does not: MSVC leaves it at 199711L in every mode.
+#if __has_include(<version>)
+#include <version>
+#endif
+#if defined(__cpp_lib_span)
 #include <span>
 #endif
 
@@ -107,6 +111,10 @@ inline const char *message(status s) noexcept {
 }
 
 #if defined(__cpp_exceptions)
+#if defined(__clang__)
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wweak-vtables" // a layer of headers has no file for the table of virtual functions
+#endif
 /// The exception that or_throw throws.
 class error : public std::exception {
 public:
@@ -117,6 +125,9 @@ public:
 private:
     status status_;
 };
+#if defined(__clang__)
+#pragma clang diagnostic pop
+#endif
 
 /// Turns an error into an exception: or_throw(layer.sample(...)).
 inline void or_throw(status s) {

@@ -196,6 +196,60 @@ impl CompensatedSum {
     }
 }
 
+/// √x, correctly rounded. x must be 0 or above; NaN and +inf stay as they are. core has no square root.
+pub(crate) fn sqrt(x: f64) -> f64 {
+    if x == 0.0 || !x.is_finite() {
+        return x;
+    }
+    // x = significand · 2^e with an even e and a significand of 53 or 54 bits.
+    let bits = x.to_bits();
+    let (fraction, exponent) = (bits & ((1 << 52) - 1), (bits >> 52) as i32);
+    let (significand, e) = if exponent == 0 {
+        let zeros = fraction.leading_zeros() - 11;
+        (fraction << zeros, -1074 - zeros as i32)
+    } else {
+        (fraction | 1 << 52, exponent - 1075)
+    };
+    let odd = e & 1;
+    let root = digits_of_root(significand << (10 + odd), 55);
+    // The conversion rounds. The significand stands 10 bits to the left, so the root of 55 digits is √significand · 2²⁸.
+    root as f64 * f64::from_bits(((1023 + (e - odd) / 2 - 29) as u64) << 52)
+}
+
+/// √x in f32, correctly rounded. As [`sqrt`], and without f64, which many machines have in software only.
+pub(crate) fn sqrtf(x: f32) -> f32 {
+    if x == 0.0 || !x.is_finite() {
+        return x;
+    }
+    let (fraction, exponent) = (x.to_bits() & 0x007f_ffff, (x.to_bits() >> 23) as i32);
+    let (significand, e) = if exponent == 0 {
+        let zeros = fraction.leading_zeros() - 8;
+        (fraction << zeros, -149 - zeros as i32)
+    } else {
+        (fraction | 0x0080_0000, exponent - 150)
+    };
+    let odd = e & 1;
+    let root = digits_of_root(u64::from(significand) << (38 + odd), 26);
+    // The significand stands 38 bits to the left, so the root of 26 digits is √significand · 2¹³.
+    root as u32 as f32 * power_of_two((e - odd) / 2 - 14)
+}
+
+/// The first binary digits of √(square / 2⁶⁴), and behind them a digit that is 1 if others follow.
+fn digits_of_root(mut square: u64, digits: u32) -> u64 {
+    let (mut root, mut rest) = (0_u64, 0_u64);
+    for _ in 0..digits {
+        rest = rest << 2 | square >> 62;
+        square <<= 2;
+        let step = root << 2 | 1;
+        root <<= 1;
+        if rest >= step {
+            rest -= step;
+            root |= 1;
+        }
+    }
+    root << 1 | u64::from(rest != 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -327,5 +381,45 @@ mod tests {
         let mut sum = CompensatedSum::default();
         [1e8, 1.0, -1e8, 0.25].into_iter().for_each(|x| sum.add(x));
         assert_eq!(sum.value(), 1.25);
+    }
+
+    /// The square roots of the host are correctly rounded, too.
+    #[test]
+    fn square_roots_are_correctly_rounded() {
+        let mut random = 1_u64;
+        let mut next = || {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            random ^ random >> 29
+        };
+        let same = |x: f64, small: f32| {
+            assert_eq!(sqrt(x).to_bits(), x.sqrt().to_bits(), "{x:e}");
+            assert_eq!(sqrtf(small).to_bits(), small.sqrt().to_bits(), "{small:e}");
+        };
+        for _ in 0..1_000_000 {
+            let small = next() as u32 % f32::INFINITY.to_bits();
+            same(f64::from_bits(next() % f64::INFINITY.to_bits()), f32::from_bits(small));
+        }
+        for (x, small) in [
+            (0.0, 0.0),
+            (-0.0, -0.0),
+            (f64::INFINITY, f32::INFINITY),
+            (f64::MAX, f32::MAX),
+            (f64::MIN_POSITIVE, f32::MIN_POSITIVE),
+            (f64::from_bits(1), f32::from_bits(1)),
+            (f64::from_bits((1 << 52) - 1), f32::from_bits((1 << 23) - 1)),
+        ] {
+            same(x, small);
+        }
+        for whole in 0..5000_u16 {
+            let square = f64::from(whole) * f64::from(whole);
+            for ulps in 0..3 {
+                let near = |bits: u64| f64::from_bits((bits + ulps).saturating_sub(1));
+                same(
+                    near(square.to_bits()),
+                    f32::from_bits(((square as f32).to_bits() + ulps as u32).saturating_sub(1)),
+                );
+            }
+        }
+        assert!(sqrt(f64::NAN).is_nan() && sqrtf(f32::NAN).is_nan());
     }
 }
