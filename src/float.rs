@@ -211,33 +211,10 @@ pub(crate) fn sqrt(x: f64) -> f64 {
         (fraction | 1 << 52, exponent - 1075)
     };
     let odd = e & 1;
-    let root = digits_of_root(significand << (10 + odd), 55);
-    // The conversion rounds. The significand stands 10 bits to the left, so the root of 55 digits is √significand · 2²⁸.
-    root as f64 * f64::from_bits(((1023 + (e - odd) / 2 - 29) as u64) << 52)
-}
-
-/// √x in f32, correctly rounded. As [`sqrt`], and without f64, which many machines have in software only.
-pub(crate) fn sqrtf(x: f32) -> f32 {
-    if x == 0.0 || !x.is_finite() {
-        return x;
-    }
-    let (fraction, exponent) = (x.to_bits() & 0x007f_ffff, (x.to_bits() >> 23) as i32);
-    let (significand, e) = if exponent == 0 {
-        let zeros = fraction.leading_zeros() - 8;
-        (fraction << zeros, -149 - zeros as i32)
-    } else {
-        (fraction | 0x0080_0000, exponent - 150)
-    };
-    let odd = e & 1;
-    let root = digits_of_root(u64::from(significand) << (38 + odd), 26);
-    // The significand stands 38 bits to the left, so the root of 26 digits is √significand · 2¹³.
-    root as u32 as f32 * power_of_two((e - odd) / 2 - 14)
-}
-
-/// The first binary digits of √(square / 2⁶⁴), and behind them a digit that is 1 if others follow.
-fn digits_of_root(mut square: u64, digits: u32) -> u64 {
+    // One digit of the root, of 55, for every two digits of the significand, which stands at the left.
+    let mut square = significand << (10 + odd);
     let (mut root, mut rest) = (0_u64, 0_u64);
-    for _ in 0..digits {
+    for _ in 0..55 {
         rest = rest << 2 | square >> 62;
         square <<= 2;
         let step = root << 2 | 1;
@@ -247,7 +224,44 @@ fn digits_of_root(mut square: u64, digits: u32) -> u64 {
             root |= 1;
         }
     }
-    root << 1 | u64::from(rest != 0)
+    // The conversion rounds. A last digit stands for all that follow.
+    let digits = root << 1 | u64::from(rest != 0);
+    digits as f64 * f64::from_bits(((1023 + (e - odd) / 2 - 29) as u64) << 52)
+}
+
+/// √x in f32, correctly rounded. As [`sqrt`], and without f64, which many machines have in software only.
+pub(crate) fn sqrtf(x: f32) -> f32 {
+    if x == 0.0 || !x.is_finite() {
+        return x;
+    }
+    // x = significand · 2^e.
+    let (fraction, exponent) = (x.to_bits() & 0x007f_ffff, (x.to_bits() >> 23) as i32);
+    let (significand, e) = if exponent == 0 {
+        let zeros = fraction.leading_zeros() - 8;
+        (fraction << zeros, -149 - zeros as i32)
+    } else {
+        (fraction | 0x0080_0000, exponent - 150)
+    };
+    // The square of the root that follows is significand · 2^(25 + odd), and odd makes the rest of the exponent even.
+    let odd = (e - 1) & 1;
+    let square = u64::from(significand) << (25 + odd);
+
+    // A guess at the root, of 25 digits: three steps of Newton's method for 1/√scaled, 1 ≤ scaled < 4.
+    let scaled = (significand << odd) as f32 * power_of_two(-23);
+    let mut inverse = f32::from_bits(0x5f37_59df - (scaled.to_bits() >> 1));
+    for _ in 0..3 {
+        inverse *= 1.5 - 0.5 * scaled * inverse * inverse;
+    }
+    let guess = (scaled * inverse * 16_777_216.0) as i64;
+    // The guess is at most 10 too large or too small, so the remainder has 31 bits. A fourth step is off by at most 1.
+    let rest = (square as i64 - guess * guess) as i32;
+    let root = guess + (rest as f32 * inverse * 0.5 * power_of_two(-24)) as i64;
+    let too_large = i64::from(root * root > square as i64);
+    let too_small = i64::from((root + 1) * (root + 1) <= square as i64);
+    let root = root - too_large + too_small;
+    // The conversion rounds. A last digit stands for all that follow.
+    let digits = root << 1 | i64::from(root * root != square as i64);
+    digits as u32 as f32 * power_of_two((e - odd - 27) / 2)
 }
 
 #[cfg(test)]
