@@ -110,6 +110,18 @@ pub(crate) fn exp_negative_in_two(x: f32, rest: f32) -> (f32, f32) {
     if x > EXP_LOWEST { (y * power, y_low * power) } else { (0.0, 0.0) }
 }
 
+/// e^(x + rest) as m·2ᵉ with m from 0.7 to 1.42, for −10⁶ ≤ x ≤ 10⁶ and a `rest` that rounding left out of x: within 2 ulp
+/// for |x| ≤ 22,000.
+#[inline(always)]
+pub(crate) fn exp_scaled(x: f32, rest: f32) -> (f32, i32) {
+    let rounded = x * core::f32::consts::LOG2_E + EXP_ROUND;
+    let e = rounded - EXP_ROUND;
+    let r = ((x - e * LN2_HIGH) - e * LN2_LOW) + rest;
+    let [c0, c1, c2, c3, c4] = EXP;
+    let p = (((c4 * r + c3) * r + c2) * r + c1) * r + c0;
+    ((r * r * p + r) + 1.0, rounded.to_bits().wrapping_sub(EXP_ROUND.to_bits()) as i32)
+}
+
 /// The e with 2ᵉ ≤ x < 2ᵉ⁺¹, clamped to −126..=126, where both 2ᵉ and 2⁻ᵉ are normal. So x < 2ᵉ⁺² always, and x ≥ 2ᵉ if
 /// x is normal. x must be at least 0.
 pub(crate) fn exponent(x: f32) -> i32 {

@@ -54,7 +54,7 @@ for cc in "${compilers[@]}"; do
     done
     proved "$cxx: imle.hpp works as C++17 and C++20, with and without exceptions; an ignored status does not compile"
 
-    for example in forward_backward exact own_solver knapsack; do
+    for example in forward_backward exact own_solver knapsack parse; do
         c "$cc" $example.c
         prints $example.txt
     done
@@ -63,7 +63,7 @@ for cc in "${compilers[@]}"; do
     proved "$cc: the C examples, as C99, and the C++ example print what is expected"
 done
 
-for example in forward_backward exact own_solver knapsack; do
+for example in forward_backward exact own_solver knapsack parse; do
     c gcc $example.c -g -fsanitize=address,undefined -fno-sanitize-recover
     prints $example.txt
 done
