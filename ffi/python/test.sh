@@ -43,3 +43,4 @@ for framework in torch jax; do
   check_types -p "libimle.$framework"
   run_tests "ffi/python/tests/with_$framework"
 done
+if wants torch; then check_types -p libimle.compat; fi

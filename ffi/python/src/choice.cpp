@@ -16,6 +16,8 @@ void bind(nb::module_ &module, const char *name) {
              "marginals"_a.none(), without_python())
         .def("gradient", &bound::gradient, "theta"_a, "dz"_a, "key"_a, "k_row"_a.none(), "indices"_a.none(),
              "grad_theta"_a, without_python())
+        .def("sample_at", &bound::sample_at, without_python())
+        .def("gradient_at", &bound::gradient_at, without_python())
         .def("fenchel_young", &bound::fenchel_young, "theta"_a, "y"_a, "key"_a, "k_row"_a.none(), "loss"_a,
              "grad_theta"_a, without_python());
 }
