@@ -14,9 +14,9 @@ Layers: TopK (k of n), Argmax (one of n), Tree (the parse of a sentence) and Sol
 and choose. ExactTopK, ExactArgmax and ExactTree work on p(z) itself. Adaptive finds lambda from batch to batch.
 
 Arrays have shape [..., N], and [..., words, words] for trees; the leading dimensions are rows. Results are new float32
-arrays (indices are uint32). Other dtypes are converted, and strides that the library does not take are copied; all other
-inputs are read where they are. A bad argument is a libimle.Error, a ValueError that names the argument and the row.
-Calls release the GIL.
+arrays (indices are uint32). Other dtypes are converted, and strides that the library does not take are copied; all
+other inputs are read where they are. A bad argument is a libimle.Error, a ValueError that names the argument and the
+row. Calls release the GIL.
 
 Masked entries have theta = -inf. -0 equals +0. Among equal scores the lower index wins (Tree has a rule of its own).
 All results have the same bits on every platform, for any number of threads and any cut of a batch.

@@ -267,8 +267,8 @@ private:
             const imle::tree tree = imle::tree(shape(one), {}, *counts_.trees).n_row({&words, 1});
             std::vector<float> workspace(tree.workspace_len());
             std::uint32_t bad = 1;
-            imle::or_throw(tree.find_bad_row({scores.blocks(one), scores.row_stride()}, imle::dz::shared({}), bad,
-                                             workspace));
+            const imle::rows<const float> theta{scores.blocks(one), scores.row_stride()};
+            imle::or_throw(tree.find_bad_row(theta, imle::dz::shared({}), bad, workspace));
             if (bad == 0) {
                 throw refused(scores.name(), "has masks that leave no tree" + in(row), place(row));
             }

@@ -307,6 +307,16 @@ def test_no_input_crashes(data):
             attempt(lambda: exact.log_prob(theta, indices))
             attempt(lambda: exact.unbiased_simple(theta, indices, dz, dz))
             attempt(lambda: exact.log_partitions_vjp(theta, dz))
+    squares = np.resize(theta, (3, 2, 2)) if isinstance(theta, np.ndarray) and theta.size else theta
+    for tree in (attempt(lambda: libimle.Tree(draw(NUMBERS), samples=draw(NUMBERS))), libimle.Tree(2, projective=True)):
+        if tree is not None:
+            attempt(lambda: tree.map(squares, n_row=k_row))
+            attempt(lambda: tree.sample(squares, key))
+            attempt(lambda: tree.gradient(squares, dz, key, indices=indices))
+            attempt(lambda: tree.find_bad_row(squares, squares))
+            attempt(lambda: tree.heads(indices))
+    attempt(lambda: libimle.ExactTree(2).marginals(squares, n_row=k_row))
+    attempt(lambda: libimle.ExactTree(2).log_prob(squares, indices))
     attempt(lambda: libimle.Adaptive().lambda_for(theta, dz))
     for name, array in inputs.items():
         if isinstance(array, np.ndarray):
