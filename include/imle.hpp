@@ -10,10 +10,10 @@
 //     or_throw(layer.sample(key, theta, {z}, work));                                         // z [B][S][N]
 //     or_throw(layer.gradient(key, theta, imle::dz::per_sample(dz), {}, grad_theta, work));  // the same noise
 //
-// topk chooses k of n, argmax one of n, tree the parse of a sentence, and own_solver leaves the choice to your
-// solver. exact_topk, exact_argmax and exact_tree work on p(z) itself, in closed form. Other estimators of the
-// gradient are straight_through, exact_topk::simple, exact_topk::unbiased_simple, exact_topk::score_function,
-// perturbed_gradient and fenchel_young. adaptive finds lambda from batch to batch.
+// topk chooses k of n, argmax one of n, tree the parse of a sentence, and own_solver leaves the choice to your solver.
+// exact_topk, exact_argmax and exact_tree work on p(z) itself, in closed form. Other estimators of the gradient are
+// straight_through, exact_topk::simple, exact_topk::unbiased_simple, exact_topk::score_function, perturbed_gradient and
+// fenchel_young. adaptive finds lambda from batch to batch.
 //
 // This layer adds three things to the C functions:
 // - Names for sizes: shape, options and key have setters that can be chained, and choices are enums.
@@ -615,7 +615,8 @@ public:
     }
 };
 
-/// The calls that exact_topk, exact_argmax and exact_tree have in common. p(z) is proportional to exp(<z, theta> / temperature).
+/// The calls that exact_topk, exact_argmax and exact_tree have in common. p(z) is proportional to
+/// exp(<z, theta> / temperature).
 template <class Calls>
 class exact : public detail::family<Calls> {
 public:
@@ -745,7 +746,7 @@ public:
     using exact::exact;
 };
 
-/// The distribution on the dependency trees of a sentence. shape::words sets the sizes.
+/// The distribution on the dependency trees of a sentence, with theta and z as tree has them.
 class exact_tree : public exact<detail::exact_tree_calls> {
 public:
     explicit exact_tree(const imle::shape &shape, float temperature = 1.0f, const tree_options &trees = {}) noexcept

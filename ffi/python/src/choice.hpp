@@ -1,4 +1,4 @@
-// TopK and Argmax: perturb-and-MAP, its gradient, and the Fenchel-Young loss.
+// TopK, Argmax and Tree: perturb-and-MAP, its gradient, and the Fenchel-Young loss.
 
 #ifndef LIBIMLE_CHOICE_HPP
 #define LIBIMLE_CHOICE_HPP
@@ -16,7 +16,7 @@ using address = std::uintptr_t;
 template <class Layer>
 class choice {
 public:
-    static constexpr bool one_hot = std::is_same_v<Layer, imle::argmax>;
+    static constexpr bool one_hot = std::is_same_v<Layer, imle::argmax>, of_trees = std::is_same_v<Layer, imle::tree>;
 
     choice(const options &options, const counts &counts) : options_(options), counts_(counts) {}
 
@@ -27,12 +27,17 @@ public:
         const indices k_row = batch.k_row(k_row_);
         const part all{0, batch.rows()};
         std::uint32_t row = 0;
-        imle::or_throw(layer(batch, all, k_row).find_bad_row(rows(theta, all), gradients(dz, all), row));
+        if constexpr (of_trees) {
+            std::vector<float> workspace(workspace_len(batch));
+            imle::or_throw(layer(batch, all, k_row).find_bad_row(rows(theta, all), gradients(dz, all), row, workspace));
+        } else {
+            imle::or_throw(layer(batch, all, k_row).find_bad_row(rows(theta, all), gradients(dz, all), row));
+        }
         return row == batch.rows() ? nb::none() : nb::object(to_tuple(batch.place(row)));
     }
 
     void map(const array &theta_, const array &k_row_, const writable &z_, const writable &indices_) const {
-        const batch batch = batch::of(theta_, {counts_.k, 1, counts_.threads});
+        const batch batch = batch::of(theta_, counts_.of_rows());
         const floats theta = batch.per_row("theta", theta_);
         const indices k_row = batch.k_row(k_row_);
         const output<float> z(z_, batch.rows(), batch.n());
@@ -114,6 +119,17 @@ public:
         });
     }
 
+    /// Of trees: the heads of lists, both [..., 1, K].
+    void heads(const array &indices_, const array &k_row_, const writable &heads_) const {
+        const sizes shape = shape_of(indices_);
+        const batch batch(sizes(shape.begin(), shape.end() - 2), std::size_t{counts_.k} * counts_.k, counts_.of_rows());
+        const indices k_row = batch.k_row(k_row_), lists = batch.lists(indices_, one_hot);
+        const output<std::uint32_t> heads(heads_, batch.rows(), batch.k());
+        batch.run(0, {{}, {}, &k_row, &lists}, [&](const part &of, const imle::workspace &) {
+            return layer(batch, of, k_row).heads(lists.blocks(of), heads.blocks(of));
+        });
+    }
+
 private:
     /// The arrays of one call at addresses.
     class shapes {
@@ -148,11 +164,13 @@ private:
     }
 
     Layer layer(const batch &batch, const part &of, const indices &k_row) const {
-        Layer layer(batch.shape(of), options_.c);
-        if constexpr (!one_hot) {
-            layer.k_row(k_row.blocks(of));
+        if constexpr (of_trees) {
+            return Layer(batch.shape(of), options_.c, counts_.trees.value()).n_row(k_row.blocks(of));
+        } else if constexpr (one_hot) {
+            return Layer(batch.shape(of), options_.c);
+        } else {
+            return Layer(batch.shape(of), options_.c).k_row(k_row.blocks(of));
         }
-        return layer;
     }
 
     std::size_t workspace_len(const batch &batch) const { return layer(batch, {0, batch.rows()}, {}).workspace_len(); }
