@@ -18,6 +18,7 @@ if [[ ${1:-} == --torch ]]; then
   packages=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
   peers=${packages/#"$out"/"$(dirname "$out")/peers"}
   if [[ -d $peers/torch ]]; then echo "$peers" >"$packages/peers.pth"; else "$python" -m pip install --quiet torch==2.15.0; fi
+  "$python" -m pip install --quiet -r ffi/python/examples/requirements.txt
 fi
 
 # The build directory stays, so that a second run compiles only what has changed.
