@@ -27,7 +27,7 @@ class Choice(nn.Module):
         losses = loss(z)
         (losses + estimate(losses)).mean().backward()
 
-    where `estimate` is 0 unless the estimator is the score function: that one sees the losses and no gradient of theirs.
+    where `estimate` is 0 unless the estimator is the score function, which uses the losses and not their gradient.
     """
 
     def __init__(self, estimator: str, k: int, samples: int, temperature: float = 1.0) -> None:

@@ -1,8 +1,8 @@
 """A variational autoencoder of digits whose latent variables are 20 subsets, 10 of 20 each.
 
 The encoder gives theta for every subset, subsets z are drawn, and the decoder gives the probability of every pixel. The
-loss is the negative ELBO: the negative log-likelihood of the pixels plus KL(p(z; theta) || uniform), which is exact. The
-table compares four estimators of the gradient through z. Task: Niepert, Minervini, Franceschi 2021, section 5.3.
+loss is the negative ELBO: the negative log-likelihood of the pixels plus KL(p(z; theta) || uniform), which is exact.
+The table compares four estimators of the gradient through z. Task: Niepert, Minervini, Franceschi 2021, section 5.3.
 
 Needs the digits of fetch_mnist.py.
 """
@@ -39,8 +39,8 @@ GRID = [(rate, temperature) for rate in (1e-3, 2e-3, 4e-3) for temperature in (0
 
 @functools.cache
 def read(file: Path) -> list[Tensor]:
-    """Black and white digits for training (80 %), validation and test, [B, 784]. A pixel is white with its brightness as
-    the probability, drawn once."""
+    """Black and white digits for training (80 %), validation and test, [B, 784]. A pixel is drawn once, white with its
+    brightness as the probability."""
     try:
         images = np.load(file, allow_pickle=False)["images"]
     except FileNotFoundError:
