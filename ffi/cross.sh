@@ -4,17 +4,24 @@
 binutils() {
   tools='' ld=ld
   case $1 in
+    aarch64-*-linux-*) tools=aarch64-linux-gnu- ld=aarch64-linux-gnu-ld ;;
+    armv7-*-linux-*) tools=arm-linux-gnueabihf- ld=arm-linux-gnueabihf-ld ;;
+    *-windows-* | *-apple-*) tools=llvm- ld='' ;;
     thumb*) tools=arm-none-eabi- ld=arm-none-eabi-ld ;;
     riscv32*) tools=riscv64-unknown-elf- ld='riscv64-unknown-elf-ld -melf32lriscv' ;;
   esac
 }
 
 # rust_web: sets $CARGO and $RUSTC to Debian's second Rust (rustc-web, rust-web-src, cargo-web), which builds core from
-# source and so reaches every target of LLVM. For the proof of the worst-case stack, it records the size of every frame
-# and makes no jump tables, which look like calls of unknown functions.
+# source and so reaches every target of LLVM.
 rust_web() {
   RUSTC=$(dpkg -L rustc-web | grep -m1 'bin/rustc$')
   CARGO=$(dpkg -L cargo-web | grep -m1 'bin/cargo$')
   export RUSTC CARGO RUSTC_BOOTSTRAP=1 CARGO_UNSTABLE_BUILD_STD=core
+}
+
+# frames: records the size of every frame for the proof of the worst-case stack, and makes no jump tables, which look
+# like calls of unknown functions.
+frames() {
   export RUSTFLAGS="-Zemit-stack-sizes -Cjump-tables=no"
 }

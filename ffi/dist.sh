@@ -1,43 +1,105 @@
 #!/usr/bin/env bash
-# dist.sh OUT_DIR [TARGET...]: makes the download for firmware engineers, OUT_DIR/imle-VERSION-TARGET.tar.gz. It holds
-# libimle.a in both profiles (release is fast and complete, size is small and leaves the Sum-of-Gamma noise out), the
-# headers, a report of sizes and proofs, checksums and licences. Using it needs no Rust. Without TARGET it packs the five
-# targets that `tests/embedded/run.sh --all` runs.
 set -euo pipefail
+
+firmware=(thumbv6m-none-eabi thumbv7m-none-eabi thumbv7em-none-eabi thumbv7em-none-eabihf
+  thumbv8m.main-none-eabi thumbv8m.main-none-eabihf
+  riscv32imc-unknown-none-elf riscv32imac-unknown-none-elf riscv32imafc-unknown-none-elf)
+hosts=(x86_64-unknown-linux-gnu x86_64-unknown-linux-musl aarch64-unknown-linux-gnu armv7-unknown-linux-gnueabihf
+  x86_64-pc-windows-gnu x86_64-pc-windows-msvc x86_64-apple-darwin aarch64-apple-darwin)
+
+usage() {
+  cat <<TEXT
+dist.sh OUT_DIR [TARGET...]: makes downloads, OUT_DIR/imle-VERSION-TARGET.tar.gz, by default for all targets. Using one
+needs no Rust. Each has the headers, static and shared library, licences, checksums and a report of sizes.
+For an operating system it also has files for CMake and pkg-config. For a microcontroller it has lib/release, which is
+fast and complete, and lib/size, which is small and leaves the Sum-of-Gamma noise out, and the report has proofs.
+
+Microcontrollers:
+$(printf '  %s\n' "${firmware[@]}")
+Operating systems:
+$(printf '  %s\n' "${hosts[@]}")
+
+It needs Debian's rustc-web, cargo-web and rust-web-src, and the binutils of the target; for Windows and macOS llvm and
+lld; for macOS also PyPI's ziglang (\$ZIG, by default python3 -m ziglang).
+TEXT
+}
+case ${1:-} in
+  -h | --help) usage; exit ;;
+  '' | -*) usage >&2; exit 2 ;;
+esac
+targets=("${@:2}")
+((${#targets[@]})) || targets=("${firmware[@]}" "${hosts[@]}")
+for target in "${targets[@]}"; do
+  [[ " ${firmware[*]} ${hosts[*]} " == *" $target "* ]] ||
+    { echo "dist.sh: unknown target $target" >&2; usage >&2; exit 2; }
+done
+
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
-shift
 cd "$(dirname "$0")/.."
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 . ffi/cross.sh
 rust_web
-
-targets=("$@")
-((${#targets[@]})) || targets=(thumbv6m-none-eabi thumbv7em-none-eabihf thumbv8m.main-none-eabihf
-  riscv32imac-unknown-none-elf riscv32imafc-unknown-none-elf)
 version=$(sed -n '0,/^version = /s/^version = "\(.*\)"/\1/p' Cargo.toml)
-for target in "${targets[@]}"; do
-  built=$CARGO_TARGET_DIR/embedded/$target name=imle-$version-$target
-  package=$out/$name
-  rm -rf "$package"
-  mkdir -p "$package/include" "$package/lib/release" "$package/lib/size"
+abi=$(sed -n 's/^#define IMLE_ABI_VERSION //p' include/imle.h)
+
+# for_firmware TARGET, for_host TARGET: fill $package, but for what all packages have.
+for_firmware() {
+  local built=$CARGO_TARGET_DIR/embedded/$1 profile
+  mkdir -p "$package/lib/release" "$package/lib/size"
+  frames
   for profile in release size; do
-    CARGO_BUILD_TARGET=$target ffi/archive.sh "$built/$profile" $profile
+    CARGO_BUILD_TARGET=$1 ffi/archive.sh "$built/$profile" $profile
     cp "$built/$profile/libimle.a" "$package/lib/$profile"
   done
-  cp include/imle.h include/imle.hpp "$package/include"
-  cp LICENSE-MIT LICENSE-APACHE "$package"
   {
-    echo "imle $version for $target, $("$RUSTC" --version)"
     echo
-    tests/embedded/proofs.sh "$CARGO_TARGET_DIR/embedded" "$target" | tee >(cat >&2)
+    tests/embedded/proofs.sh "$CARGO_TARGET_DIR/embedded" "$1" | tee >(cat >&2)
     echo "lib/size leaves the Sum-of-Gamma noise out: IMLE_NOISE_SUM_OF_GAMMA is IMLE_ERR_OPTION there."
     for profile in release size; do
       echo
       echo "lib/$profile/libimle.a: function, bytes of flash if it is all that a program calls, worst-case bytes of stack"
       cat "$built/$profile/functions.txt"
     done
-  } >"$package/REPORT.txt"
+  } >>"$package/REPORT.txt"
+}
+
+for_host() {
+  local static=libimle.a shared=libimle.so.$abi location=lib soname='' import=''
+  case $1 in
+    *-linux-*) soname=$shared ;;
+    *-apple-*) shared=libimle.$abi.dylib soname=@rpath/$shared ;;
+    *-windows-*) shared=imle.dll location=bin import=libimle.dll.a ;;&
+    *-msvc) static=imle.lib import=imle.dll.lib ;;
+  esac
+  unset RUSTFLAGS
+  CARGO_BUILD_TARGET=$1 ffi/archive.sh "$package/lib"
+  if [[ $location == bin ]]; then
+    mkdir "$package/bin"
+    mv "$package/lib/imle.dll" "$package/bin"
+  fi
+  cmake -Dversion="$version" -Ddirectory="$package/lib/cmake/imle" -Dpc_directory="$package/lib/pkgconfig" \
+    -Dpackage=lib/cmake/imle -Dlibdir=lib -Dincludedir=include -Dstatic_name=$static -Dshared_name="$shared" \
+    -Dshared_location="$location/$shared" -Dshared_soname="$soname" -Dimport_name=$import -P ffi/cmake/package.cmake
+  cp ffi/cmake/torch.cmake "$package/lib/cmake/imle"
+  cp include/imle_torch.hpp "$package/include"
+  {
+    echo
+    echo "Bytes of each library. A program takes from the static one only what it calls, if it is linked with"
+    echo "-Wl,--gc-sections (Linux), -Wl,-dead_strip (macOS) or /OPT:REF (Windows)."
+    echo
+    (cd "$package" && find . -type f -regex '.*\.\(a\|lib\|dll\|dylib\|so\.[0-9]+\)' -printf '%P %s\n' | sort)
+  } >>"$package/REPORT.txt"
+}
+
+for target in "${targets[@]}"; do
+  name=imle-$version-$target package=$out/imle-$version-$target
+  rm -rf "$package"
+  mkdir -p "$package/include"
+  cp include/imle.h include/imle.hpp "$package/include"
+  cp LICENSE-MIT LICENSE-APACHE "$package"
+  echo "imle $version for $target, $("$RUSTC" --version)" >"$package/REPORT.txt"
+  if [[ $target == *-none* ]]; then (for_firmware "$target"); else (for_host "$target"); fi
   (cd "$package" && find . -type f ! -name SHA256SUMS -printf '%P\0' | sort -z | xargs -0 sha256sum >SHA256SUMS)
   tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 -C "$out" -cf - "$name" | gzip -n >"$package.tar.gz"
 done

@@ -11,8 +11,8 @@
  *     grad_theta = (1/lambda) (1/S) sum_s [ z_s - MAP(theta'_s + tau' eps_s) ]
  *                                                               backward pass    imle_topk_gradient
  *
- * C: k of n (imle_topk_), one of n (imle_argmax_), or your own solver between imle_perturb, imle_target and
- * imle_difference. The first two also have p(z) in closed form: marginals and their gradient, exact samples,
+ * C: k of n (imle_topk_), one of n (imle_argmax_), dependency trees (imle_tree_), or your own solver between
+ * imle_perturb, imle_target and imle_difference. The first two also have p(z) in closed form: marginals and their gradient, exact samples,
  * log-probabilities, entropy, divergence (imle_topk_marginals and imle_argmax_marginals and the functions after them).
  * If you do not know a good lambda, imle_adaptive_lambda adapts it from batch to batch.
  *
@@ -68,21 +68,39 @@
 // functions return 0 and these macros do not; still larger ones wrap around. (For the exact functions and n = k: from
 // 23,163 and from 65,528 on if size_t has 32 bits, from 2^32 - 8 on if it has 64.)
 //
+// x as size_t, by the cast of the language.
+#if defined(__cplusplus)
+#define IMLE_SIZE(x) static_cast<size_t>(x)
+#else
+#define IMLE_SIZE(x) ((size_t)(x))
+#endif
 // imle_topk_workspace_len; 0 where k > n.
-#define IMLE_TOPK_WORKSPACE_LEN(n, k) ((size_t)(k) < (size_t)(n) + 1 ? (size_t)3 * (size_t)(n) : (size_t)0)
+#define IMLE_TOPK_WORKSPACE_LEN(n, k) \
+    (IMLE_SIZE(k) < IMLE_SIZE(n) + 1 ? IMLE_SIZE(3) * IMLE_SIZE(n) : IMLE_SIZE(0))
 // imle_argmax_workspace_len.
-#define IMLE_ARGMAX_WORKSPACE_LEN(n) ((size_t)3 * (size_t)(n))
+#define IMLE_ARGMAX_WORKSPACE_LEN(n) (IMLE_SIZE(3) * IMLE_SIZE(n))
 // imle_topk_exact_workspace_len; 0 where k > n or n = 0.
 #define IMLE_TOPK_EXACT_WORKSPACE_LEN(n, k) \
-    ((size_t)(n) > 0 && (size_t)(k) < (size_t)(n) + 1 \
-         ? ((size_t)(n) + 12) * ((size_t)(k) + 1) + (size_t)3 * (size_t)(n) + (size_t)136 \
-         : (size_t)0)
+    (IMLE_SIZE(n) > 0 && IMLE_SIZE(k) < IMLE_SIZE(n) + 1 \
+         ? (IMLE_SIZE(n) + 12) * (IMLE_SIZE(k) + 1) + IMLE_SIZE(3) * IMLE_SIZE(n) + IMLE_SIZE(136) \
+         : IMLE_SIZE(0))
+// imle_tree_workspace_len; 0 where words = 0.
+#define IMLE_TREE_WORKSPACE_LEN(words, projective, single_root) \
+    (IMLE_SIZE(words) == 0 ? IMLE_SIZE(0) \
+     : (projective) ? (IMLE_SIZE(6) * IMLE_SIZE(words) + 6) * IMLE_SIZE(words) + 1 \
+                    : (IMLE_SIZE(5) * IMLE_SIZE(words) + 14) * IMLE_SIZE(words))
+// imle_tree_exact_workspace_len; 0 where words = 0.
+#define IMLE_TREE_EXACT_WORKSPACE_LEN(words, projective, single_root) \
+    (IMLE_SIZE(words) == 0 ? IMLE_SIZE(0) \
+     : (projective) ? (IMLE_SIZE(15) * IMLE_SIZE(words) + 120) * IMLE_SIZE(words) + 144 \
+                    : (IMLE_SIZE(10) * IMLE_SIZE(words) + 100) * IMLE_SIZE(words) + 48)
 // imle_argmax_exact_workspace_len.
-#define IMLE_ARGMAX_EXACT_WORKSPACE_LEN(n) ((size_t)(n))
+#define IMLE_ARGMAX_EXACT_WORKSPACE_LEN(n) IMLE_SIZE(n)
 
 // Marks every function whose status should not be ignored. Define it as nothing if you do not want the warnings.
 #ifndef IMLE_MUST_USE
-#if (defined(__cplusplus) && __cplusplus >= 201703L) || (defined(__STDC_VERSION__) && __STDC_VERSION__ > 201710L)
+#if (defined(__cplusplus) && __cplusplus >= 201703L) || (defined(_MSVC_LANG) && _MSVC_LANG >= 201703L) || \
+    (defined(__STDC_VERSION__) && __STDC_VERSION__ > 201710L)
 #define IMLE_MUST_USE [[nodiscard]]
 #elif defined(__GNUC__)
 #define IMLE_MUST_USE __attribute__((warn_unused_result))
@@ -192,6 +210,18 @@ typedef struct imle_options {
     uint32_t coupling;
 } imle_options;
 
+// Which trees the imle_tree_ functions mean. Call imle_tree_options_default first, and then change the fields that you
+// want.
+typedef struct imle_tree_options {
+    // sizeof(imle_tree_options), else IMLE_ERR_VERSION.
+    uint32_t struct_size;
+    // 1: no arcs cross. Every word between the head and the word of an arc descends from the head, and no arc passes over
+    // a word that hangs from the root. 0 (default): arcs may cross.
+    uint32_t projective;
+    // 1: exactly one word hangs from the root. 0 (default): one or more do.
+    uint32_t single_root;
+} imle_tree_options;
+
 // The sizes of a batch: B rows of N scores, states of K ones, S samples per row. B * S * N floats must fit into the
 // address space.
 typedef struct imle_shape {
@@ -295,32 +325,34 @@ typedef struct imle_adaptive_parts {
 
 // A pointer that must not be NULL is NULL, no output was asked for, or a pointer is not aligned to its type. An array
 // without elements may be NULL: all arrays if rows = 0, and an index list if K = 0.
-#define IMLE_ERR_NULL -1
+#define IMLE_ERR_NULL (-1)
 
-// The sizes do not fit together: n or samples is 0, k > n, k_row[b] > k, k is not 1 for argmax, samples > 2^24,
-// rows * samples * n floats exceed the address space, or a function with a baseline got one sample only.
-#define IMLE_ERR_SHAPE -2
+// The sizes do not fit together: n or samples is 0, k > n, k_row[b] > k, k is not 1 for argmax, n is not k * k or
+// n_row[b] > k for trees, samples > 2^24, rows * samples * n floats exceed the address space, or a function with a
+// baseline got one sample only.
+#define IMLE_ERR_SHAPE (-2)
 
 // A stride is shorter than a row, or the array that it spans exceeds the address space.
-#define IMLE_ERR_STRIDE -3
+#define IMLE_ERR_STRIDE (-3)
 
 // The workspace is shorter than its _workspace_len function says.
-#define IMLE_ERR_WORKSPACE -4
+#define IMLE_ERR_WORKSPACE (-4)
 
 // An option is unknown or out of its range, or two options exclude each other.
-#define IMLE_ERR_OPTION -5
+#define IMLE_ERR_OPTION (-5)
 
 // NaN or +inf in theta, or NaN, +inf or -inf in another input.
-#define IMLE_ERR_NONFINITE -6
+#define IMLE_ERR_NONFINITE (-6)
 
-// A row has fewer unmasked entries (theta > -inf) than it has to choose, or an index list is no state of its row.
-#define IMLE_ERR_INFEASIBLE -7
+// A row has fewer unmasked entries (theta > -inf) than it has to choose, or its masks leave no tree, or an index list is
+// no state of its row.
+#define IMLE_ERR_INFEASIBLE (-7)
 
 // An output or the workspace overlaps an input or another output.
-#define IMLE_ERR_OVERLAP -8
+#define IMLE_ERR_OVERLAP (-8)
 
 // struct_size is not the size of the struct: it was not set by its _default function, or header and library differ.
-#define IMLE_ERR_VERSION -9
+#define IMLE_ERR_VERSION (-9)
 
 #ifdef __cplusplus
 extern "C" {
@@ -356,6 +388,13 @@ const char *imle_kernel(void);
 // options: out, one struct; NULL (or a misaligned pointer) does nothing.
 // Threads: any, with different structs. Source: this library.
 void imle_options_default(struct imle_options *options);
+
+// Sets the options of trees to their defaults, trees that may cross and may have several roots, and struct_size to the
+// size of the struct.
+//
+// options: out, one struct; NULL (or a misaligned pointer) does nothing.
+// Threads: any, with different structs. Source: this library.
+void imle_tree_options_default(struct imle_tree_options *options);
 
 // Returns the floats of workspace that imle_topk_map, imle_topk_sample, imle_topk_gradient and imle_topk_fenchel_young
 // need: 3 N, for any number of rows and samples. IMLE_TOPK_WORKSPACE_LEN(n, k) is the same number as a constant.
@@ -1188,6 +1227,473 @@ imle_status imle_argmax_unbiased_simple(const struct imle_shape *shape,
                                         size_t ld_grad,
                                         float *work,
                                         size_t work_len);
+
+// Returns the floats of workspace that imle_tree_find_bad_row, imle_tree_map, imle_tree_sample, imle_tree_gradient and
+// imle_tree_fenchel_young need, for any number of rows and samples: 5 N + 14 K, projective 6 N + 6 K + 1, where K is the
+// number of words. IMLE_TREE_WORKSPACE_LEN(words, projective, single_root) is the same number as a constant.
+//
+// shape: in; k = words, n = words * words; rows and samples are ignored.
+// tree_options: in, which trees.
+// Returns 0 for NULL, for a shape that every function refuses, and for options that it refuses.
+// Threads: any. Source: this library.
+size_t imle_tree_workspace_len(const struct imle_shape *shape,
+                               const struct imle_tree_options *tree_options);
+
+// Finds the first row whose data imle_tree_sample and imle_tree_gradient would refuse: n_row[b] > words, NaN or +inf in
+// theta, masks that leave no tree, or a value of dz that is not finite; what lies outside the words of a row is not read.
+// Time: O(B (S N + N)), projective O(B (S N + K^3)) at worst.
+//
+// shape: in; k = words, n = words * words.
+// n_row: in, [B], the words of each row; NULL means shape.k for every row.
+// tree_options: in, which trees.
+// theta, ld_theta: in, [B][N], row stride in elements, 0 = contiguous.
+// dz, dz_row_stride, dz_sample_stride: in, as for imle_tree_gradient; NULL means that there is no dz to check.
+// row: out, one number: the first bad row, or shape.rows if all are good.
+// work, work_len: workspace (scratch memory) and its length in floats, at least
+// imle_tree_workspace_len(shape, tree_options).
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION, _OVERLAP, _VERSION; bad data is not an error here but the
+// answer.
+// Threads: any, with different outputs and workspaces. Source: this library.
+IMLE_MUST_USE
+imle_status imle_tree_find_bad_row(const struct imle_shape *shape,
+                                   const uint32_t *n_row,
+                                   const struct imle_tree_options *tree_options,
+                                   const float *theta,
+                                   size_t ld_theta,
+                                   const float *dz,
+                                   size_t dz_row_stride,
+                                   size_t dz_sample_stride,
+                                   uint32_t *row,
+                                   float *work,
+                                   size_t work_len);
+
+// The best parse: z = MAP(theta) = argmax over dependency trees z of <z, theta>.
+//
+// theta and z are matrices of words x words, row-major. Element (h, d) is the arc from head h to word d, and the
+// diagonal element (d, d) is the arc from an outer root to d. Every state has one arc into each word and no cycle. Row b
+// uses the upper left corner of n_row[b] words. What lies outside is not read, in no input, and is 0 in every output of
+// the imle_tree_ functions; a row of 0 words has the empty tree. theta = -inf is a mask: the arc is never chosen.
+//
+// Ties depend on scores and (h, d) only, and -0 equals +0. Each word takes its best arc, among equals that from the root,
+// then that from the lower head. Words whose arcs form a cycle are a group, which takes the arc from outside that adds
+// most, among equals in the same order, then into the lower word; with a single root an arc from the root only if there is
+// no other. Groups form groups in the same way. Projective trees are built from short spans to long ones; among equal sums
+// the lower place of a split wins. Time: O(B N), projective O(B K^3).
+//
+// shape: in; k = words, n = words * words; samples is ignored.
+// n_row: in, [B], the words of each row, 0 to shape.k; NULL means shape.k for every row.
+// tree_options: in, which trees.
+// theta, ld_theta: in, [B][N], scores, finite or -inf; row stride in elements, at least N, 0 = contiguous.
+// z: out, [B][N], 0 or 1; or NULL.
+// indices: out, [B][K], the positions h * words + d of the ones, ascending, UINT32_MAX in the unused tail; or NULL. At
+// least one of the two must not be NULL. imle_tree_heads turns them into heads.
+// work, work_len: workspace (scratch memory) and its length in floats, at least
+// imle_tree_workspace_len(shape, tree_options).
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION, _OVERLAP, _VERSION; _NONFINITE, _INFEASIBLE (masks that
+// leave no tree).
+// Threads: any, with different outputs and workspaces. Source: Chu, Liu 1965; Edmonds 1967; Tarjan 1977; projective:
+// Eisner 1996.
+IMLE_MUST_USE
+imle_status imle_tree_map(const struct imle_shape *shape,
+                          const uint32_t *n_row,
+                          const struct imle_tree_options *tree_options,
+                          const float *theta,
+                          size_t ld_theta,
+                          float *z,
+                          uint32_t *indices,
+                          float *work,
+                          size_t work_len);
+
+// The forward pass draws trees z_s = MAP(theta + tau eps_s), s = 1..S, with the noise eps that the key selects. The noise
+// of an arc depends on its position h * words + d, so another number of words in the shape is other noise. The score is
+// theta + (tau * eps), each operation rounded once. Time: O(B S N), projective O(B S K^3).
+//
+// shape: in; k = words, n = words * words.
+// n_row: in, [B], the words of each row, 0 to shape.k; NULL means shape.k for every row. sog_kappa = 0 means the row's
+// words.
+// tree_options: in, which trees.
+// options: in, noise and temperature are used; the others are checked.
+// key: in, selects the noise.
+// theta, ld_theta: in, [B][N], scores, finite or -inf (never chosen); row stride in elements, at least N, 0 =
+// contiguous.
+// z: out, [B][S][N], 0 or 1; or NULL.
+// indices: out, [B][S][K], the positions of the ones, ascending, UINT32_MAX in the unused tail; or NULL.
+// marginals: out, [B][N], the mean of z_s over s, which estimates E[z]; or NULL. At least one of the three must not be
+// NULL.
+// work, work_len: workspace (scratch memory) and its length in floats, at least
+// imle_tree_workspace_len(shape, tree_options).
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION, _OVERLAP, _VERSION; _NONFINITE, _INFEASIBLE.
+// Threads: any, with different outputs and workspaces. Source: Papandreou, Yuille 2011; Niepert, Minervini, Franceschi
+// 2021 (arXiv 2106.01798), section 3.2.
+IMLE_MUST_USE
+imle_status imle_tree_sample(const struct imle_shape *shape,
+                             const uint32_t *n_row,
+                             const struct imle_tree_options *tree_options,
+                             const struct imle_options *options,
+                             const struct imle_key *key,
+                             const float *theta,
+                             size_t ld_theta,
+                             float *z,
+                             uint32_t *indices,
+                             float *marginals,
+                             float *work,
+                             size_t work_len);
+
+// The backward pass estimates the gradient of the expected loss L with respect to theta:
+//
+// grad_theta = c (1/S) sum_s (z_s - z'_s), z'_s = MAP(theta'_s + tau' eps_s), theta'_s = alpha theta - lambda dz_s,
+//
+// with the noise of the forward pass, which the key reproduces, and c = 1 / lambda or 1 (options.scale), as
+// imle_topk_gradient computes it for k-subsets. Time: O(B S N), projective O(B S K^3).
+//
+// shape, n_row, tree_options, options, key, theta, ld_theta: in, the same as for imle_tree_sample.
+// dz, dz_row_stride, dz_sample_stride: in, [B][S][N], finite, in units of loss: the gradient of row b's own loss with
+// respect to z_(b,s); if the loss is a mean over the batch, leave its factor 1/B out, because lambda multiplies dz.
+// Element (b, s, i) is dz[b * dz_row_stride + s * dz_sample_stride + i]. dz_row_stride 0 means rows without gaps,
+// dz_sample_stride 0 one dz per row, shared by its samples; other strides are at least N.
+// indices: in, [B][S][K], what imle_tree_sample returned for the same key, which saves a search; NULL means that the
+// states are computed again. Any other trees of the rows take the place of z_s in the formula. (The central difference
+// checks the lists but does not use them.)
+// grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta; row stride in elements, at least N, 0 =
+// contiguous. The gaps between rows are not touched.
+// diagnostics: out, one struct, written on success only, or NULL.
+// work, work_len: workspace (scratch memory) and its length in floats, at least
+// imle_tree_workspace_len(shape, tree_options).
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION, _OVERLAP, _VERSION; _NONFINITE, _INFEASIBLE (also for
+// an index list that is no tree of its row).
+// Threads: any, with different outputs and workspaces. Source: Niepert, Minervini, Franceschi 2021 (arXiv 2106.01798),
+// Algorithm 1; central difference: Minervini, Franceschi, Niepert 2023 (arXiv 2209.04862).
+IMLE_MUST_USE
+imle_status imle_tree_gradient(const struct imle_shape *shape,
+                               const uint32_t *n_row,
+                               const struct imle_tree_options *tree_options,
+                               const struct imle_options *options,
+                               const struct imle_key *key,
+                               const float *theta,
+                               size_t ld_theta,
+                               const float *dz,
+                               size_t dz_row_stride,
+                               size_t dz_sample_stride,
+                               const uint32_t *indices,
+                               float *grad_theta,
+                               size_t ld_grad,
+                               struct imle_diagnostics *diagnostics,
+                               float *work,
+                               size_t work_len);
+
+// Learns from observed trees y instead of a loss on z. This is the Fenchel-Young loss of the perturbed optimiser, up to
+// an unknown constant that depends on y only, and its exact gradient:
+//
+// loss = (1/S) sum_s max over z of <z, theta + tau eps_s> - <theta, y>,   grad_theta = (1/S) sum_s z_s - y,
+//
+// with the z_s that imle_tree_sample draws for the same key. The loss is convex in theta. Its expectation is at its
+// minimum where E[z] = y. Time: O(B S N), projective O(B S K^3).
+//
+// shape, n_row, tree_options, options, key, theta, ld_theta: in, the same as for imle_tree_sample.
+// y, ld_y: in, [B][N], finite: a tree, or a mean of trees; row stride in elements, at least N, 0 = contiguous.
+// loss: out, [B], in units of theta; it may be below 0, and is +inf where y is above 0 at a masked entry.
+// grad_theta, ld_grad: out, [B][N], exactly 0 where theta is masked; row stride in elements, at least N, 0 =
+// contiguous. The gaps between rows are not touched.
+// work, work_len: workspace (scratch memory) and its length in floats, at least
+// imle_tree_workspace_len(shape, tree_options).
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION, _OVERLAP, _VERSION; _NONFINITE, _INFEASIBLE.
+// Threads: any, with different outputs and workspaces. Source: Berthet, Blondel, Teboul, Cuturi, Vert, Bach 2020
+// (arXiv 2002.08676).
+IMLE_MUST_USE
+imle_status imle_tree_fenchel_young(const struct imle_shape *shape,
+                                    const uint32_t *n_row,
+                                    const struct imle_tree_options *tree_options,
+                                    const struct imle_options *options,
+                                    const struct imle_key *key,
+                                    const float *theta,
+                                    size_t ld_theta,
+                                    const float *y,
+                                    size_t ld_y,
+                                    float *loss,
+                                    float *grad_theta,
+                                    size_t ld_grad,
+                                    float *work,
+                                    size_t work_len);
+
+// Turns trees given as lists of positions into heads: heads[d] = h for the arc from h to d, d itself for a word that
+// hangs from the root, and UINT32_MAX beyond the words of the row. Time: O(B S N), plus K^3 for each list at worst, which
+// is seen to be a tree of any kind.
+//
+// shape: in; k = words, n = words * words.
+// n_row: in, [B], the words of each row, 0 to shape.k; NULL means shape.k for every row.
+// indices: in, [B][S][K], what imle_tree_sample, imle_tree_map (with samples = 1) or imle_tree_sample_exact returned.
+// heads: out, [B][S][K].
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _OVERLAP; _INFEASIBLE (a list that is no tree of its row).
+// Threads: any, with different outputs. Source: this library.
+IMLE_MUST_USE
+imle_status imle_tree_heads(const struct imle_shape *shape,
+                            const uint32_t *n_row,
+                            const uint32_t *indices,
+                            uint32_t *heads);
+
+// Returns the floats of workspace that the exact functions of trees need, for any number of rows and samples:
+// 10 N + 100 K + 48, projective 15 N + 120 K + 144, where K is the number of words.
+// IMLE_TREE_EXACT_WORKSPACE_LEN(words, projective, single_root) is the same number as a constant.
+//
+// shape: in; k = words, n = words * words; rows and samples are ignored.
+// tree_options: in, which trees.
+// Returns 0 for NULL, for a shape that every function refuses, and for options that it refuses.
+// Threads: any. Source: this library.
+size_t imle_tree_exact_workspace_len(const struct imle_shape *shape, const struct imle_tree_options *tree_options);
+
+// Computes the exact marginals, log-partition and entropy of p(z) = exp(<z, theta> / T - A) on dependency trees,
+// T = temperature:
+//
+// marginals mu = E[z], log_partition A = ln sum over z of exp(<z, theta> / T), entropy H = A - <mu, theta> / T.
+//
+// mu is within 5e-6 of the exact value and A within 2e-6 * max(1, |A|), for 64 words and theta in -80 to 80 at any T
+// from 0.01 to 100: nothing is subtracted, and numbers have exponents of their own. While |theta|, |theta / T| and
+// (imle_tree_marginals_vjp) |v| are at most 1e30, no output of this and the other exact functions is NaN.
+// Time: O(B K^3), where K is the number of words.
+//
+// shape: in; k = words, n = words * words; samples is ignored.
+// n_row: in, [B], the words of each row, 0 to shape.k; NULL means shape.k for every row. What lies outside the upper
+// left corner of n_row[b] words is not read and is 0 in the outputs. A row of 0 words has the empty tree: A = 0.
+// tree_options: in, which trees.
+// temperature: in, T, in units of theta, finite, above 0 (1 / T finite too).
+// theta, ld_theta: in, [B][N], scores, finite or -inf; row stride in elements, at least N, 0 = contiguous. Element
+// h * words + d is the arc from head h to word d, the diagonal the arcs from the root.
+// marginals: out, [B][N], 0 to 1, their sum over the heads of a word is 1 to rounding, exactly 0 where theta is -inf;
+// or NULL.
+// log_partition: out, [B], in nats, or NULL.
+// entropy: out, [B], at least 0, in nats, or NULL. At least one of the three must not be NULL.
+// work, work_len: workspace (scratch memory) and its length in floats, at least
+// imle_tree_exact_workspace_len(shape, tree_options).
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature, options), _OVERLAP, _VERSION;
+// _NONFINITE, _INFEASIBLE (masks that leave no tree).
+// Threads: any, with different outputs and workspaces. Source: Smith, Smith 2007; Koo, Globerson, Carreras, Collins 2007
+// (the matrix-tree theorem); Grassmann, Taksar, Heyman 1985 (the elimination); projective: Eisner 1996.
+IMLE_MUST_USE
+imle_status imle_tree_marginals(const struct imle_shape *shape,
+                                const uint32_t *n_row,
+                                const struct imle_tree_options *tree_options,
+                                float temperature,
+                                const float *theta,
+                                size_t ld_theta,
+                                float *marginals,
+                                float *log_partition,
+                                float *entropy,
+                                float *work,
+                                size_t work_len);
+
+// Computes the exact gradient of <v, mu(theta)> with respect to theta, a product with the covariance of p:
+//
+// out = (1 / T) Cov(z) v = (1 / T) (E[z <v, z>] - mu <v, mu>), T = temperature.
+//
+// If v is the gradient of the loss at mu, this is the backward pass of a layer whose output is mu. Time: O(B K^3).
+//
+// shape: in; k = words, n = words * words; samples is ignored.
+// n_row, tree_options, temperature, theta, ld_theta: in, the same as for imle_tree_marginals.
+// v, ld_v: in, [B][N], finite, in units of loss; row stride in elements, at least N, 0 = contiguous.
+// out: out, [B][N], in units of loss per unit of theta; its sum over the heads of a word is 0 to rounding.
+// work, work_len: workspace (scratch memory) and its length in floats, at least
+// imle_tree_exact_workspace_len(shape, tree_options).
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature, options), _OVERLAP, _VERSION; _NONFINITE
+// (of theta or v), _INFEASIBLE. imle_tree_find_bad_row names the row, with v for dz and dz_sample_stride 0.
+// Threads: any, with different outputs and workspaces. Source: Smith, Smith 2007; Koo, Globerson, Carreras, Collins 2007
+// (the matrix-tree theorem); Grassmann, Taksar, Heyman 1985 (the elimination); projective: Eisner 1996.
+IMLE_MUST_USE
+imle_status imle_tree_marginals_vjp(const struct imle_shape *shape,
+                                    const uint32_t *n_row,
+                                    const struct imle_tree_options *tree_options,
+                                    float temperature,
+                                    const float *theta,
+                                    size_t ld_theta,
+                                    const float *v,
+                                    size_t ld_v,
+                                    float *out,
+                                    float *work,
+                                    size_t work_len);
+
+// Draws exact samples, independent of one another: z_s from p(z) proportional to exp(<z, theta> / T), s = 1..S,
+// T = temperature. (The distribution of imle_tree_sample is only close to it.) A sample is a pure function of seed,
+// step, the numbers of its row and sample (imle_key), theta, T, the kind of trees and the number of words. It shares no
+// random words with the noise of the same key, and it is never stratified. Time: O(B (K^3 + S K^2)) as a rule.
+//
+// shape: in; k = words, n = words * words.
+// n_row, tree_options, temperature, theta, ld_theta: in, the same as for imle_tree_marginals.
+// key: in, selects the samples.
+// z: out, [B][S][N], 0 or 1; or NULL.
+// indices: out, [B][S][K], the positions of the arcs, ascending, UINT32_MAX in the unused tail; or NULL. At least one
+// of the two must not be NULL. imle_tree_heads turns them into heads.
+// work, work_len: workspace (scratch memory) and its length in floats, at least
+// imle_tree_exact_workspace_len(shape, tree_options).
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature, options), _OVERLAP, _VERSION;
+// _NONFINITE, _INFEASIBLE.
+// Threads: any, with different outputs and workspaces. Source: this library; projective: Eisner 1996.
+IMLE_MUST_USE
+imle_status imle_tree_sample_exact(const struct imle_shape *shape,
+                                   const uint32_t *n_row,
+                                   const struct imle_tree_options *tree_options,
+                                   float temperature,
+                                   const struct imle_key *key,
+                                   const float *theta,
+                                   size_t ld_theta,
+                                   float *z,
+                                   uint32_t *indices,
+                                   float *work,
+                                   size_t work_len);
+
+// Computes the log-probability of trees: log_prob = ln p(z_s) = <z_s, theta> / T - A, T = temperature.
+// Time: O(B (K^3 + S N)), plus K^3 for each list that is checked to be projective.
+//
+// shape: in; k = words, n = words * words.
+// n_row, tree_options, temperature, theta, ld_theta: in, the same as for imle_tree_marginals.
+// indices: in, [B][S][K], the positions of the arcs, as the functions that draw return them.
+// log_prob: out, [B][S], at most 0, in nats.
+// work, work_len: workspace (scratch memory) and its length in floats, at least
+// imle_tree_exact_workspace_len(shape, tree_options).
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature, options), _OVERLAP, _VERSION;
+// _NONFINITE, _INFEASIBLE (also for an index list that is no tree of its row).
+// Threads: any, with different outputs and workspaces. Source: Smith, Smith 2007; Koo, Globerson, Carreras, Collins 2007
+// (the matrix-tree theorem); Grassmann, Taksar, Heyman 1985 (the elimination); projective: Eisner 1996.
+IMLE_MUST_USE
+imle_status imle_tree_log_prob(const struct imle_shape *shape,
+                               const uint32_t *n_row,
+                               const struct imle_tree_options *tree_options,
+                               float temperature,
+                               const float *theta,
+                               size_t ld_theta,
+                               const uint32_t *indices,
+                               float *log_prob,
+                               float *work,
+                               size_t work_len);
+
+// Computes the Kullback-Leibler divergence from p, of theta, to q, of theta_other, at the same temperature and for the
+// same trees: kl = KL(p || q) = sum over z of p(z) ln(p(z) / q(z)). Time: O(B K^3).
+//
+// shape: in; k = words, n = words * words; samples is ignored.
+// n_row, tree_options, temperature, theta, ld_theta: in, the same as for imle_tree_marginals.
+// theta_other, ld_other: in, [B][N], scores, finite or -inf; row stride in elements, at least N, 0 = contiguous.
+// kl: out, [B], at least 0, in nats, +inf where theta_other masks what p chooses.
+// work, work_len: workspace (scratch memory) and its length in floats, at least
+// imle_tree_exact_workspace_len(shape, tree_options).
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature, options), _OVERLAP, _VERSION;
+// _NONFINITE, _INFEASIBLE, for either set of scores. imle_tree_find_bad_row names the first bad row of each.
+// Threads: any, with different outputs and workspaces. Source: Smith, Smith 2007; Koo, Globerson, Carreras, Collins 2007
+// (the matrix-tree theorem); Grassmann, Taksar, Heyman 1985 (the elimination); projective: Eisner 1996.
+IMLE_MUST_USE
+imle_status imle_tree_kl(const struct imle_shape *shape,
+                         const uint32_t *n_row,
+                         const struct imle_tree_options *tree_options,
+                         float temperature,
+                         const float *theta,
+                         size_t ld_theta,
+                         const float *theta_other,
+                         size_t ld_other,
+                         float *kl,
+                         float *work,
+                         size_t work_len);
+
+// The SIMPLE estimator takes exact samples in the forward pass and the derivative of the exact marginals in the
+// backward pass:
+//
+// grad_theta = (1 / T) Cov(z) (1/S) sum_s dz_s, T = temperature, dz_s = the gradient of the loss at the s-th sample of
+// imle_tree_sample_exact.
+//
+// The product is computed as in imle_tree_marginals_vjp. Time: O(B (K^3 + S N)).
+//
+// shape: in; k = words, n = words * words.
+// n_row, tree_options, temperature, theta, ld_theta: in, the same as for imle_tree_marginals.
+// dz, dz_row_stride, dz_sample_stride: in, [B][S][N], finite, in units of loss: the same as for imle_tree_gradient.
+// grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta, exactly 0 where theta is masked; row stride in
+// elements, at least N, 0 = contiguous. The gaps between rows are not touched.
+// work, work_len: workspace (scratch memory) and its length in floats, at least
+// imle_tree_exact_workspace_len(shape, tree_options).
+// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature, options), _OVERLAP, _VERSION;
+// _NONFINITE, _INFEASIBLE.
+// Threads: any, with different outputs and workspaces. Source: Ahmed, Zeng, Niepert, Van den Broeck 2023 (arXiv
+// 2210.01941), on trees.
+IMLE_MUST_USE
+imle_status imle_tree_simple(const struct imle_shape *shape,
+                             const uint32_t *n_row,
+                             const struct imle_tree_options *tree_options,
+                             float temperature,
+                             const float *theta,
+                             size_t ld_theta,
+                             const float *dz,
+                             size_t dz_row_stride,
+                             size_t dz_sample_stride,
+                             float *grad_theta,
+                             size_t ld_grad,
+                             float *work,
+                             size_t work_len);
+
+// The score function of p with a leave-one-out baseline estimates the gradient of E[loss(z)] without bias:
+//
+// grad_theta = (1/S) sum_s (loss_s - mean over r != s of loss_r) (1 / T) (z_s - mu), T = temperature.
+//
+// It needs no gradient of the loss. It needs no mu either: the differences sum to 0, so mu cancels.
+// Time: O(B (N + S K)), plus K^3 for each list that is checked to be projective.
+//
+// shape: in; k = words, n = words * words; S at least 2.
+// n_row, tree_options, temperature, theta, ld_theta: in, the same as for imle_tree_marginals.
+// indices: in, [B][S][K], the samples that imle_tree_sample_exact drew. Samples of any other law give a bias, those of
+// imle_tree_sample and stratified ones too.
+// losses: in, [B][S], finite, any function of the samples.
+// grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta, exactly 0 where theta is masked; row stride in
+// elements, at least N, 0 = contiguous. The gaps between rows are not touched.
+// Errors: IMLE_ERR_NULL, _SHAPE (also for S = 1), _STRIDE, _OPTION (temperature, options), _OVERLAP, _VERSION;
+// _NONFINITE, _INFEASIBLE (also for an index list that is no tree of its row).
+// Threads: any, with different outputs. Source: Kool, van Hoof, Welling 2019 (Buy 4 REINFORCE samples, get a baseline
+// for free).
+IMLE_MUST_USE
+imle_status imle_tree_score_function(const struct imle_shape *shape,
+                                     const uint32_t *n_row,
+                                     const struct imle_tree_options *tree_options,
+                                     float temperature,
+                                     const float *theta,
+                                     size_t ld_theta,
+                                     const uint32_t *indices,
+                                     const float *losses,
+                                     float *grad_theta,
+                                     size_t ld_grad);
+
+// SIMPLE with the score function as its correction estimates the gradient of E[loss(z)] without bias, whatever the
+// loss and dz are:
+//
+// grad_theta = (1 / T) Cov(z) (1/S) sum_s dz_s + (1/S) sum_s (r_ss - mean over t != s of r_st) (1 / T) (z_s - mu),
+// r_st = loss_t - <v_s, z_t>, v_s = the mean of the dz of the other samples (a shared dz itself), T = temperature.
+//
+// The nearer the loss is to a linear function of z with the gradient dz, the smaller is the variance. A common offset
+// of the losses costs no digits. Time: O(B (K^3 + S N)), plus K^3 for each list that is checked to be projective.
+//
+// shape: in; k = words, n = words * words; S at least 2.
+// n_row, tree_options, temperature, theta, ld_theta: in, the same as for imle_tree_marginals.
+// indices: in, [B][S][K], the samples that imle_tree_sample_exact drew. Samples of any other law give a bias, those of
+// imle_tree_sample and stratified ones too.
+// dz, dz_row_stride, dz_sample_stride: in, [B][S][N], finite, in units of loss, the gradients of the loss at these
+// samples: the same as for imle_tree_gradient.
+// losses: in, [B][S], finite, of these samples.
+// grad_theta, ld_grad: out, [B][N], in units of loss per unit of theta, exactly 0 where theta is masked; row stride in
+// elements, at least N, 0 = contiguous. The gaps between rows are not touched.
+// work, work_len: workspace (scratch memory) and its length in floats, at least
+// imle_tree_exact_workspace_len(shape, tree_options).
+// Errors: IMLE_ERR_NULL, _SHAPE (also for S = 1), _STRIDE, _WORKSPACE, _OPTION (temperature, options), _OVERLAP,
+// _VERSION; _NONFINITE, _INFEASIBLE (also for an index list that is no tree of its row).
+// Threads: any, with different outputs and workspaces. Source: this library; SIMPLE: Ahmed, Zeng, Niepert, Van den
+// Broeck 2023 (arXiv 2210.01941).
+IMLE_MUST_USE
+imle_status imle_tree_unbiased_simple(const struct imle_shape *shape,
+                                      const uint32_t *n_row,
+                                      const struct imle_tree_options *tree_options,
+                                      float temperature,
+                                      const float *theta,
+                                      size_t ld_theta,
+                                      const uint32_t *indices,
+                                      const float *dz,
+                                      size_t dz_row_stride,
+                                      size_t dz_sample_stride,
+                                      const float *losses,
+                                      float *grad_theta,
+                                      size_t ld_grad,
+                                      float *work,
+                                      size_t work_len);
 
 // The straight-through estimator is the crudest one: it treats z as if it were theta. grad_theta is (1/S) sum_s dz_s,
 // and exactly 0 where theta is masked. The sum is taken in the order of the samples and divided once; a shared dz is

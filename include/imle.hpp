@@ -10,7 +10,7 @@
 //     or_throw(layer.sample(key, theta, {z}, work));                                         // z [B][S][N]
 //     or_throw(layer.gradient(key, theta, imle::dz::per_sample(dz), {}, grad_theta, work));  // the same noise
 //
-// topk chooses k of n, argmax one of n, and own_solver leaves the choice to your solver. exact_topk and exact_argmax
+// topk chooses k of n, argmax one of n, tree the parse of a sentence, and own_solver leaves the choice to your solver. exact_topk and exact_argmax
 // work on p(z) itself, in closed form. Other estimators of the gradient are straight_through, exact_topk::simple,
 // exact_topk::unbiased_simple, exact_topk::score_function, perturbed_gradient and fenchel_young. adaptive finds lambda
 // from batch to batch.
@@ -44,7 +44,11 @@
 #include <exception>
 #endif
 
-#if __cplusplus >= 202002L && __has_include(<span>)
+// The standard library tells whether it has std::span. __cplusplus does not: MSVC leaves it at 199711L in every mode.
+#if __has_include(<version>)
+#include <version>
+#endif
+#if defined(__cpp_lib_span)
 #include <span>
 #endif
 
@@ -107,6 +111,10 @@ inline const char *message(status s) noexcept {
 }
 
 #if defined(__cpp_exceptions)
+#if defined(__clang__)
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wweak-vtables" // a layer of headers has no file for the table of virtual functions
+#endif
 /// The exception that or_throw throws.
 class error : public std::exception {
 public:
@@ -117,6 +125,9 @@ public:
 private:
     status status_;
 };
+#if defined(__clang__)
+#pragma clang diagnostic pop
+#endif
 
 /// Turns an error into an exception: or_throw(layer.sample(...)).
 inline void or_throw(status s) {
@@ -135,6 +146,8 @@ public:
     constexpr shape &n(std::uint32_t n) noexcept { c_.n = n; return *this; }
     constexpr shape &k(std::uint32_t k) noexcept { c_.k = k; return *this; }
     constexpr shape &samples(std::uint32_t s) noexcept { c_.samples = s; return *this; }
+    /// Sentences of so many words, for trees: k = words and n = words * words.
+    constexpr shape &words(std::uint32_t words) noexcept { return k(words).n(words * words); }
     constexpr const imle_shape &c() const noexcept { return c_; }
 
 private:
@@ -187,6 +200,19 @@ public:
 
 private:
     imle_options c_;
+};
+
+/// Which trees. The defaults are those of imle_tree_options_default: they may cross and may have several roots.
+class tree_options {
+public:
+    tree_options() noexcept { imle_tree_options_default(&c_); }
+
+    tree_options &projective(bool no_crossing = true) noexcept { c_.projective = no_crossing; return *this; }
+    tree_options &single_root(bool one = true) noexcept { c_.single_root = one; return *this; }
+    const imle_tree_options &c() const noexcept { return c_; }
+
+private:
+    imle_tree_options c_;
 };
 
 /// Selects the noise: that of a coordinate is a pure function of seed, step, the numbers of its row and its sample, its
@@ -377,7 +403,7 @@ enum class side : std::int32_t { plus = -1, minus = 1 };
 namespace detail {
 
 struct topk_calls {
-    static constexpr bool per_row_k = true;
+    static constexpr bool per_row_k = true, of_trees = false;
     static constexpr auto workspace_len = imle_topk_workspace_len;
     static constexpr auto find_bad_row = imle_topk_find_bad_row;
     static constexpr auto map = imle_topk_map;
@@ -387,7 +413,7 @@ struct topk_calls {
 };
 
 struct argmax_calls {
-    static constexpr bool per_row_k = false;
+    static constexpr bool per_row_k = false, of_trees = false;
     static constexpr auto workspace_len = imle_argmax_workspace_len;
     static constexpr auto find_bad_row = imle_argmax_find_bad_row;
     static constexpr auto map = imle_argmax_map;
@@ -396,8 +422,17 @@ struct argmax_calls {
     static constexpr auto fenchel_young = imle_argmax_fenchel_young;
 };
 
+struct tree_calls {
+    static constexpr bool per_row_k = false, of_trees = true;
+    static constexpr auto workspace_len = imle_tree_workspace_len;
+    static constexpr auto map = imle_tree_map;
+    static constexpr auto sample = imle_tree_sample;
+    static constexpr auto gradient = imle_tree_gradient;
+    static constexpr auto fenchel_young = imle_tree_fenchel_young;
+};
+
 struct exact_topk_calls {
-    static constexpr bool per_row_k = true;
+    static constexpr bool per_row_k = true, of_trees = false;
     static constexpr auto workspace_len = imle_topk_exact_workspace_len;
     static constexpr auto marginals = imle_topk_marginals;
     static constexpr auto marginals_vjp = imle_topk_marginals_vjp;
@@ -410,7 +445,7 @@ struct exact_topk_calls {
 };
 
 struct exact_argmax_calls {
-    static constexpr bool per_row_k = false;
+    static constexpr bool per_row_k = false, of_trees = false;
     static constexpr auto workspace_len = imle_argmax_exact_workspace_len;
     static constexpr auto marginals = imle_argmax_marginals;
     static constexpr auto marginals_vjp = imle_argmax_marginals_vjp;
@@ -422,12 +457,19 @@ struct exact_argmax_calls {
     static constexpr auto unbiased_simple = imle_argmax_unbiased_simple;
 };
 
-// Calls the C functions of a family with the layer's shape and, if they take it, its k per row.
+// Calls the C functions of a family with the layer's shape and, if they take it, its k per row, or words per row and
+// options of trees.
 template <class Calls>
 class family {
 public:
     /// The floats of workspace that each call needs; 0 if the shape is invalid.
-    std::size_t workspace_len() const noexcept { return Calls::workspace_len(&shape_.c()); }
+    std::size_t workspace_len() const noexcept {
+        if constexpr (Calls::of_trees) {
+            return Calls::workspace_len(&shape_.c(), &trees_.c());
+        } else {
+            return Calls::workspace_len(&shape_.c());
+        }
+    }
 
 protected:
     explicit family(const imle::shape &shape) noexcept : shape_(shape) {}
@@ -439,7 +481,9 @@ protected:
 
     template <class Function, class... Arguments>
     status call(Function *function, Arguments... arguments) const noexcept {
-        if constexpr (Calls::per_row_k) {
+        if constexpr (Calls::of_trees) {
+            return status{function(&shape_.c(), k_row_.data(), &trees_.c(), arguments...)};
+        } else if constexpr (Calls::per_row_k) {
             return status{function(&shape_.c(), k_row_.data(), arguments...)};
         } else {
             return status{function(&shape_.c(), arguments...)};
@@ -448,11 +492,12 @@ protected:
 
     imle::shape shape_;
     span<const std::uint32_t> k_row_;
+    tree_options trees_;
 };
 
 } // namespace detail
 
-/// The calls that topk and argmax have in common.
+/// The calls that topk, argmax and tree have in common.
 template <class Calls>
 class choice : public detail::family<Calls> {
 public:
@@ -505,9 +550,10 @@ public:
                           y.stride(), loss.data(), grad_theta.data(), grad_theta.stride(), work.data(), work.size());
     }
 
-private:
+protected:
     using detail::family<Calls>::call, detail::family<Calls>::fit, detail::family<Calls>::shape_;
 
+private:
     imle::options options_;
 };
 
@@ -524,6 +570,36 @@ public:
 class argmax : public choice<detail::argmax_calls> {
 public:
     using choice::choice;
+};
+
+/// Chooses the best dependency tree of a sentence: theta and z are matrices of words x words, element (h, d) is the arc
+/// from head h to word d, and the diagonal has the arcs from the root. shape::words sets the sizes.
+class tree : public choice<detail::tree_calls> {
+public:
+    explicit tree(const imle::shape &shape, const imle::options &options = {}, const tree_options &trees = {}) noexcept
+        : choice(shape, options) {
+        trees_ = trees;
+    }
+
+    /// Row b has n_row[b] words, at most the shape's. The layer keeps the view, not a copy.
+    tree &n_row(span<const std::uint32_t> words) noexcept { k_row_ = words; return *this; }
+
+    /// As for topk, but it needs workspace.
+    status find_bad_row(const rows<const float> &theta, const dz &dz, std::uint32_t &row,
+                        const workspace &work) const noexcept {
+        return !fit(theta, dz) ? status::shape
+                               : call(imle_tree_find_bad_row, theta.data(), theta.stride(), dz.data(), dz.row_stride(),
+                                      dz.sample_stride(shape_), &row, work.data(), work.size());
+    }
+
+    /// heads [B][S][K] of trees given as indices [B][S][K]: heads[d] = h, d itself for a word that hangs from the root,
+    /// UINT32_MAX beyond the words of the row.
+    status heads(span<const std::uint32_t> indices, span<std::uint32_t> heads) const noexcept {
+        const std::size_t lists = detail::per_state(shape_, shape_.c().k);
+        return !(fit() && detail::fits(indices, lists) && detail::fits(heads, lists))
+                   ? status::shape
+                   : status{imle_tree_heads(&shape_.c(), k_row_.data(), indices.data(), heads.data())};
+    }
 };
 
 /// The calls that exact_topk and exact_argmax have in common. p(z) is proportional to exp(<z, theta> / temperature).

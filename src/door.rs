@@ -62,8 +62,27 @@ pub(crate) fn check_row(solver: &impl MapSolver, b: usize, theta: &[f32], work: 
             Some(false) => Err(BadRow::Infeasible),
             Some(true) => Ok(()),
         },
-        None => check_theta_row(theta).and_then(|()| check_feasible(solver, b, theta, work)),
+        None => {
+            check_scores_of(solver, b, Argument::Theta, theta)?;
+            check_feasible(solver, b, theta, work)
+        }
     }
+}
+
+/// Refuses a row whose θ is not good, that has no state, or of which a list is not a state. The call has no workspace. A
+/// set that needs some to look for a state has one if a list is good.
+pub(crate) fn check_listed_row(
+    solver: &impl MapSolver,
+    b: usize,
+    theta: &[f32],
+    lists: Lists<'_>,
+    samples: usize,
+) -> Result<(), BadRow> {
+    match solver.workspace_len(theta.len()) {
+        0 => check_row(solver, b, theta, &mut [])?,
+        _ => check_scores_of(solver, b, Argument::Theta, theta)?,
+    }
+    check_lists(solver, b, lists, samples, theta)
 }
 
 /// Refuses a row that has no state. `work` is at least what the solver needs.
@@ -97,6 +116,19 @@ pub(crate) fn check_scores(argument: Argument, scores: &[f32]) -> Result<(), Bad
     has_unmasked(scores, 0).map(|_| ()).ok_or(BadRow::NonFinite(argument))
 }
 
+/// The same for scores of row b of a solver, which may read a corner of them only.
+pub(crate) fn check_scores_of(
+    solver: &impl MapSolver,
+    b: usize,
+    argument: Argument,
+    scores: &[f32],
+) -> Result<(), BadRow> {
+    match solver.corner(b) {
+        None => check_scores(argument, scores),
+        Some(corner) => corner.lines(scores).try_for_each(|line| check_scores(argument, line)),
+    }
+}
+
 /// Refuses gradients of row b that are not finite.
 pub(crate) fn check_dz_row(dz: DzView<'_>, b: usize, samples: usize) -> Result<(), BadRow> {
     for dz in dz.row(b, samples) {
@@ -105,14 +137,43 @@ pub(crate) fn check_dz_row(dz: DzView<'_>, b: usize, samples: usize) -> Result<(
     Ok(())
 }
 
+/// The same for a solver, which may read a corner of them only.
+#[inline(always)]
+pub(crate) fn check_dz_of(solver: &impl MapSolver, b: usize, dz: DzView<'_>, samples: usize) -> Result<(), BadRow> {
+    match solver.corner(b) {
+        None => check_dz_row(dz, b, samples),
+        Some(_) => dz.row(b, samples).try_for_each(|dz| check_finite_of(solver, b, Argument::Dz, dz)),
+    }
+}
+
+/// Refuses values of row b that are not finite, in the corner that the solver reads.
+pub(crate) fn check_finite_of(
+    solver: &impl MapSolver,
+    b: usize,
+    argument: Argument,
+    values: &[f32],
+) -> Result<(), BadRow> {
+    match solver.corner(b) {
+        None => check_finite(argument, values),
+        Some(corner) => corner.lines(values).try_for_each(|line| check_finite(argument, line)),
+    }
+}
+
 /// Refuses values that are not finite.
 pub(crate) fn check_finite(argument: Argument, values: &[f32]) -> Result<(), BadRow> {
     if all_finite(values) { Ok(()) } else { Err(BadRow::NonFinite(argument)) }
 }
 
 /// Refuses index lists that are not states of the row: as many unmasked positions as a state has ones (at most K, if
-/// `ones` is None), ascending, and `u32::MAX` behind them.
-pub(crate) fn check_lists(lists: Lists<'_>, samples: usize, theta: &[f32], ones: Option<usize>) -> Result<(), BadRow> {
+/// the solver does not tell), ascending, and `u32::MAX` behind them.
+pub(crate) fn check_lists(
+    solver: &impl MapSolver,
+    b: usize,
+    lists: Lists<'_>,
+    samples: usize,
+    theta: &[f32],
+) -> Result<(), BadRow> {
+    let ones = solver.ones(b);
     for s in 0..samples {
         let ones = ones.unwrap_or_else(|| lists.ones(s));
         let Some((positions, tail)) = lists.get(s).split_at_checked(ones) else { return Err(BadRow::NotAState) };
@@ -123,7 +184,7 @@ pub(crate) fn check_lists(lists: Lists<'_>, samples: usize, theta: &[f32], ones:
             }
             least = i.wrapping_add(1);
         }
-        if tail.iter().any(|&i| i != u32::MAX) {
+        if tail.iter().any(|&i| i != u32::MAX) || !solver.has_list(b, positions) {
             return Err(BadRow::NotAState);
         }
     }
@@ -132,8 +193,9 @@ pub(crate) fn check_lists(lists: Lists<'_>, samples: usize, theta: &[f32], ones:
 
 /// Refuses a z that is not a state of the row: 0 or 1, with as many ones as a state has, if that is known, and none at a
 /// mask.
-pub(crate) fn check_z(z: &[f32], theta: &[f32], ones: Option<usize>) -> Result<(), BadRow> {
+pub(crate) fn check_z(solver: &impl MapSolver, b: usize, z: &[f32], theta: &[f32]) -> Result<(), BadRow> {
     let good = z.iter().zip(theta).all(|(&z, &t)| z == 0.0 || (z == 1.0 && !is_masked(t)));
     let counted = || z.iter().filter(|&&z| z != 0.0).count();
-    if good && ones.is_none_or(|ones| ones == counted()) { Ok(()) } else { Err(BadRow::NotAState) }
+    let good = good && solver.ones(b).is_none_or(|ones| ones == counted()) && solver.has_z(b, z);
+    if good { Ok(()) } else { Err(BadRow::NotAState) }
 }

@@ -46,7 +46,9 @@ texts! {
     V = "v",
     Losses = "losses",
     Indices = "indices",
+    Heads = "heads",
     KRow = "k_row",
+    NRow = "n_row",
     RowIds = "row_ids",
     Z = "z",
     ZTarget = "z_target",
@@ -76,6 +78,7 @@ texts! {
     SolverAtMostK = "the solver's states must have at most k ones in every row",
     SolverFits = "the solver was made for another n or for fewer rows",
     OneHotHasKOne = "k must be 1 for one-hot states",
+    TreeIsSquare = "k must be the number of words of a tree, and n its square",
     SamplesNumbered = "sample0 + samples must be at most 2^28",
     SamplesWithinStrata = "sample0 + samples must be at most strata",
     WorkspaceAddressable = "the workspace must be addressable",
@@ -122,6 +125,11 @@ pub enum Error {
         /// The first such row.
         row: u32,
     },
+    /// `n_row[row]` exceeds the words of the shape.
+    RowWords {
+        /// The first such row.
+        row: u32,
+    },
     /// A slice is too short.
     Length {
         /// The short argument.
@@ -160,7 +168,7 @@ pub enum Error {
         /// The first bad row.
         row: u32,
     },
-    /// The row has no state: fewer unmasked entries than k.
+    /// The row has no state: fewer unmasked entries than k, or no tree that avoids the masks.
     Infeasible {
         /// The first such row.
         row: u32,
@@ -184,6 +192,7 @@ impl fmt::Display for Error {
         match *self {
             Error::Shape { rule } => write!(f, "shape: {rule}"),
             Error::RowK { row } => write!(f, "k_row: row {row} has more than the shape's k"),
+            Error::RowWords { row } => write!(f, "n_row: row {row} has more words than the shape"),
             Error::Stride { argument } => {
                 write!(f, "{argument}: stride shorter than a row, or too long to address")
             }
@@ -203,7 +212,7 @@ impl fmt::Display for Error {
                 write!(f, "{argument}: row {row} has a value that is not finite{allowed}")
             }
             Error::Infeasible { row } => {
-                write!(f, "theta: row {row} has fewer unmasked entries than k")
+                write!(f, "theta: row {row} has fewer unmasked entries than k, or no tree without a masked one")
             }
             Error::NoLists => f.write_str("indices: the solver does not tell how many ones its states have"),
             Error::NotAState { row } => {

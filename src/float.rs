@@ -110,6 +110,18 @@ pub(crate) fn exp_negative_in_two(x: f32, rest: f32) -> (f32, f32) {
     if x > EXP_LOWEST { (y * power, y_low * power) } else { (0.0, 0.0) }
 }
 
+/// e^(x + rest) as m·2ᵉ with m from 0.7 to 1.42, for −10⁶ ≤ x ≤ 10⁶ and a `rest` that rounding left out of x: within 2 ulp
+/// for |x| ≤ 22,000.
+#[inline(always)]
+pub(crate) fn exp_scaled(x: f32, rest: f32) -> (f32, i32) {
+    let rounded = x * core::f32::consts::LOG2_E + EXP_ROUND;
+    let e = rounded - EXP_ROUND;
+    let r = ((x - e * LN2_HIGH) - e * LN2_LOW) + rest;
+    let [c0, c1, c2, c3, c4] = EXP;
+    let p = (((c4 * r + c3) * r + c2) * r + c1) * r + c0;
+    ((r * r * p + r) + 1.0, rounded.to_bits().wrapping_sub(EXP_ROUND.to_bits()) as i32)
+}
+
 /// The e with 2ᵉ ≤ x < 2ᵉ⁺¹, clamped to −126..=126, where both 2ᵉ and 2⁻ᵉ are normal. So x < 2ᵉ⁺² always, and x ≥ 2ᵉ if
 /// x is normal. x must be at least 0.
 pub(crate) fn exponent(x: f32) -> i32 {
@@ -194,6 +206,74 @@ impl CompensatedSum {
         // After an overflow `high` is ±inf and `low` is NaN.
         if self.high.is_finite() { self.high + self.low } else { self.high }
     }
+}
+
+/// √x, correctly rounded. x must be 0 or above; NaN and +inf stay as they are. core has no square root.
+pub(crate) fn sqrt(x: f64) -> f64 {
+    if x == 0.0 || !x.is_finite() {
+        return x;
+    }
+    // x = significand · 2^e with an even e and a significand of 53 or 54 bits.
+    let bits = x.to_bits();
+    let (fraction, exponent) = (bits & ((1 << 52) - 1), (bits >> 52) as i32);
+    let (significand, e) = if exponent == 0 {
+        let zeros = fraction.leading_zeros() - 11;
+        (fraction << zeros, -1074 - zeros as i32)
+    } else {
+        (fraction | 1 << 52, exponent - 1075)
+    };
+    let odd = e & 1;
+    // One digit of the root, of 55, for every two digits of the significand, which stands at the left.
+    let mut square = significand << (10 + odd);
+    let (mut root, mut rest) = (0_u64, 0_u64);
+    for _ in 0..55 {
+        rest = rest << 2 | square >> 62;
+        square <<= 2;
+        let step = root << 2 | 1;
+        root <<= 1;
+        if rest >= step {
+            rest -= step;
+            root |= 1;
+        }
+    }
+    // The conversion rounds. A last digit stands for all that follow.
+    let digits = root << 1 | u64::from(rest != 0);
+    digits as f64 * f64::from_bits(((1023 + (e - odd) / 2 - 29) as u64) << 52)
+}
+
+/// √x in f32, correctly rounded. As [`sqrt`], and without f64, which many machines have in software only.
+pub(crate) fn sqrtf(x: f32) -> f32 {
+    if x == 0.0 || !x.is_finite() {
+        return x;
+    }
+    // x = significand · 2^e.
+    let (fraction, exponent) = (x.to_bits() & 0x007f_ffff, (x.to_bits() >> 23) as i32);
+    let (significand, e) = if exponent == 0 {
+        let zeros = fraction.leading_zeros() - 8;
+        (fraction << zeros, -149 - zeros as i32)
+    } else {
+        (fraction | 0x0080_0000, exponent - 150)
+    };
+    // The square of the root that follows is significand · 2^(25 + odd), and odd makes the rest of the exponent even.
+    let odd = (e - 1) & 1;
+    let square = u64::from(significand) << (25 + odd);
+
+    // A guess at the root, of 25 digits: three steps of Newton's method for 1/√scaled, 1 ≤ scaled < 4.
+    let scaled = (significand << odd) as f32 * power_of_two(-23);
+    let mut inverse = f32::from_bits(0x5f37_59df - (scaled.to_bits() >> 1));
+    for _ in 0..3 {
+        inverse *= 1.5 - 0.5 * scaled * inverse * inverse;
+    }
+    let guess = (scaled * inverse * 16_777_216.0) as i64;
+    // The guess is at most 10 too large or too small, so the remainder has 31 bits. A fourth step is off by at most 1.
+    let rest = (square as i64 - guess * guess) as i32;
+    let root = guess + (rest as f32 * inverse * 0.5 * power_of_two(-24)) as i64;
+    let too_large = i64::from(root * root > square as i64);
+    let too_small = i64::from((root + 1) * (root + 1) <= square as i64);
+    let root = root - too_large + too_small;
+    // The conversion rounds. A last digit stands for all that follow.
+    let digits = root << 1 | i64::from(root * root != square as i64);
+    digits as u32 as f32 * power_of_two((e - odd - 27) / 2)
 }
 
 #[cfg(test)]
@@ -327,5 +407,45 @@ mod tests {
         let mut sum = CompensatedSum::default();
         [1e8, 1.0, -1e8, 0.25].into_iter().for_each(|x| sum.add(x));
         assert_eq!(sum.value(), 1.25);
+    }
+
+    /// The square roots of the host are correctly rounded, too.
+    #[test]
+    fn square_roots_are_correctly_rounded() {
+        let mut random = 1_u64;
+        let mut next = || {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            random ^ random >> 29
+        };
+        let same = |x: f64, small: f32| {
+            assert_eq!(sqrt(x).to_bits(), x.sqrt().to_bits(), "{x:e}");
+            assert_eq!(sqrtf(small).to_bits(), small.sqrt().to_bits(), "{small:e}");
+        };
+        for _ in 0..1_000_000 {
+            let small = next() as u32 % f32::INFINITY.to_bits();
+            same(f64::from_bits(next() % f64::INFINITY.to_bits()), f32::from_bits(small));
+        }
+        for (x, small) in [
+            (0.0, 0.0),
+            (-0.0, -0.0),
+            (f64::INFINITY, f32::INFINITY),
+            (f64::MAX, f32::MAX),
+            (f64::MIN_POSITIVE, f32::MIN_POSITIVE),
+            (f64::from_bits(1), f32::from_bits(1)),
+            (f64::from_bits((1 << 52) - 1), f32::from_bits((1 << 23) - 1)),
+        ] {
+            same(x, small);
+        }
+        for whole in 0..5000_u16 {
+            let square = f64::from(whole) * f64::from(whole);
+            for ulps in 0..3 {
+                let near = |bits: u64| f64::from_bits((bits + ulps).saturating_sub(1));
+                same(
+                    near(square.to_bits()),
+                    f32::from_bits(((square as f32).to_bits() + ulps as u32).saturating_sub(1)),
+                );
+            }
+        }
+        assert!(sqrt(f64::NAN).is_nan() && sqrtf(f32::NAN).is_nan());
     }
 }

@@ -11,11 +11,11 @@
 //! ∇_θ L   ≈ (1/λ) · (1/S) Σ_s [ z_s − MAP(θ'_s + τ' ε_s) ]   backward pass   Imle::gradient
 //! ```
 //!
-//! C: k of n ([`TopK`]), one of n ([`Argmax`]), or your own [`MapSolver`]. Sizes known at compile time: [`fixed`].
-//! A solver that lives elsewhere: [`perturb()`], [`target()`], [`difference`]. Other estimators of ∇_θ L:
-//! [`straight_through()`], SIMPLE ([`Exact::simple`]) and its unbiased form ([`Exact::unbiased_simple`]), the score
-//! functions of p ([`Exact::score_function`]) and of the noise ([`perturbed_gradient`]), and the Fenchel–Young loss
-//! ([`Imle::fenchel_young`]).
+//! C: k of n ([`TopK`]), one of n ([`Argmax`]), dependency trees ([`Tree`]), or your own [`MapSolver`]. Sizes known at
+//! compile time: [`fixed`]. A solver that lives elsewhere: [`perturb()`], [`target()`], [`difference`]. Other
+//! estimators of ∇_θ L: [`straight_through()`], SIMPLE ([`Exact::simple`]) and its unbiased form
+//! ([`Exact::unbiased_simple`]), the score functions of p ([`Exact::score_function`]) and of the noise
+//! ([`perturbed_gradient`]), and the Fenchel–Young loss ([`Imle::fenchel_young`]).
 //!
 //! ```
 //! use imle::{Dz, Forward, Imle, Key, Options, Rows, RowsMut, Shape, States, TopK};
@@ -107,7 +107,7 @@ pub use estimator::{
 };
 pub use exact::{Distribution, Exact, ExactOutputs};
 pub use key::Key;
-pub use map::{Argmax, MapSolver, TopK, Unsolved};
+pub use map::{Argmax, MapSolver, TopK, Tree, Unsolved};
 pub use noise::Noise;
 pub use options::{Coupling, Difference, Options, Scale, Target};
 pub use shape::{MAX_SAMPLES, Shape};

@@ -6,9 +6,11 @@ mod common;
 use common::arrays::{JUNK, bits};
 use common::cases::Sizes;
 use common::exact_laws::{CoreArgmax, CoreTopK};
+use common::exact_trees::CoreTrees;
 use common::laws::{self, Layer, MapLayer};
 use common::layers::fixed_size::Fixed;
 use common::layers::three_steps::{ThreeSteps, perturbed, targets};
+use common::layers::trees::Trees;
 use common::layers::{Contiguous, OneHot, PerRow, Strided, gradient, sample, top_k};
 use common::reference;
 use imle::{Difference, Imle, MapSolver, Rows, RowsMut, Shape, Side, States, Target, TopK, Unsolved};
@@ -21,8 +23,22 @@ laws!(argmax: OneHot, map, any_size, replay);
 laws!(fixed_size: Fixed, map);
 laws!(three_steps: ThreeSteps, any_size);
 
+tree_laws! {
+    trees: Trees<false, false>;
+    trees_with_a_single_root: Trees<false, true>;
+    projective_trees: Trees<true, false>;
+    projective_trees_with_a_single_root: Trees<true, true>;
+}
+
 exact_laws!(exact_top_k: CoreTopK);
 exact_laws!(exact_argmax: CoreArgmax);
+
+exact_tree_laws! {
+    exact_trees: CoreTrees<false, false>;
+    exact_trees_with_a_single_root: CoreTrees<false, true>;
+    exact_projective_trees: CoreTrees<true, false>;
+    exact_projective_trees_with_a_single_root: CoreTrees<true, true>;
+}
 
 /// It chooses one entry of each pair of neighbours, and the last entry if it has no neighbour.
 #[derive(Clone, Copy)]

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # tests/run.sh [--all]: sets up a fresh clone, that is, installs the packages that the tests need, and runs the tests.
-# --all adds slow tests: the packagers' cargo-c, the JAX of benches/peers, all boards, and all tests on other CPUs.
+# --all adds slow tests: the packagers' cargo-c, the JAX of benches/peers, the downloads for operating systems, all
+# boards, and all tests on other CPUs.
 # Needs Rust (rustup or a package) and, to install missing packages, a Debian-like system with root or sudo.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,12 +16,22 @@ declare -A package=(
   [aarch64-linux-gnu-gcc]=gcc-aarch64-linux-gnu [s390x-linux-gnu-gcc]=gcc-s390x-linux-gnu
   [i686-linux-gnu-gcc]=gcc-i686-linux-gnu
   [bochs]=bochs [cpio]=cpio [genisoimage]=genisoimage
+  [mpirun]=openmpi-bin
 )
 # Packages that bring no program of their own: a second Rust with the source of core, for targets for which the first
-# has no standard library; the C libraries of the cross compilers; parts of an emulated PC; and libtorch.
+# has no standard library; the C libraries of the cross compilers; parts of an emulated PC; libtorch; and MPI.
 libraries=(rustc-web rust-web-src cargo-web libstd-rust-web-dev libnewlib-arm-none-eabi picolibc-riscv64-unknown-elf
   libc6-dev-arm64-cross libc6-dev-s390x-cross libc6-dev-i386-cross bochsbios vgabios bochs-term
-  isolinux syslinux-common busybox-static libtorch-dev)
+  isolinux syslinux-common busybox-static libtorch-dev libopenmpi-dev)
+
+# What only --all needs.
+if [[ ${1:-} == --all ]]; then
+  package+=(
+    [aarch64-linux-gnu-g++]=g++-aarch64-linux-gnu [arm-linux-gnueabihf-g++]=g++-arm-linux-gnueabihf
+    [x86_64-w64-mingw32-g++]=g++-mingw-w64-x86-64 [musl-gcc]=musl-tools [wine]=wine [llvm-lib]=llvm [file]=file
+  )
+  libraries+=(libc6-dev-armhf-cross wine64)
+fi
 
 section "set-up"
 missing=()
@@ -99,17 +110,23 @@ tests/cpp/run.sh
 section "libtorch: imle_torch.hpp and the main job"
 tests/libtorch/run.sh
 
+section "MPI: the main job on several processes"
+tests/mpi/run.sh
+
 section "C and C++: CMake, pkg-config, FetchContent"
 tests/consumer/run.sh
 if [[ ${1:-} == --all ]]; then tests/consumer/cargo_c.sh; fi
 
 section "Python: the package libimle"
 if [[ ${1:-} == --all ]]; then
-  ffi/python/test.sh --torch
+  ffi/python/test.sh --torch --jax
 else
   ffi/python/test.sh
-  echo "NOT RUN: the tests of libimle.torch need PyTorch, 5.6 GB; --all runs them"
+  echo "NOT RUN: the tests of libimle.torch and libimle.jax need PyTorch and JAX, 6 GB; --all runs them"
 fi
+
+section "operating systems: downloads and their users"
+tests/platforms/run.sh ${1:+"$1"}
 
 section "microcontrollers: download, proofs, firmware"
 tests/embedded/run.sh "$@"

@@ -99,6 +99,14 @@ public:
         }
     }
 
+    // Calls visit(array) for every array on which later updates depend. Between two updates the gradient is 0.
+    template <class Visit>
+    void for_each_array(const Visit &visit) {
+        for (std::vector<float> *array : {&value, &mean_, &square_}) {
+            visit(*array);
+        }
+    }
+
 private:
     std::vector<float> mean_, square_;
 };

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <initializer_list>
 #include <limits>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -35,17 +37,21 @@ using Texts = std::vector<const Example *>;
 
 // The memory of one step, with one row per text. Each thread writes rows of its own.
 struct Batch {
+    std::vector<std::uint64_t> row_ids; // the numbers of the rows, which select their noise: 0, 1, ... at first
     std::vector<float> theta, z, dz, mean_dz, grad_theta, loss;
     std::vector<imle::diagnostics> counts; // a thread writes the counts of all its rows to the first of them
     std::vector<TextGradient> scorer, predictor;
 
     Batch(std::size_t rows, std::size_t n, std::size_t samples)
-        : theta(rows * n), z(rows * samples * n), dz(rows * samples * n), mean_dz(rows * n), grad_theta(rows * n),
-          loss(rows), counts(rows), scorer(rows), predictor(rows) {}
+        : row_ids(rows), theta(rows * n), z(rows * samples * n), dz(rows * samples * n), mean_dz(rows * n),
+          grad_theta(rows * n), loss(rows), counts(rows), scorer(rows), predictor(rows) {
+        std::iota(row_ids.begin(), row_ids.end(), std::uint64_t{0});
+    }
 };
 
 // The rows from first to last - 1 of an array with `each` elements per row.
-inline imle::span<float> slice(std::vector<float> &array, std::size_t each, std::size_t first, std::size_t last) {
+template <class T>
+imle::span<T> slice(std::vector<T> &array, std::size_t each, std::size_t first, std::size_t last) {
     return {array.data() + first * each, (last - first) * each};
 }
 
@@ -65,7 +71,8 @@ public:
             const auto rows = slice(theta, n_, first, last);
             const imle::states states{slice(z, n_, first, last)};
             if (method_ == Method::random_words) { // step 0 is free, because training starts with step 1
-                imle::or_throw(layer.sample(key(0, first), rows, {states.z}, work));
+                const auto key = imle::key().seed(settings_.seed).step(0).row0(first);
+                imle::or_throw(layer.sample(key, rows, {states.z}, work));
             } else {
                 imle::or_throw(layer.map(rows, states, work));
             }
@@ -79,33 +86,98 @@ public:
 
     // Makes one step of Adam. Returns the sum of the texts' losses; a text's loss is a mean over its samples.
     float step(const Texts &texts, std::uint64_t step, Batch &batch) {
-        in_ranges(settings_.threads, texts.size(), [&](std::size_t first, std::size_t last) {
-            choose_and_predict(texts, step, batch, first, last);
+        const std::size_t rows = texts.size();
+        in_ranges(settings_.threads, rows, [&](std::size_t first, std::size_t last) {
+            forward(texts, step, batch, first, last);
         });
+        float lambda = 1.0f; // it is computed from the whole batch, so it does not depend on how the batch is cut
         if (method_ == Method::implicit_mle) {
-            average(texts.size(), batch, batch.mean_dz);
-            implicit_gradient(texts, step, batch);
-        } else if (method_ == Method::straight_through) {
-            average(texts.size(), batch, batch.grad_theta);
+            imle::or_throw(
+                adaptive.lambda(slice(batch.theta, n_, 0, rows), slice(batch.mean_dz, n_, 0, rows), lambda));
         }
-        in_ranges(settings_.threads, texts.size(), [&](std::size_t first, std::size_t last) {
-            for (std::size_t b = first; b < last && learns_choice(); b++) {
-                learn_scorer(*texts[b], 1.0f / static_cast<float>(texts.size()), batch, b);
-            }
+        std::fill(batch.counts.begin(), batch.counts.end(), imle::diagnostics{});
+        in_ranges(settings_.threads, rows, [&](std::size_t first, std::size_t last) {
+            batch.counts[first] = backward(texts, step, lambda, batch, first, last);
         });
-        float loss = 0; // all sums run in the order of the texts, whichever thread worked on them
-        for (std::size_t b = 0; b < texts.size(); b++) {
-            loss += batch.loss[b];
-            predictor_.accumulate(texts[b]->words, batch.predictor[b]);
-            if (learns_choice()) {
-                scorer_.accumulate(texts[b]->words, batch.scorer[b]);
-            }
+        imle::diagnostics counts{};
+        for (const imle::diagnostics &part : batch.counts) {
+            counts.states += part.states;
+            counts.nonzeros += part.nonzeros;
         }
+        imle::or_throw(adaptive.update(counts));
+        float loss = 0; // all sums run in the order of the texts, whichever thread worked on them
+        for (std::size_t b = 0; b < rows; b++) {
+            loss += batch.loss[b];
+            accumulate(texts[b]->words, batch.scorer[b], batch.predictor[b]);
+        }
+        update(step);
+        return loss;
+    }
+
+    // The parts of a step. The first two work on the rows from first to last - 1 of the batch.
+
+    // Draws the choices z_s = MAP(theta + noise), S for every text. Computes the losses, the predictor's gradients and
+    // the mean of dz over the samples.
+    void forward(const Texts &texts, std::uint64_t step, Batch &batch, std::size_t first, std::size_t last) const {
+        score(texts, batch.theta, first, last);
+        const Words k_row = k_of(texts, first, last);
+        const imle::topk layer = layer_for(k_row, samples());
+        std::vector<float> work(layer.workspace_len());
+        const auto theta = slice(batch.theta, n_, first, last);
+        const auto dz = slice(batch.dz, samples() * n_, first, last);
+        imle::or_throw(layer.sample(key(step, batch, first, last), theta,
+                                    {slice(batch.z, samples() * n_, first, last)}, work));
+        for (std::size_t b = first; b < last; b++) {
+            clear(texts[b]->words.size(), batch.scorer[b], batch.predictor[b]);
+            learn_predictor(*texts[b], 1.0f / static_cast<float>(texts.size()), batch, b);
+        }
+        imle::or_throw(imle::straight_through(shape_of(last - first, 1, samples()), theta, imle::dz::per_sample(dz),
+                                              slice(batch.mean_dz, n_, first, last)));
+    }
+
+    // Carries the gradient through the choice to theta and the scorer, from the mean dz of each text. The layer takes
+    // dz of each text's own loss; the mean over the batch comes later. Returns the counts for the adaptive lambda.
+    imle::diagnostics backward(const Texts &texts, std::uint64_t step, float lambda, Batch &batch, std::size_t first,
+                               std::size_t last) const {
+        imle::diagnostics counts{};
+        const auto mean_dz = slice(batch.mean_dz, n_, first, last);
+        const auto grad_theta = slice(batch.grad_theta, n_, first, last);
+        if (method_ != Method::implicit_mle || lambda == 0.0f) {
+            // The straight-through gradient is the mean dz. With lambda = 0 it is 0, and there is nothing to learn.
+            std::copy(mean_dz.begin(), mean_dz.end(), grad_theta.begin());
+        } else {
+            const Words k_row = k_of(texts, first, last);
+            const imle::topk layer = layer_for(k_row, samples(), lambda);
+            std::vector<float> work(layer.workspace_len());
+            imle::or_throw(layer.gradient(key(step, batch, first, last), slice(batch.theta, n_, first, last),
+                                          imle::dz::shared(mean_dz), {}, grad_theta, work, &counts));
+        }
+        for (std::size_t b = first; b < last && learns_choice(); b++) {
+            learn_scorer(*texts[b], 1.0f / static_cast<float>(texts.size()), batch, b);
+        }
+        return counts;
+    }
+
+    // Makes room for the gradients of a text with this many words, or of several texts with this many in all.
+    void clear(std::size_t words, TextGradient &scorer, TextGradient &predictor) const {
+        scorer.clear(words, scorer_.layers.value.size());
+        predictor.clear(words, predictor_.layers.value.size());
+    }
+
+    // Adds gradients for the embeddings of these words and for the other layers to those of the step.
+    void accumulate(const Words &words, const TextGradient &scorer, const TextGradient &predictor) {
+        predictor_.accumulate(words, predictor);
+        if (learns_choice()) {
+            scorer_.accumulate(words, scorer);
+        }
+    }
+
+    // Makes update number `step` of all weights, counted from 1, with the gradients that were accumulated.
+    void update(std::uint64_t step) {
         update(predictor_, step, RATE);
         if (learns_choice()) {
             update(scorer_, step, method_ == Method::straight_through ? STRAIGHT_THROUGH_RATE : RATE);
         }
-        return loss;
     }
 
     std::size_t n() const { return n_; }
@@ -120,6 +192,17 @@ public:
             std::for_each(network->layers.value.begin(), network->layers.value.end(), visit);
         }
     }
+
+    // Calls visit(array) for every array of floats on which later steps depend; beside them it is only `adaptive`.
+    template <class Visit>
+    void for_each_array(const Visit &visit) {
+        for (Network *network : std::initializer_list<Network *>{&scorer_, &predictor_}) {
+            network->embedding.for_each_array(visit);
+            network->layers.for_each_array(visit);
+        }
+    }
+
+    imle::adaptive adaptive; // finds lambda for I-MLE
 
 private:
     Model(Method method, const Settings &settings, const Corpus &corpus, SplitMix64 random)
@@ -165,9 +248,9 @@ private:
             .samples(samples);
     }
 
-    // The key for rows from `first` on. Each row of the batch has noise of its own, whichever thread draws it.
-    imle::key key(std::uint64_t step, std::size_t first) const {
-        return imle::key().seed(settings_.seed).step(step).row0(first);
+    // The key for the rows from first to last - 1 of a batch. Each row has noise of its own, whoever draws it.
+    imle::key key(std::uint64_t step, Batch &batch, std::size_t first, std::size_t last) const {
+        return imle::key().seed(settings_.seed).step(step).row_ids(slice(batch.row_ids, 1, first, last));
     }
 
     // Writes the rows of theta [B][N] from first to last - 1. The padding after a text is -inf, which the layer never
@@ -184,66 +267,13 @@ private:
         }
     }
 
-    // Computes choices, losses, the predictor's gradients and dz of the texts from first to last - 1.
-    void choose_and_predict(const Texts &texts, std::uint64_t step, Batch &batch, std::size_t first,
-                            std::size_t last) const {
-        // z_s = MAP(theta + noise), with S choices for every text.
-        score(texts, batch.theta, first, last);
-        const Words k_row = k_of(texts, first, last);
-        const imle::topk layer = layer_for(k_row, samples());
-        std::vector<float> work(layer.workspace_len());
-        const auto theta = slice(batch.theta, n_, first, last);
-        imle::or_throw(layer.sample(key(step, first), theta, {slice(batch.z, samples() * n_, first, last)}, work));
-        for (std::size_t b = first; b < last; b++) {
-            learn_predictor(*texts[b], 1.0f / static_cast<float>(texts.size()), batch, b);
-        }
-    }
-
-    // Writes the mean of dz over the samples of each text, [B][N], which is also the straight-through gradient.
-    void average(std::size_t rows, Batch &batch, std::vector<float> &mean) const {
-        imle::or_throw(imle::straight_through(shape_of(rows, 1, samples()), slice(batch.theta, n_, 0, rows),
-                                              imle::dz::per_sample(slice(batch.dz, samples() * n_, 0, rows)),
-                                              slice(mean, n_, 0, rows)));
-    }
-
-    // Carries the gradient through the choice to theta, from the mean dz of each text. The layer takes dz of each
-    // text's own loss; the mean over the batch comes later. lambda is computed from the whole batch, and the counts of
-    // the threads are added up, so the result does not depend on how the batch is cut.
-    void implicit_gradient(const Texts &texts, std::uint64_t step, Batch &batch) {
-        const std::size_t rows = texts.size();
-        float lambda = 0;
-        imle::or_throw(
-            adaptive_.lambda(slice(batch.theta, n_, 0, rows), slice(batch.mean_dz, n_, 0, rows), lambda));
-        if (lambda == 0.0f) { // dz is 0, so there is nothing to learn
-            std::fill(batch.grad_theta.begin(), batch.grad_theta.end(), 0.0f);
-            return;
-        }
-        std::fill(batch.counts.begin(), batch.counts.end(), imle::diagnostics{});
-        in_ranges(settings_.threads, rows, [&](std::size_t first, std::size_t last) {
-            const Words k_row = k_of(texts, first, last);
-            const imle::topk layer = layer_for(k_row, samples(), lambda);
-            std::vector<float> work(layer.workspace_len());
-            const auto dz = imle::dz::shared(slice(batch.mean_dz, n_, first, last));
-            imle::or_throw(layer.gradient(key(step, first), slice(batch.theta, n_, first, last), dz, {},
-                                          slice(batch.grad_theta, n_, first, last), work, &batch.counts[first]));
-        });
-        imle::diagnostics counts{};
-        for (const imle::diagnostics &part : batch.counts) {
-            counts.states += part.states;
-            counts.nonzeros += part.nonzeros;
-        }
-        imle::or_throw(adaptive_.update(counts));
-    }
-
     void learn_scorer(const Example &text, float mean, Batch &batch, std::size_t b) const {
-        batch.scorer[b].clear(text.words.size(), scorer_.layers.value.size());
         scorer_.backward(text.words, &batch.grad_theta[b * n_], mean, batch.scorer[b]);
     }
 
     void learn_predictor(const Example &text, float mean, Batch &batch, std::size_t b) const {
         const float share = 1.0f / static_cast<float>(samples());
         batch.loss[b] = 0.0f;
-        batch.predictor[b].clear(text.words.size(), predictor_.layers.value.size());
         // The padding after a text has no effect on the loss. Without the zeros, dz of an earlier text would stay there
         // and count in the norm of dz, from which the adaptive lambda is computed.
         const auto dz = slice(batch.dz, samples() * n_, b, b + 1);
@@ -269,7 +299,6 @@ private:
     std::size_t n_; // texts are padded to this many words
     Scorer scorer_;
     Predictor predictor_;
-    imle::adaptive adaptive_;
 };
 
 inline Texts pointers(const std::vector<Example> &examples) {
@@ -279,6 +308,25 @@ inline Texts pointers(const std::vector<Example> &examples) {
     }
     return texts;
 }
+
+// The batch that starts with text `first` of an epoch's order; the last batch may be smaller.
+inline Texts batch_of(const Texts &order, std::size_t first) {
+    const auto start = order.begin() + static_cast<std::ptrdiff_t>(first);
+    return {start, start + static_cast<std::ptrdiff_t>(std::min(BATCH, order.size() - first))};
+}
+
+// A hash of the bits of all weights, FNV-1a: equal weights have equal fingerprints.
+struct Fingerprint {
+    std::uint64_t value = 0xcbf2'9ce4'8422'2325;
+
+    void add(const Model &model) {
+        model.for_each_weight([&](float weight) {
+            std::uint32_t bits = 0;
+            std::memcpy(&bits, &weight, sizeof bits);
+            value = (value ^ bits) * 0x100'0000'01b3;
+        });
+    }
+};
 
 // The mean of (prediction - target)^2 for the choices z [B][N], in units of the standardised scores.
 inline double mean_squared_error(const Model &model, const Texts &texts, const std::vector<float> &z) {
@@ -304,10 +352,7 @@ inline Model train(Method method, const Settings &settings, const Corpus &corpus
         random.shuffle(order);
         float loss = 0;
         for (std::size_t first = 0; first < order.size(); first += BATCH) {
-            const std::size_t last = std::min(first + BATCH, order.size());
-            const Texts texts(order.begin() + static_cast<std::ptrdiff_t>(first),
-                              order.begin() + static_cast<std::ptrdiff_t>(last));
-            loss += model.step(texts, ++step, batch);
+            loss += model.step(batch_of(order, first), ++step, batch);
         }
         const double error = mean_squared_error(model, validation, model.choose(validation));
         const auto unit = static_cast<double>(corpus.deviation * corpus.deviation);

@@ -11,59 +11,27 @@
 // result is the same for any number of threads, bit for bit: compare the last line of the output, a fingerprint of all
 // trained weights.
 
-#include <cstdint>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <exception>
-#include <stdexcept>
 #include <string>
 #include <unordered_set>
 #include <utility>
 #include <vector>
 
+#include "cli.hpp"
 #include "corpus.hpp"
 #include "training.hpp"
 
 using Lexicon = std::unordered_set<std::string>;
 
-struct Cli {
-    std::string data = "examples/data/movie_reviews.tsv"; // valence_lexicon.tsv lies beside it
-    Settings settings{5, 4, 12, 1, 2};
-};
-
-// Parses a whole number from `least` to 2^32 - 1.
-static std::uint64_t number(const std::string &name, const std::string &value, std::uint64_t least) {
-    const bool digits = !value.empty() && value.find_first_not_of("0123456789") == std::string::npos;
-    const std::uint64_t number = digits ? std::strtoull(value.c_str(), nullptr, 10) : 0;
-    if (!digits || number < least || number > 0xffff'ffff) {
-        throw std::runtime_error(name + ": expected a whole number from " + std::to_string(least) + " to 4294967295");
-    }
-    return number;
-}
-
 static Cli parse(const std::vector<std::string> &arguments) {
     Cli cli;
-    for (std::size_t i = 0; i < arguments.size(); i += 2) {
-        const std::string &name = arguments[i];
-        if (i + 1 == arguments.size()) {
-            throw std::runtime_error(name + ": a value is missing");
-        }
-        const std::string &value = arguments[i + 1];
-        if (name == "--data") {
-            cli.data = value;
-        } else if (name == "--epochs") {
-            cli.settings.epochs = static_cast<unsigned>(number(name, value, 1));
-        } else if (name == "--k") {
-            cli.settings.k = static_cast<std::uint32_t>(number(name, value, 1));
-        } else if (name == "--seed") {
-            cli.settings.seed = number(name, value, 0);
-        } else if (name == "--threads") {
+    cli.parse(arguments, "--data, --epochs, --k, --seed or --threads", [&](const auto &name, const auto &value) {
+        if (name == "--threads") {
             cli.settings.threads = static_cast<std::size_t>(number(name, value, 1));
-        } else {
-            throw std::runtime_error(name + ": expected --data, --epochs, --k, --seed or --threads");
         }
-    }
+        return name == "--threads";
+    });
     return cli;
 }
 
@@ -97,16 +65,6 @@ static Evaluation evaluate(const Model &model, const Corpus &corpus, const Lexic
     return {error * static_cast<double>(corpus.deviation * corpus.deviation), 1.0 - error / variance, known / chosen};
 }
 
-// Continues `hash` by FNV-1a over the bits of the weights.
-static std::uint64_t fingerprint(const Model &model, std::uint64_t hash) {
-    model.for_each_weight([&](float weight) {
-        std::uint32_t bits = 0;
-        std::memcpy(&bits, &weight, sizeof bits);
-        hash = (hash ^ bits) * 0x100'0000'01b3;
-    });
-    return hash;
-}
-
 static void run(const Cli &cli) {
     const std::vector<Text> texts = read_texts(cli.data);
     const Corpus corpus(texts, cli.settings.seed);
@@ -119,12 +77,12 @@ static void run(const Cli &cli) {
         {Method::implicit_mle, words + " words, I-MLE"},
     };
     std::vector<Evaluation> evaluations;
-    std::uint64_t hash = 0xcbf2'9ce4'8422'2325;
+    Fingerprint fingerprint;
     for (const auto &[method, name] : methods) {
         std::fprintf(stderr, "%s: mean squared error, training / validation\n", name.c_str());
         const Model model = train(method, cli.settings, corpus);
         evaluations.push_back(evaluate(model, corpus, lexicon));
-        hash = fingerprint(model, hash);
+        fingerprint.add(model);
     }
 
     std::printf("the predictor sees         test MSE   test R²   words in lexicon   ÷ random\n");
@@ -133,7 +91,7 @@ static void run(const Cli &cli) {
         std::printf("%-25s %9.3f %9.3f %16.1f %% %10.2f\n", methods[m].second.c_str(), evaluation.mse, evaluation.r2,
                     100.0 * evaluation.in_lexicon, evaluation.in_lexicon / evaluations[1].in_lexicon);
     }
-    std::printf("fingerprint of the weights: %016llx\n", static_cast<unsigned long long>(hash));
+    std::printf("fingerprint of the weights: %016llx\n", static_cast<unsigned long long>(fingerprint.value));
 }
 
 int main(int count, char **arguments) {

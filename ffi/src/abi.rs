@@ -131,6 +131,20 @@ pub struct imle_options {
     pub coupling: u32,
 }
 
+/// Which trees the imle_tree_ functions mean. Call imle_tree_options_default first, and then change the fields that you
+/// want.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct imle_tree_options {
+    /// sizeof(imle_tree_options), else IMLE_ERR_VERSION.
+    pub struct_size: u32,
+    /// 1: no arcs cross. Every word between the head and the word of an arc descends from the head, and no arc passes over
+    /// a word that hangs from the root. 0 (default): arcs may cross.
+    pub projective: u32,
+    /// 1: exactly one word hangs from the root. 0 (default): one or more do.
+    pub single_root: u32,
+}
+
 /// Counts of the states that a gradient compared.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,6 +164,8 @@ unsafe impl Plain for imle_shape {}
 unsafe impl Plain for imle_key {}
 // SAFETY: `repr(C)`, of integers and floats.
 unsafe impl Plain for imle_options {}
+// SAFETY: `repr(C)`, of integers.
+unsafe impl Plain for imle_tree_options {}
 // SAFETY: `repr(C)`, of integers.
 unsafe impl Plain for imle_diagnostics {}
 
@@ -199,6 +215,25 @@ impl imle_key {
 pub(crate) unsafe fn options(options: *const imle_options) -> Result<Options, Refused> {
     // SAFETY: the caller's contract.
     unsafe { args::read_sized(options) }?.to_core()
+}
+
+/// The kind of trees.
+#[derive(Clone, Copy)]
+pub(crate) struct TreeKind {
+    pub projective: bool,
+    pub single_root: bool,
+}
+
+/// Reads the options of trees.
+pub(crate) unsafe fn tree_options(options: *const imle_tree_options) -> Result<TreeKind, Refused> {
+    // SAFETY: the caller's contract.
+    let imle_tree_options { struct_size: _, projective, single_root } = unsafe { args::read_sized(options) }?;
+    let is_one = |option| match option {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(Refused::Option),
+    };
+    Ok(TreeKind { projective: is_one(projective)?, single_root: is_one(single_root)? })
 }
 
 impl imle_options {
@@ -300,4 +335,16 @@ pub extern "C" fn imle_kernel() -> *const c_char {
 pub unsafe extern "C" fn imle_options_default(options: *mut imle_options) {
     // SAFETY: the caller's contract.
     unsafe { args::write(options, imle_options::DEFAULT) }
+}
+
+/// Sets the options of trees to their defaults, trees that may cross and may have several roots, and struct_size to the
+/// size of the struct.
+///
+/// options: out, one struct; NULL (or a misaligned pointer) does nothing.
+/// Threads: any, with different structs. Source: this library.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn imle_tree_options_default(options: *mut imle_tree_options) {
+    let struct_size = size_of::<imle_tree_options>() as u32;
+    // SAFETY: the caller's contract.
+    unsafe { args::write(options, imle_tree_options { struct_size, projective: 0, single_root: 0 }) }
 }

@@ -9,14 +9,19 @@ use crate::args::{Array, check_arrays};
 use crate::family::{Family, OneHot, Start, TopK, start, with_gradient, workspace_len};
 use crate::status::{Refused, imle_status, status};
 
-fn exact<F: Family>(shape: Shape, k_row: Option<&[u32]>, temperature: f32) -> Result<Exact<F::Solver<'_>>, Refused> {
-    Ok(Exact::new(shape, F::solver(shape, k_row), temperature)?)
+fn exact<F: Family>(
+    shape: Shape,
+    k_row: Option<&[u32]>,
+    kind: F::Kind,
+    temperature: f32,
+) -> Result<Exact<F::Solver<'_>>, Refused> {
+    Ok(Exact::new(shape, F::solver(shape, k_row, kind), temperature)?)
 }
 
 /// The floats of workspace that the exact functions need: the same for any number of rows, any k_row and temperature.
-fn floats<F: Family>(shape: Shape) -> Option<usize> {
+pub(crate) fn floats<F: Family>(shape: Shape, kind: F::Kind) -> Option<usize> {
     let one_row = Shape { rows: 1, samples: 1, ..shape };
-    let exact = Exact::new(one_row, F::solver(one_row, None), 1.0).ok()?;
+    let exact = Exact::new(one_row, F::solver(one_row, None, kind), 1.0).ok()?;
     Some(exact.workspace_len())
 }
 
@@ -29,7 +34,7 @@ fn floats<F: Family>(shape: Shape) -> Option<usize> {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn imle_topk_exact_workspace_len(shape: *const imle_shape) -> usize {
     // SAFETY: the caller's contract.
-    unsafe { workspace_len(shape, floats::<TopK>) }
+    unsafe { workspace_len::<TopK>(shape, ptr::null(), floats::<TopK>) }
 }
 
 /// Returns the floats of workspace that the exact functions of one-hot states need: N, for any number of rows and
@@ -41,26 +46,26 @@ pub unsafe extern "C" fn imle_topk_exact_workspace_len(shape: *const imle_shape)
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn imle_argmax_exact_workspace_len(shape: *const imle_shape) -> usize {
     // SAFETY: the caller's contract.
-    unsafe { workspace_len(shape, floats::<OneHot>) }
+    unsafe { workspace_len::<OneHot>(shape, (), floats::<OneHot>) }
 }
 
-unsafe fn marginals_of<F: Family>(
+pub(crate) unsafe fn marginals_of<F: Family>(
     shape: *const imle_shape,
-    k_row: *const u32,
+    set: F::Set,
     temperature: f32,
     (theta, ld_theta): (*const f32, usize),
     (marginals, log_partition, entropy): (*mut f32, *mut f32, *mut f32),
     work: (*mut f32, usize),
 ) -> Result<(), Refused> {
     // SAFETY: the caller's contract.
-    let Start { shape, k_row, theta, work } =
-        start(unsafe { abi::shape_ignoring_samples(shape) }, k_row, (theta, ld_theta), work, floats::<F>)?;
+    let Start { shape, k_row, kind, theta, work } =
+        unsafe { start::<F>(abi::shape_ignoring_samples(shape), set, (theta, ld_theta), work, floats::<F>) }?;
     let marginals = Array::optional(marginals, shape.rows() * shape.n());
     let log_partition = Array::optional(log_partition, shape.rows());
     let entropy = Array::optional(entropy, shape.rows());
     // SAFETY: the caller's contract.
     check_arrays!(unsafe outputs: [marginals, log_partition, entropy, work], inputs: [k_row, theta]);
-    let exact = exact::<F>(shape, k_row.slice_if_any(), temperature)?;
+    let exact = exact::<F>(shape, k_row.slice_if_any(), kind, temperature)?;
     let out = ExactOutputs {
         marginals: marginals.slice_if_any(),
         log_partition: log_partition.slice_if_any(),
@@ -144,13 +149,13 @@ pub unsafe extern "C" fn imle_argmax_marginals(
     let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
     status(move || unsafe {
-        marginals_of::<OneHot>(shape, ptr::null(), temperature, theta, (marginals, log_partition, entropy), work)
+        marginals_of::<OneHot>(shape, (), temperature, theta, (marginals, log_partition, entropy), work)
     })
 }
 
-unsafe fn marginals_vjp_of<F: Family>(
+pub(crate) unsafe fn marginals_vjp_of<F: Family>(
     shape: *const imle_shape,
-    k_row: *const u32,
+    set: F::Set,
     temperature: f32,
     (theta, ld_theta): (*const f32, usize),
     (v, ld_v): (*const f32, usize),
@@ -158,13 +163,13 @@ unsafe fn marginals_vjp_of<F: Family>(
     work: (*mut f32, usize),
 ) -> Result<(), Refused> {
     // SAFETY: the caller's contract.
-    let Start { shape, k_row, theta, work } =
-        start(unsafe { abi::shape_ignoring_samples(shape) }, k_row, (theta, ld_theta), work, floats::<F>)?;
+    let Start { shape, k_row, kind, theta, work } =
+        unsafe { start::<F>(abi::shape_ignoring_samples(shape), set, (theta, ld_theta), work, floats::<F>) }?;
     let v = Array::rows(shape, v, ld_v)?;
     let out = Array::required(out, shape.rows() * shape.n());
     // SAFETY: the caller's contract.
     check_arrays!(unsafe outputs: [out, work], inputs: [k_row, theta, v]);
-    let exact = exact::<F>(shape, k_row.slice_if_any(), temperature)?;
+    let exact = exact::<F>(shape, k_row.slice_if_any(), kind, temperature)?;
     Ok(exact.marginals_vjp(theta.rows(ld_theta), v.rows(ld_v), RowsMut::contiguous(out.slice()), work.slice())?)
 }
 
@@ -232,12 +237,12 @@ pub unsafe extern "C" fn imle_argmax_marginals_vjp(
 ) -> imle_status {
     let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(move || unsafe { marginals_vjp_of::<OneHot>(shape, ptr::null(), temperature, theta, (v, ld_v), out, work) })
+    status(move || unsafe { marginals_vjp_of::<OneHot>(shape, (), temperature, theta, (v, ld_v), out, work) })
 }
 
-unsafe fn sample_exact_of<F: Family>(
+pub(crate) unsafe fn sample_exact_of<F: Family>(
     shape: *const imle_shape,
-    k_row: *const u32,
+    set: F::Set,
     temperature: f32,
     key: *const imle_key,
     (theta, ld_theta): (*const f32, usize),
@@ -245,8 +250,8 @@ unsafe fn sample_exact_of<F: Family>(
     work: (*mut f32, usize),
 ) -> Result<(), Refused> {
     // SAFETY: the caller's contract.
-    let Start { shape, k_row, theta, work } =
-        start(unsafe { abi::shape(shape) }, k_row, (theta, ld_theta), work, floats::<F>)?;
+    let Start { shape, k_row, kind, theta, work } =
+        unsafe { start::<F>(abi::shape(shape), set, (theta, ld_theta), work, floats::<F>) }?;
     // SAFETY: the caller's contract.
     let (key, row_ids) = unsafe { abi::key(key, shape) }?;
     let states = shape.rows() * shape.samples();
@@ -254,7 +259,7 @@ unsafe fn sample_exact_of<F: Family>(
     let indices = Array::optional(indices, states * shape.k());
     // SAFETY: the caller's contract.
     check_arrays!(unsafe outputs: [z, indices, work], inputs: [k_row, theta, row_ids]);
-    let exact = exact::<F>(shape, k_row.slice_if_any(), temperature)?;
+    let exact = exact::<F>(shape, k_row.slice_if_any(), kind, temperature)?;
     let states = States { z: z.slice_if_any(), indices: indices.slice_if_any(), marginals: None };
     Ok(exact.sample(key.to_core(row_ids), theta.rows(ld_theta), states, work.slice())?)
 }
@@ -322,14 +327,12 @@ pub unsafe extern "C" fn imle_argmax_sample_exact(
 ) -> imle_status {
     let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(move || unsafe {
-        sample_exact_of::<OneHot>(shape, ptr::null(), temperature, key, theta, (z, indices), work)
-    })
+    status(move || unsafe { sample_exact_of::<OneHot>(shape, (), temperature, key, theta, (z, indices), work) })
 }
 
-unsafe fn log_prob_of<F: Family>(
+pub(crate) unsafe fn log_prob_of<F: Family>(
     shape: *const imle_shape,
-    k_row: *const u32,
+    set: F::Set,
     temperature: f32,
     (theta, ld_theta): (*const f32, usize),
     indices: *const u32,
@@ -337,14 +340,14 @@ unsafe fn log_prob_of<F: Family>(
     work: (*mut f32, usize),
 ) -> Result<(), Refused> {
     // SAFETY: the caller's contract.
-    let Start { shape, k_row, theta, work } =
-        start(unsafe { abi::shape(shape) }, k_row, (theta, ld_theta), work, floats::<F>)?;
+    let Start { shape, k_row, kind, theta, work } =
+        unsafe { start::<F>(abi::shape(shape), set, (theta, ld_theta), work, floats::<F>) }?;
     let states = shape.rows() * shape.samples();
     let indices = Array::required(indices, states * shape.k());
     let log_prob = Array::required(log_prob, states);
     // SAFETY: the caller's contract.
     check_arrays!(unsafe outputs: [log_prob, work], inputs: [k_row, theta, indices]);
-    let exact = exact::<F>(shape, k_row.slice_if_any(), temperature)?;
+    let exact = exact::<F>(shape, k_row.slice_if_any(), kind, temperature)?;
     Ok(exact.log_prob(theta.rows(ld_theta), indices.slice(), log_prob.slice(), work.slice())?)
 }
 
@@ -406,12 +409,12 @@ pub unsafe extern "C" fn imle_argmax_log_prob(
 ) -> imle_status {
     let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(move || unsafe { log_prob_of::<OneHot>(shape, ptr::null(), temperature, theta, indices, log_prob, work) })
+    status(move || unsafe { log_prob_of::<OneHot>(shape, (), temperature, theta, indices, log_prob, work) })
 }
 
-unsafe fn kl_of<F: Family>(
+pub(crate) unsafe fn kl_of<F: Family>(
     shape: *const imle_shape,
-    k_row: *const u32,
+    set: F::Set,
     temperature: f32,
     (theta, ld_theta): (*const f32, usize),
     (theta_other, ld_other): (*const f32, usize),
@@ -419,13 +422,13 @@ unsafe fn kl_of<F: Family>(
     work: (*mut f32, usize),
 ) -> Result<(), Refused> {
     // SAFETY: the caller's contract.
-    let Start { shape, k_row, theta, work } =
-        start(unsafe { abi::shape_ignoring_samples(shape) }, k_row, (theta, ld_theta), work, floats::<F>)?;
+    let Start { shape, k_row, kind, theta, work } =
+        unsafe { start::<F>(abi::shape_ignoring_samples(shape), set, (theta, ld_theta), work, floats::<F>) }?;
     let theta_other = Array::rows(shape, theta_other, ld_other)?;
     let kl = Array::required(kl, shape.rows());
     // SAFETY: the caller's contract.
     check_arrays!(unsafe outputs: [kl, work], inputs: [k_row, theta, theta_other]);
-    let exact = exact::<F>(shape, k_row.slice_if_any(), temperature)?;
+    let exact = exact::<F>(shape, k_row.slice_if_any(), kind, temperature)?;
     Ok(exact.kl(theta.rows(ld_theta), theta_other.rows(ld_other), kl.slice(), work.slice())?)
 }
 
@@ -487,9 +490,7 @@ pub unsafe extern "C" fn imle_argmax_kl(
 ) -> imle_status {
     let (theta, work) = ((theta, ld_theta), (work, work_len));
     // SAFETY: the caller's contract.
-    status(move || unsafe {
-        kl_of::<OneHot>(shape, ptr::null(), temperature, theta, (theta_other, ld_other), kl, work)
-    })
+    status(move || unsafe { kl_of::<OneHot>(shape, (), temperature, theta, (theta_other, ld_other), kl, work) })
 }
 
 unsafe fn log_partitions_of(
@@ -500,12 +501,13 @@ unsafe fn log_partitions_of(
     work: (*mut f32, usize),
 ) -> Result<(), Refused> {
     // SAFETY: the caller's contract.
-    let Start { shape, theta, work, .. } =
-        start(unsafe { abi::shape_ignoring_samples(shape) }, ptr::null(), (theta, ld_theta), work, floats::<TopK>)?;
+    let Start { shape, theta, work, .. } = unsafe {
+        start::<TopK>(abi::shape_ignoring_samples(shape), ptr::null(), (theta, ld_theta), work, floats::<TopK>)
+    }?;
     let log_partitions = Array::required(log_partitions, shape.rows() * (shape.k() + 1));
     // SAFETY: the caller's contract.
     check_arrays!(unsafe outputs: [log_partitions, work], inputs: [theta]);
-    let exact = exact::<TopK>(shape, None, temperature)?;
+    let exact = exact::<TopK>(shape, None, (), temperature)?;
     Ok(exact.log_partitions(theta.rows(ld_theta), log_partitions.slice(), work.slice())?)
 }
 
@@ -555,13 +557,14 @@ unsafe fn log_partitions_vjp_of(
     work: (*mut f32, usize),
 ) -> Result<(), Refused> {
     // SAFETY: the caller's contract.
-    let Start { shape, theta, work, .. } =
-        start(unsafe { abi::shape_ignoring_samples(shape) }, ptr::null(), (theta, ld_theta), work, floats::<TopK>)?;
+    let Start { shape, theta, work, .. } = unsafe {
+        start::<TopK>(abi::shape_ignoring_samples(shape), ptr::null(), (theta, ld_theta), work, floats::<TopK>)
+    }?;
     let v = Array::rows(Shape { n: shape.k.saturating_add(1), k: 0, ..shape }, v, ld_v)?;
     let out = Array::required(out, shape.rows() * shape.n());
     // SAFETY: the caller's contract.
     check_arrays!(unsafe outputs: [out, work], inputs: [theta, v]);
-    let exact = exact::<TopK>(shape, None, temperature)?;
+    let exact = exact::<TopK>(shape, None, (), temperature)?;
     Ok(exact.log_partitions_vjp(theta.rows(ld_theta), v.rows(ld_v), RowsMut::contiguous(out.slice()), work.slice())?)
 }
 
@@ -599,9 +602,9 @@ pub unsafe extern "C" fn imle_topk_log_partitions_vjp(
     })
 }
 
-unsafe fn simple_of<F: Family>(
+pub(crate) unsafe fn simple_of<F: Family>(
     shape: *const imle_shape,
-    k_row: *const u32,
+    set: F::Set,
     temperature: f32,
     (theta, ld_theta): (*const f32, usize),
     (dz, dz_row_stride, dz_sample_stride): (*const f32, usize, usize),
@@ -609,12 +612,12 @@ unsafe fn simple_of<F: Family>(
     work: (*mut f32, usize),
 ) -> Result<(), Refused> {
     // SAFETY: the caller's contract.
-    let start = start(unsafe { abi::shape(shape) }, k_row, (theta, ld_theta), work, floats::<F>);
-    let (Start { shape, k_row, theta, work }, dz, grad_theta) =
+    let start = unsafe { start::<F>(abi::shape(shape), set, (theta, ld_theta), work, floats::<F>) };
+    let (Start { shape, k_row, kind, theta, work }, dz, grad_theta) =
         with_gradient(start, |shape| Array::dz(shape, dz, dz_row_stride, dz_sample_stride), (grad_theta, ld_grad))?;
     // SAFETY: the caller's contract.
     check_arrays!(unsafe outputs: [grad_theta, work], inputs: [k_row, theta, dz]);
-    let exact = exact::<F>(shape, k_row.slice_if_any(), temperature)?;
+    let exact = exact::<F>(shape, k_row.slice_if_any(), kind, temperature)?;
     let (theta, dz) = (theta.rows(ld_theta), dz.dz(dz_row_stride, dz_sample_stride));
     Ok(exact.simple(theta, dz, grad_theta.rows(ld_grad), work.slice())?)
 }
@@ -694,12 +697,12 @@ pub unsafe extern "C" fn imle_argmax_simple(
 ) -> imle_status {
     let (theta, dz, grad) = ((theta, ld_theta), (dz, dz_row_stride, dz_sample_stride), (grad_theta, ld_grad));
     // SAFETY: the caller's contract.
-    status(move || unsafe { simple_of::<OneHot>(shape, ptr::null(), temperature, theta, dz, grad, (work, work_len)) })
+    status(move || unsafe { simple_of::<OneHot>(shape, (), temperature, theta, dz, grad, (work, work_len)) })
 }
 
-unsafe fn score_function_of<F: Family>(
+pub(crate) unsafe fn score_function_of<F: Family>(
     shape: *const imle_shape,
-    k_row: *const u32,
+    set: F::Set,
     temperature: f32,
     (theta, ld_theta): (*const f32, usize),
     indices: *const u32,
@@ -709,6 +712,9 @@ unsafe fn score_function_of<F: Family>(
     // SAFETY: the caller's contract.
     let shape = unsafe { abi::shape(shape) }?;
     F::check(shape)?;
+    // SAFETY: the caller's contract.
+    let (k_row, kind) = unsafe { F::read(set) };
+    let kind = kind?;
     let states = shape.rows() * shape.samples();
     let k_row = Array::optional(k_row, shape.rows());
     let theta = Array::rows(shape, theta, ld_theta)?;
@@ -717,7 +723,7 @@ unsafe fn score_function_of<F: Family>(
     let grad_theta = Array::rows(shape, grad_theta, ld_grad)?;
     // SAFETY: the caller's contract.
     check_arrays!(unsafe outputs: [grad_theta], inputs: [k_row, theta, indices, losses]);
-    let exact = exact::<F>(shape, k_row.slice_if_any(), temperature)?;
+    let exact = exact::<F>(shape, k_row.slice_if_any(), kind, temperature)?;
     Ok(exact.score_function(theta.rows(ld_theta), indices.slice(), losses.slice(), grad_theta.rows(ld_grad))?)
 }
 
@@ -789,14 +795,12 @@ pub unsafe extern "C" fn imle_argmax_score_function(
 ) -> imle_status {
     let (theta, grad) = ((theta, ld_theta), (grad_theta, ld_grad));
     // SAFETY: the caller's contract.
-    status(move || unsafe {
-        score_function_of::<OneHot>(shape, ptr::null(), temperature, theta, indices, losses, grad)
-    })
+    status(move || unsafe { score_function_of::<OneHot>(shape, (), temperature, theta, indices, losses, grad) })
 }
 
-unsafe fn unbiased_simple_of<F: Family>(
+pub(crate) unsafe fn unbiased_simple_of<F: Family>(
     shape: *const imle_shape,
-    k_row: *const u32,
+    set: F::Set,
     temperature: f32,
     (theta, ld_theta): (*const f32, usize),
     indices: *const u32,
@@ -806,15 +810,15 @@ unsafe fn unbiased_simple_of<F: Family>(
     work: (*mut f32, usize),
 ) -> Result<(), Refused> {
     // SAFETY: the caller's contract.
-    let start = start(unsafe { abi::shape(shape) }, k_row, (theta, ld_theta), work, floats::<F>);
-    let (Start { shape, k_row, theta, work }, dz, grad_theta) =
+    let start = unsafe { start::<F>(abi::shape(shape), set, (theta, ld_theta), work, floats::<F>) };
+    let (Start { shape, k_row, kind, theta, work }, dz, grad_theta) =
         with_gradient(start, |shape| Array::dz(shape, dz, dz_row_stride, dz_sample_stride), (grad_theta, ld_grad))?;
     let states = shape.rows() * shape.samples();
     let indices = Array::required(indices, states * shape.k());
     let losses = Array::required(losses, states);
     // SAFETY: the caller's contract.
     check_arrays!(unsafe outputs: [grad_theta, work], inputs: [k_row, theta, indices, dz, losses]);
-    let exact = exact::<F>(shape, k_row.slice_if_any(), temperature)?;
+    let exact = exact::<F>(shape, k_row.slice_if_any(), kind, temperature)?;
     let (theta, dz) = (theta.rows(ld_theta), dz.dz(dz_row_stride, dz_sample_stride));
     let (indices, losses, grad_theta) = (indices.slice(), losses.slice(), grad_theta.rows(ld_grad));
     Ok(exact.unbiased_simple(theta, indices, dz, losses, grad_theta, work.slice())?)
@@ -914,6 +918,6 @@ pub unsafe extern "C" fn imle_argmax_unbiased_simple(
     let work = (work, work_len);
     // SAFETY: the caller's contract.
     status(move || unsafe {
-        unbiased_simple_of::<OneHot>(shape, ptr::null(), temperature, theta, indices, dz, losses, grad, work)
+        unbiased_simple_of::<OneHot>(shape, (), temperature, theta, indices, dz, losses, grad, work)
     })
 }

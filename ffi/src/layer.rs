@@ -1,8 +1,8 @@
-//! The layer: MAP, the forward pass, the backward pass, and the Fenchel-Young loss.
+//! The layer of k-subsets and of one-hot states: MAP, the forward pass, the backward pass, and the Fenchel-Young loss.
 
 use core::ptr;
 
-use imle::{Error, Forward, Imle, Options, Shape, States};
+use imle::{Error, Forward, Imle, MapSolver, Options, Shape, States};
 
 use crate::abi::{self, imle_diagnostics, imle_key, imle_options, imle_shape};
 use crate::args::{Array, check_arrays};
@@ -13,18 +13,18 @@ use crate::status::{Refused, imle_status, status, status_of_call};
 unsafe fn layer<F: Family>(
     shape: Shape,
     k_row: Option<&[u32]>,
+    kind: F::Kind,
     options: *const imle_options,
 ) -> Result<Imle<F::Solver<'_>>, Refused> {
-    let solver = F::solver(shape, k_row);
+    let solver = F::solver(shape, k_row, kind);
     // SAFETY: the caller's contract.
     let options = unsafe { abi::options(options) }?;
     Ok(Imle::unchecked(shape, solver, options))
 }
 
 /// The floats of workspace that a layer needs.
-fn floats<F: Family>(shape: Shape) -> Option<usize> {
-    F::check(shape).ok()?;
-    Some(imle::workspace_len(shape.n()))
+pub(crate) fn floats<F: Family>(shape: Shape, kind: F::Kind) -> Option<usize> {
+    imle::workspace_len(shape.n()).checked_add(F::solver(shape, None, kind).workspace_len(shape.n()))
 }
 
 /// Returns the floats of workspace that imle_topk_map, imle_topk_sample, imle_topk_gradient and imle_topk_fenchel_young
@@ -36,7 +36,7 @@ fn floats<F: Family>(shape: Shape) -> Option<usize> {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn imle_topk_workspace_len(shape: *const imle_shape) -> usize {
     // SAFETY: the caller's contract.
-    unsafe { workspace_len(shape, floats::<TopK>) }
+    unsafe { workspace_len::<TopK>(shape, ptr::null(), floats::<TopK>) }
 }
 
 /// Returns the floats of workspace that imle_argmax_map, imle_argmax_sample, imle_argmax_gradient and
@@ -49,28 +49,32 @@ pub unsafe extern "C" fn imle_topk_workspace_len(shape: *const imle_shape) -> us
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn imle_argmax_workspace_len(shape: *const imle_shape) -> usize {
     // SAFETY: the caller's contract.
-    unsafe { workspace_len(shape, floats::<OneHot>) }
+    unsafe { workspace_len::<OneHot>(shape, (), floats::<OneHot>) }
 }
 
-unsafe fn find_bad_row_of<F: Family>(
+pub(crate) unsafe fn find_bad_row_of<F: Family>(
     shape: *const imle_shape,
-    k_row: *const u32,
+    set: F::Set,
     (theta, ld_theta): (*const f32, usize),
     (dz, dz_row_stride, dz_sample_stride): (*const f32, usize, usize),
     row: *mut u32,
+    work: (*mut f32, usize),
 ) -> Result<(), Refused> {
+    // A solver without workspace of its own needs none here.
+    let floats = |shape: Shape, kind| match F::solver(shape, None, kind).workspace_len(shape.n()) {
+        0 => Some(0),
+        _ => floats::<F>(shape, kind),
+    };
     // SAFETY: the caller's contract.
-    let shape = unsafe { abi::shape(shape) }?;
-    F::check(shape)?;
-    let k_row = Array::optional(k_row, shape.rows());
-    let theta = Array::rows(shape, theta, ld_theta)?;
+    let Start { shape, k_row, kind, theta, work } =
+        unsafe { start::<F>(abi::shape(shape), set, (theta, ld_theta), work, floats) }?;
     let dz = match dz.is_null() {
         true => Array::optional(dz, 0),
         false => Array::dz(shape, dz, dz_row_stride, dz_sample_stride)?,
     };
     let row = Array::required(row, 1);
     // SAFETY: the caller's contract.
-    check_arrays!(unsafe outputs: [row], inputs: [k_row, theta, dz]);
+    check_arrays!(unsafe outputs: [row, work], inputs: [k_row, theta, dz]);
     let (theta, k_row) = (theta.rows(ld_theta), k_row.slice_if_any());
     let dz = dz.slice_if_any().map(|dz| imle::Dz::strided(dz, dz_row_stride, dz_sample_stride));
 
@@ -78,7 +82,8 @@ unsafe fn find_bad_row_of<F: Family>(
     let too_large = |k_row: &[u32]| k_row.iter().position(|&k| k as usize > shape.k());
     let rows = k_row.and_then(too_large).unwrap_or(shape.rows()) as u32;
     let good = Shape { rows, ..shape };
-    let first = match Imle::new(good, F::solver(good, k_row), Options::default())?.check(theta, dz, &mut []) {
+    let layer = Imle::new(good, F::solver(good, k_row, kind), Options::default())?;
+    let first = match layer.check(theta, dz, work.slice()) {
         Ok(()) => rows,
         Err(Error::NonFinite { row, .. } | Error::Infeasible { row }) => row,
         Err(error) => return Err(error.into()),
@@ -109,9 +114,9 @@ pub unsafe extern "C" fn imle_topk_find_bad_row(
     dz_sample_stride: usize,
     row: *mut u32,
 ) -> imle_status {
-    let theta = (theta, ld_theta);
+    let (theta, dz) = ((theta, ld_theta), (dz, dz_row_stride, dz_sample_stride));
     // SAFETY: the caller's contract.
-    status(move || unsafe { find_bad_row_of::<TopK>(shape, k_row, theta, (dz, dz_row_stride, dz_sample_stride), row) })
+    status(move || unsafe { find_bad_row_of::<TopK>(shape, k_row, theta, dz, row, (ptr::null_mut(), 0)) })
 }
 
 /// Finds the first row whose data imle_argmax_sample and imle_argmax_gradient would refuse: NaN or +inf in theta, no
@@ -136,24 +141,24 @@ pub unsafe extern "C" fn imle_argmax_find_bad_row(
 ) -> imle_status {
     let (theta, dz) = ((theta, ld_theta), (dz, dz_row_stride, dz_sample_stride));
     // SAFETY: the caller's contract.
-    status(move || unsafe { find_bad_row_of::<OneHot>(shape, ptr::null(), theta, dz, row) })
+    status(move || unsafe { find_bad_row_of::<OneHot>(shape, (), theta, dz, row, (ptr::null_mut(), 0)) })
 }
 
-unsafe fn map_of<F: Family>(
+pub(crate) unsafe fn map_of<F: Family>(
     shape: *const imle_shape,
-    k_row: *const u32,
+    set: F::Set,
     (theta, ld_theta): (*const f32, usize),
     (z, indices): (*mut f32, *mut u32),
     work: (*mut f32, usize),
 ) -> Result<(), Refused> {
     // SAFETY: the caller's contract.
-    let Start { shape, k_row, theta, work } =
-        start(unsafe { abi::shape_ignoring_samples(shape) }, k_row, (theta, ld_theta), work, floats::<F>)?;
+    let Start { shape, k_row, kind, theta, work } =
+        unsafe { start::<F>(abi::shape_ignoring_samples(shape), set, (theta, ld_theta), work, floats::<F>) }?;
     let z = Array::optional(z, shape.rows() * shape.n());
     let indices = Array::optional(indices, shape.rows() * shape.k());
     // SAFETY: the caller's contract.
     check_arrays!(unsafe outputs: [z, indices, work], inputs: [k_row, theta]);
-    let layer = Imle::unchecked(shape, F::solver(shape, k_row.slice_if_any()), Options::default());
+    let layer = Imle::unchecked(shape, F::solver(shape, k_row.slice_if_any(), kind), Options::default());
     layer.check_parts()?;
     let states = States { z: z.slice_if_any(), indices: indices.slice_if_any(), marginals: None };
     Ok(layer.map(theta.rows(ld_theta), states, work.slice())?)
@@ -212,13 +217,13 @@ pub unsafe extern "C" fn imle_argmax_map(
     work_len: usize,
 ) -> imle_status {
     // SAFETY: the caller's contract.
-    status(move || unsafe { map_of::<OneHot>(shape, ptr::null(), (theta, ld_theta), (z, indices), (work, work_len)) })
+    status(move || unsafe { map_of::<OneHot>(shape, (), (theta, ld_theta), (z, indices), (work, work_len)) })
 }
 
 #[cfg_attr(imle_float_mode, inline(never))]
-unsafe fn sample_of<F: Family>(
+pub(crate) unsafe fn sample_of<F: Family>(
     shape: *const imle_shape,
-    k_row: *const u32,
+    set: F::Set,
     options: *const imle_options,
     key: *const imle_key,
     theta: *const f32,
@@ -230,8 +235,8 @@ unsafe fn sample_of<F: Family>(
     work_len: usize,
 ) -> Result<(), Refused> {
     // SAFETY: the caller's contract.
-    let Start { shape, k_row, theta, work } =
-        start(unsafe { abi::shape(shape) }, k_row, (theta, ld_theta), (work, work_len), floats::<F>)?;
+    let Start { shape, k_row, kind, theta, work } =
+        unsafe { start::<F>(abi::shape(shape), set, (theta, ld_theta), (work, work_len), floats::<F>) }?;
     let states = shape.rows() * shape.samples();
     let z = Array::optional(z, states * shape.n());
     let indices = Array::optional(indices, states * shape.k());
@@ -241,7 +246,7 @@ unsafe fn sample_of<F: Family>(
     // SAFETY: the caller's contract.
     check_arrays!(unsafe outputs: [z, indices, marginals, work], inputs: [k_row, theta, row_ids]);
     // SAFETY: the caller's contract.
-    let layer = unsafe { layer::<F>(shape, k_row.slice_if_any(), options) }?;
+    let layer = unsafe { layer::<F>(shape, k_row.slice_if_any(), kind, options) }?;
     layer.check_parts()?;
     let states = States { z: z.slice_if_any(), indices: indices.slice_if_any(), marginals: marginals.slice_if_any() };
     Ok(layer.sample(key.to_core(row_ids), theta.rows(ld_theta), states, work.slice())?)
@@ -319,14 +324,14 @@ pub unsafe extern "C" fn imle_argmax_sample(
 ) -> imle_status {
     // SAFETY: the caller's contract.
     status_of_call(move || unsafe {
-        sample_of::<OneHot>(shape, ptr::null(), options, key, theta, ld_theta, z, indices, marginals, work, work_len)
+        sample_of::<OneHot>(shape, (), options, key, theta, ld_theta, z, indices, marginals, work, work_len)
     })
 }
 
 #[cfg_attr(imle_float_mode, inline(never))]
-unsafe fn gradient_of<F: Family>(
+pub(crate) unsafe fn gradient_of<F: Family>(
     shape: *const imle_shape,
-    k_row: *const u32,
+    set: F::Set,
     options: *const imle_options,
     key: *const imle_key,
     theta: *const f32,
@@ -342,8 +347,8 @@ unsafe fn gradient_of<F: Family>(
     work_len: usize,
 ) -> Result<(), Refused> {
     // SAFETY: the caller's contract.
-    let start = start(unsafe { abi::shape(shape) }, k_row, (theta, ld_theta), (work, work_len), floats::<F>);
-    let (Start { shape, k_row, theta, work }, dz, grad_theta) =
+    let start = unsafe { start::<F>(abi::shape(shape), set, (theta, ld_theta), (work, work_len), floats::<F>) };
+    let (Start { shape, k_row, kind, theta, work }, dz, grad_theta) =
         with_gradient(start, |shape| Array::dz(shape, dz, dz_row_stride, dz_sample_stride), (grad_theta, ld_grad))?;
     let indices = Array::optional(indices, shape.rows() * shape.samples() * shape.k());
     let diagnostics = Array::optional(diagnostics, 1);
@@ -352,7 +357,7 @@ unsafe fn gradient_of<F: Family>(
     // SAFETY: the caller's contract.
     check_arrays!(unsafe outputs: [grad_theta, diagnostics, work], inputs: [k_row, theta, dz, indices, row_ids]);
     // SAFETY: the caller's contract.
-    let layer = unsafe { layer::<F>(shape, k_row.slice_if_any(), options) }?;
+    let layer = unsafe { layer::<F>(shape, k_row.slice_if_any(), kind, options) }?;
     layer.check_parts()?;
     let (theta, dz) = (theta.rows(ld_theta), dz.dz(dz_row_stride, dz_sample_stride));
     let found = layer.gradient(
@@ -481,7 +486,7 @@ pub unsafe extern "C" fn imle_argmax_gradient(
     status_of_call(move || unsafe {
         gradient_of::<OneHot>(
             shape,
-            ptr::null(),
+            (),
             options,
             key,
             theta,
@@ -499,9 +504,9 @@ pub unsafe extern "C" fn imle_argmax_gradient(
     })
 }
 
-unsafe fn fenchel_young_of<F: Family>(
+pub(crate) unsafe fn fenchel_young_of<F: Family>(
     shape: *const imle_shape,
-    k_row: *const u32,
+    set: F::Set,
     options: *const imle_options,
     key: *const imle_key,
     (theta, ld_theta): (*const f32, usize),
@@ -511,8 +516,8 @@ unsafe fn fenchel_young_of<F: Family>(
     work: (*mut f32, usize),
 ) -> Result<(), Refused> {
     // SAFETY: the caller's contract.
-    let start = start(unsafe { abi::shape(shape) }, k_row, (theta, ld_theta), work, floats::<F>);
-    let (Start { shape, k_row, theta, work }, y, grad_theta) =
+    let start = unsafe { start::<F>(abi::shape(shape), set, (theta, ld_theta), work, floats::<F>) };
+    let (Start { shape, k_row, kind, theta, work }, y, grad_theta) =
         with_gradient(start, |shape| Array::rows(shape, y, ld_y), (grad_theta, ld_grad))?;
     let loss = Array::required(loss, shape.rows());
     // SAFETY: the caller's contract.
@@ -520,7 +525,7 @@ unsafe fn fenchel_young_of<F: Family>(
     // SAFETY: the caller's contract.
     check_arrays!(unsafe outputs: [loss, grad_theta, work], inputs: [k_row, theta, y, row_ids]);
     // SAFETY: the caller's contract.
-    let layer = unsafe { layer::<F>(shape, k_row.slice_if_any(), options) }?;
+    let layer = unsafe { layer::<F>(shape, k_row.slice_if_any(), kind, options) }?;
     layer.check_parts()?;
     let (theta, y) = (theta.rows(ld_theta), y.rows(ld_y));
     Ok(layer.fenchel_young(key.to_core(row_ids), theta, y, loss.slice(), grad_theta.rows(ld_grad), work.slice())?)
@@ -600,5 +605,5 @@ pub unsafe extern "C" fn imle_argmax_fenchel_young(
 ) -> imle_status {
     let (theta, grad, work, y) = ((theta, ld_theta), (grad_theta, ld_grad), (work, work_len), (y, ld_y));
     // SAFETY: the caller's contract.
-    status(move || unsafe { fenchel_young_of::<OneHot>(shape, ptr::null(), options, key, theta, y, loss, grad, work) })
+    status(move || unsafe { fenchel_young_of::<OneHot>(shape, (), options, key, theta, y, loss, grad, work) })
 }

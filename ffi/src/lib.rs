@@ -6,9 +6,11 @@
 //! - `adaptive`: the adaptive lambda.
 //! - `solver`: the three steps around a MAP solver of the caller's, and the noise.
 //! - `estimator`: estimators for states of any kind.
-//! - `exact`: the exact distribution, for both families.
-//! - `layer`: MAP, forward and backward pass, for both families.
-//! - `family`: the families of k of n and of one of n.
+//! - `tree_exact`: the exact distribution of trees.
+//! - `exact`: the exact distribution, for all families; the functions of k of n and of one of n.
+//! - `tree`: MAP, forward and backward pass of trees.
+//! - `layer`: MAP, forward and backward pass, for all families; the functions of k of n and of one of n.
+//! - `family`: the families of k of n, of one of n, and of trees.
 //! - `abi`: the structs that cross the ABI, their defaults and how they are read.
 //! - `arrays`: arrays with strides, and the workspace.
 //! - `args`: from C pointers to slices, the only file that dereferences a pointer.
@@ -64,6 +66,9 @@ mod layer;
 
 mod exact;
 
+mod tree;
+mod tree_exact;
+
 mod estimator;
 
 mod solver;
@@ -77,3 +82,5 @@ pub use exact::*;
 pub use layer::*;
 pub use solver::*;
 pub use status::*;
+pub use tree::*;
+pub use tree_exact::*;

@@ -18,8 +18,9 @@ pub const IMLE_OK: imle_status = 0;
 /// A pointer that must not be NULL is NULL, no output was asked for, or a pointer is not aligned to its type. An array
 /// without elements may be NULL: all arrays if rows = 0, and an index list if K = 0.
 pub const IMLE_ERR_NULL: imle_status = -1;
-/// The sizes do not fit together: n or samples is 0, k > n, k_row[b] > k, k is not 1 for argmax, samples > 2^24,
-/// rows * samples * n floats exceed the address space, or a function with a baseline got one sample only.
+/// The sizes do not fit together: n or samples is 0, k > n, k_row[b] > k, k is not 1 for argmax, n is not k * k or
+/// n_row[b] > k for trees, samples > 2^24, rows * samples * n floats exceed the address space, or a function with a
+/// baseline got one sample only.
 pub const IMLE_ERR_SHAPE: imle_status = -2;
 /// A stride is shorter than a row, or the array that it spans exceeds the address space.
 pub const IMLE_ERR_STRIDE: imle_status = -3;
@@ -29,7 +30,8 @@ pub const IMLE_ERR_WORKSPACE: imle_status = -4;
 pub const IMLE_ERR_OPTION: imle_status = -5;
 /// NaN or +inf in theta, or NaN, +inf or -inf in another input.
 pub const IMLE_ERR_NONFINITE: imle_status = -6;
-/// A row has fewer unmasked entries (theta > -inf) than it has to choose, or an index list is no state of its row.
+/// A row has fewer unmasked entries (theta > -inf) than it has to choose, or its masks leave no tree, or an index list is
+/// no state of its row.
 pub const IMLE_ERR_INFEASIBLE: imle_status = -7;
 /// An output or the workspace overlaps an input or another output.
 pub const IMLE_ERR_OVERLAP: imle_status = -8;
@@ -55,7 +57,9 @@ fn message(status: imle_status) -> &'static CStr {
         IMLE_ERR_WORKSPACE => c"the workspace is too short",
         IMLE_ERR_OPTION => c"an option is unknown, out of its range or excluded by another",
         IMLE_ERR_NONFINITE => c"a value is not finite (only theta may be -inf)",
-        IMLE_ERR_INFEASIBLE => c"a row has fewer unmasked entries than k, or an index list is no state of its row",
+        IMLE_ERR_INFEASIBLE => {
+            c"the masks of a row leave too few entries or no tree, or an index list is no state of its row"
+        }
         IMLE_ERR_OVERLAP => c"an output or the workspace overlaps another argument",
         IMLE_ERR_VERSION => c"struct_size is wrong: use the _default function and the header of this library",
         _ => c"unknown status",
@@ -80,7 +84,7 @@ pub(crate) enum Refused {
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
         match error {
-            Error::Shape { .. } | Error::RowK { .. } | Error::Length { .. } => Refused::Shape,
+            Error::Shape { .. } | Error::RowK { .. } | Error::RowWords { .. } | Error::Length { .. } => Refused::Shape,
             Error::Stride { .. } => Refused::Stride,
             Error::Workspace { .. } => Refused::Workspace,
             Error::NoOutput => Refused::Null,

@@ -5,14 +5,14 @@
 mod common;
 
 use common::bad_options::bad_options;
-use common::calls::{ANY_OF, Call, FUNCTIONS, Function, K, Kind, NS, ROWS, arguments, having};
-use common::in_c;
+use common::calls::{ANY_OF, Call, FUNCTIONS, Function, K, Kind, ROWS, arguments, having};
+use common::{in_c, trees};
 use imle::Noise;
 use imle_ffi::*;
 
 /// Calls with a short row and with a long one, and expects a status. After an error every output is what it was.
 fn expect(function: &'static Function, what: &str, status: imle_status, change: impl Fn(&mut Call)) {
-    for n in NS {
+    for n in function.ns() {
         let mut call = Call::new(function, n);
         change(&mut call);
         let before = call.outputs();
@@ -129,7 +129,7 @@ fn a_batch_without_rows_is_empty() {
         }
     };
     for function in having("shape") {
-        for n in NS {
+        for n in function.ns() {
             let mut call = Call::new(function, n);
             no_rows(&mut call);
             let mut expected = call.outputs();
@@ -212,7 +212,7 @@ fn sizes_out_of_range_are_refused() {
             expect(function, &format!("{samples} samples"), status, |call| call.shape().samples = samples);
         }
         for k in [0, 2] {
-            let status = if argmax { IMLE_ERR_SHAPE } else { IMLE_OK };
+            let status = if argmax || function.is_of_trees() { IMLE_ERR_SHAPE } else { IMLE_OK };
             expect(function, &format!("k = {k}"), status, |call| {
                 call.shape().k = k;
                 call.set_null("k_row");
@@ -224,6 +224,16 @@ fn sizes_out_of_range_are_refused() {
             let row = ROWS as usize - 1;
             expect(function, "k_row above k", IMLE_ERR_SHAPE, |call| call.array::<u32>("k_row")[row] = k);
         }
+    }
+    for function in having("n_row").filter(|function| !function.name.ends_with("find_bad_row")) {
+        for above in [1, u32::MAX] {
+            let row = ROWS as usize - 1;
+            expect(function, "n_row above the words", IMLE_ERR_SHAPE, |call| {
+                let words = call.shape().k;
+                call.array::<u32>("n_row")[row] = words.saturating_add(above);
+            });
+        }
+        expect(function, "n is not the square of the words", IMLE_ERR_SHAPE, |call| call.shape().n -= 1);
     }
 }
 
@@ -300,6 +310,18 @@ fn options_out_of_range_are_refused() {
         expect(function, "unused options", IMLE_OK, |call| {
             (call.options().sog_terms, call.options().sog_kappa) = (u32::MAX, f32::NAN);
         });
+    }
+    let size = size_of::<imle_tree_options>() as u32;
+    for function in having("tree_options") {
+        for bad in [2, u32::MAX] {
+            expect(function, "projective", IMLE_ERR_OPTION, |call| call.tree_options().projective = bad);
+            expect(function, "single_root", IMLE_ERR_OPTION, |call| call.tree_options().single_root = bad);
+        }
+        for bad in [0, 1, size - 4, size + 4, u32::MAX] {
+            let what = format!("struct_size {bad} of the tree options");
+            expect(function, &what, IMLE_ERR_VERSION, |call| call.tree_options().struct_size = bad);
+        }
+        expect(function, "one root", IMLE_OK, |call| call.tree_options().single_root = 1);
     }
     let no_density: [Change; 3] = [|o| o.noise = IMLE_NOISE_NONE, |o| o.temperature = 0.0, |o| o.temperature = 2.9e-39];
     for function in having("options").filter(|function| function.compares_samples()) {
@@ -417,6 +439,11 @@ fn functions_without_a_status_survive_null() {
     unsafe {
         imle_options_default(std::ptr::null_mut());
         imle_adaptive_default(std::ptr::null_mut());
+        imle_tree_options_default(std::ptr::null_mut());
+        let options = in_c::tree_options(trees::Kind { projective: false, single_root: false });
+        assert_eq!(imle_tree_workspace_len(std::ptr::null(), &options), 0);
+        let shape = imle_shape { rows: 1, n: 9, k: 3, samples: 1 };
+        assert_eq!(imle_tree_workspace_len(&shape, std::ptr::null()), 0);
         assert_eq!(imle_topk_workspace_len(std::ptr::null()), 0);
         assert_eq!(imle_argmax_workspace_len(std::ptr::null()), 0);
         assert_eq!(imle_topk_exact_workspace_len(std::ptr::null()), 0);
@@ -443,6 +470,22 @@ fn workspaces_are_measured() {
         assert_eq!(unsafe { imle_argmax_workspace_len(&shape) }, argmax, "{shape:?}");
         assert_eq!(unsafe { imle_topk_exact_workspace_len(&shape) }, topk_exact, "{shape:?}");
         assert_eq!(unsafe { imle_argmax_exact_workspace_len(&shape) }, argmax_exact, "{shape:?}");
+    }
+    for (shape, any, projective) in [
+        (shape(7, 9, 3, 0), 87, 73),
+        (shape(1, 1, 1, 1), 19, 13),
+        (shape(1, 90_000, 300, 1), 454_200, 541_801),
+        (shape(1, 8, 3, 1), 0, 0),
+        (shape(1, 9, 9, 1), 0, 0),
+        (shape(1, 0, 0, 1), 0, 0),
+    ] {
+        for single_root in [false, true] {
+            let len = |projective| {
+                let options = in_c::tree_options(trees::Kind { projective, single_root });
+                unsafe { imle_tree_workspace_len(&shape, &options) }
+            };
+            assert_eq!([len(false), len(true)], [any, projective], "{shape:?}");
+        }
     }
     // The batch is addressable, but the table of the exact functions is not.
     let large = shape(1, u32::MAX, u32::MAX, 1);

@@ -6,9 +6,12 @@ mod common;
 use common::calls::{Call, Function, K, NS, ROWS, SAMPLES, having};
 use imle_ffi::*;
 
+/// The rows of trees.
+const SQUARES: [usize; 2] = [9, 196];
+
 #[test]
 fn bad_data_stops_at_its_row() {
-    NS.into_iter().for_each(bad_data_stops_at_its_row_of);
+    [NS, SQUARES].into_iter().flatten().for_each(bad_data_stops_at_its_row_of);
 }
 
 fn bad_data_stops_at_its_row_of(n: usize) {
@@ -37,7 +40,7 @@ fn bad_data_stops_at_its_row_of(n: usize) {
     ] {
         let asks_for_a_state = |function: &&Function| status != IMLE_ERR_INFEASIBLE || function.chooses();
         let names_it = |function: &&Function| !function.name.ends_with("find_bad_row");
-        for function in having(name).filter(asks_for_a_state).filter(names_it) {
+        for function in having(name).filter(asks_for_a_state).filter(names_it).filter(|f| f.ns().contains(&n)) {
             stops_at_row_1(function, n, status, |call| {
                 call.array::<f32>(name)[start..][..bad.len()].copy_from_slice(&bad)
             });
@@ -48,15 +51,16 @@ fn bad_data_stops_at_its_row_of(n: usize) {
 /// The lists of row 1 are not states.
 #[test]
 fn lists_that_are_no_states_are_refused() {
-    for n in NS {
-        for function in having("lists") {
+    for n in [NS, SQUARES].into_iter().flatten() {
+        for function in having("lists").filter(|function| function.ns().contains(&n)) {
             for index in [n as u32, u32::MAX - 1, u32::MAX] {
-                let start = if function.chooses_one() { SAMPLES } else { SAMPLES * K } as usize;
+                let start = (SAMPLES * function.k(n)) as usize;
                 stops_at_row_1(function, n, IMLE_ERR_INFEASIBLE, |call| call.array::<u32>("lists")[start] = index);
             }
         }
-        for function in having("lists").filter(|function| !function.chooses_one()) {
-            let start = (SAMPLES * K) as usize;
+        let several = |function: &&Function| !function.chooses_one() && function.ns().contains(&n);
+        for function in having("lists").filter(several) {
+            let start = (SAMPLES * function.k(n)) as usize;
             for list in [[1, 1], [2, 1]] {
                 let change = |call: &mut Call| call.array::<u32>("lists")[start..][..2].copy_from_slice(&list);
                 stops_at_row_1(function, n, IMLE_ERR_INFEASIBLE, change);
@@ -112,22 +116,27 @@ fn the_first_bad_row_is_named() {
         }
     }
     let k_row: [(&str, u32, Change); 4] = [
-        ("k above the shape's", 1, |call| call.array::<u32>("k_row")[1] = 7),
-        ("k above the shape's in row 0", 0, |call| call.array::<u32>("k_row")[0] = 7),
+        ("k above the shape's", 1, |call| size_of_row(call, 1)),
+        ("k above the shape's in row 0", 0, |call| size_of_row(call, 0)),
         ("before a NaN", 1, |call| {
-            call.array::<u32>("k_row")[1] = 7;
+            size_of_row(call, 1);
             *first_theta(call, 2) = f32::NAN;
         }),
         ("after a NaN", 0, |call| {
-            call.array::<u32>("k_row")[1] = 7;
+            size_of_row(call, 1);
             *first_theta(call, 0) = f32::NAN;
         }),
     ];
-    for function in having("row").filter(|function| function.arguments.contains(&"k_row")) {
+    for function in having("row").filter(|function| !function.chooses_one()) {
         for (what, row, change) in &k_row {
             names_row(function, what, *row, change);
         }
     }
+}
+
+/// Makes k_row and n_row of a row too large.
+fn size_of_row(call: &mut Call, row: usize) {
+    ["k_row", "n_row"].into_iter().for_each(|name| call.array::<u32>(name)[row] = 77);
 }
 
 fn first_theta(call: &mut Call, row: usize) -> &mut f32 {
@@ -141,7 +150,7 @@ fn last_dz_of_row_1(call: &mut Call) -> &mut f32 {
 }
 
 fn names_row(function: &'static Function, what: &str, row: u32, change: &dyn Fn(&mut Call)) {
-    for n in NS {
+    for n in function.ns() {
         let mut call = Call::new(function, n);
         change(&mut call);
         assert_eq!(call.run(), IMLE_OK, "{}, n {n}: {what}", function.name);

@@ -5,7 +5,9 @@ mod common;
 
 use common::arrays::{JUNK, bits, spread, without_gaps};
 use common::cases::{Case, Sizes};
-use common::exact_laws::{Answers, CoreArgmax, CoreTopK, ExactLayer, cases, losses, other, v, weights};
+use common::exact_laws::{
+    Answers, CoreArgmax, CoreTopK, ExactLayer, cases, losses, one_hot_sizes, other, top_k_sizes, v, weights,
+};
 use common::{in_c, laws};
 use imle::Key;
 use imle_ffi::*;
@@ -125,7 +127,9 @@ fn argmax_through_c(case: &Case, key: Key<'_>, temperature: f32, gap: usize) -> 
 struct TopK;
 
 impl ExactLayer for TopK {
-    const ONE_HOT: bool = false;
+    fn sizes() -> BoxedStrategy<Sizes> {
+        top_k_sizes()
+    }
 
     fn answers(case: &Case, key: Key<'_>, temperature: f32) -> Answers {
         topk_through_c(case, key, temperature, 0)
@@ -136,7 +140,11 @@ impl ExactLayer for TopK {
 struct OneHot;
 
 impl ExactLayer for OneHot {
-    const ONE_HOT: bool = true;
+    const PER_ROW_K: bool = false;
+
+    fn sizes() -> BoxedStrategy<Sizes> {
+        one_hot_sizes()
+    }
 
     fn answers(case: &Case, key: Key<'_>, temperature: f32) -> Answers {
         argmax_through_c(case, key, temperature, 0)

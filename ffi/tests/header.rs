@@ -26,7 +26,17 @@ fn generated() -> String {
     config.after_includes = Some(version() + &config.after_includes.unwrap());
     let mut header = Vec::new();
     cbindgen::Builder::new().with_crate(root).with_config(config).generate().unwrap().write(&mut header);
-    String::from_utf8(header).unwrap()
+    let header = String::from_utf8(header).unwrap();
+    header.lines().map(|line| parenthesized(line) + "\n").collect()
+}
+
+/// The definition of a macro that is a negative number, with the parentheses that cbindgen leaves out: without them
+/// the macro could become a part of a longer expression.
+fn parenthesized(line: &str) -> String {
+    match line.strip_prefix("#define ").and_then(|definition| definition.split_once(" -")) {
+        Some((name, number)) if number.parse::<u32>().is_ok() => format!("#define {name} (-{number})"),
+        _ => line.to_owned(),
+    }
 }
 
 #[test]

@@ -7,7 +7,8 @@ use std::ptr;
 use common::arrays::{JUNK, bits, spread, without_gaps};
 use common::cases::{Case, Sizes, any_sizes};
 use common::laws::{self, Layer, MapLayer, Sampled};
-use common::{in_c, reference};
+use common::trees::Kind;
+use common::{in_c, reference, tree_cases};
 use imle::{Diagnostics, Difference, Options};
 use imle_ffi::*;
 use proptest::prelude::*;
@@ -16,6 +17,13 @@ laws!(top_k: TopK<false>, map, any_size, replay);
 laws!(top_k_per_row: TopK<true>, map, any_size, replay);
 laws!(argmax: Argmax, map, any_size, replay);
 laws!(three_steps: ThreeSteps, any_size);
+
+tree_laws! {
+    trees: Trees<false, false>;
+    trees_with_a_single_root: Trees<false, true>;
+    projective_trees: Trees<true, false>;
+    projective_trees_with_a_single_root: Trees<true, true>;
+}
 
 /// Number of elements between the rows of theta and grad_theta.
 const GAP: usize = 3;
@@ -45,6 +53,13 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// A case of trees.
+    fn of_trees(case: &'a Case, options: &imle_tree_options) -> Self {
+        let call = Call::new(case);
+        let len = unsafe { imle_tree_workspace_len(&call.shape, options) };
+        Call { work: vec![JUNK; len], ..call }
+    }
+
     fn per_state(&self) -> Vec<f32> {
         vec![JUNK; self.case.sizes.rows * self.case.sizes.samples * self.case.sizes.n]
     }
@@ -68,19 +83,20 @@ fn counts(imle_diagnostics { states, unchanged, nonzeros }: imle_diagnostics) ->
     Diagnostics { states, unchanged, nonzeros }
 }
 
-/// The layer of a family, with k_row or without: `layer!([generics] type, (k_row) or (), functions, { further items })`
+/// The layer of a family: `layer!([generics] type, how to build a call, (the arguments behind the shape), functions, { further
+/// items })`
 macro_rules! layer {
-    ([$($generics:tt)*] $layer:ty, ($($k_row:ident)?), $sample:ident, $gradient:ident, $map:ident, { $($items:tt)* }) => {
+    ([$($generics:tt)*] $layer:ty, $call:path, ($($set:path),*), $sample:ident, $gradient:ident, $map:ident, { $($items:tt)* }) => {
         impl<$($generics)*> Layer for $layer {
             $($items)*
 
             fn sample(case: &Case) -> Sampled {
-                let mut c = Call::new(case);
+                let mut c = $call(case);
                 let Sizes { rows, n, k, samples } = case.sizes;
                 let (mut z, mut marginals) = (c.per_state(), vec![JUNK; rows * n]);
                 let mut indices = vec![7; rows * samples * k];
                 let status = unsafe {
-                    $sample(&c.shape, $(in_c::$k_row(case),)? &c.options, &c.key, c.theta.as_ptr(), c.stride,
+                    $sample(&c.shape, $($set(case),)* &c.options, &c.key, c.theta.as_ptr(), c.stride,
                         z.as_mut_ptr(), indices.as_mut_ptr(), marginals.as_mut_ptr(), c.work.as_mut_ptr(), c.work.len())
                 };
                 assert_eq!(status, IMLE_OK);
@@ -88,12 +104,12 @@ macro_rules! layer {
             }
 
             fn gradient(case: &Case, replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
-                let mut c = Call::new(case);
+                let mut c = $call(case);
                 let (dz, dz_row_stride, dz_sample_stride) = in_c::dz(case);
                 let indices = replay.map_or(ptr::null(), <[u32]>::as_ptr);
                 let (mut grad_theta, mut diagnostics) = (c.per_row(), diagnostics());
                 let status = unsafe {
-                    $gradient(&c.shape, $(in_c::$k_row(case),)? &c.options, &c.key, c.theta.as_ptr(), c.stride,
+                    $gradient(&c.shape, $($set(case),)* &c.options, &c.key, c.theta.as_ptr(), c.stride,
                         dz, dz_row_stride, dz_sample_stride, indices, grad_theta.as_mut_ptr(), c.stride,
                         &mut diagnostics, c.work.as_mut_ptr(), c.work.len())
                 };
@@ -104,12 +120,12 @@ macro_rules! layer {
 
         impl<$($generics)*> MapLayer for $layer {
             fn map(case: &Case) -> Vec<f32> {
-                let mut c = Call::new(case);
+                let mut c = $call(case);
                 c.shape.samples = 0;
                 let Sizes { rows, n, k, .. } = case.sizes;
                 let (mut z, mut indices) = (vec![JUNK; rows * n], vec![7; rows * k]);
                 let status = unsafe {
-                    $map(&c.shape, $(in_c::$k_row(case),)? c.theta.as_ptr(), c.stride,
+                    $map(&c.shape, $($set(case),)* c.theta.as_ptr(), c.stride,
                         z.as_mut_ptr(), indices.as_mut_ptr(), c.work.as_mut_ptr(), c.work.len())
                 };
                 assert_eq!(status, IMLE_OK);
@@ -123,16 +139,54 @@ macro_rules! layer {
 /// imle_topk_*, with k_row or without.
 struct TopK<const PER_ROW: bool>;
 
-layer!([const PER_ROW: bool] TopK<PER_ROW>, (k_row), imle_topk_sample, imle_topk_gradient, imle_topk_map, {
+layer!([const PER_ROW: bool] TopK<PER_ROW>, Call::new, (in_c::k_row), imle_topk_sample, imle_topk_gradient, imle_topk_map, {
     const PER_ROW_K: bool = PER_ROW;
 });
 
 /// imle_argmax_*
 struct Argmax;
 
-layer!([] Argmax, (), imle_argmax_sample, imle_argmax_gradient, imle_argmax_map, {
+layer!([] Argmax, Call::new, (), imle_argmax_sample, imle_argmax_gradient, imle_argmax_map, {
     fn sizes() -> BoxedStrategy<Sizes> {
         any_sizes().prop_map(|sizes| Sizes { k: 1, ..sizes }).boxed()
+    }
+});
+
+/// imle_tree_*
+struct Trees<const PROJECTIVE: bool, const SINGLE_ROOT: bool>;
+
+impl<const PROJECTIVE: bool, const SINGLE_ROOT: bool> Trees<PROJECTIVE, SINGLE_ROOT> {
+    const KIND: Kind = Kind { projective: PROJECTIVE, single_root: SINGLE_ROOT };
+    const OPTIONS: imle_tree_options = in_c::tree_options(Self::KIND);
+
+    fn call(case: &Case) -> Call<'_> {
+        Call::of_trees(case, &Self::OPTIONS)
+    }
+
+    fn options(_: &Case) -> *const imle_tree_options {
+        &Self::OPTIONS
+    }
+}
+
+layer!(
+    [const PROJECTIVE: bool, const SINGLE_ROOT: bool] Trees<PROJECTIVE, SINGLE_ROOT>, Self::call,
+    (in_c::k_row, Self::options), imle_tree_sample, imle_tree_gradient, imle_tree_map, {
+    const PER_ROW_K: bool = true;
+
+    fn sizes() -> BoxedStrategy<Sizes> {
+        tree_cases::sizes()
+    }
+
+    fn fit(case: Case) -> Case {
+        tree_cases::fit(case)
+    }
+
+    fn state(case: &Case, b: usize, scores: &[f32]) -> Vec<f32> {
+        tree_cases::state(case, b, scores, Self::KIND)
+    }
+
+    fn some_state(case: &Case, b: usize) -> Vec<f32> {
+        tree_cases::some_state(case, b)
     }
 });
 

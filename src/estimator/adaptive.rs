@@ -3,10 +3,9 @@
 
 use core::ops;
 
-use libm::sqrt;
-
 use super::implicit::Diagnostics;
 use crate::door::{check_finite, check_scores};
+use crate::float::sqrt;
 use crate::kernel::reduce::sum_of_squares;
 use crate::mask::is_masked;
 use crate::{Argument, Error, Rule};

@@ -2,7 +2,7 @@
 
 use super::batch::noise_words;
 use super::layer::Imle;
-use crate::door::{check_finite, check_row, solve};
+use crate::door::{check_finite_of, check_row, solve};
 use crate::float::CompensatedSum;
 use crate::kernel::elementwise::{accumulate, divide};
 use crate::mask::zero_masked;
@@ -39,7 +39,8 @@ impl<M: MapSolver> Imle<M> {
         self.for_rows(|noise, b| {
             let (theta, y) = (theta.row(b, shape.n()), y.row(b, shape.n()));
             check_row(&self.solver, b, theta, work)?;
-            check_finite(Argument::Y, y)?;
+            let corner = self.solver.corner(b);
+            check_finite_of(&self.solver, b, Argument::Y, y)?;
             let grad = grad_theta.row(b, shape.n());
             grad.fill(0.0);
             let (words, mut best) = (words.row(b), CompensatedSum::default());
@@ -53,14 +54,25 @@ impl<M: MapSolver> Imle<M> {
                 accumulate(z, 1.0, grad);
             }
             let samples = shape.samples() as f32;
+            let mut given = CompensatedSum::default();
+            match corner {
+                None => chosen(theta, y).for_each(|score| given.add(score)),
+                Some(corner) => {
+                    let lines = corner.lines(theta).zip(corner.lines(y));
+                    lines.for_each(|(theta, y)| chosen(theta, y).for_each(|score| given.add(score)));
+                }
+            }
             if let Some(loss) = loss.get_mut(b) {
-                *loss = best.value() / samples - CompensatedSum::of(chosen(theta, y)).value();
+                *loss = best.value() / samples - given.value();
             }
             divide(grad, samples);
             for (grad, y) in grad.iter_mut().zip(y) {
                 *grad -= y;
             }
             zero_masked(theta, grad);
+            if let Some(corner) = corner {
+                corner.clear_outside(grad);
+            }
             Ok(())
         })
     }

@@ -7,7 +7,7 @@
 use super::batch::noise_words;
 use super::layer::{BATCH, Imle, Row};
 use super::target::Side;
-use crate::door::{check_dz_row, check_finite, check_has_lists, check_lists, check_row, check_z};
+use crate::door::{check_dz_of, check_finite, check_has_lists, check_lists, check_row, check_z};
 use crate::error::BadRow;
 use crate::kernel::elementwise;
 use crate::kernel::select::FEW;
@@ -149,13 +149,14 @@ impl<M: MapSolver> Row<'_, M> {
         (grad, factor): (&mut [f32], f32),
         diagnostics: &mut Diagnostics,
     ) -> Result<(), BadRow> {
-        let check_lists = |lists| check_lists(lists, self.samples, self.theta, self.solver.ones(self.b));
+        let check_dz = || check_dz_of(self.solver, self.b, dz, self.samples);
+        let check_lists = |lists| check_lists(self.solver, self.b, lists, self.samples, self.theta);
         let words = self.words(batch);
         if let Some(few) = self.few() {
             let lists = match (lists, self.options.difference) {
                 (Some(lists), Difference::Central) => {
                     // The central difference has no use for the forward state, so it only checks the lists.
-                    check_dz_row(dz, self.b, self.samples)?;
+                    check_dz()?;
                     check_lists(lists)?;
                     None
                 }
@@ -163,7 +164,7 @@ impl<M: MapSolver> Row<'_, M> {
             };
             let (mut sum, mut counts) = ([0.0; FEW], *diagnostics);
             if !self.sum_of_few(few, dz, lists, &words, &mut sum, &mut counts) {
-                check_dz_row(dz, self.b, self.samples)?;
+                check_dz()?;
                 lists.map_or(Ok(()), check_lists)?;
                 debug_assert!(false, "a row of few scores was refused although its dz and its lists are good");
                 return Err(BadRow::NotAState);
@@ -174,7 +175,7 @@ impl<M: MapSolver> Row<'_, M> {
             }
             return Ok(());
         }
-        check_dz_row(dz, self.b, self.samples)?;
+        check_dz()?;
         if let Some(lists) = lists {
             check_lists(lists)?;
         }
@@ -193,9 +194,9 @@ impl<M: MapSolver> Row<'_, M> {
         diagnostics: &mut Diagnostics,
     ) -> Result<(), BadRow> {
         let n = self.theta.len();
-        check_dz_row(dz, self.b, self.samples)?;
+        check_dz_of(self.solver, self.b, dz, self.samples)?;
         for s in 0..self.samples {
-            check_z(block(z, s * n, n), self.theta, self.solver.ones(self.b))?;
+            check_z(self.solver, self.b, block(z, s * n, n), self.theta)?;
         }
         self.gradient_by_sample(dz, Given::Z(z), &self.words(batch), work, grad, diagnostics)
     }

@@ -2,7 +2,7 @@
 
 use super::batch::for_rows_with_noise;
 use crate::arch::SCALAR;
-use crate::door::{check_dz_row, check_row, solve};
+use crate::door::{check_dz_of, check_row, solve};
 use crate::error::BadRow;
 use crate::noise::{BatchWords, RowWords, SampleWords, Sampler};
 use crate::perturbed::few::{Few, are_few};
@@ -115,7 +115,7 @@ impl<M: MapSolver> Imle<M> {
         let work = needed(work, of_solver)?;
         for_rows(self.shape.rows(), |b| {
             check_row(&self.solver, b, theta.row(b, self.shape.n()), work)?;
-            dz.map_or(Ok(()), |dz| check_dz_row(dz, b, self.shape.samples()))
+            dz.map_or(Ok(()), |dz| check_dz_of(&self.solver, b, dz, self.shape.samples()))
         })
     }
 

@@ -6,7 +6,7 @@
 //! drops out.
 
 use super::batch::noise_words;
-use crate::door::{check_finite, check_lists, check_row, check_theta_row};
+use crate::door::{check_finite, check_listed_row, check_theta_row};
 use crate::error::BadRow;
 use crate::float::CompensatedSum;
 use crate::kernel::elementwise::divide;
@@ -42,8 +42,7 @@ impl<D: Distribution> Exact<D> {
         for_rows(shape.rows(), |b| {
             let theta = theta.row(b, shape.n());
             let lists = Lists::of_row(indices, b, shape.samples(), shape.k());
-            check_row(&self.distribution, b, theta, &mut [])?;
-            check_lists(lists, shape.samples(), theta, self.distribution.ones(b))?;
+            check_listed_row(&self.distribution, b, theta, lists, shape.samples())?;
             let losses = row_losses(shape, b, losses)?;
             let grad = grad_theta.row(b, shape.n());
             grad.fill(0.0);

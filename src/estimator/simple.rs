@@ -2,7 +2,7 @@
 //! the exact marginals in the backward pass.
 
 use super::straight_through;
-use crate::door::check_dz_row;
+use crate::door::check_dz_of;
 use crate::exact::RowDistribution;
 use crate::views::rows::for_rows;
 use crate::{Argument, Distribution, Dz, Error, Exact, Rows, RowsMut};
@@ -24,7 +24,7 @@ impl<D: Distribution> Exact<D> {
         for_rows(shape.rows(), |b| {
             let theta = theta.row(b, shape.n());
             let mut row = self.row(b, theta, work)?;
-            check_dz_row(dz, b, shape.samples())?;
+            check_dz_of(&self.distribution, b, dz, shape.samples())?;
             let grad = grad_theta.row(b, shape.n());
             straight_through::mean(theta, dz, b, shape.samples(), grad);
             row.covariance(self.temperature, grad);

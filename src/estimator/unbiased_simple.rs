@@ -20,7 +20,7 @@
 
 use super::score::{centred, check_losses, row_losses};
 use super::straight_through;
-use crate::door::{check_dz_row, check_lists, check_row};
+use crate::door::{check_dz_of, check_lists, check_row};
 use crate::exact::RowDistribution;
 use crate::float::CompensatedSum;
 use crate::kernel::elementwise::{accumulate, divide};
@@ -63,9 +63,9 @@ impl<D: Distribution> Exact<D> {
         for_rows(shape.rows(), |b| {
             let theta = theta.row(b, shape.n());
             let lists = Lists::of_row(indices, b, samples, shape.k());
-            check_row(&self.distribution, b, theta, &mut [])?;
-            check_lists(lists, samples, theta, self.distribution.ones(b))?;
-            check_dz_row(dz, b, samples)?;
+            check_row(&self.distribution, b, theta, work)?;
+            check_lists(&self.distribution, b, lists, samples, theta)?;
+            check_dz_of(&self.distribution, b, dz, samples)?;
             let losses = row_losses(shape, b, losses)?;
 
             let mut row = self.distribution.row(b, theta, self.temperature, work);
@@ -83,7 +83,13 @@ impl<D: Distribution> Exact<D> {
             (0..samples).for_each(|t| lists.add(t, 1.0, vector));
             for (s, loss) in centred(losses).enumerate() {
                 let dz = dz.get(b, s);
-                let own = count * lists.dot(s, dz) - dot(dz, vector);
+                let all: f32 = match self.distribution.corner(b) {
+                    None => dot(dz, vector),
+                    Some(corner) => {
+                        corner.lines(dz).zip(corner.lines(vector)).map(|(dz, vector)| dot(dz, vector)).sum()
+                    }
+                };
+                let own = count * lists.dot(s, dz) - all;
                 add(s, (count * loss + own / others) / others);
             }
             straight_through::mean(theta, dz, b, samples, vector);

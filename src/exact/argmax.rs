@@ -61,7 +61,7 @@ impl<'a> RowDistribution<'a> for Softmax<'a> {
         self.total = CompensatedSum::of(self.y().map(exp_negative)).value();
     }
 
-    fn cross_entropy(&self) -> f32 {
+    fn cross_entropy(&mut self) -> f32 {
         let mut sum = CompensatedSum::default();
         sum.add(ln(self.total));
         for (y, &r) in self.y().zip(self.values.iter()) {
@@ -107,7 +107,7 @@ impl<'a> RowDistribution<'a> for Softmax<'a> {
 impl Distribution for Argmax {
     type Row<'a> = Softmax<'a>;
 
-    fn exact_workspace_len(shape: Shape) -> Option<usize> {
+    fn exact_workspace_len(&self, shape: Shape) -> Option<usize> {
         Some(shape.n())
     }
 

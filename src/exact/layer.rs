@@ -2,7 +2,7 @@
 
 use super::distribution::{Distribution, RowDistribution};
 use crate::door::{
-    check_coupling, check_feasible, check_finite, check_key, check_lists, check_row, check_scores, check_states,
+    check_coupling, check_feasible, check_finite_of, check_key, check_lists, check_row, check_scores_of, check_states,
 };
 use crate::error::BadRow;
 use crate::kernel::lanes::copy;
@@ -45,16 +45,17 @@ impl<D: Distribution> Exact<D> {
             return Err(Error::Option { rule: Rule::TemperatureAboveZero });
         }
         distribution.check(shape)?;
-        if D::exact_workspace_len(shape).is_none_or(|len| len > isize::MAX as usize / size_of::<f32>()) {
+        if distribution.exact_workspace_len(shape).is_none_or(|len| len > isize::MAX as usize / size_of::<f32>()) {
             return Err(Error::Shape { rule: Rule::WorkspaceAddressable });
         }
         Ok(Exact { shape, distribution, temperature })
     }
 
-    /// The floats of workspace that every call needs: (n + 12)(k + 1) + 3n + 136 for k-subsets, n for one-hot states.
+    /// The floats of workspace that every call needs: (n + 12)(k + 1) + 3n + 136 for k-subsets, n for one-hot
+    /// states, 10n + 100k + 48 for trees over k words, 15n + 120k + 144 for projective ones.
     #[must_use]
     pub fn workspace_len(&self) -> usize {
-        D::exact_workspace_len(self.shape).unwrap_or(usize::MAX)
+        self.distribution.exact_workspace_len(self.shape).unwrap_or(usize::MAX)
     }
 
     /// Marginals, log-partition and entropy. Σμ = k to rounding; μ is exactly 0 where θ is masked.
@@ -98,7 +99,7 @@ impl<D: Distribution> Exact<D> {
         self.check_work(work)?;
         for_rows(shape.rows(), |b| {
             let v = v.row(b, shape.n());
-            check_finite(Argument::V, v)?;
+            check_finite_of(&self.distribution, b, Argument::V, v)?;
             let mut row = self.row(b, theta.row(b, shape.n()), work)?;
             let out = out.row(b, shape.n());
             copy(v, out);
@@ -151,7 +152,7 @@ impl<D: Distribution> Exact<D> {
             let theta = theta.row(b, shape.n());
             let lists = Lists::of_row(indices, b, shape.samples(), shape.k());
             check_row(&self.distribution, b, theta, work)?;
-            check_lists(lists, shape.samples(), theta, self.distribution.ones(b))?;
+            check_lists(&self.distribution, b, lists, shape.samples(), theta)?;
             let mut row = self.distribution.row(b, theta, self.temperature, work);
             let out = block_mut(log_prob, b * shape.samples(), shape.samples());
             for (s, out) in out.iter_mut().enumerate() {
@@ -173,7 +174,7 @@ impl<D: Distribution> Exact<D> {
         self.check_work(work)?;
         for_rows(shape.rows(), |b| {
             let (theta, other) = (theta.row(b, shape.n()), other.row(b, shape.n()));
-            check_scores(Argument::ThetaOther, other)?;
+            check_scores_of(&self.distribution, b, Argument::ThetaOther, other)?;
             check_feasible(&self.distribution, b, other, work)?;
             let mut row = self.row(b, theta, work)?;
             row.marginals();

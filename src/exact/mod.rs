@@ -9,6 +9,8 @@ mod log_partitions;
 mod polynomials;
 mod tilt;
 mod top_k;
+mod tree;
+mod tree_sums;
 
 pub use distribution::Distribution;
 pub(crate) use distribution::RowDistribution;

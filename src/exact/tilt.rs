@@ -1,9 +1,7 @@
 //! The tilt of a row's coins: y_i = (θ_i − γ)/T + ln c with about k heads expected.
 
-use libm::sqrtf;
-
 use crate::arch::{self, Dispatch, Isa};
-use crate::float::{exp_negative, ln};
+use crate::float::{exp_negative, ln, sqrtf};
 use crate::kernel::exact::odds::{self, Expected};
 use crate::kernel::select::near_kth;
 

@@ -164,7 +164,7 @@ impl<'a> RowDistribution<'a> for Coins<'a> {
     }
 
     /// ln f_k + Σ |y_i| times the probability of the less likely side. Every term is at least 0.
-    fn cross_entropy(&self) -> f32 {
+    fn cross_entropy(&mut self) -> f32 {
         let mut sum = CompensatedSum::default();
         sum.add(self.ln_f_k);
         let moments = self.work.mu.iter().zip(self.work.nu.iter());
@@ -216,7 +216,7 @@ impl<'a> RowDistribution<'a> for Coins<'a> {
 impl Distribution for TopK<'_> {
     type Row<'a> = Coins<'a>;
 
-    fn exact_workspace_len(shape: Shape) -> Option<usize> {
+    fn exact_workspace_len(&self, shape: Shape) -> Option<usize> {
         Work::len(shape.n(), shape.k())
     }
 

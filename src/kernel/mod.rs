@@ -10,3 +10,4 @@ pub(crate) mod lists;
 pub(crate) mod reduce;
 pub(crate) mod select;
 pub(crate) mod ties;
+pub(crate) mod tree;

@@ -3,7 +3,9 @@
 mod argmax;
 mod solver;
 mod top_k;
+mod tree;
 
 pub use argmax::Argmax;
 pub use solver::{MapSolver, Unsolved};
 pub use top_k::TopK;
+pub use tree::Tree;

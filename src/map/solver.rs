@@ -1,6 +1,7 @@
 //! The interface of a constraint set.
 
 use crate::mask::has_unmasked;
+use crate::views::corner::Corner;
 use crate::{Error, Rule, Shape};
 
 /// The solver gave up on a row: [`MapSolver::map`] returns it, and the call that asked returns
@@ -120,6 +121,30 @@ pub trait MapSolver {
         let _ = row;
         None
     }
+
+    /// The part of a row that is read, if it is not all of it. What lies outside may be NaN in every input; it is 0 in z,
+    /// marginals and gradients.
+    #[doc(hidden)]
+    fn corner(&self, row: usize) -> Option<Corner> {
+        let _ = row;
+        None
+    }
+
+    /// True if these positions are a state of the row. They ascend, none is masked, and there are as many as
+    /// [`ones`](MapSolver::ones) says.
+    #[doc(hidden)]
+    fn has_list(&self, row: usize, positions: &[u32]) -> bool {
+        let _ = (row, positions);
+        true
+    }
+
+    /// True if z, of 0s and 1s, is a state of the row. None of its ones is masked, and there are as many as
+    /// [`ones`](MapSolver::ones) says.
+    #[doc(hidden)]
+    fn has_z(&self, row: usize, z: &[f32]) -> bool {
+        let _ = (row, z);
+        true
+    }
 }
 
 impl<M: MapSolver + ?Sized> MapSolver for &M {
@@ -149,5 +174,17 @@ impl<M: MapSolver + ?Sized> MapSolver for &M {
 
     fn selects(&self, row: usize) -> Option<usize> {
         (**self).selects(row)
+    }
+
+    fn corner(&self, row: usize) -> Option<Corner> {
+        (**self).corner(row)
+    }
+
+    fn has_list(&self, row: usize, positions: &[u32]) -> bool {
+        (**self).has_list(row, positions)
+    }
+
+    fn has_z(&self, row: usize, z: &[f32]) -> bool {
+        (**self).has_z(row, z)
     }
 }

@@ -27,7 +27,7 @@ pub(crate) use strata::STRATIFIED;
 pub use stream::SampleWords;
 pub(crate) use stream::{BatchWords, Lanes, RowWords};
 pub(crate) use sum_of_gamma::{MAX_KAPPA, SUM_OF_GAMMA, SumOfGamma};
-pub(crate) use uniform::Odds;
+pub(crate) use uniform::{Odds, Uniform};
 
 /// The law ρ of the noise ε, independent for every coordinate, sample and row (samples may be
 /// [stratified](crate::Coupling)).

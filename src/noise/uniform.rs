@@ -29,6 +29,16 @@ impl OfWord for Complements {
     }
 }
 
+/// u itself, from 2⁻³³ to 1.
+pub(crate) struct Uniform;
+
+impl OfWord for Uniform {
+    #[inline(always)]
+    fn of_word(&self, word: u32) -> f32 {
+        unit(word)
+    }
+}
+
 /// (1 − u)/u, from 2⁻³³ to 2³³. An event of probability p happens if p/(1 − p) times this exceeds 1: then rare events and
 /// nearly certain ones both have their probability.
 pub(crate) struct Odds;

@@ -60,6 +60,42 @@ int main(void)
     CHECK(SAMPLE(NULL, &options, theta, 0, WORK) == IMLE_ERR_INFEASIBLE);
     CHECK(memcmp(z, untouched, N * sizeof *z) != 0 && memcmp(z + N, untouched, N * sizeof *z) == 0);
     CHECK(imle_topk_find_bad_row(&shape, NULL, theta, 0, NULL, 0, 0, &row) == IMLE_OK && row == 1);
+
+    /* Trees. */
+    {
+        enum { WORDS = 3, TREE_WORK = IMLE_TREE_WORKSPACE_LEN(WORDS, 0, 1) };
+        static float tree_z[2 * WORDS * WORDS], tree_work[TREE_WORK];
+        static const float no_z[2 * WORDS * WORDS];
+        const imle_shape sentences = {2, WORDS * WORDS, WORDS, S}, no_square = {2, WORDS * WORDS, WORDS - 1, S};
+        const imle_shape no_words = {2, 0, 0, S};
+        float scores[2 * WORDS * WORDS] = {0};
+        imle_tree_options trees, unknown;
+        uint32_t n_row[2] = {WORDS, WORDS + 1}, lists[2 * WORDS] = {0, 1, 2, 0, 5, 7}, heads[2 * WORDS];
+
+        imle_tree_options_default(&trees);
+        trees.single_root = 1;
+#define PARSE(shape, n_row, trees, work_len) \
+    imle_tree_map(&shape, n_row, trees, scores, 0, tree_z, NULL, tree_work, work_len)
+#define REFUSED(call, status) CHECK((call) == (status) && memcmp(tree_z, no_z, sizeof no_z) == 0)
+        REFUSED(PARSE(sentences, NULL, NULL, TREE_WORK), IMLE_ERR_NULL);
+        REFUSED(PARSE(no_words, NULL, &trees, TREE_WORK), IMLE_ERR_SHAPE);
+        REFUSED(PARSE(no_square, NULL, &trees, TREE_WORK), IMLE_ERR_SHAPE);
+        REFUSED(PARSE(sentences, n_row, &trees, TREE_WORK), IMLE_ERR_SHAPE);
+        REFUSED(PARSE(sentences, NULL, &trees, TREE_WORK - 1), IMLE_ERR_WORKSPACE);
+        unknown = trees;
+        unknown.projective = 2;
+        REFUSED(PARSE(sentences, NULL, &unknown, TREE_WORK), IMLE_ERR_OPTION);
+        unknown = trees;
+        unknown.struct_size = 0;
+        REFUSED(PARSE(sentences, NULL, &unknown, TREE_WORK), IMLE_ERR_VERSION);
+        scores[WORDS * WORDS + 0] = scores[WORDS * WORDS + 4] = scores[WORDS * WORDS + 8] = -INFINITY; /* no root */
+        CHECK(PARSE(sentences, NULL, &trees, TREE_WORK) == IMLE_ERR_INFEASIBLE);
+        CHECK(tree_z[0] == 1.0f && memcmp(tree_z + WORDS * WORDS, no_z, sizeof no_z / 2) == 0);
+        CHECK(imle_tree_find_bad_row(&sentences, NULL, &trees, scores, 0, NULL, 0, 0, &row, tree_work, TREE_WORK) ==
+              IMLE_OK && row == 1);
+        CHECK(imle_tree_heads(&sentences, NULL, lists, heads) == IMLE_ERR_INFEASIBLE); /* 1 and 2 are a cycle */
+        CHECK(heads[0] == 0 && heads[1] == 0 && heads[2] == 0);
+    }
     puts("bad input: each kind is refused with its status, and the outputs are untouched");
     return 0;
 }

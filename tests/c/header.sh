@@ -14,4 +14,16 @@ for environment in "" -ffreestanding; do
     for cxx in g++ clang++; do compile "$cxx" -x c++ -std=$standard $environment -DHEADER_ONLY; done
   done
 done
-echo "imle.h: no warning in $compiled compilations (C99 to C2x, C++11 to C++20, gcc and clang, hosted and freestanding)"
+# Every warning that clang has, but those of padding and of language standards that are older than the one asked for.
+everything() {
+  "$@" -Weverything -Wno-padded -Werror -fsyntax-only -I../../include - <<'C'
+#include "imle.h"
+extern float workspace[IMLE_TOPK_WORKSPACE_LEN(5, 2)], workspace_of_one[IMLE_ARGMAX_WORKSPACE_LEN(5)];
+extern float exact[IMLE_TOPK_EXACT_WORKSPACE_LEN(5, 2)], exact_of_one[IMLE_ARGMAX_EXACT_WORKSPACE_LEN(5)];
+C
+}
+if grep -E '^#define \w+ -' ../../include/imle.h; then echo "FAIL: a negative number without parentheses"; exit 1; fi
+everything clang -x c -std=c99
+everything clang++ -Wno-c++98-compat-pedantic -x c++ -std=c++17
+echo "imle.h: no warning in $compiled compilations (C99 to C2x, C++11 to C++20, gcc and clang, hosted and"
+echo "freestanding), nor under clang's -Weverything but padding, as C99 and as C++17"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # symbols.sh OUT_DIR: checks that both libraries define the functions that imle.h declares and no other global symbol,
-# and that they need only memcpy, memmove, memset and memcmp.
+# and that they need only memcpy, memmove, memset and memcmp; and the SONAME.
 set -euo pipefail
 out=$1
 header=$(dirname "$0")/../../include/imle.h
@@ -11,6 +11,13 @@ same() { # name, symbols
 }
 same libimle.a "$(nm --extern-only --defined-only --format=posix "$out/libimle.a" | awk 'NF > 1 { print $1 }' | sort)"
 same libimle.so "$(nm --dynamic --defined-only --format=posix "$out/libimle.so" | awk '{ print $1 }' | sort)"
+
+# A program that was linked with another ABI version must not load this one.
+abi=$(sed -n 's/^#define IMLE_ABI_VERSION //p' "$header")
+[[ $(readelf -d "$out/libimle.so") == *"soname: [libimle.so.$abi]"* && -e $out/libimle.so.$abi ]] ||
+  { echo "FAIL: the SONAME is not libimle.so.$abi"; exit 1; }
+grep -q "^version = \"$abi\.0\.0\"" <(sed -n '/capi.library/,/^$/p' "$(dirname "$0")/../../ffi/Cargo.toml") ||
+  { echo "FAIL: the version of capi.library in ffi/Cargo.toml is not that of the ABI, $abi"; exit 1; }
 
 # The table of bad input has every function that returns a status.
 table=$(grep -oE '^ +imle_[a-z_0-9]+:' "$(dirname "$0")/../../ffi/tests/common/calls.rs" | tr -d ' :' | sort)

@@ -23,6 +23,27 @@ pub trait Layer {
         any_sizes()
     }
 
+    /// Makes a case one that it accepts.
+    fn fit(case: Case) -> Case {
+        case
+    }
+
+    /// MAP(scores) of row b, slow and obvious.
+    fn state(case: &Case, b: usize, scores: &[f32]) -> Vec<f32> {
+        reference::map(scores, case.k(b))
+    }
+
+    /// Any state of row b that avoids its masks.
+    fn some_state(case: &Case, b: usize) -> Vec<f32> {
+        let mut left = case.k(b);
+        let take = |&t: &f32| {
+            let taken = t != f32::NEG_INFINITY && left > 0;
+            left -= usize::from(taken);
+            if taken { 1.0 } else { 0.0 }
+        };
+        case.theta(b).iter().map(take).collect()
+    }
+
     fn sample(case: &Case) -> Sampled;
 
     /// `replay` holds the index lists of `sample`, for layers that take them.
@@ -47,7 +68,7 @@ pub struct Sampled {
 }
 
 pub fn cases<L: Layer>() -> impl Strategy<Value = Case> {
-    cases::cases(L::sizes(), L::PER_ROW_K)
+    cases::cases(L::sizes(), L::PER_ROW_K).prop_map(L::fit)
 }
 
 /// Counterexamples are shrunk and printed. A real one becomes a test with a name instead of a line in a seed file.
@@ -56,15 +77,15 @@ pub fn config() -> Config {
     Config { failure_persistence: None, max_global_rejects: u32::MAX, ..Config::default() }
 }
 
-/// z_s = MAP(θ + τ ε_s) by sorting, for the samples of row b.
-fn states(case: &Case, b: usize) -> Vec<Vec<f32>> {
+/// z_s = MAP(θ + τ ε_s), slow and obvious, for the samples of row b.
+fn states<L: Layer>(case: &Case, b: usize) -> Vec<Vec<f32>> {
     let scores = |epsilon: &Vec<f32>| reference::scores(case.theta(b), case.options.temperature, epsilon);
-    case.epsilon(b).iter().map(|epsilon| reference::map(&scores(epsilon), case.k(b))).collect()
+    case.epsilon(b).iter().map(|epsilon| L::state(case, b, &scores(epsilon))).collect()
 }
 
 /// The two states whose difference is the gradient, for the samples of row b.
-fn pairs(case: &Case, b: usize) -> Vec<(Vec<f32>, Vec<f32>)> {
-    let (theta, k, options) = (case.theta(b), case.k(b), &case.options);
+fn pairs<L: Layer>(case: &Case, b: usize) -> Vec<(Vec<f32>, Vec<f32>)> {
+    let (theta, options) = (case.theta(b), &case.options);
     let tau = options.target_temperature;
     let pair = |(s, epsilon): (usize, &Vec<f32>)| {
         let dz = case.dz(b, s);
@@ -79,7 +100,7 @@ fn pairs(case: &Case, b: usize) -> Vec<(Vec<f32>, Vec<f32>)> {
             Target::Combinatorial => reference::combinatorial_target(theta, dz, tau, epsilon),
             _ => unreachable!("no case has another one"),
         };
-        (reference::map(&z, k), reference::map(&target, k))
+        (L::state(case, b, &z), L::state(case, b, &target))
     };
     case.epsilon(b).iter().enumerate().map(pair).collect()
 }
@@ -95,9 +116,9 @@ fn factor(case: &Case) -> f32 {
     (half * c) / case.sizes.samples as f32
 }
 
-/// z, index lists and marginals are those of a full sort of θ + τε.
+/// z, index lists and marginals are those of MAP(θ + τε), by a full sort for k-subsets.
 pub fn sample_follows_its_definition<L: Layer>(case: &Case) -> Result<(), TestCaseError> {
-    let rows: Vec<_> = (0..case.sizes.rows).map(|b| states(case, b)).collect();
+    let rows: Vec<_> = (0..case.sizes.rows).map(|b| states::<L>(case, b)).collect();
     let sampled = L::sample(case);
     prop_assert_eq!(bits(&sampled.z), bits(&rows.concat().concat()));
     if let Some(indices) = sampled.indices {
@@ -111,9 +132,9 @@ pub fn sample_follows_its_definition<L: Layer>(case: &Case) -> Result<(), TestCa
     Ok(())
 }
 
-/// grad_theta is ((half·c)/S) · Σ_s (z_s − z'_s) of two full sorts, and the diagnostics are the counts of those states.
+/// grad_theta is ((half·c)/S) · Σ_s (z_s − z'_s) of two such states, and the diagnostics are the counts of those states.
 pub fn gradient_follows_its_definition<L: Layer>(case: &Case) -> Result<(), TestCaseError> {
-    let rows: Vec<_> = (0..case.sizes.rows).map(|b| pairs(case, b)).collect();
+    let rows: Vec<_> = (0..case.sizes.rows).map(|b| pairs::<L>(case, b)).collect();
     let (grad_theta, diagnostics) = L::gradient(case, None);
     let expected: Vec<f32> = rows.iter().flat_map(|pairs| reference::difference(pairs, factor(case))).collect();
     prop_assert_eq!(bits(&grad_theta), bits(&expected));
@@ -267,7 +288,7 @@ pub fn a_large_lambda_selects_the_most_negative_dz<L: Layer>(case: &Case) -> Res
             (0..case.sizes.n).map(|i| if masked(i) { f32::NEG_INFINITY } else { -case.dz(b, s)[i] }).collect()
         };
         let target = (0..case.sizes.samples).map(|s| reference::map(&wanted(s), case.k(b)));
-        let pairs: Vec<_> = states(&case, b).into_iter().zip(target).collect();
+        let pairs: Vec<_> = states::<L>(&case, b).into_iter().zip(target).collect();
         let expected = reference::difference(&pairs, 1.0 / case.sizes.samples as f32);
         prop_assert_eq!(bits(&grad_theta[b * case.sizes.n..][..case.sizes.n]), bits(&expected));
     }
@@ -287,29 +308,20 @@ pub fn replay_from_indices_is_replay_from_the_key<L: Layer>(case: &Case) -> Resu
 /// central difference has no use for z.)
 pub fn any_listed_state_gives_the_formula<L: Layer>(case: &Case) -> Result<(), TestCaseError> {
     let Sizes { rows, n, k, samples } = case.sizes;
-    let first_unmasked = |b: usize| -> Vec<f32> {
-        let mut left = case.k(b);
-        let mut take = |&t: &f32| {
-            let taken = t != f32::NEG_INFINITY && left > 0;
-            left -= usize::from(taken);
-            if taken { 1.0 } else { 0.0 }
-        };
-        case.theta(b).iter().map(&mut take).collect()
-    };
-    let lists: Vec<u32> =
-        (0..rows).flat_map(|b| reference::index_list(&first_unmasked(b), k).repeat(samples)).collect();
+    let given = |b: usize| L::some_state(case, b);
+    let lists: Vec<u32> = (0..rows).flat_map(|b| reference::index_list(&given(b), k).repeat(samples)).collect();
     let (grad_theta, _) = L::gradient(case, Some(&lists));
     for b in 0..rows {
         let forward = case.options.difference == Difference::Forward;
-        let pair = |(z, target)| (if forward { first_unmasked(b) } else { z }, target);
-        let pairs: Vec<_> = pairs(case, b).into_iter().map(pair).collect();
+        let pair = |(z, target)| (if forward { given(b) } else { z }, target);
+        let pairs: Vec<_> = pairs::<L>(case, b).into_iter().map(pair).collect();
         let expected = reference::difference(&pairs, factor(case));
         prop_assert_eq!(bits(&grad_theta[b * n..][..n]), bits(&expected));
     }
     Ok(())
 }
 
-/// MAP(θ) is the first k of a full sort, and at τ = 0 every sample is MAP(θ).
+/// MAP(θ) is its definition, and at τ = 0 every sample is MAP(θ).
 pub fn map_follows_its_definition<L: MapLayer>(case: &Case) -> Result<(), TestCaseError> {
     let mut case = case.clone();
     case.options.temperature = 0.0;
@@ -317,7 +329,7 @@ pub fn map_follows_its_definition<L: MapLayer>(case: &Case) -> Result<(), TestCa
     let sampled = L::sample(&case).z;
     for b in 0..case.sizes.rows {
         let z = &z[b * case.sizes.n..][..case.sizes.n];
-        prop_assert_eq!(bits(z), bits(&reference::map(case.theta(b), case.k(b))));
+        prop_assert_eq!(bits(z), bits(&L::state(&case, b, case.theta(b))));
         for sample in sampled.chunks(case.sizes.n).skip(b * case.sizes.samples).take(case.sizes.samples) {
             prop_assert_eq!(bits(sample), bits(z));
         }
@@ -361,6 +373,27 @@ macro_rules! laws {
             $crate::law_group!(every $layer);
             $($crate::law_group!($group $layer);)*
         }
+    };
+}
+
+/// `tree_laws!(name: Layer)` tests those that hold for trees as well as for k-subsets, by the same tests.
+#[macro_export]
+macro_rules! tree_laws {
+    ($($module:ident: $layer:ty;)*) => {
+        $(mod $module {
+            use super::*;
+            $crate::law_tests! { $layer:
+                sample_follows_its_definition
+                gradient_follows_its_definition
+                any_cut_gives_the_same_bits
+                row_ids_name_the_noise
+                states_have_k_unmasked_ones
+                any_cut_of_the_samples_gives_the_same_states
+                map_follows_its_definition
+                replay_from_indices_is_replay_from_the_key
+                any_listed_state_gives_the_formula
+            }
+        })*
     };
 }
 

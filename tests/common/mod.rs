@@ -5,8 +5,12 @@ pub mod arrays;
 pub mod bad_calls;
 pub mod cases;
 pub mod exact_laws;
+pub mod exact_trees;
 pub mod hard_rows;
 pub mod laws;
 pub mod layers;
 pub mod noise_laws;
 pub mod reference;
+pub mod tree_cases;
+
+pub use reference::{best_tree, trees};

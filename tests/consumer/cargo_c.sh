@@ -14,5 +14,7 @@ command -v cargo-cinstall >/dev/null || cargo install --quiet --locked cargo-c@0
 export PKG_CONFIG_PATH=$tmp/lib/pkgconfig
 # shellcheck disable=SC2046 # the flags must be split into words
 c++ -std=c++17 "$here/consumer.cpp" $(pkg-config --cflags --libs imle) -o "$tmp/consumer"
+abi=$(sed -n 's/^#define IMLE_ABI_VERSION //p' "$root/include/imle.h")
+[[ $(readelf -d "$tmp/consumer") == *"[libimle.so.$abi]"* ]] || { echo "FAIL: the SONAME is not libimle.so.$abi"; exit 1; }
 LD_LIBRARY_PATH=$(pkg-config --variable=libdir imle) "$tmp/consumer"
 echo "ok: cargo cinstall"

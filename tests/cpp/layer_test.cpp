@@ -178,6 +178,69 @@ void choices_give_the_bits_of_c() {
     CHECK(through_cpp(imle::argmax(the_shape(1), the_options()), 1) == argmax_through_c());
 }
 
+void trees_give_the_bits_of_c() {
+    constexpr std::uint32_t WORDS = 5;
+    constexpr std::size_t ARCS = WORDS * WORDS;
+    const imle::shape shape = imle::shape().rows(B).words(WORDS).samples(S);
+    CHECK(shape.c().n == ARCS && shape.c().k == WORDS);
+    const imle::options options = the_options();
+    const Floats theta = numbers(B * ARCS, 1), dz = numbers(B * S * ARCS, 2), y = numbers(B * ARCS, 3);
+    const Indices n_row = {4, 0, 5, 3, 2};
+    for (const bool projective : {false, true}) {
+        for (const bool single_root : {false, true}) {
+            const auto trees = imle::tree_options().projective(projective).single_root(single_root);
+            const imle::tree layer = imle::tree(shape, options, trees).n_row(n_row);
+            const std::size_t states = B * S * ARCS, lists = B * S * WORDS;
+            Floats work(layer.workspace_len());
+            Floats map[2], z[2], marginals[2], grad[2], fy[2], loss[2];
+            Indices chosen[2], indices[2], heads[2];
+            std::uint32_t row[2] = {9, 9};
+            imle_diagnostics counts[2] = {};
+            for (int i : {0, 1}) {
+                for (Floats *out : {&map[i], &marginals[i], &grad[i], &fy[i]}) out->assign(B * ARCS, UNTOUCHED);
+                z[i].assign(states, UNTOUCHED);
+                loss[i].assign(B, UNTOUCHED);
+                chosen[i].assign(B * WORDS, 7);
+                indices[i].assign(lists, 7);
+                heads[i].assign(lists, 7);
+            }
+            const auto per_sample = imle::dz::per_sample(dz);
+            CHECK(layer.map(theta, {map[0], chosen[0]}, work) == imle::status::ok);
+            CHECK(layer.sample(KEY, theta, {z[0], indices[0], marginals[0]}, work) == imle::status::ok);
+            CHECK(layer.gradient(KEY, theta, per_sample, indices[0], grad[0], work, &counts[0]) == imle::status::ok);
+            CHECK(layer.fenchel_young(KEY, theta, y, loss[0], fy[0], work) == imle::status::ok);
+            CHECK(layer.heads(indices[0], heads[0]) == imle::status::ok);
+            CHECK(layer.find_bad_row(theta, per_sample, row[0], work) == imle::status::ok && row[0] == B);
+
+            const imle_shape *s = &shape.c();
+            const imle_options *o = &options.c();
+            const imle_tree_options *t = &trees.c();
+            const std::uint32_t *n = n_row.data();
+            float *w = work.data();
+            const std::size_t len = imle_tree_workspace_len(s, t);
+            CHECK(len == work.size() && len == IMLE_TREE_WORKSPACE_LEN(WORDS, projective, single_root));
+            CHECK(imle_tree_map(s, n, t, theta.data(), 0, map[1].data(), chosen[1].data(), w, len) == IMLE_OK);
+            CHECK(imle_tree_sample(s, n, t, o, &KEY.c(), theta.data(), 0, z[1].data(), indices[1].data(),
+                                   marginals[1].data(), w, len) == IMLE_OK);
+            CHECK(imle_tree_gradient(s, n, t, o, &KEY.c(), theta.data(), 0, dz.data(), 0, ARCS, indices[1].data(),
+                                     grad[1].data(), 0, &counts[1], w, len) == IMLE_OK);
+            CHECK(imle_tree_fenchel_young(s, n, t, o, &KEY.c(), theta.data(), 0, y.data(), 0, loss[1].data(),
+                                          fy[1].data(), 0, w, len) == IMLE_OK);
+            CHECK(imle_tree_heads(s, n, indices[1].data(), heads[1].data()) == IMLE_OK);
+            CHECK(same(map[0], map[1]) && chosen[0] == chosen[1] && same(z[0], z[1]) && indices[0] == indices[1]);
+            CHECK(same(marginals[0], marginals[1]) && same(grad[0], grad[1]) && same(fy[0], fy[1]));
+            CHECK(same(loss[0], loss[1]) && heads[0] == heads[1] && counts[0].nonzeros == counts[1].nonzeros);
+            CHECK(heads[0][4] == 0xffff'ffff && chosen[0][WORDS] == 0xffff'ffff); // row 0 has 4 words, row 1 none
+
+            Indices few(lists - 1);
+            CHECK(layer.heads(indices[0], few) == imle::status::shape);
+            CHECK(layer.heads(few, heads[0]) == imle::status::shape);
+            CHECK(imle::tree(shape, options, trees).n_row(imle::span<const std::uint32_t>(n, B - 1))
+                      .map(theta, {map[0]}, work) == imle::status::shape);
+        }
+    }
+}
+
 void own_solver_gives_the_bits_of_c() {
     const imle::own_solver layer(the_shape(), the_options());
     const imle::shape shape = the_shape();
@@ -724,6 +787,7 @@ void or_throw_throws_the_status() {
 
 int main() {
     choices_give_the_bits_of_c();
+    trees_give_the_bits_of_c();
     own_solver_gives_the_bits_of_c();
     exact_distributions_give_the_bits_of_c();
     log_partitions_give_the_bits_of_c();

@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Compiles and runs the tests of imle.hpp and the C and C++ examples with gcc and, if installed, with clang. Prints each
-# proof.
+# Compiles and runs the tests of imle.hpp and the C and C++ examples with gcc and clang. Prints each proof.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -18,8 +17,7 @@ cpp() { "$1" "-std=c++$2" "${strict[@]}" "${@:4}" "$3" "$library" -o "$tmp/progr
 # prints EXPECTED_FILE: checks that the program prints what the file has.
 prints() { "$tmp/program" >"$tmp/out" && diff "$here/expected/$1" "$tmp/out"; }
 
-compilers=(gcc)
-if command -v clang >/dev/null; then compilers+=(clang); fi
+compilers=(gcc clang)
 
 "$root/ffi/archive.sh" "$tmp"
 
@@ -27,6 +25,18 @@ for name in $(grep -oE '\bimle_[a-z_]+\(' "$root/include/imle.h" | tr -d '(' | s
     grep -q "$name\b" "$root/include/imle.hpp" || { echo "imle.hpp does not call $name"; exit 1; }
 done
 proved "imle.hpp calls every function of imle.h"
+
+for cxx in g++ clang++; do
+    # -w: the file gives __cplusplus another value.
+    "$cxx" -std=c++20 -w -fsyntax-only -I"$root/include" -isystem "$here/msvc" "$here/msvc_span.cpp"
+done
+proved "imle.hpp takes std::span as MSVC offers it in C++20"
+
+for standard in 17 20; do
+    clang++ -std=c++$standard -Weverything -Wno-padded -Wno-c++98-compat-pedantic -Wno-pre-c++17-compat-pedantic -Werror \
+        -fsyntax-only -I"$root/include" -include imle.hpp -x c++ /dev/null
+done
+proved "imle.hpp: no warning under clang's -Weverything but padding and older standards, as C++17 and C++20"
 
 for cc in "${compilers[@]}"; do
     case $cc in gcc) cxx=g++ ;; *) cxx=clang++ ;; esac
@@ -44,7 +54,7 @@ for cc in "${compilers[@]}"; do
     done
     proved "$cxx: imle.hpp works as C++17 and C++20, with and without exceptions; an ignored status does not compile"
 
-    for example in forward_backward exact own_solver knapsack; do
+    for example in forward_backward exact own_solver knapsack parse; do
         c "$cc" $example.c
         prints $example.txt
     done
@@ -53,7 +63,7 @@ for cc in "${compilers[@]}"; do
     proved "$cc: the C examples, as C99, and the C++ example print what is expected"
 done
 
-for example in forward_backward exact own_solver knapsack; do
+for example in forward_backward exact own_solver knapsack parse; do
     c gcc $example.c -g -fsanitize=address,undefined -fno-sanitize-recover
     prints $example.txt
 done

@@ -9,6 +9,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 target=thumbv7em-none-eabihf
 binutils $target
 rust_web
+frames
 (cd "$here/faulty" && "$CARGO" build --quiet --release --target $target)
 library=$CARGO_TARGET_DIR/$target/release/libfaulty.a program=$out/faulty
 

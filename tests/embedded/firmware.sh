@@ -12,6 +12,7 @@ cargo run --quiet --release >"$out/rust.host.txt"
 board=mps2-an386
 board $board
 rust_web
+frames
 CARGO_TARGET_THUMBV7EM_NONE_EABIHF_LINKER=arm-none-eabi-ld "$CARGO" rustc --quiet --release --target "$target" -- \
   -C link-arg=-Tlink.x -C link-arg=-L"$here/firmware" -C link-arg=--no-warn-rwx-segments
 timeout 60 $emulate "$CARGO_TARGET_DIR/$target/release/firmware" >"$out/rust.board.txt" 2>&1 </dev/null

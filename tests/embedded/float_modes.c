@@ -87,7 +87,8 @@ static const uint32_t by_default = 0;
 
 enum { ROWS = 2, MOST = 80, K = 5, S = 2, WORK = IMLE_TOPK_EXACT_WORKSPACE_LEN(MOST, K) };
 
-static imle_shape shape, one; /* k = K, and k = 1 for argmax */
+static imle_shape shape, one, sentence; /* k = K, k = 1 for argmax, and four words for trees */
+static imle_tree_options parse;
 static imle_key key = {42, 7, 100, NULL, 0, 0};
 static imle_options options;
 static imle_adaptive adaptive;
@@ -95,6 +96,7 @@ static const imle_diagnostics counts = {7, 3, 11};
 static const imle_adaptive_parts parts = {2.0 / 3.0, 1e-80, 48, 47};
 static float temperature, theta[ROWS * MOST], other[ROWS * MOST], dz[ROWS * S * MOST + 1], losses[ROWS * S], work[WORK];
 static const uint32_t lists[ROWS * S * K] = {0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1, 2, 3, 4};
+static const uint32_t trees[ROWS * S * 4] = {0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3};
 static const size_t work_len = WORK;
 
 static struct {
@@ -104,6 +106,7 @@ static struct {
     uint32_t indices[ROWS * S * K], row;
     imle_options options;
     imle_adaptive adaptive;
+    imle_tree_options parse;
 } out;
 
 /* ---- the calls ---- */
@@ -142,6 +145,15 @@ static struct {
         work, work_len)) \
     CALL(imle_topk_log_partitions, (&shape, temperature, theta, 0, out.a, work, work_len)) \
     CALL(imle_topk_log_partitions_vjp, (&shape, temperature, theta, 0, dz, 0, out.a, work, work_len)) \
+    CALL(imle_tree_find_bad_row, (&sentence, NULL, &parse, theta, MOST, dz, 0, 0, &out.row, work, work_len)) \
+    CALL(imle_tree_map, (&sentence, NULL, &parse, theta, MOST, out.a, out.indices, work, work_len)) \
+    CALL(imle_tree_sample, (&sentence, NULL, &parse, &options, &key, theta, MOST, out.a, out.indices, out.b, \
+        work, work_len)) \
+    CALL(imle_tree_gradient, (&sentence, NULL, &parse, &options, &key, theta, MOST, dz, S * MOST, MOST, NULL, out.b, 0, \
+        &out.diagnostics, work, work_len)) \
+    CALL(imle_tree_fenchel_young, (&sentence, NULL, &parse, &options, &key, theta, MOST, other, MOST, out.c, out.b, 0, \
+        work, work_len)) \
+    CALL(imle_tree_heads, (&sentence, NULL, trees, out.indices)) \
     CALL(imle_straight_through, (&shape, theta, 0, dz, 0, shape.n, out.b, 0)) \
     CALL(imle_perturbed_gradient, (&shape, &options, &key, theta, 0, losses, out.b, 0)) \
     CALL(imle_perturb, (&shape, &options, &key, theta, 0, out.a)) \
@@ -156,6 +168,7 @@ static struct {
     CALL(imle_abi_version, ()) \
     CALL(imle_topk_workspace_len, (&shape)) \
     CALL(imle_argmax_workspace_len, (&one)) \
+    CALL(imle_tree_workspace_len, (&sentence, &parse)) \
     CALL(imle_topk_exact_workspace_len, (&shape)) \
     CALL(imle_argmax_exact_workspace_len, (&one))
 #define TEXTS(CALL) \
@@ -164,6 +177,7 @@ static struct {
     CALL(imle_kernel, ())
 #define DEFAULTS(CALL) \
     CALL(imle_options_default, (&out.options)) \
+    CALL(imle_tree_options_default, (&out.parse)) \
     CALL(imle_adaptive_default, (&out.adaptive))
 /* clang-format on */
 
@@ -292,8 +306,11 @@ static void set_inputs(uint32_t n, uint32_t noise, float unit)
     for (i = 0; i <= ROWS * S * MOST; i++) dz[i] *= unit;
     shape = (imle_shape){ROWS, n, K, S};
     one = (imle_shape){ROWS, n, 1, S};
+    sentence = (imle_shape){ROWS, 16, 4, S};
     imle_options_default(&options);
     imle_adaptive_default(&adaptive);
+    imle_tree_options_default(&parse);
+    parse.projective = n == MOST;
     options.noise = noise;
     options.temperature = options.target_temperature = temperature = unit;
 }
@@ -320,7 +337,7 @@ int main(void)
     memcpy(&dz[S * MOST], &nan, 4);
     memcpy(&losses[S], &nan, 4);
     try_calls("bad data in the second row");
-    shape.n = one.n = 0;
+    shape.n = one.n = sentence.n = 0;
     options.struct_size = adaptive.struct_size = 0;
     temperature = 0.0f;
     try_calls("bad arguments");

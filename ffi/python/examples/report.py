@@ -110,7 +110,8 @@ def in_parallel(work: Callable[[Job], Result], jobs: Sequence[Job], ticks: int, 
 
 
 def search(work: Callable[[Job], Any], grid: Sequence[Job], score: Callable[[Any], float], **options: Any) -> None:
-    """Prints the mean score of each group of jobs that differ in `seed` alone, the best of each method first. Jobs have the fields method, rate, temperature and, if there are several, seed."""
+    """Prints the mean score of each group of jobs that differ in their seed alone, the best of each method first. Jobs
+    have the fields method, rate and temperature."""
     scores: dict[tuple[str, float, float], list[float]] = {}
     for job, result in zip(grid, in_parallel(work, grid, **options)):
         scores.setdefault((job.method, job.rate, job.temperature), []).append(score(result))

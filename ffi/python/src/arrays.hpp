@@ -58,11 +58,55 @@ public:
     const sizes row;
 };
 
-/// Any array of a framework that speaks DLPack or the buffer protocol. Where it is None, is_valid() is false.
-using array = nb::ndarray<nb::ro>;
+/// An array of any framework. It is a view: its maker keeps memory, shape and strides alive while a call lasts.
+class array {
+public:
+    /// An array that was not given.
+    array() = default;
 
-template <class Array>
-sizes shape_of(const Array &of) {
+    /// An array without gaps, on the CPU.
+    array(const void *data, nb::dlpack::dtype dtype, std::size_t dimensions, const std::int64_t *shape)
+        : valid_(true), data_(data), dtype_(dtype), dimensions_(dimensions), shape_(shape) {}
+
+    template <class... Config>
+    explicit array(const nb::ndarray<Config...> &of) : valid_(of.is_valid()) {
+        if (valid_) {
+            data_ = of.data();
+            dtype_ = of.dtype();
+            on_cpu_ = of.device_type() == nb::device::cpu::value;
+            dimensions_ = of.ndim();
+            shape_ = of.shape_ptr();
+            strides_ = of.stride_ptr();
+        }
+    }
+
+    bool is_valid() const { return valid_; }
+    bool is_on_cpu() const { return on_cpu_; }
+    const void *data() const { return data_; }
+    nb::dlpack::dtype dtype() const { return dtype_; }
+    std::size_t ndim() const { return dimensions_; }
+    const std::int64_t *shape_begin() const { return shape_; }
+    std::size_t shape(std::size_t i) const { return static_cast<std::size_t>(shape_[i]); }
+    std::int64_t stride(std::size_t i) const { return strides_ != nullptr ? strides_[i] : product(i + 1); }
+    std::size_t size() const { return static_cast<std::size_t>(product(0)); }
+
+private:
+    std::int64_t product(std::size_t first) const {
+        std::int64_t all = 1;
+        for (std::size_t i = first; i < dimensions_; i++) {
+            all *= shape_[i];
+        }
+        return all;
+    }
+
+    bool valid_ = false, on_cpu_ = true;
+    const void *data_ = nullptr;
+    nb::dlpack::dtype dtype_{};
+    std::size_t dimensions_ = 0;
+    const std::int64_t *shape_ = nullptr, *strides_ = nullptr;
+};
+
+inline sizes shape_of(const array &of) {
     sizes shape(of.ndim());
     for (std::size_t i = 0; i < shape.size(); i++) {
         shape[i] = of.shape(i);
@@ -82,7 +126,7 @@ bool holds(const nb::dlpack::dtype &of) {
     return of == wanted || (is_integer(of) && is_integer(wanted) && of.bits == wanted.bits && of.lanes == wanted.lanes);
 }
 
-/// An input of B blocks, [B][S][N] or [B][N]. It keeps the array alive, or holds a copy of it.
+/// An input of B blocks, [B][S][N] or [B][N]: the array, or a copy of it.
 template <class T>
 class input {
 public:
@@ -99,7 +143,7 @@ public:
     /// `leading` and `block` are the shape that the array must have: the batch, and what belongs to one row.
     input(const char *name, const array &array, const sizes &leading, const sizes &block, layout wanted)
         : name_(name), array_(array), block_(product(block)) {
-        if (array_.device_type() != nb::device::cpu::value) {
+        if (!array_.is_on_cpu()) {
             throw refused(name, "is not in the memory of the CPU");
         }
         if (!holds<T>(array_.dtype())) {
@@ -221,8 +265,12 @@ private:
     std::size_t block_ = 0, row_length_ = 0, samples_ = 0, row_stride_ = 0, sample_stride_ = 0;
 };
 
-/// The array of an output, which is_valid() if it is wanted.
-using writable = nb::ndarray<nb::c_contig, nb::device::cpu>;
+/// The array of an output, which has no gaps, and is_valid() if it is wanted.
+class writable : public array {
+public:
+    using array::array;
+    void *data() const { return const_cast<void *>(array::data()); }
+};
 
 /// An output [B][block] without gaps, which the Python layer has allocated; None if it is not wanted.
 template <class T>
@@ -245,5 +293,32 @@ private:
 };
 
 } // namespace libimle
+
+namespace nanobind::detail {
+
+/// Takes a view of an argument, and keeps the argument until the call ends. None is an array that was not given.
+template <class View, class Array>
+struct view_caster {
+    NB_TYPE_CASTER(View, type_caster<Array>::Name)
+
+    template <class Flags>
+    bool from_python(handle source, Flags flags, cleanup_list *cleanup) noexcept {
+        if (!caster_.from_python(source, flags, cleanup)) {
+            return false;
+        }
+        value = View(caster_.value);
+        return true;
+    }
+
+private:
+    type_caster<Array> caster_;
+};
+
+template <>
+struct type_caster<libimle::array> : view_caster<libimle::array, ndarray<ro>> {};
+template <>
+struct type_caster<libimle::writable> : view_caster<libimle::writable, ndarray<c_contig, device::cpu>> {};
+
+} // namespace nanobind::detail
 
 #endif // LIBIMLE_ARRAYS_HPP

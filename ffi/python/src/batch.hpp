@@ -32,14 +32,11 @@ inline bool has_bad_value(const floats &of, std::size_t row, bool mask) {
     return false;
 }
 
-/// libimle.Key. The numbers of the rows are read when the batch is known.
+/// libimle.Key. The numbers of the rows are read when the batch is known; `owner` keeps them alive.
 struct key {
-    key(std::uint64_t seed, std::uint64_t step, std::uint64_t row0, const array &row_ids, std::uint32_t sample0,
-        std::uint32_t strata)
-        : c(imle::key().seed(seed).step(step).row0(row0).samples(sample0, strata)), row_ids(row_ids) {}
-
     imle::key c;
     array row_ids;
+    std::shared_ptr<const void> owner;
 };
 
 /// How many states a row has, and the threads that the rows may be spread over.
@@ -171,7 +168,8 @@ public:
         const indices *k_row = nullptr, *lists = nullptr;
     };
 
-    /// Calls `call(part, workspace)` for all rows, on as many threads as there are and as are worth it.
+    /// Calls `call(part, workspace)` for all rows, on as many threads as there are and as are worth it. No call of a
+    /// batch needs Python, so its lock should be released.
     template <class Call>
     void run(std::size_t workspace_len, const data &inputs, Call call) const {
         // A thread costs some tens of microseconds, so it gets at least this much work.
@@ -186,36 +184,33 @@ public:
         std::vector<imle::status> results(parts, imle::status::ok);
         imle::status first = imle::status::ok;
         std::size_t bad_row = 0;
-        {
-            const nb::gil_scoped_release without_python;
-            const auto work = [&](std::size_t i) {
-                const std::size_t begin = rows_ * i / parts, end = rows_ * (i + 1) / parts;
-                results[i] = call(part{begin, end - begin}, imle::span<float>(workspaces[i].get(), workspace_len));
-            };
-            std::vector<std::thread> threads;
-            threads.reserve(parts - 1);
-            for (std::size_t i = 1; i < parts; i++) {
-                try {
-                    threads.emplace_back(work, i);
-                } catch (const std::system_error &) { // no more threads
-                    work(i);
-                }
+        const auto work = [&](std::size_t i) {
+            const std::size_t begin = rows_ * i / parts, end = rows_ * (i + 1) / parts;
+            results[i] = call(part{begin, end - begin}, imle::span<float>(workspaces[i].get(), workspace_len));
+        };
+        std::vector<std::thread> threads;
+        threads.reserve(parts - 1);
+        for (std::size_t i = 1; i < parts; i++) {
+            try {
+                threads.emplace_back(work, i);
+            } catch (const std::system_error &) { // no more threads
+                work(i);
             }
-            work(0);
-            for (auto &thread : threads) {
-                thread.join();
+        }
+        work(0);
+        for (auto &thread : threads) {
+            thread.join();
+        }
+        for (const imle::status result : results) {
+            if (first == imle::status::ok) {
+                first = result;
             }
-            for (const imle::status result : results) {
-                if (first == imle::status::ok) {
-                    first = result;
-                }
-            }
-            if (first == imle::status::nonfinite || first == imle::status::infeasible) {
-                // A batch equals its rows called one by one, so the first bad row is the first that fails alone.
-                const imle::span<float> workspace(workspaces[0].get(), workspace_len);
-                while (bad_row + 1 < rows_ && call(part{bad_row, 1}, workspace) == imle::status::ok) {
-                    bad_row++;
-                }
+        }
+        if (first == imle::status::nonfinite || first == imle::status::infeasible) {
+            // A batch equals its rows called one by one, so the first bad row is the first that fails alone.
+            const imle::span<float> workspace(workspaces[0].get(), workspace_len);
+            while (bad_row + 1 < rows_ && call(part{bad_row, 1}, workspace) == imle::status::ok) {
+                bad_row++;
             }
         }
         if (first != imle::status::ok) {

@@ -46,12 +46,15 @@ public:
         return result;
     }
 
-    nb::tuple to_tuple() const { return nb::make_tuple(sum_.states, sum_.unchanged, sum_.nonzeros); }
+    const imle::diagnostics &sum() const { return sum_; }
 
 private:
     std::mutex mutex_;
     imle::diagnostics sum_{};
 };
+
+/// For functions that are calls of a batch.
+using without_python = nb::call_guard<nb::gil_scoped_release>;
 
 void bind_choices(nb::module_ &module);
 void bind_exact(nb::module_ &module);
@@ -59,5 +62,19 @@ void bind_steps(nb::module_ &module);
 void bind_adaptive(nb::module_ &module);
 
 } // namespace libimle
+
+namespace nanobind::detail {
+
+/// Counts are a tuple in Python.
+template <>
+struct type_caster<imle_diagnostics> {
+    NB_TYPE_CASTER(imle_diagnostics, const_name("tuple"))
+
+    static handle from_cpp(const imle_diagnostics &of, rv_policy, cleanup_list *) noexcept {
+        return make_tuple(of.states, of.unchanged, of.nonzeros).release();
+    }
+};
+
+} // namespace nanobind::detail
 
 #endif // LIBIMLE_BINDINGS_HPP

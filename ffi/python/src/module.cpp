@@ -35,6 +35,12 @@ options options_of(std::uint32_t noise, float temperature, float target_temperat
     return {c, imle::coupling{coupling} == imle::coupling::stratified};
 }
 
+key key_of(std::uint64_t seed, std::uint64_t step, std::uint64_t row0, const nb::ndarray<nb::ro> &row_ids,
+           std::uint32_t sample0, std::uint32_t strata) {
+    const imle::key c = imle::key().seed(seed).step(step).row0(row0).samples(sample0, strata);
+    return {c, array(row_ids), row_ids.is_valid() ? std::make_shared<nb::ndarray<nb::ro>>(row_ids) : nullptr};
+}
+
 } // namespace
 
 NB_MODULE(_core, module) {
@@ -47,9 +53,8 @@ NB_MODULE(_core, module) {
 
     nb::class_<options>(module, "Options");
     module.def("options", &options_of);
-    nb::class_<key>(module, "Key")
-        .def(nb::init<std::uint64_t, std::uint64_t, std::uint64_t, const array &, std::uint32_t, std::uint32_t>(),
-             "seed"_a, "step"_a, "row0"_a, "row_ids"_a.none(), "sample0"_a, "strata"_a);
+    nb::class_<key>(module, "Key").def(nb::new_(&key_of), "seed"_a, "step"_a, "row0"_a, "row_ids"_a.none(), "sample0"_a,
+                                       "strata"_a);
     nb::class_<counts>(module, "Counts").def(nb::init<std::uint32_t, std::uint32_t, std::uint32_t>());
     bind_choices(module);
     bind_exact(module);

@@ -18,7 +18,7 @@ FUNCTIONS = {
     for name, parameters in re.findall(r"^[a-z_0-9]+(?: \*| |\w|\*)* ?\*?(imle_\w+)\(([^)]*)\);", HEADER, re.MULTILINE)
 }
 # name -> number
-CONSTANTS = {name: int(value) for name, value in re.findall(r"^#define (IMLE_\w+) (-?\d+)$", HEADER, re.MULTILINE)}
+CONSTANTS = {name: int(value) for name, value in re.findall(r"^#define (IMLE_\w+) \(?(-?\d+)\)?$", HEADER, re.MULTILINE)}
 
 TYPES = {
     "uint32_t": ctypes.c_uint32,

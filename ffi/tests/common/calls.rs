@@ -26,13 +26,13 @@ pub enum Kind {
 }
 
 const KINDS: &[(Kind, &str)] = &[
-    (Kind::Struct(4), "shape options adaptive"),
+    (Kind::Struct(4), "shape options adaptive tree_options"),
     (Kind::Struct(8), "key counts parts"),
     (Kind::State(4), "state"),
-    (Kind::Input(4), "k_row theta dz dz_or_null lists z_in z_target v weights theta_other y losses"),
+    (Kind::Input(4), "k_row n_row theta dz dz_or_null lists z_in z_target v weights theta_other y losses"),
     (
         Kind::Output(4),
-        "z indices marginals log_partition log_partitions entropy out log_prob kl loss scores noise grad_theta row lambda",
+        "z indices marginals log_partition log_partitions entropy out log_prob kl loss scores noise grad_theta row lambda heads",
     ),
     (Kind::Output(8), "diagnostics sum"),
     (Kind::Work, "work"),
@@ -76,7 +76,7 @@ impl Function {
     pub fn may_be_null(&self, name: &str) -> bool {
         let any_output = ["_map", "_sample", "_marginals", "_sample_exact"];
         match name {
-            "k_row" | "diagnostics" | "dz_or_null" => true,
+            "k_row" | "n_row" | "diagnostics" | "dz_or_null" => true,
             "lists" => self.name.ends_with("_gradient"),
             _ => ANY_OF.contains(&name) && any_output.iter().any(|end| self.name.ends_with(end)),
         }
@@ -99,7 +99,25 @@ impl Function {
     /// True if it looks for a state, so that a row can be infeasible.
     pub fn chooses(&self) -> bool {
         let every_size = self.name.starts_with("imle_topk_log_partitions");
-        self.name.starts_with("imle_topk") && !every_size || self.chooses_one()
+        self.name.starts_with("imle_topk") && !every_size || self.chooses_one() || self.is_of_trees()
+    }
+
+    pub fn is_of_trees(&self) -> bool {
+        self.name.starts_with("imle_tree")
+    }
+
+    /// The lengths of rows to try: those of squares for trees.
+    pub fn ns(&self) -> [usize; 2] {
+        if self.is_of_trees() { [9, 196] } else { NS }
+    }
+
+    /// The good k for rows of n.
+    pub fn k(&self, n: usize) -> u32 {
+        match self.chooses_one() {
+            true => 1,
+            false if self.is_of_trees() => n.isqrt() as u32,
+            false => K,
+        }
     }
 
     pub fn chooses_one(&self) -> bool {
@@ -152,6 +170,15 @@ functions! {
     imle_argmax_score_function: shape temperature theta ld_theta lists losses grad_theta ld_grad;
     imle_argmax_unbiased_simple: shape temperature theta ld_theta lists dz dz_row_stride dz_sample_stride losses
         grad_theta ld_grad work work_len;
+    imle_tree_find_bad_row: shape n_row tree_options theta ld_theta dz_or_null dz_row_stride dz_sample_stride row
+        work work_len;
+    imle_tree_map: shape n_row tree_options theta ld_theta z indices work work_len;
+    imle_tree_sample: shape n_row tree_options options key theta ld_theta z indices marginals work work_len;
+    imle_tree_gradient: shape n_row tree_options options key theta ld_theta dz dz_row_stride dz_sample_stride lists
+        grad_theta ld_grad diagnostics work work_len;
+    imle_tree_fenchel_young: shape n_row tree_options options key theta ld_theta y ld_y loss grad_theta ld_grad
+        work work_len;
+    imle_tree_heads: shape n_row lists heads;
     imle_straight_through: shape theta ld_theta dz dz_row_stride dz_sample_stride grad_theta ld_grad;
     imle_perturbed_gradient: shape options key theta ld_theta losses grad_theta ld_grad;
     imle_perturb: shape options key theta ld_theta scores;
@@ -236,9 +263,10 @@ impl Call {
         let numbers = strides.into_iter().chain(lengths).collect();
         let mut call = Call { function, n, memory, pointers, numbers, side: 1, temperature: 2.0 };
 
-        let k = if function.chooses_one() { 1 } else { K };
+        let k = function.k(n);
         *call.shape() = imle_shape { rows: ROWS, n: n as u32, k, samples: SAMPLES };
         unsafe { imle_options_default(call.options()) };
+        unsafe { imle_tree_options_default(call.tree_options()) };
         for name in ["adaptive", "state"] {
             unsafe { imle_adaptive_default(call.adaptive(name)) };
         }
@@ -250,6 +278,7 @@ impl Call {
         call.array::<imle_key>("key")[0] =
             imle_key { seed: 1, step: 2, row0: 3, row_ids: std::ptr::null(), sample0: 0, strata: 0 };
         call.array::<u32>("k_row").fill(k);
+        call.array::<u32>("n_row").fill(k);
         for name in ["theta", "dz", "dz_or_null", "z_in", "z_target", "v", "weights", "theta_other", "y", "losses"] {
             (0..).zip(call.array::<f32>(name)).for_each(|(i, x)| *x = (i * 77 % 16) as f32 - 8.0);
         }
@@ -259,7 +288,8 @@ impl Call {
             (true, false) => imle_topk_exact_workspace_len,
             (true, true) => imle_argmax_exact_workspace_len,
         };
-        let work_len = unsafe { work_len(call.shape()) };
+        let of_trees = unsafe { imle_tree_workspace_len(&*call.shape(), &*call.tree_options()) };
+        let work_len = if function.is_of_trees() { of_trees } else { unsafe { work_len(call.shape()) } };
         call.set("work_len", work_len);
         call
     }
@@ -287,6 +317,10 @@ impl Call {
 
     pub fn options(&mut self) -> &mut imle_options {
         &mut self.array::<imle_options>("options")[0]
+    }
+
+    pub fn tree_options(&mut self) -> &mut imle_tree_options {
+        &mut self.array::<imle_tree_options>("tree_options")[0]
     }
 
     pub fn adaptive(&mut self, name: &str) -> &mut imle_adaptive {
@@ -333,7 +367,7 @@ impl Call {
             "diagnostics" => size_of::<imle_diagnostics>(),
             "sum" => size_of::<imle_adaptive_parts>(),
             "row" | "lambda" => 4,
-            "k_row" => 4 * rows,
+            "k_row" | "n_row" => 4 * rows,
             "work" => 4 * self.get_number("work_len"),
             _ => rows * self.row_bytes(name).expect("the others have rows"),
         }
@@ -341,12 +375,12 @@ impl Call {
 
     /// The bytes of a row.
     pub fn row_bytes(&self, name: &str) -> Option<usize> {
-        let k = if self.function.chooses_one() { 1 } else { K as usize };
+        let k = self.function.k(self.n) as usize;
         let samples = if self.function.ignores_samples() { 1 } else { SAMPLES as usize };
         let elements = match name {
             "theta" | "marginals" | "grad_theta" | "v" | "out" | "theta_other" | "y" => self.n,
             "z" | "z_in" | "z_target" | "scores" | "noise" | "dz" | "dz_or_null" => samples * self.n,
-            "indices" | "lists" => samples * k,
+            "indices" | "lists" | "heads" => samples * k,
             "log_prob" | "losses" => samples,
             "weights" | "log_partitions" => k + 1,
             "log_partition" | "entropy" | "kl" | "loss" => 1,

@@ -4,6 +4,7 @@ use imle::{Coupling, Difference, Key, Noise, Options, Scale, Target};
 use imle_ffi::*;
 
 use crate::common::cases::{Case, Sizes};
+use crate::common::trees::Kind;
 
 pub fn shape(case: &Case) -> imle_shape {
     let Sizes { rows, n, k, samples } = case.sizes;
@@ -19,6 +20,15 @@ pub fn key(key: Key<'_>) -> imle_key {
 /// k_row, or NULL if the case has none.
 pub fn k_row(case: &Case) -> *const u32 {
     case.k_row.as_ref().map_or(std::ptr::null(), |k_row| k_row.as_ptr())
+}
+
+/// The options of trees of a kind.
+pub const fn tree_options(kind: Kind) -> imle_tree_options {
+    imle_tree_options {
+        struct_size: size_of::<imle_tree_options>() as u32,
+        projective: kind.projective as u32,
+        single_root: kind.single_root as u32,
+    }
 }
 
 /// dz and its strides.

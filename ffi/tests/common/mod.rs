@@ -8,6 +8,8 @@ pub mod in_c;
 pub mod arrays;
 #[path = "../../../tests/common/bad_calls/options.rs"]
 pub mod bad_options;
+#[path = "../../../tests/common/reference/best_tree.rs"]
+pub mod best_tree;
 #[path = "../../../tests/common/cases.rs"]
 pub mod cases;
 #[path = "../../../tests/common/exact_laws.rs"]
@@ -16,3 +18,7 @@ pub mod exact_laws;
 pub mod laws;
 #[path = "../../../tests/common/reference/definitions.rs"]
 pub mod reference;
+#[path = "../../../tests/common/tree_cases.rs"]
+pub mod tree_cases;
+#[path = "../../../tests/common/reference/trees.rs"]
+pub mod trees;

@@ -1,10 +1,8 @@
 //! The density of X by a march from left to right. The derivation explains it and has the names and the equations.
 
-use libm::sqrtf;
-
 use super::terms::{MAX_TERMS, Terms};
 use crate::arch::EIGHT;
-use crate::float::exp_negative;
+use crate::float::{exp_negative, sqrtf};
 use crate::kernel::reduce::total;
 
 /// Enough for every (κ, s): a test finds that at least eight remain.

@@ -2,6 +2,7 @@
 
 pub mod fixed_size;
 pub mod three_steps;
+pub mod trees;
 
 use imle::{Argmax, Diagnostics, Dz, Forward, Imle, Key, MapSolver, Rows, RowsMut, States, TopK};
 use proptest::prelude::*;
