@@ -46,6 +46,11 @@ def test_discrete_vae(tmp_path):
     assert all(values[0] < 441 for values in losses.values()), losses
 
 
+def test_shortest_paths(tmp_path):
+    shares = {name: v[0] for name, v in rows_of(run("shortest_paths", "--quick", "--seeds", 1, cwd=tmp_path)).items()}
+    assert shares["I-MLE"] > shares["equal costs for all tiles"], shares
+
+
 @pytest.mark.parametrize(
     "name, arguments, message",
     [
@@ -57,6 +62,8 @@ def test_discrete_vae(tmp_path):
         ("discrete_vae", ["--data", "none.npz"], "none.npz: does not exist. python fetch_mnist.py downloads it"),
         ("discrete_vae", ["--data", "bad.tsv"], "bad.tsv: is not a file of fetch_mnist.py"),
         ("discrete_vae", ["--data", "small.npz"], "small.npz: should hold at least 100 images of 784 pixels"),
+        ("shortest_paths", ["--seeds", "-1"], "'-1' is not a whole number above 0"),
+        ("shortest_paths", ["--plot", "none/plot.svg"], "none/plot.svg: should be a file .svg, .png or .pdf"),
     ],
 )
 def test_bad_input(name, arguments, message, tmp_path):
