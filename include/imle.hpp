@@ -10,10 +10,10 @@
 //     or_throw(layer.sample(key, theta, {z}, work));                                         // z [B][S][N]
 //     or_throw(layer.gradient(key, theta, imle::dz::per_sample(dz), {}, grad_theta, work));  // the same noise
 //
-// topk chooses k of n, argmax one of n, tree the parse of a sentence, and own_solver leaves the choice to your solver. exact_topk and exact_argmax
-// work on p(z) itself, in closed form. Other estimators of the gradient are straight_through, exact_topk::simple,
-// exact_topk::unbiased_simple, exact_topk::score_function, perturbed_gradient and fenchel_young. adaptive finds lambda
-// from batch to batch.
+// topk chooses k of n, argmax one of n, tree the parse of a sentence, and own_solver leaves the choice to your solver.
+// exact_topk, exact_argmax and exact_tree work on p(z) itself, in closed form. Other estimators of the gradient are
+// straight_through, exact_topk::simple, exact_topk::unbiased_simple, exact_topk::score_function, perturbed_gradient and
+// fenchel_young. adaptive finds lambda from batch to batch.
 //
 // This layer adds three things to the C functions:
 // - Names for sizes: shape, options and key have setters that can be chained, and choices are enums.
@@ -457,6 +457,19 @@ struct exact_argmax_calls {
     static constexpr auto unbiased_simple = imle_argmax_unbiased_simple;
 };
 
+struct exact_tree_calls {
+    static constexpr bool per_row_k = false, of_trees = true;
+    static constexpr auto workspace_len = imle_tree_exact_workspace_len;
+    static constexpr auto marginals = imle_tree_marginals;
+    static constexpr auto marginals_vjp = imle_tree_marginals_vjp;
+    static constexpr auto sample = imle_tree_sample_exact;
+    static constexpr auto log_prob = imle_tree_log_prob;
+    static constexpr auto kl = imle_tree_kl;
+    static constexpr auto simple = imle_tree_simple;
+    static constexpr auto score_function = imle_tree_score_function;
+    static constexpr auto unbiased_simple = imle_tree_unbiased_simple;
+};
+
 // Calls the C functions of a family with the layer's shape and, if they take it, its k per row, or words per row and
 // options of trees.
 template <class Calls>
@@ -602,7 +615,8 @@ public:
     }
 };
 
-/// The calls that exact_topk and exact_argmax have in common. p(z) is proportional to exp(<z, theta> / temperature).
+/// The calls that exact_topk, exact_argmax and exact_tree have in common. p(z) is proportional to
+/// exp(<z, theta> / temperature).
 template <class Calls>
 class exact : public detail::family<Calls> {
 public:
@@ -730,6 +744,18 @@ private:
 class exact_argmax : public exact<detail::exact_argmax_calls> {
 public:
     using exact::exact;
+};
+
+/// The distribution on the dependency trees of a sentence, with theta and z as tree has them.
+class exact_tree : public exact<detail::exact_tree_calls> {
+public:
+    explicit exact_tree(const imle::shape &shape, float temperature = 1.0f, const tree_options &trees = {}) noexcept
+        : exact(shape, temperature) {
+        trees_ = trees;
+    }
+
+    /// Row b has n_row[b] words, at most the shape's. The layer keeps the view, not a copy.
+    exact_tree &n_row(span<const std::uint32_t> words) noexcept { k_row_ = words; return *this; }
 };
 
 /// Any other set of states: your solver finds MAP(scores) for the scores [B][S][N] that perturb and target write.

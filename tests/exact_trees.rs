@@ -226,8 +226,8 @@ fn long_sentences_agree_with_sums_of_logarithms() {
     }
 }
 
-/// Three pairs of words whose best arcs form cycles: g/2 inside a pair, −g elsewhere. What every tree must use is e^(−3g/2) of a
-/// column's best arc, far below the range of f32.
+/// Three pairs of words whose best arcs form cycles: g/2 inside a pair, −g elsewhere. What every tree must use is
+/// e^(−3g/2) of a column's best arc, far below the range of f32.
 #[test]
 fn pairs_of_words_need_arcs_far_below_their_best() {
     for (g, a) in [(50.0, -69.028738), (80.0, -114.028738), (150.0, -219.028738)] {
@@ -341,8 +341,8 @@ fn a_tree_that_the_other_scores_mask_makes_the_divergence_infinite() {
     }
 }
 
-/// The states of a sentence, and all results, do not depend on what is outside of its words, which may be NaN. The empty
-/// sentence has one tree.
+/// The states of a sentence, and all results, do not depend on what is outside of its words, which may be NaN. The
+/// empty sentence has one tree.
 #[test]
 fn a_short_sentence_is_a_corner() {
     for kind in KINDS {
@@ -417,8 +417,8 @@ fn improbable_trees_have_their_probability() {
     }
 }
 
-/// The frequencies of arcs in 40,000 draws of longer sentences are their marginals. With new seeds the false-alarm rate would
-/// be 1e-6 a case: each of 144 arcs may be 5.6 standard deviations off.
+/// The frequencies of arcs in 40,000 draws of longer sentences are their marginals. With new seeds the false-alarm rate
+/// would be 1e-6 a case: each of 144 arcs may be 5.6 standard deviations off.
 #[test]
 fn arcs_of_longer_sentences_are_drawn_as_often_as_their_marginals_say() {
     const WORDS: usize = 12;

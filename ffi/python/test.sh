@@ -27,6 +27,7 @@ for package in torch==2.15.0 jax==0.10.2; do
     "$python" -m pip install --quiet "$package"
   fi
 done
+wants torch && "$python" -m pip install --quiet -r ffi/python/examples/requirements.txt
 
 # The build directory stays, so that a second run compiles only what has changed.
 "$python" -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir "$out/wheel" \
@@ -43,3 +44,4 @@ for framework in torch jax; do
   check_types -p "libimle.$framework"
   run_tests "ffi/python/tests/with_$framework"
 done
+if wants torch; then check_types -p libimle.compat; fi

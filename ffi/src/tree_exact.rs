@@ -52,8 +52,8 @@ pub unsafe extern "C" fn imle_tree_exact_workspace_len(
 /// imle_tree_exact_workspace_len(shape, tree_options).
 /// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature, options), _OVERLAP, _VERSION;
 /// _NONFINITE, _INFEASIBLE (masks that leave no tree).
-/// Threads: any, with different outputs and workspaces. Source: Smith, Smith 2007; Koo, Globerson, Carreras, Collins 2007
-/// (the matrix-tree theorem); Grassmann, Taksar, Heyman 1985 (the elimination); projective: Eisner 1996.
+/// Threads: any, with different outputs and workspaces. Source: Smith, Smith 2007 and Koo, Globerson, Carreras, Collins
+/// 2007 (the matrix-tree theorem); Grassmann, Taksar, Heyman 1985 (the elimination); projective: Eisner 1996.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn imle_tree_marginals(
@@ -89,8 +89,8 @@ pub unsafe extern "C" fn imle_tree_marginals(
 /// imle_tree_exact_workspace_len(shape, tree_options).
 /// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature, options), _OVERLAP, _VERSION; _NONFINITE
 /// (of theta or v), _INFEASIBLE. imle_tree_find_bad_row names the row, with v for dz and dz_sample_stride 0.
-/// Threads: any, with different outputs and workspaces. Source: Smith, Smith 2007; Koo, Globerson, Carreras, Collins 2007
-/// (the matrix-tree theorem); Grassmann, Taksar, Heyman 1985 (the elimination); projective: Eisner 1996.
+/// Threads: any, with different outputs and workspaces. Source: Smith, Smith 2007 and Koo, Globerson, Carreras, Collins
+/// 2007 (the matrix-tree theorem); Grassmann, Taksar, Heyman 1985 (the elimination); projective: Eisner 1996.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn imle_tree_marginals_vjp(
@@ -111,9 +111,9 @@ pub unsafe extern "C" fn imle_tree_marginals_vjp(
     status(move || unsafe { marginals_vjp_of::<Tree>(shape, set, temperature, theta, v, out, work) })
 }
 
-/// Draws exact samples, independent of one another: z_s from p(z) proportional to exp(<z, theta> / T), s = 1..S,
-/// T = temperature. (The distribution of imle_tree_sample is only close to it.) A sample is a pure function of seed,
-/// step, the numbers of its row and sample (imle_key), theta, T, the kind of trees and the number of words. It shares no
+/// Draws exact samples, independent of one another: z_s from p(z) proportional to exp(<z, theta> / T), s = 1..S, T =
+/// temperature. (The distribution of imle_tree_sample is only close to it.) A sample is a pure function of seed, step,
+/// the numbers of its row and sample (imle_key), theta, T, the kind of trees and the number of words. It shares no
 /// random words with the noise of the same key, and it is never stratified. Time: O(B (K^3 + S K^2)) as a rule.
 ///
 /// shape: in; k = words, n = words * words.
@@ -158,8 +158,8 @@ pub unsafe extern "C" fn imle_tree_sample_exact(
 /// imle_tree_exact_workspace_len(shape, tree_options).
 /// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature, options), _OVERLAP, _VERSION;
 /// _NONFINITE, _INFEASIBLE (also for an index list that is no tree of its row).
-/// Threads: any, with different outputs and workspaces. Source: Smith, Smith 2007; Koo, Globerson, Carreras, Collins 2007
-/// (the matrix-tree theorem); Grassmann, Taksar, Heyman 1985 (the elimination); projective: Eisner 1996.
+/// Threads: any, with different outputs and workspaces. Source: Smith, Smith 2007 and Koo, Globerson, Carreras, Collins
+/// 2007 (the matrix-tree theorem); Grassmann, Taksar, Heyman 1985 (the elimination); projective: Eisner 1996.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn imle_tree_log_prob(
@@ -190,8 +190,8 @@ pub unsafe extern "C" fn imle_tree_log_prob(
 /// imle_tree_exact_workspace_len(shape, tree_options).
 /// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature, options), _OVERLAP, _VERSION;
 /// _NONFINITE, _INFEASIBLE, for either set of scores. imle_tree_find_bad_row names the first bad row of each.
-/// Threads: any, with different outputs and workspaces. Source: Smith, Smith 2007; Koo, Globerson, Carreras, Collins 2007
-/// (the matrix-tree theorem); Grassmann, Taksar, Heyman 1985 (the elimination); projective: Eisner 1996.
+/// Threads: any, with different outputs and workspaces. Source: Smith, Smith 2007 and Koo, Globerson, Carreras, Collins
+/// 2007 (the matrix-tree theorem); Grassmann, Taksar, Heyman 1985 (the elimination); projective: Eisner 1996.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn imle_tree_kl(
@@ -337,5 +337,7 @@ pub unsafe extern "C" fn imle_tree_unbiased_simple(
     let (set, theta, dz) = ((n_row, tree_options), (theta, ld_theta), (dz, dz_row_stride, dz_sample_stride));
     let (grad, work) = ((grad_theta, ld_grad), (work, work_len));
     // SAFETY: the caller's contract.
-    status(move || unsafe { unbiased_simple_of::<Tree>(shape, set, temperature, theta, indices, dz, losses, grad, work) })
+    status(move || unsafe {
+        unbiased_simple_of::<Tree>(shape, set, temperature, theta, indices, dz, losses, grad, work)
+    })
 }

@@ -444,6 +444,8 @@ fn functions_without_a_status_survive_null() {
         assert_eq!(imle_tree_workspace_len(std::ptr::null(), &options), 0);
         let shape = imle_shape { rows: 1, n: 9, k: 3, samples: 1 };
         assert_eq!(imle_tree_workspace_len(&shape, std::ptr::null()), 0);
+        assert_eq!(imle_tree_exact_workspace_len(std::ptr::null(), &options), 0);
+        assert_eq!(imle_tree_exact_workspace_len(&shape, std::ptr::null()), 0);
         assert_eq!(imle_topk_workspace_len(std::ptr::null()), 0);
         assert_eq!(imle_argmax_workspace_len(std::ptr::null()), 0);
         assert_eq!(imle_topk_exact_workspace_len(std::ptr::null()), 0);
@@ -471,20 +473,20 @@ fn workspaces_are_measured() {
         assert_eq!(unsafe { imle_topk_exact_workspace_len(&shape) }, topk_exact, "{shape:?}");
         assert_eq!(unsafe { imle_argmax_exact_workspace_len(&shape) }, argmax_exact, "{shape:?}");
     }
-    for (shape, any, projective) in [
-        (shape(7, 9, 3, 0), 87, 73),
-        (shape(1, 1, 1, 1), 19, 13),
-        (shape(1, 90_000, 300, 1), 454_200, 541_801),
-        (shape(1, 8, 3, 1), 0, 0),
-        (shape(1, 9, 9, 1), 0, 0),
-        (shape(1, 0, 0, 1), 0, 0),
+    for (shape, lens, exact_lens) in [
+        (shape(7, 9, 3, 0), [87, 73], [438, 639]),
+        (shape(1, 1, 1, 1), [19, 13], [158, 279]),
+        (shape(1, 90_000, 300, 1), [454_200, 541_801], [930_048, 1_386_144]),
+        (shape(1, 8, 3, 1), [0, 0], [0, 0]),
+        (shape(1, 9, 9, 1), [0, 0], [0, 0]),
+        (shape(1, 0, 0, 1), [0, 0], [0, 0]),
     ] {
         for single_root in [false, true] {
-            let len = |projective| {
-                let options = in_c::tree_options(trees::Kind { projective, single_root });
-                unsafe { imle_tree_workspace_len(&shape, &options) }
-            };
-            assert_eq!([len(false), len(true)], [any, projective], "{shape:?}");
+            let options = |projective| in_c::tree_options(trees::Kind { projective, single_root });
+            let len = |projective| unsafe { imle_tree_workspace_len(&shape, &options(projective)) };
+            let exact_len = |projective| unsafe { imle_tree_exact_workspace_len(&shape, &options(projective)) };
+            assert_eq!([false, true].map(len), lens, "{shape:?}");
+            assert_eq!([false, true].map(exact_len), exact_lens, "{shape:?}");
         }
     }
     // The batch is addressable, but the table of the exact functions is not.

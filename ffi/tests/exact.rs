@@ -8,7 +8,9 @@ use common::cases::{Case, Sizes};
 use common::exact_laws::{
     Answers, CoreArgmax, CoreTopK, ExactLayer, cases, losses, one_hot_sizes, other, top_k_sizes, v, weights,
 };
-use common::{in_c, laws};
+use common::exact_trees::CoreTrees;
+use common::trees::{KINDS, Kind};
+use common::{in_c, laws, tree_cases};
 use imle::Key;
 use imle_ffi::*;
 use proptest::prelude::*;
@@ -17,6 +19,11 @@ use proptest::sample::select;
 exact_laws!(top_k: TopK);
 exact_laws!(argmax: OneHot);
 
+exact_tree_laws! {
+    trees: Trees<false, false>;
+    projective_trees_with_a_single_root: Trees<true, true>;
+}
+
 /// Rows with junk between them, and their stride.
 fn strided(rows: &[f32], n: usize, gap: usize) -> (Vec<f32>, usize) {
     (spread(rows, n, gap), if gap == 0 { 0 } else { n + gap })
@@ -24,7 +31,7 @@ fn strided(rows: &[f32], n: usize, gap: usize) -> (Vec<f32>, usize) {
 
 /// `through_c!(case, key, temperature, gap, (k_row,) or (), functions)`
 macro_rules! through_c {
-    ($case:expr, $key:expr, $temperature:expr, $gap:expr, ($($k_row:expr)?), $workspace_len:ident, $marginals:ident,
+    ($case:expr, $key:expr, $temperature:expr, $gap:expr, ($($k_row:expr),*), $workspace_len:expr, $marginals:ident,
         $vjp:ident, $sample:ident, $log_prob:ident, $kl:ident, $unbiased_simple:ident) => {{
         let (case, t, gap) = ($case, $temperature, $gap);
         let Sizes { rows, n, k, samples } = case.sizes;
@@ -44,15 +51,15 @@ macro_rules! through_c {
         let (work, work_len) = (work.as_mut_ptr(), work.len());
         let statuses = unsafe {
             [
-                $marginals(&no_samples, $($k_row,)? t, theta, ld_theta, marginals.as_mut_ptr(),
+                $marginals(&no_samples, $($k_row,)* t, theta, ld_theta, marginals.as_mut_ptr(),
                     log_partition.as_mut_ptr(), entropy.as_mut_ptr(), work, work_len),
-                $vjp(&no_samples, $($k_row,)? t, theta, ld_theta, v, ld_v, vjp.as_mut_ptr(), work, work_len),
-                $sample(&shape, $($k_row,)? t, &key, theta, ld_theta, z.as_mut_ptr(), indices.as_mut_ptr(),
+                $vjp(&no_samples, $($k_row,)* t, theta, ld_theta, v, ld_v, vjp.as_mut_ptr(), work, work_len),
+                $sample(&shape, $($k_row,)* t, &key, theta, ld_theta, z.as_mut_ptr(), indices.as_mut_ptr(),
                     work, work_len),
-                $log_prob(&shape, $($k_row,)? t, theta, ld_theta, indices.as_ptr(), log_prob.as_mut_ptr(),
+                $log_prob(&shape, $($k_row,)* t, theta, ld_theta, indices.as_ptr(), log_prob.as_mut_ptr(),
                     work, work_len),
-                $kl(&no_samples, $($k_row,)? t, theta, ld_theta, other, ld_other, kl.as_mut_ptr(), work, work_len),
-                $unbiased_simple(&shape, $($k_row,)? t, theta, ld_theta, indices.as_ptr(), dz, dz_row_stride,
+                $kl(&no_samples, $($k_row,)* t, theta, ld_theta, other, ld_other, kl.as_mut_ptr(), work, work_len),
+                $unbiased_simple(&shape, $($k_row,)* t, theta, ld_theta, indices.as_ptr(), dz, dz_row_stride,
                     dz_sample_stride, losses.as_ptr(), unbiased.as_mut_ptr(), n + gap, work, work_len),
             ]
         };
@@ -123,6 +130,67 @@ fn argmax_through_c(case: &Case, key: Key<'_>, temperature: f32, gap: usize) -> 
     )
 }
 
+fn tree_through_c(case: &Case, options: &imle_tree_options, key: Key<'_>, temperature: f32, gap: usize) -> Answers {
+    through_c!(
+        case,
+        key,
+        temperature,
+        gap,
+        (in_c::k_row(case), options),
+        |shape: &imle_shape| imle_tree_exact_workspace_len(shape, options),
+        imle_tree_marginals,
+        imle_tree_marginals_vjp,
+        imle_tree_sample_exact,
+        imle_tree_log_prob,
+        imle_tree_kl,
+        imle_tree_unbiased_simple
+    )
+}
+
+/// imle_tree_*
+struct Trees<const PROJECTIVE: bool, const SINGLE_ROOT: bool>;
+
+impl<const PROJECTIVE: bool, const SINGLE_ROOT: bool> Trees<PROJECTIVE, SINGLE_ROOT> {
+    const OPTIONS: imle_tree_options = in_c::tree_options(Kind { projective: PROJECTIVE, single_root: SINGLE_ROOT });
+
+    /// The bits of the core, with gaps between rows and with as many words in every row too.
+    fn gives_the_bits_of_the_core(mut case: Case, temperature: f32) -> Result<(), TestCaseError> {
+        let key = case.key;
+        let core = CoreTrees::<PROJECTIVE, SINGLE_ROOT>::answers;
+        let expected = core(&case, Key { strata: 0, ..key }, temperature);
+        for gap in [0, 3] {
+            let got = tree_through_c(&case, &Self::OPTIONS, Key { strata: 0, ..key }, temperature, gap);
+            prop_assert_eq!(&got, &expected);
+        }
+        case.k_row = None;
+        let case = tree_cases::fit(without_nan(case));
+        let expected = core(&case, Key { strata: 0, ..key }, temperature);
+        let got = tree_through_c(&case, &Self::OPTIONS, Key { strata: 0, ..key }, temperature, 0);
+        prop_assert_eq!(got, expected);
+        Ok(())
+    }
+}
+
+/// Puts numbers in the place of what is outside of the words of a row.
+fn without_nan(mut case: Case) -> Case {
+    case.theta.iter_mut().chain(&mut case.dz).filter(|x| x.is_nan()).for_each(|x| *x = 0.5);
+    case
+}
+
+impl<const PROJECTIVE: bool, const SINGLE_ROOT: bool> ExactLayer for Trees<PROJECTIVE, SINGLE_ROOT> {
+    fn sizes() -> BoxedStrategy<Sizes> {
+        tree_cases::sizes()
+    }
+
+    fn fit(case: Case) -> Case {
+        tree_cases::fit(case)
+    }
+
+    fn answers(case: &Case, key: Key<'_>, temperature: f32) -> Answers {
+        tree_through_c(case, &Self::OPTIONS, key, temperature, 0)
+    }
+}
+
 /// imle_topk_*
 struct TopK;
 
@@ -182,7 +250,16 @@ proptest! {
         }
     }
 
-    /// The manual promises this for scores up to 1e30, also when divided by the temperature, and for v and dz up to 1e30.
+    #[test]
+    fn trees_give_the_bits_of_the_core(case in cases::<Trees<false, false>>(), temperature in any_temperature()) {
+        Trees::<false, false>::gives_the_bits_of_the_core(case.clone(), temperature)?;
+        Trees::<false, true>::gives_the_bits_of_the_core(case.clone(), temperature)?;
+        Trees::<true, false>::gives_the_bits_of_the_core(case.clone(), temperature)?;
+        Trees::<true, true>::gives_the_bits_of_the_core(case, temperature)?;
+    }
+
+    /// The manual promises this for scores up to 1e30, also when divided by the temperature, and for v and dz up to
+    /// 1e30.
     #[test]
     fn no_answer_is_nan(mut case in cases::<TopK>(), temperature in any_temperature()) {
         let largest = 1e30 * temperature.min(1.0);
@@ -192,5 +269,19 @@ proptest! {
         case.sizes.k = 1;
         case.theta.chunks_mut(case.sizes.n).for_each(|row| row[0] = row[0].max(-largest));
         prop_assert_eq!(nans(argmax_through_c(&case, case.key_without_strata(), temperature, 0)), 0);
+    }
+
+    /// The same for trees.
+    #[test]
+    fn no_answer_of_trees_is_nan(mut case in cases::<Trees<false, false>>(), temperature in any_temperature()) {
+        let largest = 1e30 * temperature.min(1.0);
+        case = without_nan(case);
+        case.theta.iter_mut().filter(|t| **t != f32::NEG_INFINITY).for_each(|t| *t = t.clamp(-largest, largest));
+        case.dz.iter_mut().for_each(|v| *v = v.clamp(-1e30, 1e30));
+        for kind in KINDS {
+            let options = in_c::tree_options(kind);
+            let answers = tree_through_c(&case, &options, case.key_without_strata(), temperature, 0);
+            prop_assert_eq!(nans(answers), 0, "{:?}", kind);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Dependency trees in closed form, O(n³) time and O(n²) memory.
 //!
-//! Scores become weights w_hd = e^((θ_hd − c_d)/T), where c_d is the largest score of an arc to d. With Z, the sum over all
-//! trees of the products of their weights,
+//! Scores become weights w_hd = e^((θ_hd − c_d)/T), where c_d is the largest score of an arc to d. With Z, the sum over
+//! all trees of the products of their weights,
 //!
 //! ```text
 //! A = Σ_d c_d/T + ln Z        −ln p(z) = A − ⟨z, θ⟩/T
@@ -165,9 +165,9 @@ impl<'a> RowDistribution<'a> for Trees<'a> {
         self.weigh();
     }
 
-    /// −Σ r ln p = A − ⟨r, θ⟩/T. For the r = q of other scores, KL(q ‖ p) = A − A_q − ⟨r, θ − θ_q⟩/T is added to the entropy of
-    /// q, because scores that nearly agree leave small numbers. In every column the score of the likeliest arc stands for
-    /// what the shares miss of 1.
+    /// −Σ r ln p = A − ⟨r, θ⟩/T. For the r = q of other scores, KL(q ‖ p) = A − A_q − ⟨r, θ − θ_q⟩/T is added to the
+    /// entropy of q, because scores that nearly agree leave small numbers. In every column the score of the likeliest
+    /// arc stands for what the shares miss of 1.
     fn cross_entropy(&mut self) -> f32 {
         if self.are_own {
             return self.entropy();

@@ -1,5 +1,5 @@
-//! Sums over the trees of one row, and draws from them: with crossing arcs (`kernel::exact::tree::elimination`, `lift`) or
-//! without (`projective`), compiled for every instruction set.
+//! Sums over the trees of one row, and draws from them: with crossing arcs (`kernel::exact::tree::elimination`, `lift`)
+//! or without (`projective`), compiled for every instruction set.
 
 use core::marker::PhantomData;
 

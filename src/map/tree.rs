@@ -107,7 +107,7 @@ impl<'a> Tree<'a> {
     pub fn heads(&self, shape: Shape, indices: &[u32], heads: &mut [u32]) -> Result<(), Error> {
         shape.check()?;
         self.check(shape)?;
-        let (samples, states) = (shape.samples(), shape.rows() * shape.samples());
+        let (samples, states, stride) = (shape.samples(), shape.rows() * shape.samples(), self.words.max(1));
         check_length(Argument::Indices, indices, states * shape.k())?;
         check_length(Argument::Heads, heads, states * shape.k())?;
         for_rows(shape.rows(), |b| {
@@ -119,12 +119,12 @@ impl<'a> Tree<'a> {
                     return Err(BadRow::NotAState);
                 }
             }
-            let row = heads.chunks_mut(shape.k()).skip(b * samples).take(samples);
+            let row = heads.chunks_mut(shape.k().max(1)).skip(b * samples).take(samples);
             for (s, heads) in row.enumerate() {
                 heads.fill(u32::MAX);
                 for arc in lists.get(s).iter().take(self.words(b)) {
-                    if let Some(head) = heads.get_mut((arc % self.words) as usize) {
-                        *head = arc / self.words;
+                    if let Some(head) = heads.get_mut((arc % stride) as usize) {
+                        *head = arc / stride;
                     }
                 }
             }

@@ -1,5 +1,7 @@
 //! The part of a row that is read.
 
+use super::rows::{block, block_mut};
+
 /// The upper left corner of a row that is a square matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Corner {
@@ -8,22 +10,21 @@ pub struct Corner {
 }
 
 impl Corner {
-    /// The first `side` values of the first `side` lines, which are `stride` long.
+    /// The first `side` values of the first `side` lines, out of `stride` lines of `stride`.
     pub(crate) const fn new(side: usize, stride: usize) -> Self {
         Corner { side, stride }
     }
 
     /// The lines of the corner.
     pub(crate) fn lines(self, values: &[f32]) -> impl Iterator<Item = &[f32]> {
-        let lines = values.chunks(self.stride.max(1)).take(self.side);
-        lines.map(move |line| line.get(..self.side).unwrap_or_default())
+        (0..self.side).map(move |i| block(values, i * self.stride, self.side))
     }
 
     /// Sets the values outside the corner to 0.
     pub(crate) fn clear_outside(self, values: &mut [f32]) {
-        for (line, number) in values.chunks_mut(self.stride.max(1)).zip(0..) {
-            let inside = if number < self.side { self.side } else { 0 };
-            line.get_mut(inside..).unwrap_or_default().fill(0.0);
+        for i in 0..self.stride {
+            let inside = if i < self.side { self.side } else { 0 };
+            block_mut(values, i * self.stride + inside, self.stride - inside).fill(0.0);
         }
     }
 }

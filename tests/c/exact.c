@@ -218,8 +218,55 @@ static void argmax_agrees_with_enumeration(void)
     free(a), free(work);
 }
 
+/* Three words whose A and H come from an enumeration in f64, for every kind of trees, and a row of one word. */
+static void trees_have_their_check_values(void)
+{
+    enum { WORDS = 3, ARCS = WORDS * WORDS };
+    static const float scores[2 * ARCS] = {
+        1.764052f, 0.400157f, 0.978738f, 2.240893f, 1.867558f, -0.977278f, 0.950088f, -0.151357f, -0.103219f,
+        0.5f, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, /* one word */
+    };
+    static const double a[4] = {6.163036, 5.495959, 5.252375, 4.323764};
+    static const double h[4] = {2.069686, 1.234208, 2.090330, 1.630997};
+    static const uint32_t n_row[2] = {3, 1};
+    const imle_shape shape = {2, ARCS, WORDS, S};
+    const imle_key key = {.seed = 4};
+    unsigned kind, d, s;
+
+    for (kind = 0; kind < 4; kind++) {
+        imle_tree_options options;
+        float mu[2 * ARCS], log_partition[2], entropy[2], log_prob[2 * S], *work;
+        uint32_t indices[2 * S * WORDS], heads[2 * S * WORDS];
+        size_t len;
+
+        imle_tree_options_default(&options);
+        options.projective = kind / 2;
+        options.single_root = kind % 2;
+        len = imle_tree_exact_workspace_len(&shape, &options);
+        CHECK(len == IMLE_TREE_EXACT_WORKSPACE_LEN(WORDS, kind / 2, kind % 2));
+        work = (float *)array(len, sizeof *work);
+        CHECK(imle_tree_marginals(&shape, n_row, &options, 1.0f, scores, 0, mu, log_partition, entropy, work, len) ==
+              IMLE_OK);
+        CHECK(fabs((double)log_partition[0] - a[kind]) < 1e-5 && fabs((double)entropy[0] - h[kind]) < 4e-6);
+        CHECK(log_partition[1] == 0.5f && entropy[1] == 0.0f && mu[ARCS] == 1.0f && mu[ARCS + 1] == 0.0f);
+        for (d = 0; d < WORDS; d++)
+            CHECK(fabsf(mu[d] + mu[WORDS + d] + mu[2 * WORDS + d] - 1.0f) < 1e-6f);
+        CHECK(imle_tree_sample_exact(&shape, n_row, &options, 1.0f, &key, scores, 0, NULL, indices, work, len) ==
+              IMLE_OK);
+        CHECK(imle_tree_heads(&shape, n_row, indices, heads) == IMLE_OK);
+        CHECK(imle_tree_log_prob(&shape, n_row, &options, 1.0f, scores, 0, indices, log_prob, work, len) == IMLE_OK);
+        for (s = 0; s < S; s++) {
+            double score = -(double)log_partition[0];
+            for (d = 0; d < WORDS; d++) score += (double)scores[heads[s * WORDS + d] * WORDS + d];
+            CHECK(fabs((double)log_prob[s] - score) < 1e-5 && log_prob[S + s] == 0.0f);
+        }
+        free(work);
+    }
+}
+
 int main(void)
 {
+    trees_have_their_check_values();
     topk_agrees_with_enumeration();
     argmax_agrees_with_enumeration();
     log_partitions_agree_with_enumeration();

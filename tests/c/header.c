@@ -67,6 +67,7 @@ int main(void)
         CHECK(imle_tree_exact_workspace_len(&shape, &options) == IMLE_TREE_EXACT_WORKSPACE_LEN(n, 0, 0));
         options.projective = 1;
         CHECK(imle_tree_workspace_len(&shape, &options) == IMLE_TREE_WORKSPACE_LEN(n, 1, 0));
+        CHECK(imle_tree_exact_workspace_len(&shape, &options) == IMLE_TREE_EXACT_WORKSPACE_LEN(n, 1, 0));
         options.single_root = 1;
         CHECK(imle_tree_workspace_len(&shape, &options) == IMLE_TREE_WORKSPACE_LEN(n, 1, 1));
         CHECK(imle_tree_exact_workspace_len(&shape, &options) == IMLE_TREE_EXACT_WORKSPACE_LEN(n, 1, 1));

@@ -20,6 +20,7 @@ everything() {
 #include "imle.h"
 extern float workspace[IMLE_TOPK_WORKSPACE_LEN(5, 2)], workspace_of_one[IMLE_ARGMAX_WORKSPACE_LEN(5)];
 extern float exact[IMLE_TOPK_EXACT_WORKSPACE_LEN(5, 2)], exact_of_one[IMLE_ARGMAX_EXACT_WORKSPACE_LEN(5)];
+extern float tree[IMLE_TREE_WORKSPACE_LEN(5, 1, 0)], exact_tree[IMLE_TREE_EXACT_WORKSPACE_LEN(5, 0, 1)];
 C
 }
 if grep -E '^#define \w+ -' ../../include/imle.h; then echo "FAIL: a negative number without parentheses"; exit 1; fi

@@ -61,6 +61,7 @@ imle::options the_options() {
     return imle::options().lambda(3.0f).temperature(0.5f).target_temperature(0.25f).alpha(0.75f);
 }
 
+constexpr float TEMPERATURE = 0.75f;
 const imle::key KEY = imle::key().seed(11).step(7).row0(1'000'000'000'000);
 
 Floats numbers(std::size_t count, unsigned seed) {
@@ -178,6 +179,53 @@ void choices_give_the_bits_of_c() {
     CHECK(through_cpp(imle::argmax(the_shape(1), the_options()), 1) == argmax_through_c());
 }
 
+void exact_trees_give_the_bits_of_c(const imle::shape &shape, const imle::tree_options &trees, const Floats &theta,
+                                    const Floats &dz, const Indices &n_row) {
+    const std::size_t arcs = shape.c().n, words = shape.c().k;
+    const imle::exact_tree layer = imle::exact_tree(shape, TEMPERATURE, trees).n_row(n_row);
+    const Floats v(dz.begin(), dz.begin() + B * arcs), other = numbers(B * arcs, 4), losses = numbers(B * S, 5);
+    Floats work(layer.workspace_len()), mu[2], a[2], h[2], vjp[2], z[2], log_prob[2], kl[2], grads[2][3];
+    Indices indices[2];
+    for (int i : {0, 1}) {
+        for (Floats *out : {&mu[i], &vjp[i], &grads[i][0], &grads[i][1], &grads[i][2]})
+            out->assign(B * arcs, UNTOUCHED);
+        for (Floats *out : {&a[i], &h[i], &kl[i]}) out->assign(B, UNTOUCHED);
+        z[i].assign(B * S * arcs, UNTOUCHED);
+        log_prob[i].assign(B * S, UNTOUCHED);
+        indices[i].assign(B * S * words, 7);
+    }
+    const auto per_sample = imle::dz::per_sample(dz);
+    CHECK(layer.marginals(theta, {mu[0], a[0], h[0]}, work) == imle::status::ok);
+    CHECK(layer.marginals_vjp(theta, v, vjp[0], work) == imle::status::ok);
+    CHECK(layer.sample(KEY, theta, {z[0], indices[0]}, work) == imle::status::ok);
+    CHECK(layer.log_prob(theta, indices[0], log_prob[0], work) == imle::status::ok);
+    CHECK(layer.kl(theta, other, kl[0], work) == imle::status::ok);
+    CHECK(layer.simple(theta, per_sample, grads[0][0], work) == imle::status::ok);
+    CHECK(layer.score_function(theta, indices[0], losses, grads[0][1]) == imle::status::ok);
+    CHECK(layer.unbiased_simple(theta, indices[0], per_sample, losses, grads[0][2], work) == imle::status::ok);
+
+    const imle_shape *s = &shape.c();
+    const imle_tree_options *t = &trees.c();
+    const std::uint32_t *n = n_row.data();
+    const float T = TEMPERATURE, *th = theta.data();
+    float *w = work.data();
+    const std::size_t len = imle_tree_exact_workspace_len(s, t);
+    CHECK(len == work.size() && len == IMLE_TREE_EXACT_WORKSPACE_LEN(words, t->projective, t->single_root));
+    CHECK(imle_tree_marginals(s, n, t, T, th, 0, mu[1].data(), a[1].data(), h[1].data(), w, len) == IMLE_OK);
+    CHECK(imle_tree_marginals_vjp(s, n, t, T, th, 0, v.data(), 0, vjp[1].data(), w, len) == IMLE_OK);
+    CHECK(imle_tree_sample_exact(s, n, t, T, &KEY.c(), th, 0, z[1].data(), indices[1].data(), w, len) == IMLE_OK);
+    CHECK(imle_tree_log_prob(s, n, t, T, th, 0, indices[1].data(), log_prob[1].data(), w, len) == IMLE_OK);
+    CHECK(imle_tree_kl(s, n, t, T, th, 0, other.data(), 0, kl[1].data(), w, len) == IMLE_OK);
+    CHECK(imle_tree_simple(s, n, t, T, th, 0, dz.data(), 0, arcs, grads[1][0].data(), 0, w, len) == IMLE_OK);
+    CHECK(imle_tree_score_function(s, n, t, T, th, 0, indices[1].data(), losses.data(), grads[1][1].data(), 0) ==
+          IMLE_OK);
+    CHECK(imle_tree_unbiased_simple(s, n, t, T, th, 0, indices[1].data(), dz.data(), 0, arcs, losses.data(),
+                                    grads[1][2].data(), 0, w, len) == IMLE_OK);
+    CHECK(same(mu[0], mu[1]) && same(a[0], a[1]) && same(h[0], h[1]) && same(vjp[0], vjp[1]) && same(z[0], z[1]));
+    CHECK(indices[0] == indices[1] && same(log_prob[0], log_prob[1]) && same(kl[0], kl[1]));
+    for (int i : {0, 1, 2}) CHECK(same(grads[0][i], grads[1][i]));
+}
+
 void trees_give_the_bits_of_c() {
     constexpr std::uint32_t WORDS = 5;
     constexpr std::size_t ARCS = WORDS * WORDS;
@@ -232,6 +280,8 @@ void trees_give_the_bits_of_c() {
             CHECK(same(loss[0], loss[1]) && heads[0] == heads[1] && counts[0].nonzeros == counts[1].nonzeros);
             CHECK(heads[0][4] == 0xffff'ffff && chosen[0][WORDS] == 0xffff'ffff); // row 0 has 4 words, row 1 none
 
+            exact_trees_give_the_bits_of_c(shape, trees, theta, dz, n_row);
+
             Indices few(lists - 1);
             CHECK(layer.heads(indices[0], few) == imle::status::shape);
             CHECK(layer.heads(few, heads[0]) == imle::status::shape);
@@ -268,8 +318,6 @@ void own_solver_gives_the_bits_of_c() {
     CHECK(counts.states == counts_c.states && counts.unchanged == counts_c.unchanged);
     CHECK(counts.nonzeros == counts_c.nonzeros && counts.nonzeros > 0);
 }
-
-constexpr float TEMPERATURE = 0.75f;
 
 // All outputs of the calls of an exact family.
 struct ExactOutputs {

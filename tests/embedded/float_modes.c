@@ -154,6 +154,19 @@ static struct {
     CALL(imle_tree_fenchel_young, (&sentence, NULL, &parse, &options, &key, theta, MOST, other, MOST, out.c, out.b, 0, \
         work, work_len)) \
     CALL(imle_tree_heads, (&sentence, NULL, trees, out.indices)) \
+    CALL(imle_tree_marginals, (&sentence, NULL, &parse, temperature, theta, MOST, out.a, out.b, out.c, \
+        work, work_len)) \
+    CALL(imle_tree_marginals_vjp, (&sentence, NULL, &parse, temperature, theta, MOST, dz, MOST, out.a, \
+        work, work_len)) \
+    CALL(imle_tree_sample_exact, (&sentence, NULL, &parse, temperature, &key, theta, MOST, out.a, out.indices, \
+        work, work_len)) \
+    CALL(imle_tree_log_prob, (&sentence, NULL, &parse, temperature, theta, MOST, trees, out.c, work, work_len)) \
+    CALL(imle_tree_kl, (&sentence, NULL, &parse, temperature, theta, MOST, other, MOST, out.c, work, work_len)) \
+    CALL(imle_tree_simple, (&sentence, NULL, &parse, temperature, theta, MOST, dz, S * MOST, MOST, out.b, 0, \
+        work, work_len)) \
+    CALL(imle_tree_score_function, (&sentence, NULL, &parse, temperature, theta, MOST, trees, losses, out.b, 0)) \
+    CALL(imle_tree_unbiased_simple, (&sentence, NULL, &parse, temperature, theta, MOST, trees, dz, S * MOST, MOST, \
+        losses, out.b, 0, work, work_len)) \
     CALL(imle_straight_through, (&shape, theta, 0, dz, 0, shape.n, out.b, 0)) \
     CALL(imle_perturbed_gradient, (&shape, &options, &key, theta, 0, losses, out.b, 0)) \
     CALL(imle_perturb, (&shape, &options, &key, theta, 0, out.a)) \
@@ -169,6 +182,7 @@ static struct {
     CALL(imle_topk_workspace_len, (&shape)) \
     CALL(imle_argmax_workspace_len, (&one)) \
     CALL(imle_tree_workspace_len, (&sentence, &parse)) \
+    CALL(imle_tree_exact_workspace_len, (&sentence, &parse)) \
     CALL(imle_topk_exact_workspace_len, (&shape)) \
     CALL(imle_argmax_exact_workspace_len, (&one))
 #define TEXTS(CALL) \

@@ -10,21 +10,22 @@ trained by gradient descent:
     grad_theta = (1/lambda) (1/S) sum_s [ z_s - MAP(theta'_s + tau' eps_s) ]
                                                               backward pass    layer.gradient
 
-Layers: TopK (k of n), Argmax (one of n) and Solver (a Python function of yours) perturb and choose. ExactTopK and
-ExactArgmax work on p(z) itself. Adaptive finds lambda from batch to batch.
+Layers: TopK (k of n), Argmax (one of n), Tree (the parse of a sentence) and Solver (a Python function of yours) perturb
+and choose. ExactTopK, ExactArgmax and ExactTree work on p(z) itself. Adaptive finds lambda from batch to batch.
 
-Arrays have shape [..., N]; the leading dimensions are rows. Results are new float32 arrays (indices are uint32). Other
-dtypes are converted, and strides that the library does not take are copied; all other inputs are read where they are.
-A bad argument is a libimle.Error, a ValueError that names the argument and the row. Calls release the GIL.
+Arrays have shape [..., N], and [..., words, words] for trees; the leading dimensions are rows. Results are new float32
+arrays (indices are uint32). Other dtypes are converted, and strides that the library does not take are copied; all
+other inputs are read where they are. A bad argument is a libimle.Error, a ValueError that names the argument and the
+row. Calls release the GIL.
 
-Masked entries have theta = -inf. -0 equals +0. Among equal scores the lower index wins. All results have the same bits
-on every platform, for any number of threads and any cut of a batch.
+Masked entries have theta = -inf. -0 equals +0. Among equal scores the lower index wins (Tree has a rule of its own).
+All results have the same bits on every platform, for any number of threads and any cut of a batch.
 """
 
 from libimle._adaptive import Adaptive, AdaptiveParts
 from libimle._core import __version__, abi_version, kernel
 from libimle._errors import Error
-from libimle._exact import ExactArgmax, ExactTopK, Moments
+from libimle._exact import ExactArgmax, ExactTopK, ExactTree, Moments
 from libimle._layers import (
     Argmax,
     Diagnostics,
@@ -33,6 +34,7 @@ from libimle._layers import (
     Solver,
     States,
     TopK,
+    Tree,
     straight_through,
 )
 from libimle._settings import Key, Perturbed
@@ -45,6 +47,7 @@ __all__ = [
     "Error",
     "ExactArgmax",
     "ExactTopK",
+    "ExactTree",
     "Gradient",
     "Key",
     "LossAndGradient",
@@ -53,6 +56,7 @@ __all__ = [
     "Solver",
     "States",
     "TopK",
+    "Tree",
     "__version__",
     "abi_version",
     "kernel",

@@ -82,6 +82,12 @@ def integer(name: str, value: int, least: int, most: int) -> int:
     return number
 
 
+def boolean(name: str, value: bool) -> bool:
+    if not isinstance(value, (bool, np.bool_)):
+        raise Error(name, f"is {value!r}, but should be True or False")
+    return bool(value)
+
+
 def real(name: str, value: float, least: float = -FLOAT32_MAX, *, above: bool = False) -> float:
     """The value as a float that float32 can hold, at least (or above) `least`."""
     try:

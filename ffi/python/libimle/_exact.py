@@ -12,7 +12,8 @@ from libimle import _core
 from libimle._checks import floats, invertible, scores, unsigned
 from libimle._errors import Error
 from libimle._layers import Floats, States, empty, needs_two
-from libimle._settings import Key, Settings, core_key, counts
+from libimle._settings import Key, Settings, core_key
+from libimle._shapes import Matrices, Vectors
 
 
 class Moments(NamedTuple):
@@ -21,97 +22,118 @@ class Moments(NamedTuple):
     entropy: Floats
 
 
-class Exact(Settings):
-    """The calls that ExactTopK and ExactArgmax have in common.
+class Exact(Vectors, Settings):
+    """The calls that ExactTopK, ExactArgmax and ExactTree have in common.
 
     theta has shape [..., N], finite or -inf (never chosen), everywhere. k_row, for ExactTopK only, is the k of each
-    row, [...], from 0 to k; None means k for every row.
+    row, [...], from 0 to k; None means k for every row. n_row, for ExactTree only, is the words of each row.
     """
 
     temperature: float
-    samples: int
-    threads: int
     _core_law: ClassVar[Any]
-    _one_hot: ClassVar[bool]
-
-    @property
-    def _k(self) -> int:
-        return 1
 
     def _prepare(self) -> dict[str, Any]:
         temperature = invertible("temperature", self.temperature)
-        return {"_core": self._core_law(temperature, counts(self._k, self.samples, self.threads))}
+        return {"_core": self._core_law(temperature, self._counts())}
 
-    def marginals(self, theta: ArrayLike, *, k_row: ArrayLike | None = None) -> Moments:
+    def marginals(self, theta: ArrayLike, *, k_row: ArrayLike | None = None, n_row: ArrayLike | None = None) -> Moments:
         """marginals mu = E[z] [..., N], log_partition A = ln sum over z of exp(<z, theta> / T) [...], and
         entropy H = A - <mu, theta> / T [...], in nats.
 
         mu is within 2e-6 of the exact value and A within 2e-6 * max(1, |A|), for theta in -80 to 80 and N to 4096.
         Time: O(B N K). Source: Ahmed, Zeng, Niepert, Van den Broeck 2023 (arXiv 2210.01941).
         """
-        theta = scores(theta, self._k)
+        theta = self._scores(theta)
         rows = theta.shape[:-1]
-        moments = Moments(np.empty(theta.shape, np.float32), np.empty(rows, np.float32), np.empty(rows, np.float32))
-        self._core.marginals(theta, self._k_row(k_row), *moments)
+        moments = Moments(
+            np.empty(self._like(theta), np.float32), np.empty(rows, np.float32), np.empty(rows, np.float32)
+        )
+        self._core.marginals(theta, self._k_row(k_row, n_row), *moments)
         return moments
 
-    def marginals_vjp(self, theta: ArrayLike, v: ArrayLike, *, k_row: ArrayLike | None = None) -> Floats:
+    def marginals_vjp(
+        self, theta: ArrayLike, v: ArrayLike, *, k_row: ArrayLike | None = None, n_row: ArrayLike | None = None
+    ) -> Floats:
         """The gradient of <v, mu(theta)> with respect to theta, [..., N]: (1 / T) Cov(z) v.
 
         If v [..., N] is the gradient of the loss at mu, this is the backward pass of a layer whose output is mu.
         """
-        theta = scores(theta, self._k)
-        out = np.empty(theta.shape, np.float32)
-        self._core.marginals_vjp(theta, floats("v", v), self._k_row(k_row), out)
+        theta = self._scores(theta)
+        out = np.empty(self._like(theta), np.float32)
+        self._core.marginals_vjp(theta, self._floats("v", v), self._k_row(k_row, n_row), out)
         return out
 
     def sample(
-        self, theta: ArrayLike, key: Key, *, k_row: ArrayLike | None = None, z: bool = True, indices: bool = True
+        self,
+        theta: ArrayLike,
+        key: Key,
+        *,
+        k_row: ArrayLike | None = None,
+        n_row: ArrayLike | None = None,
+        z: bool = True,
+        indices: bool = True,
     ) -> States:
         """Exact samples of p(z), independent of one another: z [..., S, N] and the indices of the ones, [..., S, K] for
         ExactTopK and [..., S] for ExactArgmax, as in TopK.sample. What is not wanted is None. Time: O(B N (K + S)).
 
         They share no random words with the noise of the same key, and they are never stratified.
         """
-        theta = scores(theta, self._k)
+        theta = self._scores(theta)
         if not (z or indices):
             raise Error("z", "and indices are not wanted: ask for at least one")
         rows = (*theta.shape[:-1], self.samples)
-        states = States(empty(z, (*rows, *theta.shape[-1:])), empty(indices, self._list(rows), np.uint32))
-        self._core.sample(theta, core_key(key), self._k_row(k_row), states.z, states.indices)
+        states = States(empty(z, (*rows, *self._shape(theta.shape[-1]))), empty(indices, self._list(rows), np.uint32))
+        self._core.sample(theta, core_key(key), self._k_row(k_row, n_row), states.z, states.indices)
         return states
 
-    def log_prob(self, theta: ArrayLike, indices: ArrayLike, *, k_row: ArrayLike | None = None) -> Floats:
+    def log_prob(
+        self, theta: ArrayLike, indices: ArrayLike, *, k_row: ArrayLike | None = None, n_row: ArrayLike | None = None
+    ) -> Floats:
         """ln p(z_s) [..., S], in nats, of states that are given by the indices of their ones, as from `sample`."""
-        theta = scores(theta, self._k)
+        theta = self._scores(theta)
         log_prob = np.empty((*theta.shape[:-1], self.samples), np.float32)
-        self._core.log_prob(theta, _lists(indices), self._k_row(k_row), log_prob)
+        self._core.log_prob(theta, _lists(indices), self._k_row(k_row, n_row), log_prob)
         return log_prob
 
-    def kl(self, theta: ArrayLike, theta_other: ArrayLike, *, k_row: ArrayLike | None = None) -> Floats:
+    def kl(
+        self,
+        theta: ArrayLike,
+        theta_other: ArrayLike,
+        *,
+        k_row: ArrayLike | None = None,
+        n_row: ArrayLike | None = None,
+    ) -> Floats:
         """KL(p || q) [...], in nats, of p with the scores theta and q with the scores theta_other, both [..., N].
 
         It is +inf where theta_other masks what p chooses.
         """
-        theta = scores(theta, self._k)
+        theta = self._scores(theta)
         kl = np.empty(theta.shape[:-1], np.float32)
-        self._core.kl(theta, floats("theta_other", theta_other), self._k_row(k_row), kl)
+        self._core.kl(theta, self._floats("theta_other", theta_other), self._k_row(k_row, n_row), kl)
         return kl
 
-    def simple(self, theta: ArrayLike, dz: ArrayLike, *, k_row: ArrayLike | None = None) -> Floats:
+    def simple(
+        self, theta: ArrayLike, dz: ArrayLike, *, k_row: ArrayLike | None = None, n_row: ArrayLike | None = None
+    ) -> Floats:
         """The SIMPLE estimator, grad_theta = (1 / T) Cov(z) (1/S) sum_s dz_s [..., N]: exact samples in the forward
         pass, the derivative of the exact marginals in the backward pass.
 
         dz [..., S, N] is the gradient of each row's own loss at the states that `sample` drew, or [..., N] if the
         samples of a row share it. Source: Ahmed, Zeng, Niepert, Van den Broeck 2023 (arXiv 2210.01941).
         """
-        theta = scores(theta, self._k)
-        grad_theta = np.empty(theta.shape, np.float32)
-        self._core.simple(theta, floats("dz", dz), self._k_row(k_row), grad_theta)
+        theta = self._scores(theta)
+        grad_theta = np.empty(self._like(theta), np.float32)
+        self._core.simple(theta, self._floats("dz", dz), self._k_row(k_row, n_row), grad_theta)
         return grad_theta
 
     def score_function(
-        self, theta: ArrayLike, indices: ArrayLike, losses: ArrayLike, *, k_row: ArrayLike | None = None
+        self,
+        theta: ArrayLike,
+        indices: ArrayLike,
+        losses: ArrayLike,
+        *,
+        k_row: ArrayLike | None = None,
+        n_row: ArrayLike | None = None,
     ) -> Floats:
         """The score function of p with a leave-one-out baseline, an unbiased estimate of the gradient of E[loss(z)]:
 
@@ -121,9 +143,11 @@ class Exact(Settings):
         drew, and indices are these states. Source: Kool, van Hoof, Welling 2019.
         """
         needs_two(self.samples)
-        theta = scores(theta, self._k)
-        grad_theta = np.empty(theta.shape, np.float32)
-        self._core.score_function(theta, _lists(indices), floats("losses", losses), self._k_row(k_row), grad_theta)
+        theta = self._scores(theta)
+        grad_theta = np.empty(self._like(theta), np.float32)
+        self._core.score_function(
+            theta, _lists(indices), floats("losses", losses), self._k_row(k_row, n_row), grad_theta
+        )
         return grad_theta
 
     def unbiased_simple(
@@ -134,6 +158,7 @@ class Exact(Settings):
         losses: ArrayLike,
         *,
         k_row: ArrayLike | None = None,
+        n_row: ArrayLike | None = None,
     ) -> Floats:
         """SIMPLE with the score function as its correction, an unbiased estimate of the gradient of E[loss(z)]:
 
@@ -143,20 +168,17 @@ class Exact(Settings):
         indices, dz and losses are as in `simple` and `score_function`. Source: this library.
         """
         needs_two(self.samples)
-        theta = scores(theta, self._k)
-        grad_theta = np.empty(theta.shape, np.float32)
+        theta = self._scores(theta)
+        grad_theta = np.empty(self._like(theta), np.float32)
         self._core.unbiased_simple(
-            theta, _lists(indices), floats("dz", dz), floats("losses", losses), self._k_row(k_row), grad_theta
+            theta,
+            _lists(indices),
+            self._floats("dz", dz),
+            floats("losses", losses),
+            self._k_row(k_row, n_row),
+            grad_theta,
         )
         return grad_theta
-
-    def _list(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return shape if self._one_hot else (*shape, self._k)
-
-    def _k_row(self, k_row: ArrayLike | None) -> NDArray[np.uint32] | None:
-        if k_row is not None and self._one_hot:
-            raise Error("k_row", "is for ExactTopK only")
-        return unsigned("k_row", k_row, np.uint32)
 
 
 def _lists(indices: ArrayLike) -> NDArray[np.uint32]:
@@ -226,3 +248,33 @@ class ExactArgmax(Exact):
 
     _core_law = _core.ExactArgmax
     _one_hot = True
+
+
+@dataclass(frozen=True)
+class ExactTree(Matrices, Exact):
+    """The distribution p(z) proportional to exp(<z, theta> / T) on dependency trees, with theta and z as Tree has them:
+    where the functions say N, read words, words.
+
+    >>> exact = libimle.ExactTree(30)
+    >>> mu, log_partition, entropy = exact.marginals(theta, n_row=lengths)   # theta and mu [..., 30, 30]
+
+    Time: O(words^3) for each row, whatever the samples. Source: Smith, Smith 2007; Koo, Globerson, Carreras, Collins
+    2007; projective: Eisner 1996.
+
+    Args:
+        words: the words of a sentence, 1 to 65535. If rows differ (n_row), the largest of them.
+        projective: no arcs cross.
+        single_root: exactly one word hangs from the root, not one or more.
+
+    The other arguments are those of ExactTopK, less k.
+    """
+
+    words: int
+    _: KW_ONLY
+    projective: bool = False
+    single_root: bool = False
+    temperature: float = 1.0
+    samples: int = 1
+    threads: int = 1
+
+    _core_law = _core.ExactTree

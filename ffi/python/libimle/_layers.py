@@ -1,8 +1,8 @@
-"""Layers that perturb and choose: k of n, one of n, or what a solver of yours chooses."""
+"""Layers that perturb and choose: k of n, one of n, a tree, or what a solver of yours chooses."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from libimle import _core
-from libimle._checks import UINT32_MAX, floats, integer, invertible, optional_floats, scores, unsigned
+from libimle._checks import floats, invertible, scores, unsigned
 from libimle._errors import Error
-from libimle._settings import Key, Perturbed, core_key, counts
+from libimle._settings import Key, Perturbed, core_key
+from libimle._shapes import Matrices, counts
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.uint32]
@@ -53,7 +54,8 @@ def empty(wanted: bool, shape: tuple[int, ...], dtype: type = np.float32) -> NDA
 
 
 class Steps(Perturbed):
-    """The steps of a layer one by one, which all layers have. theta has shape [..., N] everywhere."""
+    """The steps of a layer one by one, which all layers have. theta has shape [..., N] everywhere, and of Tree
+    [..., words, words], as every state."""
 
     def noise_of(self, shape: tuple[int, ...], key: Key) -> Floats:
         """The noise itself, eps [..., S, N], before it is multiplied by tau, for theta of the given shape [..., N].
@@ -61,17 +63,17 @@ class Steps(Perturbed):
         Every function uses this noise for the same key and the same noise options. It has the same bits on every
         platform. Gumbel noise lies between -3.13 and 22.88, within 3.2e-7 * max(1, |eps|) of the exact value.
         """
-        rows, n = _split(shape)
+        rows, n = self._split(shape)
         noise = np.empty((*rows, self.samples, n), np.float32)
         self._steps.noise(core_key(key), noise)
-        return noise
+        return noise.reshape(*rows, self.samples, *self._shape(n))
 
     def perturb(self, theta: ArrayLike, key: Key) -> Floats:
         """The scores theta + tau eps_s, [..., S, N], step 1 of 3 for a solver of your own, which finds z_s for them.
 
         The score of an entry is -inf if and only if it is masked (theta = -inf).
         """
-        theta = scores(theta, self._k)
+        theta = self._scores(theta)
         perturbed = np.empty(self._states(theta), np.float32)
         self._steps.perturb(theta, core_key(key), perturbed)
         return perturbed
@@ -89,9 +91,9 @@ class Steps(Perturbed):
             raise Error("side", f"is {side!r}, but should be 1 or -1")
         if side == -1 and self.target == "combinatorial":
             raise Error("side", "is -1, which the combinatorial target does not have")
-        theta = scores(theta, self._k)
+        theta = self._scores(theta)
         perturbed = np.empty(self._states(theta), np.float32)
-        self._steps.target(theta, floats("dz", dz), core_key(key), int(side), perturbed)
+        self._steps.target(theta, self._floats("dz", dz), core_key(key), int(side), perturbed)
         return perturbed
 
     def difference_of(self, z: ArrayLike, z_target: ArrayLike) -> Gradient:
@@ -102,9 +104,9 @@ class Steps(Perturbed):
         Args:
             z, z_target: the states that your solver found, [..., S, N], finite (any numbers, not only 0 and 1).
         """
-        z = floats("z", z)
-        grad_theta = np.empty((*z.shape[:-2], *z.shape[-1:]), np.float32)
-        diagnostics = self._steps.difference(z, floats("z_target", z_target), grad_theta)
+        z = self._floats("z", z)
+        grad_theta = np.empty((*z.shape[:-2], *self._shape(z.shape[-1] if z.ndim else 0)), np.float32)
+        diagnostics = self._steps.difference(z, self._floats("z_target", z_target), grad_theta)
         return Gradient(grad_theta, Diagnostics(*diagnostics))
 
     def perturbed_gradient(self, theta: ArrayLike, losses: ArrayLike, key: Key) -> Floats:
@@ -124,13 +126,13 @@ class Steps(Perturbed):
             raise Error("coupling", "is 'stratified', but should be 'independent'")
         invertible("temperature", self.temperature)
         needs_two(self.samples)
-        theta = scores(theta, self._k)
-        grad_theta = np.empty(theta.shape, np.float32)
+        theta = self._scores(theta)
+        grad_theta = np.empty(self._like(theta), np.float32)
         self._steps.perturbed_gradient(theta, floats("losses", losses), core_key(key), grad_theta)
         return grad_theta
 
     def _states(self, theta: Floats) -> tuple[int, ...]:
-        return (*theta.shape[:-1], self.samples, *theta.shape[-1:])
+        return (*theta.shape[:-1], self.samples, *self._shape(theta.shape[-1]))
 
 
 def needs_two(samples: int) -> None:
@@ -138,36 +140,41 @@ def needs_two(samples: int) -> None:
         raise Error("samples", "is 1, but the baseline needs at least 2")
 
 
-def _split(shape: Sequence[int]) -> tuple[list[int], int]:
-    """The leading dimensions and N of a shape."""
-    if not isinstance(shape, Sequence) or len(shape) == 0:
-        raise Error("shape", f"is {shape!r}, but should be (..., N)")
-    *rows, n = (integer("shape", size, 0, UINT32_MAX) for size in shape)
-    return rows, n
-
-
 class Choice(Steps):
-    """The calls that TopK and Argmax have in common."""
+    """The calls that TopK, Argmax and Tree have in common."""
 
     _core_layer: ClassVar[Any]
-    _one_hot: ClassVar[bool]
 
     def _prepare(self) -> dict[str, Any]:
         made = super()._prepare()
         return made | {"_core": self._core_layer(made["_options"], made["_counts"])}
 
     def find_bad_row(
-        self, theta: ArrayLike, dz: ArrayLike | None = None, *, k_row: ArrayLike | None = None
+        self,
+        theta: ArrayLike,
+        dz: ArrayLike | None = None,
+        *,
+        k_row: ArrayLike | None = None,
+        n_row: ArrayLike | None = None,
     ) -> tuple[int, ...] | None:
         """The first row that `sample`, or `gradient` with this dz, would refuse for its data, or None.
 
         That is a row with NaN or +inf in theta, fewer scores above -inf than it has to choose, or a dz that is not
         finite. The row is named by its place among the leading dimensions. Time: O(B S N).
         """
-        place = self._core.find_bad_row(scores(theta, self._k), optional_floats("dz", dz), self._k_row(k_row))
+        given = None if dz is None else self._floats("dz", dz)
+        place = self._core.find_bad_row(self._scores(theta), given, self._k_row(k_row, n_row))
         return None if place is None else tuple(place)
 
-    def map(self, theta: ArrayLike, *, k_row: ArrayLike | None = None, z: bool = True, indices: bool = True) -> States:
+    def map(
+        self,
+        theta: ArrayLike,
+        *,
+        k_row: ArrayLike | None = None,
+        n_row: ArrayLike | None = None,
+        z: bool = True,
+        indices: bool = True,
+    ) -> States:
         """The choice at test time, z = MAP(theta) = argmax over z of <z, theta>, without noise. Time: O(B N).
 
         Larger scores come first; among equal scores the lower index wins, and -0 equals +0. theta = -inf is a mask: the
@@ -176,17 +183,18 @@ class Choice(Steps):
         Args:
             theta: scores, [..., N], finite or -inf.
             k_row: TopK only: the k of each row, [...], 0 to k; None means k for every row.
+            n_row: Tree only: the words of each row, [...], 0 to words; None means words for every row.
             z, indices: the results that are wanted, at least one.
 
         Returns:
             z [..., N], 0 or 1, and the indices of the ones: [..., K] for TopK, ascending, 4294967295 in the unused tail
             where k_row is less than k; [...] for Argmax. What is not wanted is None.
         """
-        theta = scores(theta, self._k)
+        theta = self._scores(theta)
         _needs_one(z, indices)
         rows = theta.shape[:-1]
-        states = States(empty(z, theta.shape), empty(indices, self._list(rows), np.uint32))
-        self._core.map(theta, self._k_row(k_row), states.z, states.indices)
+        states = States(empty(z, self._like(theta)), empty(indices, self._list(rows), np.uint32))
+        self._core.map(theta, self._k_row(k_row, n_row), states.z, states.indices)
         return states
 
     def sample(
@@ -195,6 +203,7 @@ class Choice(Steps):
         key: Key,
         *,
         k_row: ArrayLike | None = None,
+        n_row: ArrayLike | None = None,
         z: bool = True,
         indices: bool = True,
         marginals: bool = False,
@@ -208,20 +217,21 @@ class Choice(Steps):
             theta: scores, [..., N], finite or -inf (never chosen).
             key: selects the noise.
             k_row: TopK only: the k of each row, [...], 0 to k; None means k for every row.
+            n_row: Tree only: the words of each row, [...], 0 to words; None means words for every row.
             z, indices, marginals: the results that are wanted, at least one.
 
         Returns:
             z [..., S, N], 0 or 1; the indices of the ones, [..., S, K] for TopK and [..., S] for Argmax, as in `map`;
             the marginals [..., N], the mean of z_s over s. What is not wanted is None.
         """
-        theta = scores(theta, self._k)
+        theta = self._scores(theta)
         _needs_one(z, indices, marginals)
         states = States(
             empty(z, self._states(theta)),
             empty(indices, self._list((*theta.shape[:-1], self.samples)), np.uint32),
-            empty(marginals, theta.shape),
+            empty(marginals, self._like(theta)),
         )
-        self._core.sample(theta, core_key(key), self._k_row(k_row), *states)
+        self._core.sample(theta, core_key(key), self._k_row(k_row, n_row), *states)
         return states
 
     def gradient(
@@ -231,6 +241,7 @@ class Choice(Steps):
         key: Key,
         *,
         k_row: ArrayLike | None = None,
+        n_row: ArrayLike | None = None,
         indices: ArrayLike | None = None,
     ) -> Gradient:
         """The backward pass, an estimate of the gradient of the expected loss with respect to theta:
@@ -243,7 +254,7 @@ class Choice(Steps):
         Franceschi, Niepert 2023 (arXiv 2209.04862).
 
         Args:
-            theta, key, k_row: the same as for `sample`.
+            theta, key, k_row, n_row: the same as for `sample`.
             dz: the gradient of each row's own loss with respect to z_s, [..., S, N], or [..., N] if the samples of a
                 row share it; finite, in units of loss. If the loss is a mean over the batch, leave its factor 1 / B
                 out, because lambda multiplies dz.
@@ -252,20 +263,26 @@ class Choice(Steps):
         Returns:
             grad_theta [..., N], in units of loss per unit of theta, 0 where theta is masked, and the diagnostics.
         """
-        theta = scores(theta, self._k)
-        grad_theta = np.empty(theta.shape, np.float32)
+        theta = self._scores(theta)
+        grad_theta = np.empty(self._like(theta), np.float32)
         diagnostics = self._core.gradient(
             theta,
-            floats("dz", dz),
+            self._floats("dz", dz),
             core_key(key),
-            self._k_row(k_row),
+            self._k_row(k_row, n_row),
             unsigned("indices", indices, np.uint32),
             grad_theta,
         )
         return Gradient(grad_theta, Diagnostics(*diagnostics))
 
     def fenchel_young(
-        self, theta: ArrayLike, y: ArrayLike, key: Key, *, k_row: ArrayLike | None = None
+        self,
+        theta: ArrayLike,
+        y: ArrayLike,
+        key: Key,
+        *,
+        k_row: ArrayLike | None = None,
+        n_row: ArrayLike | None = None,
     ) -> LossAndGradient:
         """Learns from observed states y in place of a loss on z: the Fenchel-Young loss of the perturbed optimiser, up
         to a constant that depends on y only, and its exact gradient,
@@ -276,24 +293,16 @@ class Choice(Steps):
         E[z] = y. Time: O(B S N). Source: Berthet et al. 2020 (arXiv 2002.08676).
 
         Args:
-            theta, key, k_row: the same as for `sample`.
+            theta, key, k_row, n_row: the same as for `sample`.
             y: a state for each row, or a mean of states, [..., N], finite.
 
         Returns:
             loss [...], in units of theta, +inf where y is above 0 at a masked entry, and grad_theta [..., N].
         """
-        theta = scores(theta, self._k)
-        result = LossAndGradient(np.empty(theta.shape[:-1], np.float32), np.empty(theta.shape, np.float32))
-        self._core.fenchel_young(theta, floats("y", y), core_key(key), self._k_row(k_row), *result)
+        theta = self._scores(theta)
+        result = LossAndGradient(np.empty(theta.shape[:-1], np.float32), np.empty(self._like(theta), np.float32))
+        self._core.fenchel_young(theta, self._floats("y", y), core_key(key), self._k_row(k_row, n_row), *result)
         return result
-
-    def _list(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return shape if self._one_hot else (*shape, self._k)
-
-    def _k_row(self, k_row: ArrayLike | None) -> NDArray[np.uint32] | None:
-        if k_row is not None and self._one_hot:
-            raise Error("k_row", "is for TopK only")
-        return unsigned("k_row", k_row, np.uint32)
 
 
 def _needs_one(*wanted: bool) -> None:
@@ -336,6 +345,39 @@ class Argmax(Choice):
 
     _core_layer = _core.Argmax
     _one_hot = True
+
+
+@dataclass(frozen=True)
+class Tree(Matrices, Choice):
+    """Chooses the best parse of a sentence: dependency trees over its words.
+
+    theta and z are matrices [..., words, words]: element [h, d] is the arc from head h to word d, and the diagonal
+    element [d, d] is the arc from an outer root to d. Every state has one arc into each word and no cycle. So where the
+    functions say N, read words, words; dz is [..., S, words, words] or [..., words, words]. The indices [..., S, words]
+    are the positions h * words + d of the arcs, ascending, and `heads` turns them into heads. With n_row, a row uses
+    the upper left corner of its words: what lies outside is not read, and is 0 in every result.
+
+    >>> layer = libimle.Tree(30, samples=4, lambda_=2.0)
+    >>> z, indices, _ = layer.sample(theta, key, n_row=lengths)   # theta [..., 30, 30], z [..., 4, 30, 30]
+    >>> heads = layer.heads(indices)                              # [..., 4, 30]
+
+    Ties depend on scores and (h, d) only: imle_tree_map in imle.h has the rule. Time of a state: O(N), projective
+    O(words^3). Source: Chu, Liu 1965; Edmonds 1967; Tarjan 1977; projective: Eisner 1996.
+
+    Args:
+        words: the words of a sentence, 1 to 65535. If rows differ (n_row), the largest of them.
+        projective: no arcs cross.
+        single_root: exactly one word hangs from the root, not one or more.
+
+    The other arguments are those of Perturbed.
+    """
+
+    words: int
+    _: KW_ONLY
+    projective: bool = False
+    single_root: bool = False
+
+    _core_layer = _core.Tree
 
 
 @dataclass(frozen=True)

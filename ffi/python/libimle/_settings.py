@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from libimle import _core
 from libimle._checks import UINT32_MAX, UINT64_MAX, integer, invertible, one_of, real, unsigned
 from libimle._errors import Error
+from libimle._shapes import Vectors
 
 # The order is that of the numbers in imle.h.
 Noise = Literal["none", "gumbel", "logistic", "normal", "sum_of_gamma"]
@@ -19,9 +20,6 @@ Target = Literal["linear", "combinatorial"]
 Difference = Literal["forward", "central"]
 Scale = Literal["inverse_lambda", "none"]
 Coupling = Literal["independent", "stratified"]
-
-MOST_SAMPLES = 2**24
-MOST_THREADS = 4096
 
 Self = TypeVar("Self", bound="Settings")
 
@@ -91,18 +89,9 @@ def core_key(key: Key) -> Any:
     return key._core
 
 
-def counts(k: int, samples: int, threads: int) -> Any:
-    """k, samples and threads, checked."""
-    return _core.Counts(
-        integer("k", k, 0, UINT32_MAX),
-        integer("samples", samples, 1, MOST_SAMPLES),
-        integer("threads", threads, 1, MOST_THREADS),
-    )
-
-
 @dataclass(frozen=True, kw_only=True)
-class Perturbed(Settings):
-    """How samples are drawn and gradients are estimated: the settings of TopK, Argmax and Solver.
+class Perturbed(Vectors, Settings):
+    """How samples are drawn and gradients are estimated: the settings of TopK, Argmax, Tree and Solver.
 
     A layer is immutable. `dataclasses.replace` makes another one, and so does `with_lambda`.
 
@@ -125,7 +114,7 @@ class Perturbed(Settings):
         coupling: "independent" samples, or "stratified" ones: the S uniform numbers behind the noise of a coordinate
             lie one in each of S equal parts. Means have the same expectation and a lower variance.
         sog_terms: s of the Sum-of-Gamma noise, at least 1; math.inf is the limit.
-        sog_kappa: kappa of the Sum-of-Gamma noise, from 1 to 65536, or 0: the row's k.
+        sog_kappa: kappa of the Sum-of-Gamma noise, from 1 to 65536, or 0: the row's k (of a tree: its words).
         threads: rows are spread over up to as many threads, where a call is long enough. No bit depends on it.
     """
 
@@ -142,11 +131,6 @@ class Perturbed(Settings):
     sog_terms: float = 10
     sog_kappa: float = 0.0
     threads: int = 1
-
-    @property
-    def _k(self) -> int:
-        """The k of the shape. Only the functions of TopK and Argmax use it."""
-        return 1
 
     def with_lambda(self: Self, lambda_: float) -> Self:
         """The same layer with another lambda, such as the one of libimle.Adaptive."""
@@ -172,5 +156,5 @@ class Perturbed(Settings):
             kappa,
             one_of("coupling", self.coupling, get_args(Coupling)),
         )
-        sizes = counts(self._k, self.samples, self.threads)
+        sizes = self._counts()
         return {"_options": options, "_counts": sizes, "_steps": _core.Steps(options, sizes)}

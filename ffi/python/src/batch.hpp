@@ -8,6 +8,7 @@
 #include <initializer_list>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -21,11 +22,13 @@ namespace libimle {
 using floats = input<float>;
 using indices = input<std::uint32_t>;
 
-/// Tells if a row has NaN or an infinity. Scores may have -inf, the mask.
-inline bool has_bad_value(const floats &of, std::size_t row, bool mask) {
+/// Tells if a row has NaN or an infinity. Scores may have -inf, the mask. Of matrices side x side, only the upper left
+/// corner of used x used counts.
+inline bool has_bad_value(const floats &of, std::size_t row, bool mask, std::size_t side = 1, std::size_t used = 1) {
     for (std::size_t i = 0; i < of.block(); i++) {
         const float value = of.value(row, i);
-        if (!std::isfinite(value) && !(mask && value == -std::numeric_limits<float>::infinity())) {
+        const bool counts = i / side % side < used && i % side < used;
+        if (counts && !std::isfinite(value) && !(mask && value == -std::numeric_limits<float>::infinity())) {
             return true;
         }
     }
@@ -39,9 +42,17 @@ struct key {
     std::shared_ptr<const void> owner;
 };
 
-/// How many states a row has, and the threads that the rows may be spread over.
+/// The ones of a state, the samples of a row, and the threads that the rows may be spread over.
 struct counts {
     std::uint32_t k, samples, threads;
+    std::optional<imle::tree_options> trees = {}; // if states are trees: which ones; their words are k
+
+    /// For a call that ignores samples.
+    counts of_rows() const {
+        counts one = *this;
+        one.samples = 1;
+        return one;
+    }
 };
 
 /// The sizes of a call. Every call is made of rows that do not depend on each other.
@@ -108,16 +119,17 @@ public:
         return {"indices", array, leading_, block, indices::layout::packed};
     }
 
-    /// [...], or None if every row has the same k.
+    /// [...], the k or the words of each row, or None if all have the same.
     indices k_row(const array &array) const {
         if (!array.is_valid()) {
             return {};
         }
-        indices ks("k_row", array, leading_, {}, indices::layout::packed);
+        indices ks(counts_.trees ? "n_row" : "k_row", array, leading_, {}, indices::layout::packed);
         for (std::size_t row = 0; row < rows_; row++) {
             if (ks.value(row, 0) > k()) {
-                throw refused("k_row",
-                              "is " + std::to_string(ks.value(row, 0)) + in(row) + ", above k = " + std::to_string(k()),
+                throw refused(ks.name(),
+                              "is " + std::to_string(ks.value(row, 0)) + in(row) + ", above " +
+                                  (counts_.trees ? "words = " : "k = ") + std::to_string(k()),
                               place(row));
             }
         }
@@ -235,37 +247,69 @@ private:
         return at.empty() ? "" : " in row " + (at.size() == 1 ? std::to_string(at[0]) : text(at));
     }
 
+    // The k or the words of a row.
+    std::size_t k_of(std::size_t row, const data &inputs) const {
+        return inputs.k_row && inputs.k_row->given() ? inputs.k_row->value(row, 0) : k();
+    }
+
+    // Tells if a row has a bad value. Beyond the words of a tree nothing is read.
+    bool has_bad(const floats &of, std::size_t row, bool mask, const data &inputs) const {
+        const bool of_arcs = counts_.trees && std::string(of.name()) != "losses";
+        return of_arcs ? has_bad_value(of, row, mask, k(), k_of(row, inputs)) : has_bad_value(of, row, mask);
+    }
+
+    // Throws if the masks of a row leave no state.
+    void check_feasible(const floats &scores, std::size_t row, const data &inputs) const {
+        const std::size_t needed = k_of(row, inputs);
+        if (counts_.trees) {
+            const part one{row, 1};
+            const auto words = static_cast<std::uint32_t>(needed);
+            const imle::tree tree = imle::tree(shape(one), {}, *counts_.trees).n_row({&words, 1});
+            std::vector<float> workspace(tree.workspace_len());
+            std::uint32_t bad = 1;
+            const imle::rows<const float> theta{scores.blocks(one), scores.row_stride()};
+            imle::or_throw(tree.find_bad_row(theta, imle::dz::shared({}), bad, workspace));
+            if (bad == 0) {
+                throw refused(scores.name(), "has masks that leave no tree" + in(row), place(row));
+            }
+            return;
+        }
+        std::size_t free = 0;
+        for (std::size_t i = 0; i < n_; i++) {
+            free += scores.value(row, i) > -std::numeric_limits<float>::infinity();
+        }
+        if (free < needed) {
+            throw refused(scores.name(),
+                          "has " + std::to_string(free) + " scores above -inf" + in(row) + ", fewer than k = " +
+                              std::to_string(needed),
+                          place(row));
+        }
+    }
+
     [[noreturn]] void blame(imle::status status, std::size_t row, const data &inputs) const {
         if (status == imle::status::nonfinite) {
             for (const floats *scores : inputs.scores) {
-                if (has_bad_value(*scores, row, true)) {
+                if (has_bad(*scores, row, true, inputs)) {
                     throw refused(scores->name(), "has NaN or +inf" + in(row), place(row));
                 }
             }
             for (const floats *finite : inputs.finite) {
-                if (has_bad_value(*finite, row, false)) {
+                if (has_bad(*finite, row, false, inputs)) {
                     throw refused(finite->name(), "has NaN or an infinity" + in(row), place(row));
                 }
             }
         }
         if (status == imle::status::infeasible) {
-            const std::size_t needed = inputs.k_row && inputs.k_row->given() ? inputs.k_row->value(row, 0) : k();
             for (const floats *scores : inputs.scores) {
-                std::size_t free = 0;
-                for (std::size_t i = 0; i < n_; i++) {
-                    free += scores->value(row, i) > -std::numeric_limits<float>::infinity();
-                }
-                if (free < needed) {
-                    throw refused(scores->name(),
-                                  "has " + std::to_string(free) + " scores above -inf" + in(row) +
-                                      ", fewer than k = " + std::to_string(needed),
-                                  place(row));
-                }
+                check_feasible(*scores, row, inputs);
             }
             if (inputs.lists && inputs.lists->given()) {
                 throw refused("indices",
-                              "are no state" + in(row) +
-                                  ": ascending, below N, not masked, and 4294967295 behind the row's k",
+                              counts_.trees ? "are no tree" + in(row) +
+                                                  ": ascending positions head * words + word, an arc into each word, no "
+                                                  "cycle, not masked, and 4294967295 behind the row's words"
+                                            : "are no state" + in(row) +
+                                                  ": ascending, below N, not masked, and 4294967295 behind the row's k",
                               place(row));
             }
         }

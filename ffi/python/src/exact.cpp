@@ -1,4 +1,4 @@
-// ExactTopK and ExactArgmax for Python.
+// ExactTopK, ExactArgmax and ExactTree for Python.
 
 #include "exact.hpp"
 
@@ -28,6 +28,7 @@ nb::class_<exact<Law>> bind(nb::module_ &module, const char *name) {
 
 void bind_exact(nb::module_ &module) {
     bind<imle::exact_argmax>(module, "ExactArgmax");
+    bind<imle::exact_tree>(module, "ExactTree");
     bind<imle::exact_topk>(module, "ExactTopK")
         .def("log_partitions", &exact<imle::exact_topk>::log_partitions, without_python())
         .def("log_partitions_vjp", &exact<imle::exact_topk>::log_partitions_vjp, without_python());

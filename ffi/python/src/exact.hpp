@@ -1,4 +1,4 @@
-// ExactTopK and ExactArgmax: the distribution p(z) itself, and the estimators that draw from it.
+// ExactTopK, ExactArgmax and ExactTree: the distribution p(z) itself, and the estimators that draw from it.
 
 #ifndef LIBIMLE_EXACT_HPP
 #define LIBIMLE_EXACT_HPP
@@ -131,14 +131,16 @@ public:
 
 private:
     // A call that ignores samples.
-    batch of_rows(const array &theta) const { return batch::of(theta, {counts_.k, 1, counts_.threads}); }
+    batch of_rows(const array &theta) const { return batch::of(theta, counts_.of_rows()); }
 
     Law law(const batch &batch, const part &of, const indices &k_row) const {
-        Law law(batch.shape(of), temperature_);
-        if constexpr (!one_hot) {
-            law.k_row(k_row.blocks(of));
+        if constexpr (std::is_same_v<Law, imle::exact_tree>) {
+            return Law(batch.shape(of), temperature_, counts_.trees.value()).n_row(k_row.blocks(of));
+        } else if constexpr (one_hot) {
+            return Law(batch.shape(of), temperature_);
+        } else {
+            return Law(batch.shape(of), temperature_).k_row(k_row.blocks(of));
         }
-        return law;
     }
 
     std::size_t workspace_len(const batch &batch) const { return law(batch, {0, batch.rows()}, {}).workspace_len(); }

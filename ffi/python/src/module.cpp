@@ -41,6 +41,10 @@ key key_of(std::uint64_t seed, std::uint64_t step, std::uint64_t row0, const nb:
     return {c, array(row_ids), row_ids.is_valid() ? std::make_shared<nb::ndarray<nb::ro>>(row_ids) : nullptr};
 }
 
+counts of_trees(std::uint32_t words, std::uint32_t samples, std::uint32_t threads, bool projective, bool single_root) {
+    return {words, samples, threads, imle::tree_options().projective(projective).single_root(single_root)};
+}
+
 } // namespace
 
 NB_MODULE(_core, module) {
@@ -56,6 +60,7 @@ NB_MODULE(_core, module) {
     nb::class_<key>(module, "Key").def(nb::new_(&key_of), "seed"_a, "step"_a, "row0"_a, "row_ids"_a.none(), "sample0"_a,
                                        "strata"_a);
     nb::class_<counts>(module, "Counts").def(nb::init<std::uint32_t, std::uint32_t, std::uint32_t>());
+    module.def("tree_counts", &of_trees);
     bind_choices(module);
     bind_exact(module);
     bind_steps(module);

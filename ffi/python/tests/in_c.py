@@ -18,7 +18,9 @@ FUNCTIONS = {
     for name, parameters in re.findall(r"^[a-z_0-9]+(?: \*| |\w|\*)* ?\*?(imle_\w+)\(([^)]*)\);", HEADER, re.MULTILINE)
 }
 # name -> number
-CONSTANTS = {name: int(value) for name, value in re.findall(r"^#define (IMLE_\w+) \(?(-?\d+)\)?$", HEADER, re.MULTILINE)}
+CONSTANTS = {
+    name: int(value) for name, value in re.findall(r"^#define (IMLE_\w+) \(?(-?\d+)\)?$", HEADER, re.MULTILINE)
+}
 
 TYPES = {
     "uint32_t": ctypes.c_uint32,
@@ -41,6 +43,7 @@ def _struct(name):
 
 Shape, Options, Key = _struct("imle_shape"), _struct("imle_options"), _struct("imle_key")
 Diagnostics = _struct("imle_diagnostics")
+TreeOptions = _struct("imle_tree_options")
 Adaptive, AdaptiveParts = _struct("imle_adaptive"), _struct("imle_adaptive_parts")
 
 
@@ -50,20 +53,21 @@ def default(struct):
     return made
 
 
-def _workspace(name, shape):
+def _workspace(name, shape, *tree_options):
     """The workspace of a function, if it has one."""
-    family = "argmax" if name.startswith("imle_argmax_") else "topk"
+    family = next((family for family in ("argmax", "tree") if name.startswith(f"imle_{family}_")), "topk")
     lengths = [getattr(LIBRARY, f"imle_{family}{kind}_workspace_len") for kind in ("", "_exact")]
     for length in lengths:
         length.restype = ctypes.c_size_t
-    return np.empty(max(length(ctypes.byref(shape)) for length in lengths) + 1, np.float32)
+    return np.empty(max(length(*map(ctypes.byref, (shape, *tree_options))) for length in lengths) + 1, np.float32)
 
 
 def call(name, **arguments):
     """Calls a function. Arrays without gaps and structs go by pointer, what is not named is NULL or 0."""
     values, keep = [], []
     if "shape" in arguments:
-        keep.append(_workspace(name, arguments["shape"]))
+        trees = [arguments["tree_options"]] if name.startswith("imle_tree_") else []
+        keep.append(_workspace(name, arguments["shape"], *trees))
         arguments |= {"work": keep[0], "work_len": keep[0].size}
     for kind, parameter in FUNCTIONS[name]:
         value = arguments.pop(parameter, None)
@@ -80,6 +84,7 @@ def call(name, **arguments):
         else:
             value = ctypes.c_int32(value)
         values.append(value)
-    arguments.pop("work", None), arguments.pop("work_len", None)
+    for unused in ("work", "work_len", "tree_options"):
+        arguments.pop(unused, None)
     assert not arguments, f"{name} has no parameters {list(arguments)}"
     return getattr(LIBRARY, name)(*values)

@@ -1,6 +1,7 @@
 """Every function of imle.h has its counterpart in Python, and both give the same bits."""
 
 import ctypes
+import operator
 import re
 from dataclasses import asdict, replace
 
@@ -10,42 +11,69 @@ import numpy as np
 import pytest
 
 B, S, N, K = (3, 2), 4, 40, 5  # the shape of the leading dimensions, samples, scores, ones
+WORDS = 6  # of trees
 ROWS = 6
 
 
 class Case:
-    """Arrays for all functions, and the same settings for Python and for C."""
+    """Arrays for all functions, and the same settings for Python and for C. `trees` are the settings of trees if states
+    are trees."""
 
-    def __init__(self, **options):
+    def __init__(self, trees=None, **options):
         random = np.random.default_rng(7)
         draw = lambda *shape: random.normal(size=shape).astype(np.float32)  # noqa: E731
-        self.theta, self.theta_other, self.v = draw(*B, N), draw(*B, N), draw(*B, N)
-        self.theta[1, 0, 3:9] = -np.inf
-        self.dz, self.losses, self.sizes = draw(*B, S, N), draw(*B, S), draw(*B, K + 1)
-        self.k_row = random.integers(0, K + 1, B).astype(np.uint32)
+        self.trees = trees
+        self.n, self.k = (N, K) if trees is None else (WORDS**2, WORDS)
+        state = (N,) if trees is None else (WORDS, WORDS)
+        self.theta, self.theta_other, self.v = draw(*B, *state), draw(*B, *state), draw(*B, *state)
+        self.theta[1, 0, ..., 3:9] = -np.inf
+        self.dz, self.losses, self.sizes = draw(*B, S, *state), draw(*B, S), draw(*B, K + 1)
+        self.k_row = random.integers(0, self.k + 1, B).astype(np.uint32)
         self.row_ids = random.integers(0, 2**64, B, dtype=np.uint64)
-        self.y = np.abs(draw(*B, N))
+        self.y = np.abs(draw(*B, *state))
         self.temperature = 0.7
         self.options = options
         coupling = options.get("coupling", "independent")
         self.key = libimle.Key(
             2**63 + 5, 9, row0=3, row_ids=self.row_ids, sample0=1, strata=8 * (coupling != "independent")
         )
-        self.topk = libimle.TopK(K, samples=S, **options)
-        self.argmax = libimle.Argmax(samples=S, **options)
-        self.exact_topk = libimle.ExactTopK(K, temperature=self.temperature, samples=S)
-        self.exact_argmax = libimle.ExactArgmax(temperature=self.temperature, samples=S)
         # Exact samples are never stratified.
         self.exact_key = replace(self.key, strata=0)
+        exact_options = {"temperature": self.temperature, "samples": S}
+        if trees is not None:
+            self._add_trees(exact_options)
+            return
+        self.topk = libimle.TopK(K, samples=S, **options)
+        self.argmax = libimle.Argmax(samples=S, **options)
+        self.exact_topk = libimle.ExactTopK(K, **exact_options)
+        self.exact_argmax = libimle.ExactArgmax(**exact_options)
         self.topk_indices = self.exact_topk.sample(self.theta, self.exact_key, k_row=self.k_row).indices
         self.argmax_indices = self.exact_argmax.sample(self.theta, self.exact_key).indices
+
+    def _add_trees(self, exact_options):
+        self.theta[1, 0] = np.maximum(self.theta[1, 0], -9)
+        self.theta[1, 0, 1, 3:5] = -np.inf
+        self.k_row[2, 1] = WORDS
+        # What lies outside the words of a row is not read.
+        inside = np.arange(WORDS) < self.k_row[..., None]
+        outside = ~(inside[..., None, :] & inside[..., None])
+        for array in (self.theta, self.theta_other, self.v, self.y):
+            array[outside] = np.nan
+        self.dz[np.broadcast_to(outside[..., None, :, :], self.dz.shape)] = np.nan
+        self.tree = libimle.Tree(WORDS, samples=S, **self.trees, **self.options)
+        self.exact_tree = libimle.ExactTree(WORDS, **self.trees, **exact_options)
+        self.tree_indices = self.exact_tree.sample(self.theta, self.exact_key, n_row=self.k_row).indices
 
     def in_c(self, name, outputs, **inputs):
         """The outputs of the C function, in arrays like those of Python."""
         outputs = {output: np.full_like(array, 77) for output, array in outputs.items()}
         parameters = [parameter for _, parameter in in_c.FUNCTIONS[name]]
         arguments = outputs | inputs
-        arguments["shape"] = in_c.Shape(ROWS, N, 1 if "argmax" in name else K, S)
+        arguments["shape"] = in_c.Shape(ROWS, self.n, 1 if "argmax" in name else self.k, S)
+        if self.trees is not None:
+            arguments["tree_options"] = in_c.default(in_c.TreeOptions)
+            for setting, value in self.trees.items():
+                setattr(arguments["tree_options"], setting, value)
         if "options" in parameters:
             arguments["options"] = self.c_options()
         if "key" in parameters:
@@ -54,7 +82,7 @@ class Case:
         if "temperature" in parameters:
             arguments["temperature"] = self.temperature
         if "dz_sample_stride" in parameters:
-            arguments["dz_sample_stride"] = N
+            arguments["dz_sample_stride"] = self.n
         status = in_c.call(name, **arguments)
         assert status == in_c.CONSTANTS["IMLE_OK"], name
         return outputs
@@ -75,12 +103,12 @@ def diagnostics(counts):
 
 
 def choices(family):
-    """The functions of TopK and Argmax: each gives what Python returned and the inputs of the C function."""
-    one_hot = family == "argmax"
-    layer = lambda c: c.argmax if one_hot else c.topk  # noqa: E731
-    exact = lambda c: c.exact_argmax if one_hot else c.exact_topk  # noqa: E731
-    lists = lambda c: c.argmax_indices if one_hot else c.topk_indices  # noqa: E731
-    ks = lambda c: {} if one_hot else {"k_row": c.k_row}  # noqa: E731
+    """The functions of TopK, Argmax and Tree: each gives what Python returned and the inputs of the C function."""
+    layer = operator.attrgetter(family)
+    exact = operator.attrgetter(f"exact_{family}")
+    lists = operator.attrgetter(f"{family}_indices")
+    sizes = {"topk": "k_row", "tree": "n_row"}
+    ks = lambda c: {sizes[family]: c.k_row} if family in sizes else {}  # noqa: E731
 
     def map_(c):
         out = layer(c).map(c.theta, **ks(c))
@@ -103,7 +131,7 @@ def choices(family):
 
     def find_bad_row(c):
         dz = c.dz.copy()
-        dz[2, 1, 3, 5] = np.nan
+        dz[2, 1, 3].flat[0] = np.nan
         assert layer(c).find_bad_row(c.theta, c.dz, **ks(c)) is None
         place = layer(c).find_bad_row(c.theta, dz, **ks(c))
         return {"row": np.array([np.ravel_multi_index(place, B)], np.uint32)}, {"theta": c.theta, "dz": dz}
@@ -186,7 +214,12 @@ def noise(c):
     return {"noise": c.topk.noise_of(c.theta.shape, c.key)}, {}
 
 
-LAYERS = choices("topk") | choices("argmax")
+def heads(c):
+    return {"heads": c.tree.heads(c.tree_indices)}, {"indices": c.tree_indices, "n_row": c.k_row}
+
+
+TREES = choices("tree") | {"imle_tree_heads": heads}
+LAYERS = choices("topk") | choices("argmax") | TREES
 LAYERS |= {
     "imle_topk_log_partitions": log_partitions,
     "imle_topk_log_partitions_vjp": log_partitions_vjp,
@@ -204,6 +237,7 @@ OTHERS = {
     "imle_kernel",
     "imle_status_message",
     "imle_options_default",
+    "imle_tree_options_default",
     "imle_adaptive_default",
     "imle_adaptive_lambda",
     "imle_adaptive_lambda_from",
@@ -211,7 +245,8 @@ OTHERS = {
     "imle_adaptive_update",
 }
 # A user of Python has no workspaces.
-WITHOUT_COUNTERPART = {f"imle_{family}_workspace_len" for family in ("topk", "argmax", "topk_exact", "argmax_exact")}
+FAMILIES = ("topk", "argmax", "tree", "topk_exact", "argmax_exact", "tree_exact")
+WITHOUT_COUNTERPART = {f"imle_{family}_workspace_len" for family in FAMILIES}
 
 OPTIONS = {
     "default": {},
@@ -227,6 +262,7 @@ OPTIONS = {
     "stratified": {"coupling": "stratified", "difference": "central"},
     "combinatorial": {"noise": "none", "target": "combinatorial"},
 }
+KINDS = [{"projective": p, "single_root": s} for p in (False, True) for s in (False, True)]
 
 
 def test_every_function_of_the_header_has_a_counterpart():
@@ -242,13 +278,28 @@ def test_the_header_was_understood():
 REFUSED = {("imle_perturbed_gradient", options) for options in ("sum_of_gamma", "stratified", "combinatorial")}
 
 
-@pytest.mark.parametrize("name, options", [(name, o) for name in LAYERS for o in OPTIONS if (name, o) not in REFUSED])
-def test_python_and_c_give_the_same_bits(name, options):
-    case = Case(**OPTIONS[options])
+def assert_same_bits(name, case):
     in_python, inputs = LAYERS[name](case)
     in_c_ = case.in_c(name, in_python, **inputs)
     for output, array in in_python.items():
         assert array.tobytes() == in_c_[output].tobytes(), output
+
+
+OTHER_LAYERS = [name for name in LAYERS if name not in TREES]
+
+
+@pytest.mark.parametrize(
+    "name, options", [(name, o) for name in OTHER_LAYERS for o in OPTIONS if (name, o) not in REFUSED]
+)
+def test_python_and_c_give_the_same_bits(name, options):
+    assert_same_bits(name, Case(**OPTIONS[options]))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("name", TREES)
+def test_python_and_c_give_the_same_bits_for_trees(name, options, kind):
+    assert_same_bits(name, Case(kind, **OPTIONS[options]))
 
 
 @pytest.mark.parametrize("threads", [2, 3, 8])
@@ -257,9 +308,12 @@ def test_threads_change_no_bit(name, threads, monkeypatch):
     """A batch that is large enough for threads, cut into rows that do not divide evenly."""
     monkeypatch.setitem(globals(), "B", (7, 11))
     monkeypatch.setitem(globals(), "N", 1500)
-    one, many = Case(), Case()
-    for layer in ("topk", "argmax", "exact_topk", "exact_argmax"):
-        setattr(many, layer, replace(getattr(many, layer), threads=threads))
+    monkeypatch.setitem(globals(), "WORDS", 24)
+    trees = KINDS[0] if name in TREES else None
+    one, many = Case(trees), Case(trees)
+    for layer in ("topk", "argmax", "tree", "exact_topk", "exact_argmax", "exact_tree"):
+        if hasattr(many, layer):
+            setattr(many, layer, replace(getattr(many, layer), threads=threads))
     for output, array in LAYERS[name](one)[0].items():
         assert array.tobytes() == LAYERS[name](many)[0][output].tobytes(), output
 
@@ -296,6 +350,12 @@ def test_the_defaults_are_those_of_the_library():
         if isinstance(value, str):
             value = in_c.CONSTANTS[f"IMLE_{name.upper()}_{value.upper()}"]
         assert value == getattr(c, name), name
+
+
+def test_the_defaults_of_trees_are_those_of_the_library():
+    c, python, exact = in_c.default(in_c.TreeOptions), libimle.Tree(WORDS), libimle.ExactTree(WORDS)
+    for name, _ in in_c.TreeOptions._fields_[1:]:
+        assert getattr(python, name) == getattr(exact, name) == bool(getattr(c, name)), name
 
 
 def test_the_defaults_of_adaptive_are_those_of_the_library():

@@ -202,7 +202,14 @@ def test_calls_from_many_python_threads():
 
 @pytest.mark.parametrize(
     "value",
-    [LAYER, libimle.Argmax(noise="normal"), libimle.ExactTopK(3, temperature=0.5), libimle.Adaptive(a=2.0), KEY],
+    [
+        LAYER,
+        libimle.Argmax(noise="normal"),
+        libimle.ExactTopK(3, temperature=0.5),
+        libimle.Tree(4),
+        libimle.Adaptive(a=2.0),
+        KEY,
+    ],
     ids=lambda value: type(value).__name__,
 )
 def test_copies_and_pickles(value):

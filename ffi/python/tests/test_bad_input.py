@@ -30,6 +30,17 @@ LISTS = np.broadcast_to(np.arange(K), (4, S, K))
 NAN, INF = np.nan, np.inf
 MASKED = with_value(THETA, (2, slice(0, 4)), -INF)  # row 2 has two scores, fewer than k
 
+WORDS = 3
+TREE, ONE_ROOT = libimle.Tree(WORDS, samples=S), libimle.Tree(WORDS, single_root=True)
+EXACT_TREE = libimle.ExactTree(WORDS, samples=S)
+ARCS, DARCS = zeros(4, WORDS, WORDS), zeros(4, S, WORDS, WORDS)
+# All words hang from the root, or the first is the head of the others.
+PARSES = np.broadcast_to(np.array([[0, 4, 8], [0, 1, 2]]), (4, S, WORDS))
+NO_ARC = with_value(ARCS, (2, slice(None), 1), -INF)  # in row 2 nothing leads to word 1
+NO_ROOT = with_value(ARCS, (2, range(WORDS), range(WORDS)), -INF)
+TWO_ROOTS = with_value(with_value(ARCS, (2, slice(None), slice(0, 2)), -INF), (2, range(2), range(2)), 0)
+CROSSING = with_value(zeros(2, 4, 4) - INF, (slice(None), [0, 0, 1, 1], [0, 2, 1, 3]), 0)  # 0 -> 2 and 1 -> 3
+
 # what is called, the argument that is to blame, and the row
 CALLS = [
     (lambda: LAYER.map(None), "theta", ()),
@@ -123,6 +134,60 @@ CALLS = [
     (lambda: libimle.TopK(K, sog_terms=0), "sog_terms", ()),
     (lambda: libimle.TopK(K, sog_kappa=0.5), "sog_kappa", ()),
     (lambda: libimle.ExactTopK(K, temperature=0.0), "temperature", ()),
+    (lambda: TREE.map(zeros(4, 9)), "theta", ()),
+    (lambda: TREE.map(zeros(4, 3, 4)), "theta", ()),
+    (lambda: TREE.map(zeros(3)), "theta", ()),
+    (lambda: TREE.map(with_value(ARCS, (3, 0, 1), NAN)), "theta", (3,)),
+    (lambda: TREE.map(with_value(zeros(2, 2, 3, 3), (1, 0, 2, 2), INF)), "theta", (1, 0)),
+    (lambda: TREE.map(NO_ARC), "theta", (2,)),
+    (lambda: TREE.map(NO_ROOT), "theta", (2,)),
+    (lambda: ONE_ROOT.map(TWO_ROOTS), "theta", (2,)),
+    (lambda: libimle.Tree(4, projective=True).map(CROSSING), "theta", (0,)),
+    (lambda: TREE.sample(NO_ARC, KEY), "theta", (2,)),
+    (lambda: TREE.sample(NO_ARC, KEY, n_row=[3, 3, 2, 3]), "theta", (2,)),
+    (lambda: TREE.map(ARCS, n_row=[3, 3, 4, 3]), "n_row", (2,)),
+    (lambda: TREE.map(ARCS, n_row=[3, 3, 3]), "n_row", ()),
+    (lambda: TREE.map(ARCS, k_row=[3] * 4), "k_row", ()),
+    (lambda: LAYER.map(THETA, n_row=[3] * 4), "n_row", ()),
+    (lambda: EXACT.marginals(THETA, n_row=[3] * 4), "n_row", ()),
+    (lambda: TREE.map(ARCS, z=False, indices=False), "z", ()),
+    (lambda: TREE.gradient(ARCS, zeros(4, S, 9), KEY), "dz", ()),
+    (lambda: TREE.gradient(ARCS, zeros(4, S + 1, 3, 3), KEY), "dz", ()),
+    (lambda: TREE.gradient(ARCS, with_value(DARCS, (1, 1, 2, 2), -INF), KEY), "dz", (1,)),
+    (
+        lambda: TREE.gradient(
+            with_value(ARCS, (1, 2, 2), NAN), with_value(DARCS, (1, 0, 0, 0), NAN), KEY, n_row=[3, 2, 3, 3]
+        ),
+        "dz",
+        (1,),
+    ),
+    (lambda: TREE.gradient(ARCS, DARCS, KEY, indices=with_value(PARSES, (3, 1), [1, 3, 8])), "indices", (3,)),
+    (lambda: TREE.gradient(ARCS, DARCS, KEY, indices=PARSES[:, :, ::-1]), "indices", (0,)),
+    (lambda: TREE.gradient(ARCS, DARCS, KEY, indices=PARSES[..., :2]), "indices", ()),
+    (lambda: TREE.fenchel_young(ARCS, with_value(ARCS, (2, 0, 0), INF), KEY), "y", (2,)),
+    (lambda: TREE.noise_of((4, 9), KEY), "shape", ()),
+    (lambda: TREE.difference_of(DARCS, zeros(4, S, 9)), "z_target", ()),
+    (lambda: TREE.heads(None), "indices", ()),
+    (lambda: TREE.heads([[0, 4]]), "indices", ()),
+    (lambda: TREE.heads([[0, 4, 8], [1, 3, 8]]), "indices", (1,)),
+    (lambda: TREE.heads([[0, 4, 9]]), "indices", (0,)),
+    (lambda: TREE.heads([[0, 2**32 - 1, 8]]), "indices", (0,)),
+    (lambda: EXACT_TREE.marginals(NO_ARC), "theta", (2,)),
+    (lambda: EXACT_TREE.marginals(with_value(ARCS, (3, 0, 1), NAN)), "theta", (3,)),
+    (lambda: EXACT_TREE.marginals_vjp(ARCS, with_value(ARCS, (1, 1, 1), NAN)), "v", (1,)),
+    (lambda: EXACT_TREE.sample(ARCS, KEY, n_row=[4, 1, 1, 1]), "n_row", (0,)),
+    (lambda: EXACT_TREE.log_prob(ARCS, with_value(PARSES, (1, 0), [1, 3, 8])), "indices", (1,)),
+    (lambda: EXACT_TREE.log_prob(with_value(ARCS, (1, 0, 2), -INF), PARSES), "indices", (1,)),
+    (lambda: EXACT_TREE.kl(ARCS, with_value(ARCS, (3, 1, 0), NAN)), "theta_other", (3,)),
+    (lambda: EXACT_TREE.kl(ARCS, NO_ROOT), "theta_other", (2,)),
+    (lambda: EXACT_TREE.simple(ARCS, with_value(DARCS, (2, 1, 1, 1), NAN)), "dz", (2,)),
+    (lambda: EXACT_TREE.score_function(ARCS, PARSES, with_value(LOSSES, (2, 0), INF)), "losses", (2,)),
+    (lambda: EXACT_TREE.unbiased_simple(ARCS, PARSES, DARCS, with_value(LOSSES, (2, 0), INF)), "losses", (2,)),
+    (lambda: libimle.Tree(0), "words", ()),
+    (lambda: libimle.Tree(2**16), "words", ()),
+    (lambda: libimle.Tree(3, projective=2), "projective", ()),
+    (lambda: libimle.ExactTree(3, single_root="yes"), "single_root", ()),
+    (lambda: libimle.ExactTree(3, temperature=0.0), "temperature", ()),
     (lambda: libimle.Key(-1), "key.seed", ()),
     (lambda: libimle.Key(1, 2**64), "key.step", ()),
     (lambda: libimle.Key(1.0), "key.seed", ()),
@@ -242,6 +307,16 @@ def test_no_input_crashes(data):
             attempt(lambda: exact.log_prob(theta, indices))
             attempt(lambda: exact.unbiased_simple(theta, indices, dz, dz))
             attempt(lambda: exact.log_partitions_vjp(theta, dz))
+    squares = np.resize(theta, (3, 2, 2)) if isinstance(theta, np.ndarray) and theta.size else theta
+    for tree in (attempt(lambda: libimle.Tree(draw(NUMBERS), samples=draw(NUMBERS))), libimle.Tree(2, projective=True)):
+        if tree is not None:
+            attempt(lambda: tree.map(squares, n_row=k_row))
+            attempt(lambda: tree.sample(squares, key))
+            attempt(lambda: tree.gradient(squares, dz, key, indices=indices))
+            attempt(lambda: tree.find_bad_row(squares, squares))
+            attempt(lambda: tree.heads(indices))
+    attempt(lambda: libimle.ExactTree(2).marginals(squares, n_row=k_row))
+    attempt(lambda: libimle.ExactTree(2).log_prob(squares, indices))
     attempt(lambda: libimle.Adaptive().lambda_for(theta, dz))
     for name, array in inputs.items():
         if isinstance(array, np.ndarray):

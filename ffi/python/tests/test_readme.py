@@ -22,7 +22,7 @@ def output_of(program):
 
 
 def test_every_program_shows_what_it_prints():
-    assert len(PROGRAMS) == README.count("```python") == 4
+    assert PROGRAMS and len(PROGRAMS) == README.count("```python")
 
 
 @pytest.mark.parametrize("program, printed", WITHOUT)

@@ -135,13 +135,16 @@ def test_perturbed_gradient(noise, slope):
 # ---- the exact distributions, by enumeration ----
 
 
-class Enumerated:
-    """p(z) of one row on all states with k ones."""
+def subsets(n, k):
+    """All states with k ones of n."""
+    return np.array([[i in ones for i in range(n)] for ones in itertools.combinations(range(n), k)], float)
 
-    def __init__(self, theta, k, temperature):
-        self.states = np.array(
-            [[i in ones for i in range(len(theta))] for ones in itertools.combinations(range(len(theta)), k)], float
-        )
+
+class Enumerated:
+    """p(z) of one row on all states."""
+
+    def __init__(self, theta, states, temperature):
+        self.states = states
         scores = np.where(self.states > 0, theta, 0).sum(axis=1).astype(float) / temperature
         self.log_partition = np.logaddexp.reduce(scores)
         self.log_p = scores - self.log_partition
@@ -151,24 +154,26 @@ class Enumerated:
         self.covariance = centred.T @ (self.p[:, None] * centred) / temperature
 
 
-@pytest.mark.parametrize("k", [1, 3, 8])
-def test_exact(k):
-    temperature = 0.8
-    theta, other, v = normal(13, ROWS, N), normal(14, ROWS, N), normal(15, ROWS, N)
-    theta[0, 3] = -np.inf if k < 8 else 1.0
-    exact = libimle.ExactTopK(k, temperature=temperature, samples=S)
-    dz, losses = normal(16, ROWS, S, N), normal(17, ROWS, S)
+def check_exact(exact, states, theta, other):
+    """Compares all functions of a distribution on the given states, whose theta has any shape, [ROWS, ...]."""
+    shape, ones = theta.shape[1:], int(states[0].sum())
+    flat = lambda a: a.reshape(*a.shape[: a.ndim - len(shape)], -1)  # noqa: E731
+    v, dz, losses = normal(15, *theta.shape), normal(16, ROWS, S, *shape), normal(17, ROWS, S)
     z, indices, _ = exact.sample(theta, KEY)
-    assert np.array_equal(z.sum(axis=-1), np.full((ROWS, S), k))
-    assert np.array_equal(np.nonzero(z)[2].reshape(indices.shape), indices)
+    z = flat(z)
+    assert np.array_equal(z.sum(axis=-1), np.full((ROWS, S), ones))
+    assert np.array_equal(np.nonzero(z)[2].reshape(ROWS, S, ones), indices.reshape(ROWS, S, ones))
 
     mu, log_partition, entropy = exact.marginals(theta)
     vjp, log_prob, kl = exact.marginals_vjp(theta, v), exact.log_prob(theta, indices), exact.kl(theta, other)
     simple, score = exact.simple(theta, dz), exact.score_function(theta, indices, losses)
     unbiased = exact.unbiased_simple(theta, indices, dz, losses)
-    close = lambda a, b: np.testing.assert_allclose(a, b, rtol=3e-5, atol=3e-5)  # noqa: E731
+    assert all(result.shape == theta.shape for result in (mu, vjp, simple, score, unbiased))
+    theta, other, v, dz, mu, vjp, simple, score, unbiased = map(
+        flat, (theta, other, v, dz, mu, vjp, simple, score, unbiased)
+    )
     for row in range(ROWS):
-        p, q = Enumerated(theta[row], k, temperature), Enumerated(other[row], k, temperature)
+        p, q = (Enumerated(scores[row], states, exact.temperature) for scores in (theta, other))
         possible = p.p > 0
         close(mu[row], p.mean)
         close(log_partition[row], p.log_partition)
@@ -178,24 +183,35 @@ def test_exact(k):
         places = [int(np.nonzero((p.states == state).all(axis=1))[0][0]) for state in z[row]]
         close(log_prob[row], p.log_p[places])
         close(simple[row], p.covariance @ dz[row].mean(axis=0))
-        away = (z[row] - p.mean) / temperature
+        away = (z[row] - p.mean) / exact.temperature
         others = (losses[row].sum() - losses[row]) / (S - 1)
         close(score[row], ((losses[row] - others)[:, None] * away).mean(axis=0))
         v_s = (dz[row].sum(axis=0) - dz[row]) / (S - 1)
         r = losses[row][None, :] - v_s @ z[row].T  # r[s, t]
         corrections = np.diag(r) - (r.sum(axis=1) - np.diag(r)) / (S - 1)
         close(unbiased[row], p.covariance @ dz[row].mean(axis=0) + (corrections[:, None] * away).mean(axis=0))
+
+
+def close(actual, expected):
+    np.testing.assert_allclose(actual, expected, rtol=3e-5, atol=3e-5)
+
+
+@pytest.mark.parametrize("k", [1, 3, 8])
+def test_exact(k):
+    theta, other = normal(13, ROWS, N), normal(14, ROWS, N)
+    theta[0, 3] = -np.inf if k < 8 else 1.0
+    exact = libimle.ExactTopK(k, temperature=0.8, samples=S)
+    check_exact(exact, subsets(N, k), theta, other)
     if k == 1:
-        one_hot = libimle.ExactArgmax(temperature=temperature, samples=S)
-        close(one_hot.marginals(theta).marginals, mu)
-        close(one_hot.log_prob(theta, indices[..., 0]), log_prob)
+        one_hot = libimle.ExactArgmax(temperature=0.8, samples=S)
+        check_exact(one_hot, subsets(N, 1), theta, other)
 
 
 def test_exact_samples_follow_the_law():
     """Chi-square of 20,000 samples over the 10 states; its quantile at 1 - 1e-6 for 9 degrees of freedom is 47.3."""
     theta = normal(18, 5)
     exact = libimle.ExactTopK(2, samples=20_000)
-    law = Enumerated(theta, 2, 1.0)
+    law = Enumerated(theta, subsets(5, 2), 1.0)
     z = exact.sample(theta, KEY).z
     counts = (z[:, None] == law.states[None]).all(axis=-1).sum(axis=0)
     expected = law.p * 20_000
@@ -207,10 +223,141 @@ def test_log_partitions():
     exact = libimle.ExactTopK(N, temperature=0.8)
     sizes, vjp = exact.log_partitions(theta), exact.log_partitions_vjp(theta, v)
     for row in range(ROWS):
-        laws = [Enumerated(theta[row], k, 0.8) for k in range(N + 1)]
+        laws = [Enumerated(theta[row], subsets(N, k), 0.8) for k in range(N + 1)]
         np.testing.assert_allclose(sizes[row], [law.log_partition for law in laws], rtol=1e-5, atol=1e-5)
         means = np.array([law.mean for law in laws])
         np.testing.assert_allclose(vjp[row], v[row] @ means / 0.8, rtol=1e-5, atol=1e-5)
+
+
+# ---- trees, by enumeration ----
+
+
+def is_tree(heads, projective, single_root):
+    words = range(len(heads))
+    above = {}  # each word with its head, the head of that, and so on
+    for word in words:
+        chain = [word]
+        while heads[chain[-1]] != chain[-1]:
+            chain.append(heads[chain[-1]])
+            if len(chain) > len(heads):
+                return False  # a cycle
+        above[word] = chain
+    if single_root and sum(heads[word] == word for word in words) != 1:
+        return False
+    between = lambda a, b: range(min(a, b) + 1, max(a, b))  # noqa: E731
+    return not projective or all(heads[word] in above[inner] for word in words for inner in between(heads[word], word))
+
+
+def trees(words, **kind):
+    """All trees of a kind as states, rows of words * words."""
+    heads = [h for h in itertools.product(range(words), repeat=words) if is_tree(h, **kind)]
+    states = np.zeros((len(heads), words, words))
+    for state, head in zip(states, heads):
+        state[head, range(words)] = 1
+    return states.reshape(len(heads), -1)
+
+
+KINDS = [{"projective": p, "single_root": s} for p in (False, True) for s in (False, True)]
+with_trees = pytest.mark.parametrize("words, kind", [(words, kind) for words in range(1, 5) for kind in KINDS], ids=str)
+
+
+def test_how_many_trees_there_are():
+    """(n + 1)^(n - 1), and n^(n - 1) with a single root (Cayley); projective: 1, 3, 12, 55, and 1, 2, 7, 30."""
+    numbers = [[len(trees(words, **kind)) for words in range(1, 5)] for kind in KINDS]
+    assert numbers == [[1, 3, 16, 125], [1, 2, 9, 64], [1, 3, 12, 55], [1, 2, 7, 30]]
+
+
+def best(states, scores):
+    """The best state of each row of scores [..., words, words]."""
+    flat = np.where(np.isinf(scores), -1e9, scores.astype(float)).reshape(*scores.shape[:-2], -1)
+    return states[(flat @ states.T).argmax(axis=-1)].reshape(scores.shape)
+
+
+def arc_scores(seed, words, *shape):
+    return normal(seed, ROWS, *shape, words, words)
+
+
+def masked(theta):
+    """theta with an arc between the first two words masked."""
+    theta = theta.copy()
+    theta[0, :1, 1:2] = -np.inf
+    return theta
+
+
+@with_trees
+def test_trees(words, kind):
+    states = trees(words, **kind)
+    theta, dz = masked(arc_scores(31, words)), arc_scores(32, words, S)
+    layer = libimle.Tree(words, samples=S, lambda_=2.0, **kind)
+    mapped = layer.map(theta)
+    assert np.array_equal(mapped.z, best(states, theta))
+
+    eps = layer.noise_of(theta.shape, KEY)
+    assert np.array_equal(layer.perturb(theta, KEY), theta[:, None] + eps)
+    z, indices, marginals = layer.sample(theta, KEY, marginals=True)
+    assert np.array_equal(z, best(states, theta[:, None] + eps))
+    assert np.allclose(marginals, z.mean(axis=1), atol=1e-7)
+    for of_z, lists in ((mapped.z, mapped.indices), (z, indices)):
+        assert np.array_equal(np.flatnonzero(of_z) % words**2, lists.ravel())
+        assert np.array_equal(layer.heads(lists), of_z.argmax(axis=-2))
+
+    target = layer.target_scores(theta, dz, KEY)
+    assert np.array_equal(target, (theta[:, None] - np.float32(2) * dz) + eps)
+    change = z - best(states, target)
+    grad_theta, counts = layer.gradient(theta, dz, KEY, indices=indices)
+    assert np.allclose(grad_theta, change.mean(axis=1) / 2, rtol=1e-6, atol=1e-7)
+    assert counts == (ROWS * S, np.sum(~change.any(axis=(-1, -2))), np.count_nonzero(change))
+    assert np.array_equal(layer.difference_of(z, best(states, target)).grad_theta, grad_theta)
+
+    loss, grad_theta = layer.fenchel_young(theta, mapped.z, KEY)
+    chosen = np.where(z > 0, theta[:, None] + eps, 0).astype(float).sum(axis=(-1, -2)).mean(axis=-1)
+    observed = np.where(mapped.z > 0, theta, 0).astype(float).sum(axis=(-1, -2))
+    assert np.allclose(loss, chosen - observed, rtol=1e-5, atol=1e-5)
+    assert np.allclose(grad_theta, z.mean(axis=1) - mapped.z, atol=1e-6)
+
+
+@with_trees
+def test_exact_trees(words, kind):
+    exact = libimle.ExactTree(words, temperature=0.8, samples=S, **kind)
+    theta = arc_scores(33, words) if words == 2 else masked(arc_scores(33, words))
+    check_exact(exact, trees(words, **kind), theta, arc_scores(34, words))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_exact_samples_of_trees_follow_the_law(kind):
+    """Chi-square of 20,000 samples; its quantile at 1 - 1e-6 for at most 15 degrees of freedom is 56.5."""
+    theta = normal(35, 3, 3)
+    law = Enumerated(theta.ravel(), trees(3, **kind), 1.0)
+    z = libimle.ExactTree(3, samples=20_000, **kind).sample(theta, KEY).z.reshape(-1, 9)
+    counts = (z[:, None] == law.states[None]).all(axis=-1).sum(axis=0)
+    expected = law.p * 20_000
+    assert expected.min() > 5
+    assert counts.sum() == 20_000 and ((counts - expected) ** 2 / expected).sum() < 56.5
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_rows_of_trees_have_words_of_their_own(kind):
+    """A row of n words in a larger matrix is the row alone; what lies outside is not read, and 0 in the results."""
+    theta, n_row = arc_scores(36, 4), np.array([4, 0, 1, 3, 2])
+    for row, n in enumerate(n_row):
+        theta[row, n:, :] = theta[row, :, n:] = np.nan
+    layer, exact = libimle.Tree(4, **kind), libimle.ExactTree(4, **kind)
+    z, indices, _ = layer.map(theta, n_row=n_row)
+    mu, log_partition, entropy = exact.marginals(theta, n_row=n_row)
+    heads = layer.heads(indices)
+    for row, n in enumerate(n_row):
+        corner, list_ = theta[row, :n, :n], indices[row]
+        assert z[row].sum() == z[row, :n, :n].sum() == n
+        assert np.array_equal(list_[:n], np.flatnonzero(z[row])) and (list_[n:] == 2**32 - 1).all()
+        assert np.array_equal(heads[row, :n], z[row, :, :n].argmax(axis=0)) and (heads[row, n:] == 2**32 - 1).all()
+        if n == 0:
+            assert log_partition[row] == entropy[row] == 0 and not mu[row].any()
+            continue
+        assert np.array_equal(z[row, :n, :n], libimle.Tree(n, **kind).map(corner).z)
+        law = Enumerated(corner.ravel(), trees(n, **kind), 1.0)
+        close(mu[row, :n, :n].ravel(), law.mean)
+        close(log_partition[row], law.log_partition)
+        assert np.count_nonzero(mu[row]) == np.count_nonzero(mu[row, :n, :n])
 
 
 # ---- adaptive lambda ----

@@ -179,6 +179,17 @@ functions! {
     imle_tree_fenchel_young: shape n_row tree_options options key theta ld_theta y ld_y loss grad_theta ld_grad
         work work_len;
     imle_tree_heads: shape n_row lists heads;
+    imle_tree_marginals: shape n_row tree_options temperature theta ld_theta marginals log_partition entropy
+        work work_len;
+    imle_tree_marginals_vjp: shape n_row tree_options temperature theta ld_theta v ld_v out work work_len;
+    imle_tree_sample_exact: shape n_row tree_options temperature key theta ld_theta z indices work work_len;
+    imle_tree_log_prob: shape n_row tree_options temperature theta ld_theta lists log_prob work work_len;
+    imle_tree_kl: shape n_row tree_options temperature theta ld_theta theta_other ld_other kl work work_len;
+    imle_tree_simple: shape n_row tree_options temperature theta ld_theta dz dz_row_stride dz_sample_stride
+        grad_theta ld_grad work work_len;
+    imle_tree_score_function: shape n_row tree_options temperature theta ld_theta lists losses grad_theta ld_grad;
+    imle_tree_unbiased_simple: shape n_row tree_options temperature theta ld_theta lists
+        dz dz_row_stride dz_sample_stride losses grad_theta ld_grad work work_len;
     imle_straight_through: shape theta ld_theta dz dz_row_stride dz_sample_stride grad_theta ld_grad;
     imle_perturbed_gradient: shape options key theta ld_theta losses grad_theta ld_grad;
     imle_perturb: shape options key theta ld_theta scores;
@@ -236,7 +247,7 @@ impl From<Argument> for f32 {
 
 /// Bytes behind each pointer. Every argument is shorter than half of it, which leaves room for another.
 fn room(n: usize) -> usize {
-    (80 * n).max(2048)
+    (160 * n).max(4096)
 }
 
 /// The arguments of one call.
@@ -288,8 +299,11 @@ impl Call {
             (true, false) => imle_topk_exact_workspace_len,
             (true, true) => imle_argmax_exact_workspace_len,
         };
-        let of_trees = unsafe { imle_tree_workspace_len(&*call.shape(), &*call.tree_options()) };
-        let work_len = if function.is_of_trees() { of_trees } else { unsafe { work_len(call.shape()) } };
+        let of_trees = if function.is_exact() { imle_tree_exact_workspace_len } else { imle_tree_workspace_len };
+        let work_len = match function.is_of_trees() {
+            true => unsafe { of_trees(&*call.shape(), &*call.tree_options()) },
+            false => unsafe { work_len(call.shape()) },
+        };
         call.set("work_len", work_len);
         call
     }

@@ -14,6 +14,8 @@ pub mod best_tree;
 pub mod cases;
 #[path = "../../../tests/common/exact_laws.rs"]
 pub mod exact_laws;
+#[path = "../../../tests/common/exact_trees.rs"]
+pub mod exact_trees;
 #[path = "../../../tests/common/laws.rs"]
 pub mod laws;
 #[path = "../../../tests/common/reference/definitions.rs"]

@@ -1,8 +1,8 @@
 //! Numbers ≥ 0 of any size, m·2^e, alone and in matrices.
 //!
-//! The weight of a structure is a product of many factors, and the only structure that a row allows may weigh e^−16000 of
-//! what its best arcs would. f32 ends at e^−87, so every number has an exponent of its own. Nothing is ever subtracted, so
-//! every result has a small *relative* error, whatever the sizes are.
+//! The weight of a structure is a product of many factors, and the only structure that a row allows may weigh e^−16000
+//! of what its best arcs would. f32 ends at e^−87, so every number has an exponent of its own. Nothing is ever
+//! subtracted, so every result has a small *relative* error, whatever the sizes are.
 //!
 //! A number may carry a third float, which tells more about the sum of products that it stands for ([`Carry`]).
 
@@ -60,8 +60,8 @@ impl Carry for Entropy {
 /// The exponent of 0: far below that of any other number.
 const ZERO: i32 = -(1 << 29);
 
-/// Exponents are stored as the bits of floats, shifted by this much. These floats are then normal ones, which every machine
-/// moves without a change.
+/// Exponents are stored as the bits of floats, shifted by this much. These floats are then normal ones, which every
+/// machine moves without a change.
 const SHIFT: i32 = 1 << 30;
 
 /// 2^e, 0 for e below −126. e is at most 127.
@@ -267,7 +267,8 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// Copies the square of the words from `first` on out of a matrix with `words` columns, and the row behind its words.
+    /// Copies the square of the words from `first` on out of a matrix with `words` columns, and the row behind its
+    /// words.
     #[inline(always)]
     pub(crate) fn copy_part<C: Carry>(&mut self, from: &Matrix<'_>, first: usize, size: usize, words: usize) {
         let (to_stride, stride) = (EIGHT * self.stride, EIGHT * from.stride);
@@ -298,8 +299,8 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// `out` ← a · b / c, for a row of this matrix and one of each of two others, in all columns. The quotients are at most
-    /// about 1, and 0 where c is 0.
+    /// `out` ← a · b / c, for a row of this matrix and one of each of two others, in all columns. The quotients are at
+    /// most about 1, and 0 where c is 0.
     #[inline(always)]
     pub(crate) fn quotients(
         &self,

@@ -18,8 +18,8 @@
 
 use super::arcs::{Arcs, line, line_mut, number, set, set_number, take, value};
 use super::gaps::Gaps;
+use super::largest::first_largest;
 use crate::arch::{self, Dispatch, Isa};
-use crate::kernel::reduce::argmax;
 
 /// In place of a number: the word's group is in the tree, or the group is a member of no other.
 const NONE: usize = u32::MAX as usize;
@@ -116,12 +116,11 @@ impl<'a> Forest<'a> {
         };
         let best = Gaps::new(arcs, forest.taken)?;
         for (head, scores) in arcs.lines().enumerate() {
-            for ((word, &score), into) in scores.iter().enumerate().zip(forest.gaps.chunks_mut(n)) {
-                let gap = best.of(score, word);
-                set(into, head, if head == word { f32::NEG_INFINITY } else { gap });
-                if head == word {
-                    set(forest.root, word, gap);
-                }
+            best.of_line(scores, forest.path);
+            set(forest.root, head, value(forest.path, head));
+            set(forest.path, head, f32::NEG_INFINITY);
+            for (&gap, into) in forest.path.iter().zip(forest.gaps.chunks_mut(n.max(1))) {
+                set(into, head, gap);
             }
         }
         for (word, entries) in forest.entries.chunks_mut(n.max(1)).enumerate() {
@@ -146,7 +145,7 @@ impl<'a> Forest<'a> {
                 set_number(self.position, here, self.path_len);
             }
             let into = line(self.gaps, self.words, here);
-            let head = argmax(into);
+            let head = first_largest(into);
             let (best, root) = (value(into, head), value(self.root, here));
             let is_root = if single_root { best == f32::NEG_INFINITY } else { root >= best };
             if (if is_root { root } else { best }) == f32::NEG_INFINITY {

@@ -2,7 +2,7 @@
 //! the gaps have the same best tree as the scores. They are at most 0, and none of the scores' digits is lost to an offset
 //! that a word's arcs share.
 
-use super::arcs::{Arcs, value};
+use super::arcs::Arcs;
 
 /// Scores beyond ±2⁹⁶ are scaled, and then every score of the row is, by a power of two. So no sum of gaps overflows,
 /// and −inf is a mask wherever it turns up.
@@ -38,13 +38,7 @@ impl<'a> Gaps<'a> {
         all.then_some(Gaps { best, scale })
     }
 
-    /// The gap of an arc into a word: at most 0, never −0, and −inf exactly for a mask.
-    #[inline(always)]
-    pub(super) fn of(&self, score: f32, word: usize) -> f32 {
-        gap(score, value(self.best, word), self.scale)
-    }
-
-    /// The gaps of a line of arcs, one into each word.
+    /// The gaps of a line of arcs, one into each word: at most 0, never −0, and −inf exactly for a mask.
     #[inline(always)]
     pub(super) fn of_line(&self, line: &[f32], gaps: &mut [f32]) {
         for ((slot, &score), &best) in gaps.iter_mut().zip(line).zip(self.best) {

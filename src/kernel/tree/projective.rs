@@ -17,8 +17,8 @@
 
 use super::arcs::{Arcs, line, line_mut, number, set, set_number, take, value};
 use super::gaps::Gaps;
-use crate::arch::{self, Dispatch, Isa, LANES};
-use crate::kernel::reduce::largest_of;
+use super::largest::{first_largest_sum, largest_sum};
+use crate::arch::{self, Dispatch, Isa};
 
 /// The floats of workspace.
 pub(crate) const fn workspace_len(words: usize) -> usize {
@@ -27,12 +27,17 @@ pub(crate) const fn workspace_len(words: usize) -> usize {
 
 /// True if a projective tree avoids the masks; false also if the workspace is too short.
 pub(crate) fn has_tree(arcs: Arcs<'_>, single_root: bool, work: &mut [f32]) -> bool {
-    arch::run(Map { arcs, single_root, z: &mut [], work })
+    run(Map { arcs, single_root, z: &mut [], work })
 }
 
 /// Writes the best tree's ones into z, which is 0. False if there is none, or if the workspace is too short.
 pub(crate) fn map(arcs: Arcs<'_>, single_root: bool, z: &mut [f32], work: &mut [f32]) -> bool {
-    arch::run(Map { arcs, single_root, z, work })
+    run(Map { arcs, single_root, z, work })
+}
+
+#[cfg_attr(imle_small, inline(never))]
+fn run(map: Map<'_>) -> bool {
+    arch::run(map)
 }
 
 struct Map<'a> {
@@ -219,30 +224,4 @@ impl<'a> Chart<'a> {
 #[inline(always)]
 fn part(matrix: &[f32], n: usize, i: usize, range: core::ops::Range<usize>) -> &[f32] {
     line(matrix, n, i).get(range).unwrap_or_default()
-}
-
-/// The largest a + b; −inf if there is none.
-#[inline(always)]
-fn largest_sum(a: &[f32], b: &[f32]) -> f32 {
-    let mut lanes = [f32::NEG_INFINITY; LANES];
-    let (a_blocks, a_rest) = a.as_chunks::<LANES>();
-    let (b_blocks, b_rest) = b.as_chunks::<LANES>();
-    let mut raise = |a: &[f32], b: &[f32]| {
-        for ((lane, a), b) in lanes.iter_mut().zip(a).zip(b) {
-            let sum = a + b;
-            *lane = if sum > *lane { sum } else { *lane };
-        }
-    };
-    for (a, b) in a_blocks.iter().zip(b_blocks) {
-        raise(a, b);
-    }
-    raise(a_rest, b_rest);
-    largest_of(&lanes)
-}
-
-/// The first place of the largest a + b; 0 if there is none.
-#[inline(always)]
-fn first_largest_sum(a: &[f32], b: &[f32]) -> usize {
-    let largest = largest_sum(a, b);
-    a.iter().zip(b).position(|(a, b)| a + b == largest).unwrap_or_default()
 }

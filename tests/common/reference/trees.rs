@@ -101,8 +101,8 @@ pub fn log_add(a: f64, b: f64) -> f64 {
     if low == f64::NEG_INFINITY { high } else { high + log1p(exp(low - high)) }
 }
 
-/// A weight: how many arcs from the root its terms have at least, if that is counted, and the logarithm of the sum of those
-/// that have no more. So a single root needs no penalty.
+/// A weight: how many arcs from the root its terms have at least, if that is counted, and the logarithm of the sum of
+/// those that have no more. So a single root needs no penalty.
 #[derive(Clone, Copy)]
 struct Weight {
     roots: u32,

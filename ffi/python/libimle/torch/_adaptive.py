@@ -96,12 +96,14 @@ class Adaptive(nn.Module):
         return self
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
-        values = {n: float(state_dict[prefix + n]) for n in ("a", "g", "previous") if prefix + n in state_dict}
+        names = [n for n in ("a", "g", "previous") if prefix + n in state_dict]
         try:
-            libimle.Adaptive(**(self.settings | values))
+            libimle.Adaptive(**(self.settings | {n: float(state_dict[prefix + n]) for n in names}))
         except Error as error:
-            errors = args[-1]
-            errors.append(f"{prefix}{error}")
+            args[-1].append(f"{prefix}{error}")
+            return
+        except (TypeError, ValueError, RuntimeError):
+            args[-1].append(f"{prefix}{', '.join(names)} should be numbers")
             return
         super()._load_from_state_dict(state_dict, prefix, *args)
 

@@ -10,10 +10,11 @@ import functools
 import itertools
 import json
 import math
+import threading
 import weakref
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any, Literal, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -21,12 +22,11 @@ from torch.utils.dlpack import to_dlpack  # type: ignore[attr-defined]
 
 import libimle
 from libimle import _core
-from libimle._checks import UINT64_MAX, check_scores
+from libimle._checks import UINT64_MAX, check_scores, real
 from libimle._errors import Error
 from libimle._exact import Exact
 from libimle._layers import Diagnostics, needs_two
 
-Reduction = Literal["mean", "sum"]
 Layer = libimle.TopK | libimle.Argmax | libimle.Solver | libimle.ExactTopK | libimle.ExactArgmax
 
 LAYERS: dict[str, Any] = {
@@ -36,6 +36,12 @@ LAYERS: dict[str, Any] = {
     "exact_topk": libimle.ExactTopK,
     "exact_argmax": libimle.ExactArgmax,
 }
+CHOICES = (libimle.TopK, libimle.Argmax)
+
+# Whatever PyTorch's defaults are.
+CPU = torch.device("cpu")
+empty = functools.partial(torch.empty, dtype=torch.float32, device=CPU)
+empty_list = functools.partial(torch.empty, dtype=torch.int32, device=CPU)
 
 
 class AdaptiveState(Protocol):
@@ -104,24 +110,87 @@ def with_lambda(settings: str, lambda_: float) -> Any:
     return layer_of(settings).with_lambda(lambda_)
 
 
+class Scaling(NamedTuple):
+    """How the loss weighs rows and samples, and who finds lambda."""
+
+    settings: str
+    reduction: str
+    rows: int
+    loss_scale: float
+    adaptive: int
+
+    @property
+    def weight(self) -> float:
+        """w, the factor of the loss of one row and sample in the whole loss."""
+        losses = 1 if self.reduction == "sum" else max(self.rows, 1) * int(layer_of(self.settings).samples)
+        return self.loss_scale / losses
+
+
+@functools.lru_cache(maxsize=1024)
+def scaled(scaling: Scaling) -> tuple[Any, float]:
+    """The layer that takes w dz in place of dz, and what its gradient is to be multiplied by.
+
+    The layer takes (lambda / w) (w dz), and then divides by lambda / w; so only S and, where the result is not divided
+    by lambda, w are left to multiply by. The combinatorial target has no lambda, and takes dz itself.
+    """
+    real("loss_scale", scaling.loss_scale, 0.0, above=True)
+    layer = layer_of(scaling.settings)
+    if layer.target == "combinatorial" or layer.scale == "none":
+        factor = scaling.weight * layer.samples
+    else:
+        factor = float(layer.samples)
+    if layer.target == "linear" and scaling.weight != 1:
+        layer = with_lambda(scaling.settings, layer.lambda_ / scaling.weight)
+    return layer, factor
+
+
 # ---- tensors ----
+
+
+def is_plain(tensor: Tensor) -> bool:
+    """Tells if the extension module can read a tensor at its address, and there is something to read."""
+    return (
+        tensor.dtype is torch.float32
+        and tensor.is_cpu
+        and tensor.layout is torch.strided
+        and tensor.is_contiguous()
+        and not tensor.is_neg()
+        and tensor.dim() > 0
+        and tensor.numel() > 0
+    )
+
+
+def _check_tensor(name: str, tensor: Any) -> None:
+    if not isinstance(tensor, Tensor):
+        raise Error(name, f"is of type {type(tensor).__name__}, but should be a tensor")
+    if tensor.is_meta:
+        raise Error(name, "is on the device meta, where tensors have no numbers")
+
+
+def check_numbers(theta: Tensor) -> None:
+    """Refuses scores with NaN or +inf, for layers whose solver is not the library's."""
+    bad = ~(theta < math.inf)
+    if bad.any():
+        row = tuple(bad.reshape(*theta.shape[:-1], -1).any(-1).nonzero()[0].tolist())
+        where = f" in row {row[0] if len(row) == 1 else row}" if row else ""
+        raise Error("theta", f"has NaN or +inf{where}", row)
 
 
 def floats(name: str, tensor: Tensor) -> Tensor:
     """The tensor on the CPU in float32, itself if it is so."""
+    _check_tensor(name, tensor)
     if tensor.layout is not torch.strided or not tensor.dtype.is_floating_point:
         raise Error(
             name, f"has dtype {tensor.dtype} and layout {tensor.layout}, but should be a dense tensor of floats"
         )
-    if tensor.dtype is torch.float32 and tensor.device.type == "cpu":
-        return tensor
-    return tensor.detach().to("cpu", torch.float32)
+    return tensor.detach().to("cpu", torch.float32).resolve_neg()
 
 
 def integers(name: str, tensor: Tensor | None, dtype: torch.dtype) -> Any:
     """Integers on the CPU, as the extension module takes them; unsigned numbers are passed by their bits."""
     if tensor is None:
         return None
+    _check_tensor(name, tensor)
     if tensor.dtype.is_floating_point or tensor.dtype.is_complex or tensor.dtype is torch.bool:
         raise Error(name, f"has dtype {tensor.dtype}, but should hold integers")
     if dtype is torch.int32 and tensor.dtype is not torch.int32:
@@ -131,10 +200,30 @@ def integers(name: str, tensor: Tensor | None, dtype: torch.dtype) -> Any:
     return to_dlpack(tensor.detach().to("cpu", dtype))
 
 
-def key_of(key: Tensor, row_ids: Tensor | None) -> Any:
-    """The key in a tensor of two or five numbers: seed, step, row0, sample0, strata."""
-    seed, step, *more = key.tolist()
-    row0, sample0, strata = more or (0, 0, 0)
+class _Drawn(threading.local):
+    """Memory for a seed and a step."""
+
+    def __init__(self) -> None:
+        self.key = torch.empty(2, dtype=torch.int64, device=CPU)
+
+
+_drawn = _Drawn()
+_RANGE = -(2**63), 2**63 - 1
+
+
+def drawn_key() -> Tensor:
+    """A seed and a step from PyTorch's generator for the CPU."""
+    return torch.randint(*_RANGE, (2,), dtype=torch.int64, device=CPU)
+
+
+def drawn_numbers() -> list[int]:
+    """The same numbers in a third of the time, for callers on whom nobody looks."""
+    return _drawn.key.random_(*_RANGE).tolist()
+
+
+def key_of(numbers: list[int], row_ids: Tensor | None) -> Any:
+    """The key of two or five numbers: seed, step, row0, sample0, strata."""
+    seed, step, row0, sample0, strata = (numbers + [0, 0, 0])[:5]
     ids = integers("row_ids", row_ids, torch.int64)
     return _core.Key(seed & UINT64_MAX, step & UINT64_MAX, row0 & UINT64_MAX, ids, sample0, strata)
 
@@ -142,32 +231,39 @@ def key_of(key: Tensor, row_ids: Tensor | None) -> Any:
 def like(theta: Tensor, result: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     """A result on the device of theta and in its dtype, or in the one that is given."""
     dtype = dtype or theta.dtype
-    return result if result.dtype is dtype and theta.device.type == "cpu" else result.to(theta.device, dtype)
+    return result if result.dtype is dtype and theta.is_cpu else result.to(theta.device, dtype)
 
 
 # ---- the calls ----
 
 
 def sample(
-    theta: Tensor, key: Any, k_row: Tensor | None, settings: str, adaptive: int = 0
+    theta: Tensor, key: list[int], row_ids: Tensor | None, k_row: Tensor | None, settings: str, adaptive: int = 0
 ) -> tuple[Tensor, Tensor, int]:
     """The samples z [..., S, N], the indices of their ones in int32 (of a solver's: none), and a ticket of the adaptive
-    lambda, by which its first backward pass is told from others. `key` is from key_of."""
+    lambda, by which its first backward pass is told from others."""
     layer = layer_of(settings)
+    ticket = _find(adaptive).ticket() if adaptive else 0
+    if row_ids is None and k_row is None and len(key) == 2 and type(layer) in CHOICES and is_plain(theta):
+        n = theta.shape[-1]
+        rows = (*theta.shape[:-1], layer.samples)
+        z, indices = empty((*rows, n)), empty_list(layer._list(rows))
+        addresses = z.data_ptr(), indices.data_ptr()
+        if layer._core.sample_at(theta.data_ptr(), theta.numel() // n, n, *key, *addresses):
+            return z, indices, ticket
     scores = floats("theta", theta)
     check_scores(scores.shape, layer._k)
-    rows, n = scores.shape[:-1], scores.shape[-1]
+    rows = (*scores.shape[:-1], layer.samples)
+    z = empty((*rows, scores.shape[-1]))
+    core_key = key_of(key, row_ids)
     if type(layer) is libimle.Solver:
-        perturbed = torch.empty((*rows, layer.samples, n))
-        layer._steps.perturb(to_dlpack(scores), key, to_dlpack(perturbed))
-        z, indices = _solve(layer, perturbed), torch.empty(0, dtype=torch.int32)
+        layer._steps.perturb(to_dlpack(scores), core_key, to_dlpack(z))
+        z, indices = _solve(layer, z), empty_list(0)
     else:
-        z = torch.empty((*rows, layer.samples, n))
-        indices = torch.empty(layer._list((*rows, layer.samples)), dtype=torch.int32)
+        indices = empty_list(layer._list(rows))
         ks = integers("k_row", k_row, torch.int32)
         no_marginals = () if isinstance(layer, Exact) else (None,)
-        layer._core.sample(to_dlpack(scores), key, ks, to_dlpack(z), to_dlpack(indices), *no_marginals)
-    ticket = _find(adaptive).ticket() if adaptive else 0
+        layer._core.sample(to_dlpack(scores), core_key, ks, to_dlpack(z), to_dlpack(indices), *no_marginals)
     return like(theta, z), like(theta, indices, torch.int32), ticket
 
 
@@ -179,48 +275,49 @@ def gradient(
     theta: Tensor,
     incoming: Tensor,
     states: Tensor,
-    key: Any,
+    key: list[int],
+    row_ids: Tensor | None,
     k_row: Tensor | None,
     ticket: int,
-    settings: str,
-    reduction: str,
-    rows: int,
-    loss_scale: float,
-    adaptive: int,
+    scaling: Scaling,
 ) -> Tensor:
     """The gradient of a loss that is loss_scale times the mean or the sum of the losses of rows and samples.
 
-    `incoming` is the gradient of this whole loss, that is, w dz with w = loss_scale / (rows S) or loss_scale. The layer
-    takes lambda dz, which is (lambda / w) incoming, and then divides by lambda / w; so only S and, where the result is
-    not divided by lambda, w are left to multiply by. `states` are those of the forward pass: indices, or a solver's z.
+    `incoming` is the gradient of this whole loss, that is, w dz. `states` are those of the forward pass: indices, or a
+    solver's z.
     """
-    layer = layer_of(settings)
-    samples = layer.samples
-    weight = loss_scale / (max(rows, 1) * samples) if reduction == "mean" else loss_scale
+    layer, factor = scaled(scaling)
+    short = row_ids is None and k_row is None and len(key) == 2 and type(layer) in CHOICES and not scaling.adaptive
+    if short and layer.target == "linear" and is_plain(theta) and is_plain(incoming) and states.is_contiguous():
+        size, n = theta.numel(), theta.shape[-1]
+        rows = size // n
+        if incoming.numel() == size * layer.samples and states.numel() == rows * layer.samples * layer._k:
+            grad_theta = torch.empty_like(theta)
+            addresses = incoming.data_ptr(), states.data_ptr(), grad_theta.data_ptr()
+            if layer._core.gradient_at(theta.data_ptr(), rows, n, *key, *addresses, factor):
+                return grad_theta
     scores, dz = floats("theta", theta), floats("dz", incoming)
-    state = _find(adaptive) if adaptive else None
-    grad_theta = torch.empty(scores.shape)
+    state = _find(scaling.adaptive) if scaling.adaptive else None
+    grad_theta = empty(scores.shape)
     try:
-        factor = float(samples)
         if layer.target == "combinatorial":
-            dz, factor = dz / weight, weight * samples
-        else:
-            lambda_ = state.lambda_for(scores, dz) if state else layer.lambda_ / weight
+            dz = dz / scaling.weight
+        elif state:
+            lambda_ = state.lambda_for(scores, dz)
             if lambda_ == 0:  # dz is 0: there is nothing to learn
                 return torch.zeros_like(theta)
-            if lambda_ != layer.lambda_:
-                layer = with_lambda(settings, lambda_)
-            if layer.scale == "none":
-                factor = weight * samples
+            layer = with_lambda(scaling.settings, lambda_)
+        core_key = key_of(key, row_ids)
         if type(layer) is libimle.Solver:
-            counts = _difference(layer, scores, dz, key, floats("z", states), grad_theta)
+            z = floats("z", states).reshape(*scores.shape[:-1], layer.samples, scores.shape[-1])
+            counts = _difference(layer, scores, dz, core_key, z, grad_theta)
         else:
             counts = layer._core.gradient(
                 to_dlpack(scores),
                 to_dlpack(dz),
-                key,
+                core_key,
                 integers("k_row", k_row, torch.int32),
-                to_dlpack(states if states.device.type == "cpu" else states.cpu()),
+                to_dlpack(states if states.is_cpu else states.cpu()),
                 to_dlpack(grad_theta),
             )
     except Error as error:
@@ -237,7 +334,7 @@ def _difference(layer: Any, scores: Tensor, dz: Tensor, key: Any, z: Tensor, gra
     """The backward pass of a solver."""
 
     def solve(side: int) -> Tensor:
-        perturbed = torch.empty((*scores.shape[:-1], layer.samples, scores.shape[-1]))
+        perturbed = empty((*scores.shape[:-1], layer.samples, scores.shape[-1]))
         layer._steps.target(to_dlpack(scores), to_dlpack(dz), key, side, to_dlpack(perturbed))
         return _solve(layer, perturbed)
 
@@ -252,12 +349,13 @@ def choose(theta: Tensor, k_row: Tensor | None, settings: str) -> tuple[Tensor, 
     rows, n = scores.shape[:-1], scores.shape[-1:]
     check_scores(scores.shape, layer._k)
     if type(layer) is libimle.Solver:
+        check_numbers(scores)
         z = _solve(layer, scores)
-        return like(theta, z.reshape(*rows, 1, *n)), torch.empty(0, dtype=torch.int32)
+        return like(theta, z.reshape(*rows, 1, *n)), empty_list(0)
     one_hot = layer._one_hot
     chooses = libimle.Argmax() if one_hot else libimle.TopK(layer._k)
-    z = torch.empty((*rows, 1, *n))
-    indices = torch.empty(chooses._list((*rows, 1)), dtype=torch.int32)
+    z = empty((*rows, 1, *n))
+    indices = empty_list(chooses._list((*rows, 1)))
     chooses._core.map(to_dlpack(scores), integers("k_row", k_row, torch.int32), to_dlpack(z), to_dlpack(indices))
     return like(theta, z), like(theta, indices, torch.int32)
 
@@ -266,15 +364,44 @@ def marginals(theta: Tensor, k_row: Tensor | None, settings: str) -> Tensor:
     layer = layer_of(settings)
     scores = floats("theta", theta)
     check_scores(scores.shape, layer._k)
-    mu = torch.empty(scores.shape)
+    mu = empty(scores.shape)
     layer._core.marginals(to_dlpack(scores), integers("k_row", k_row, torch.int32), to_dlpack(mu), None, None)
     return like(theta, mu)
+
+
+def moment(theta: Tensor, k_row: Tensor | None, settings: str, place: int) -> Tensor:
+    """The log-partition (place 1) or the entropy (place 2), [...]."""
+    layer, scores = layer_of(settings), floats("theta", theta)
+    check_scores(scores.shape, layer._k)
+    result = empty(scores.shape[:-1])
+    moments = [None, None, None]
+    moments[place] = to_dlpack(result)
+    layer._core.marginals(to_dlpack(scores), integers("k_row", k_row, torch.int32), *moments)
+    return like(theta, result)
+
+
+def log_prob(theta: Tensor, indices: Tensor, k_row: Tensor | None, settings: str) -> Tensor:
+    layer, scores = layer_of(settings), floats("theta", theta)
+    check_scores(scores.shape, layer._k)
+    result = empty((*scores.shape[:-1], layer.samples))
+    lists, ks = integers("indices", indices, torch.int32), integers("k_row", k_row, torch.int32)
+    layer._core.log_prob(to_dlpack(scores), lists, ks, to_dlpack(result))
+    return like(theta, result)
+
+
+def kl(theta: Tensor, theta_other: Tensor, k_row: Tensor | None, settings: str) -> Tensor:
+    layer, scores, other = layer_of(settings), floats("theta", theta), floats("theta_other", theta_other)
+    check_scores(scores.shape, layer._k)
+    result = empty(scores.shape[:-1])
+    ks = integers("k_row", k_row, torch.int32)
+    layer._core.kl(to_dlpack(scores), to_dlpack(other), ks, to_dlpack(result))
+    return like(theta, result)
 
 
 def _linear(theta: Tensor, name: str, incoming: Tensor, call: Callable[[Tensor, Tensor, Tensor], object]) -> Tensor:
     """A backward pass that is linear in the incoming gradient; NaN where that is not finite."""
     scores, given = floats("theta", theta), floats(name, incoming)
-    result = torch.empty(scores.shape)
+    result = empty(scores.shape)
     try:
         call(scores, given, result)
     except Error as error:
@@ -313,15 +440,32 @@ def score_function(theta: Tensor, indices: Tensor, losses: Tensor, k_row: Tensor
     return _linear(theta, "losses", losses, call)
 
 
-def fenchel_young(theta: Tensor, y: Tensor, key: Any, k_row: Tensor | None, settings: str) -> tuple[Tensor, Tensor]:
+def unbiased_simple(
+    theta: Tensor, indices: Tensor, dz: Tensor, losses: Tensor, k_row: Tensor | None, settings: str
+) -> Tensor:
+    layer, gradients = layer_of(settings), floats("dz", dz)
+    if not gradients.isfinite().all():
+        return torch.full_like(theta, math.nan)
+
+    def call(scores: Tensor, losses: Tensor, out: Tensor) -> None:
+        states, ks = integers("indices", indices, torch.int32), integers("k_row", k_row, torch.int32)
+        arrays = to_dlpack(scores), states, to_dlpack(gradients), to_dlpack(losses)
+        layer._core.unbiased_simple(*arrays, ks, to_dlpack(out))
+
+    return _linear(theta, "losses", losses, call)
+
+
+def fenchel_young(
+    theta: Tensor, y: Tensor, key: list[int], row_ids: Tensor | None, k_row: Tensor | None, settings: str
+) -> tuple[Tensor, Tensor]:
     layer = layer_of(settings)
     scores = floats("theta", theta)
     check_scores(scores.shape, layer._k)
-    loss, grad_theta = torch.empty(scores.shape[:-1]), torch.empty(scores.shape)
+    loss, grad_theta = empty(scores.shape[:-1]), empty(scores.shape)
     layer._core.fenchel_young(
         to_dlpack(scores),
         to_dlpack(floats("y", y)),
-        key,
+        key_of(key, row_ids),
         integers("k_row", k_row, torch.int32),
         to_dlpack(loss),
         to_dlpack(grad_theta),

@@ -107,6 +107,55 @@ def test_the_operator_and_the_short_way_give_the_same_bits(name, samples):
         assert torch.equal(left, right)
 
 
+@pytest.mark.parametrize("name", MODULES)
+def test_defaults_of_pytorch_change_no_bit(name):
+    """The extension module reads and writes float32 on the CPU, whatever torch.empty makes."""
+    theta, results = random(B, N), []
+    for dtype, device in ((torch.float32, "cpu"), (torch.float64, "cpu"), (torch.float32, "meta")):
+        torch.set_default_dtype(dtype)
+        torch.set_default_device(device)
+        try:
+            x, layer = theta.clone().requires_grad_(), MODULES[name](samples=S)
+            z = run(layer, x, key=KEY)
+            results.append((z, torch.autograd.grad(z.sum(), x)[0]))
+        finally:
+            torch.set_default_dtype(torch.float32)
+            torch.set_default_device(None)
+    for other in results[1:]:
+        assert all(left.dtype is right.dtype and torch.equal(left, right) for left, right in zip(results[0], other))
+
+
+@pytest.mark.parametrize("samples", [None, 1, S])
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("scale", ["inverse_lambda", "none"])
+def test_reading_by_addresses_and_through_arrays_give_the_same_bits(samples, reduction, scale):
+    """Tensors without gaps take the short way; row_ids and gaps take the long one."""
+    theta, w = random(4, B, N), random(4, B, *([] if samples is None else [samples]), N, seed=1)
+    layer = lt.TopK(K, samples=samples, reduction=reduction, scale=scale, lambda_=0.7)
+    gaps = lambda t: torch.cat([t, t], -1)[..., : t.shape[-1]]  # noqa: E731
+    ids, results = torch.arange(4 * B).reshape(4, B), []
+    for change, arguments in ((lambda t: t, {}), (lambda t: t, {"row_ids": ids}), (gaps, {})):
+        x = change(theta).requires_grad_()
+        z, indices = layer(x, key=KEY, return_indices=True, **arguments)
+        results.append((z, indices, torch.autograd.grad(z, x, change(w))[0]))
+    for other in results[1:]:
+        assert all(torch.equal(left, right) for left, right in zip(results[0], other))
+    assert results[0][2].any()
+
+
+def test_a_negated_view_is_read_as_it_is():
+    """A view with the bit of negation has other numbers than its memory."""
+    numbers = torch.complex(random(1, seed=1), random(1, seed=2))
+    view = numbers.conj().imag
+    assert view.is_neg() and view.is_contiguous()
+    exact = lt.ExactMarginals(1, temperature=2.0)
+    theta = torch.cat([view, view]).view(1, 2)
+    assert torch.equal(exact(theta.clone()), exact(theta))
+    layer = lt.FenchelYoung(1, noise="none")
+    y = torch.zeros(1, 1)
+    assert torch.equal(layer(view.view(1, 1), y), layer(view.view(1, 1).clone(), y)) and view != 0
+
+
 # ---- compile, export, vmap, checkpoint, copies ----
 
 
@@ -347,6 +396,13 @@ def test_errors_name_the_argument(call, argument):
     with pytest.raises(libimle.Error) as error:
         call()
     assert error.value.argument == argument, error.value
+
+
+def test_a_backward_pass_outlives_the_module():
+    x = random(B, N).requires_grad_()
+    for make in (lambda: lt.Solver(lambda scores: best_three(scores)), lambda: lt.TopK(K, adaptive=lt.Adaptive())):
+        (make()(x, key=KEY) * random(B, N, seed=1)).sum(-1).mean().backward()
+    assert x.grad.any()
 
 
 def test_a_layer_whose_solver_is_gone_says_so():

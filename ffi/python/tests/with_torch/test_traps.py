@@ -1,6 +1,7 @@
 """The eight silent mistakes of layers that are made by hand, in tests that the naive way fails."""
 
 import copy
+import ctypes
 import math
 
 import libimle
@@ -243,6 +244,51 @@ def train(layer, adaptive, steps=3, backwards=1):
     return [float(adaptive.a), float(adaptive.g)]
 
 
+class NaiveAdaptiveFunction(torch.autograd.Function):
+    """Adapts in every backward pass, whatever the mode, and keeps its state in an object of its own."""
+
+    @staticmethod
+    def forward(ctx, theta, layer, key, adaptive):
+        ctx.layer, ctx.key, ctx.adaptive = layer, key, adaptive
+        ctx.save_for_backward(theta)
+        return torch.from_numpy(layer.sample(theta.detach().numpy(), key, indices=False).z[:, 0])
+
+    @staticmethod
+    def backward(ctx, incoming):
+        (theta,) = ctx.saved_tensors
+        layer = ctx.layer.with_lambda(ctx.adaptive.lambda_for(theta.detach().numpy(), incoming.numpy()))
+        grad, counts = layer.gradient(theta.detach().numpy(), incoming.numpy(), ctx.key)
+        ctx.adaptive.update(counts)
+        return torch.from_numpy(grad), None, None, None
+
+
+class NaiveAdaptive(torch.nn.Module):
+    def __init__(self, adaptive):
+        super().__init__()
+        self.layer, self.adaptive = libimle.TopK(K), adaptive
+
+    def forward(self, theta, key):
+        return NaiveAdaptiveFunction.apply(theta, self.layer, key, self.adaptive)
+
+
+def test_5_the_naive_way_adapts_too_often_and_forgets():
+    states = []
+    for backwards, training in ((1, True), (2, True), (1, False)):
+        adaptive = libimle.Adaptive(a=0.5)
+        naive = NaiveAdaptive(adaptive).train(training)
+        states.append(train(naive, adaptive, backwards=backwards))
+        assert not naive.state_dict()
+    once, twice, evaluated = states
+    assert once != twice  # a second backward pass adapts again
+    assert evaluated == once and once[0] != 0.5  # evaluation adapts
+    halves = [libimle.Adaptive(a=0.5) for _ in range(2)]  # two processes: each has a lambda of its own
+    for half, rows in zip(halves, (slice(0, None, 2), slice(1, None, 2))):
+        theta, dz = scores(64, N, grad=False)[rows].numpy(), weights(64, N)[rows].numpy()
+        lambda_ = half.lambda_for(theta, dz)
+        half.update(libimle.TopK(K).with_lambda(lambda_).gradient(theta, dz, libimle.Key(1)).diagnostics)
+    assert halves[0] != halves[1]
+
+
 def test_5_lambda_is_that_of_the_library():
     adaptive, by_hand = lt.Adaptive(a=0.5), libimle.Adaptive(a=0.5)
     layer = lt.TopK(K, adaptive=adaptive)
@@ -368,6 +414,34 @@ def test_6_layouts_change_no_bit(layout):
     assert all(torch.equal(left, right) for left, right in zip(*results))
 
 
+def by_address(tensor):
+    """A tensor as a layer by hand passes it to C: the address of its first number, and its shape."""
+    numbers = (ctypes.c_float * tensor.numel()).from_address(tensor.data_ptr())
+    return np.ctypeslib.as_array(numbers).reshape(tensor.shape)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_6_the_naive_way_reads_other_numbers(layout):
+    w, layer, key = weights(B, S, N), libimle.TopK(K, samples=S), libimle.Key(1)
+    changed = LAYOUTS[layout](w)
+    assert torch.equal(changed, w)
+    theta = scores(grad=False).numpy()
+    right, wrong = (layer.gradient(theta, by_address(dz), key).grad_theta for dz in (w, changed))
+    assert not np.array_equal(right, wrong)
+
+
+def test_6_the_naive_way_forgets_dtypes_and_leading_dimensions():
+    """NaiveFunction is all in float32, and its batch is what it is."""
+    layer = libimle.TopK(K, samples=S)
+    z = NaiveFunction.apply(scores().double(), layer, libimle.Key(1))
+    assert z.dtype is torch.float32
+    double = scores().double().detach()
+    wrong = layer.sample(by_address(double), libimle.Key(1)).z  # the halves of doubles are no scores
+    assert not np.array_equal(wrong, z.detach().numpy())
+    with pytest.raises(TypeError):
+        NaiveFunction.apply(scores().bfloat16(), layer, libimle.Key(1))  # NumPy has no bfloat16
+
+
 def test_6_the_gradient_of_a_sum_has_stride_0():
     theta, layer, key = scores(), lt.TopK(K, samples=S), libimle.Key(1)
     (expanded,) = torch.autograd.grad(layer(theta, key=key).sum(), theta)
@@ -436,3 +510,5 @@ def test_8_evaluation_is_map(make):
     assert torch.equal(layer(theta), expected)
     layer.train()
     assert not torch.equal(layer(theta), expected)
+    naive = Naive(K).eval()  # has noise in every mode
+    assert not torch.equal(naive(theta)[:, 0], expected)

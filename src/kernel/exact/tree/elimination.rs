@@ -1,23 +1,24 @@
 //! Sums over the spanning trees of a directed graph: matrix–tree theorem, by elimination without a subtraction.
 //!
 //! A graph of n words and a root; w_hd is the weight of the arc from h to d, and no arc leads to the root. A word k is
-//! eliminated as Grassmann, Taksar and Heyman do it with Markov chains: with s_k, the sum of the weights of all arcs to k,
+//! eliminated as Grassmann, Taksar and Heyman do it with Markov chains: with s_k, the sum of the weights of all arcs to
+//! k,
 //!
 //! ```text
 //! w_hd ← w_hd + (w_hk/s_k) w_kd        for every h and d that are left, h ≠ d
 //! ```
 //!
-//! The weights of the trees on what is left, times s_k, have the same sum Z as before. So Z is the product of all s_k, and
-//! the last of them, that of word d, is the weight of its arc from the root when only d is left. A tree is found by a walk
-//! from each word to its head, which goes from k to h with probability w_hk/s_k. With t_d, the last s_k when d comes last,
-//! and the probability q_hd that this walk reaches the root from h before it meets d,
+//! The weights of the trees on what is left, times s_k, have the same sum Z as before. So Z is the product of all s_k,
+//! and the last of them, that of word d, is the weight of its arc from the root when only d is left. A tree is found by
+//! a walk from each word to its head, which goes from k to h with probability w_hk/s_k. With t_d, the last s_k when d
+//! comes last, and the probability q_hd that this walk reaches the root from h before it meets d,
 //!
 //! ```text
 //! μ_dd = r_d/t_d        μ_hd = w_hd q_hd/t_d        q_kd = Σ_h (w_hk/s_k) q_hd over the h that were left, q_root = 1
 //! ```
 //!
-//! Each word must come last once. Divide and conquer does it in 1.3 n³ steps: eliminate one half of the words, and go on in
-//! the same way with the other half; then exchange the halves.
+//! Each word must come last once. Divide and conquer does it in 1.3 n³ steps: eliminate one half of the words, and go
+//! on in the same way with the other half; then exchange the halves.
 
 use core::ops::Range;
 
@@ -65,11 +66,11 @@ impl Eliminated {
     }
 }
 
-/// Eliminates words from a graph. `w` has a row for each head, the last one for the root, and a column for each word. What is
-/// on the diagonal, arcs from a word to itself, is never used.
+/// Eliminates words from a graph. `w` has a row for each head, the last one for the root, and a column for each word.
+/// What is on the diagonal, arcs from a word to itself, is never used.
 ///
-/// In place of w_hk the column of an eliminated word k then has w_hk/s_k, and its row the w_kd of that time. `each` is shown
-/// every s_k.
+/// In place of w_hk the column of an eliminated word k then has w_hk/s_k, and its row the w_kd of that time. `each` is
+/// shown every s_k.
 #[inline(always)]
 pub(crate) fn eliminate<C: Carry>(w: &mut Matrix<'_>, size: usize, which: Eliminated, mut each: impl FnMut(Scaled)) {
     for t in 0..which.count() {
@@ -89,8 +90,8 @@ pub(crate) fn eliminate<C: Carry>(w: &mut Matrix<'_>, size: usize, which: Elimin
     }
 }
 
-/// The rows q_k of the words that were eliminated in a part that begins with word `first`. `q` has the rows of those that
-/// were left, in the columns of these same words, and gets the others there.
+/// The rows q_k of the words that were eliminated in a part that begins with word `first`. `q` has the rows of those
+/// that were left, in the columns of these same words, and gets the others there.
 #[inline(always)]
 fn substitute<C: Carry>(q: &mut Matrix<'_>, w: &Matrix<'_>, first: usize, size: usize, which: Eliminated) {
     let left = which.left(size);
@@ -152,7 +153,8 @@ fn matrix<'m>(memory: &'m mut [&mut [f32]; 3], part: Part) -> (Matrix<'m>, [&'m 
 
 /// Lets each word come last: writes q_hd for all words h ≠ d, 0 for h = d, and t_d into row `words` of `q`.
 ///
-/// `load` writes the weights into a matrix as [`eliminate`] takes it. `memory` are three arrays of [`levels_len`] floats.
+/// `load` writes the weights into a matrix as [`eliminate`] takes it. `memory` are three arrays of [`levels_len`]
+/// floats.
 #[inline(always)]
 pub(crate) fn each_last<C: Carry>(
     words: usize,

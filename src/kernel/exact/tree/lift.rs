@@ -1,18 +1,18 @@
 //! Draws of a tree, from what the elimination leaves.
 //!
-//! Words come back one by one, in the order 0, 1, …, in which [`eliminate`](super::elimination::eliminate) took the last
-//! of them first. In a tree on the root and the words below k, each arc from h to d stands for one of several: with the
-//! weights at the time when k was the next to go,
+//! Words come back one by one, in the order 0, 1, …, in which [`eliminate`](super::elimination::eliminate) took the
+//! last of them first. In a tree on the root and the words below k, each arc from h to d stands for one of several:
+//! with the weights at the time when k was the next to go,
 //!
 //! ```text
 //! w_hd + (w_hk/s_k) w_kd + …                     the arc itself, or the way from h by k to d
 //! ```
 //!
-//! So word k comes back in two steps. Each d whose arc goes by k gets the head k. Then k gets a head h among the words that
-//! are not below one of these d, in proportion to w_hk. This is a draw in proportion to the weights of the trees that have
-//! k too: let the words below the d with head k be the sets S_1, S_2, …, let M be all others, and Q the shares w_hk/s_k.
-//! The arcs by k came from heads that closed no cycle among the S_i, and by Cayley's formula for forests, such heads have
-//! the probability Q(M) (Q(M) + ΣQ(S_i))^(…) = Q(M) together; a head of k in M has the same.
+//! So word k comes back in two steps. Each d whose arc goes by k gets the head k. Then k gets a head h among the words
+//! that are not below one of these d, in proportion to w_hk. This is a draw in proportion to the weights of the trees
+//! that have k too: let the words below the d with head k be the sets S_1, S_2, …, let M be all others, and Q the
+//! shares w_hk/s_k. The arcs by k came from heads that closed no cycle among the S_i, and by Cayley's formula for
+//! forests, such heads have the probability Q(M) (Q(M) + ΣQ(S_i))^(…) = Q(M) together; a head of k in M has the same.
 //!
 //! The words by which an arc goes are ascending. So the next of them, or none, is drawn at once when the arc is made.
 
@@ -87,8 +87,8 @@ impl Draw<'_> {
 
     /// Draws a tree. `weights` are those of the arcs, and `w` is what the elimination of all words has left of them.
     ///
-    /// The word of the pair (k, d) with d < k is for the arc from k to d, if k gets d; that of (k, k) for the head of k, and
-    /// that of (0, k) for the first arc to k. Word 0 has no choice of a head.
+    /// The word of the pair (k, d) with d < k is for the arc from k to d, if k gets d; that of (k, k) for the head of
+    /// k, and that of (0, k) for the first arc to k. Word 0 has no choice of a head.
     #[inline(always)]
     pub(crate) fn run(&mut self, words: usize, weights: &Matrix<'_>, w: &Matrix<'_>) {
         for k in 0..words {

@@ -23,8 +23,8 @@ impl Corner {
     }
 }
 
-/// μ_hd ← μ_hd/Σ_h μ_hd in the corner. Every tree has one arc to each word. The rounding errors that the arcs to a word share
-/// drop out.
+/// μ_hd ← μ_hd/Σ_h μ_hd in the corner. Every tree has one arc to each word. The rounding errors that the arcs to a word
+/// share drop out.
 #[inline(always)]
 pub(crate) fn normalise_columns(Corner { words, stride }: Corner, mu: &mut [f32]) {
     for start in (0..words).step_by(EIGHT) {
@@ -43,9 +43,9 @@ pub(crate) fn normalise_columns(Corner { words, stride }: Corner, mu: &mut [f32]
     }
 }
 
-/// v_hd ← v_hd − Σ_h μ_hd v_hd in the corner. Every tree has one arc to each word, so this changes ⟨v, z⟩ by a constant, and
-/// with it no covariance. What is left is small where a tree dominates: it is formed from the differences to the v of the
-/// likeliest arc, so that it has all its digits. Arcs that have no probability get 0.
+/// v_hd ← v_hd − Σ_h μ_hd v_hd in the corner. Every tree has one arc to each word, so this changes ⟨v, z⟩ by a
+/// constant, and with it no covariance. What is left is small where a tree dominates: it is formed from the differences
+/// to the v of the likeliest arc, so that it has all its digits. Arcs that have no probability get 0.
 #[inline(always)]
 pub(crate) fn centre_columns(corner: Corner, mu: &[f32], v: &mut [f32]) {
     for d in 0..corner.words {
@@ -67,8 +67,8 @@ pub(crate) fn centre_columns(corner: Corner, mu: &[f32], v: &mut [f32]) {
 
 /// `slopes` ← μ · slopes/`divisor` in the corner, 0 outside: the derivatives of μ from those of ln μ.
 ///
-/// A column of a covariance has the sum 0. So the likeliest arc gets what the others leave: where it is nearly certain, its
-/// own slope is the difference of numbers that agree in all digits.
+/// A column of a covariance has the sum 0. So the likeliest arc gets what the others leave: where it is nearly certain,
+/// its own slope is the difference of numbers that agree in all digits.
 #[inline(always)]
 pub(crate) fn covariances(corner: Corner, mu: &[f32], divisor: f32, slopes: &mut [f32]) {
     let lines = slopes.chunks_mut(corner.stride.max(1)).zip(mu.chunks(corner.stride.max(1)));

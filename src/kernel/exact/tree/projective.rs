@@ -1,8 +1,8 @@
 //! Sums over the trees without crossing arcs, by Eisner's spans (1996), without a subtraction.
 //!
-//! Fences stand before, between and behind the words, 0 to n: fence p is before word p. A complete span c_hp is everything
-//! from word h to fence p, on one side of h, that descends from h. An arc span i_hd is everything from h to d with the arc
-//! from h to d. As sums of products of weights,
+//! Fences stand before, between and behind the words, 0 to n: fence p is before word p. A complete span c_hp is
+//! everything from word h to fence p, on one side of h, that descends from h. An arc span i_hd is everything from h to
+//! d with the arc from h to d. As sums of products of weights,
 //!
 //! ```text
 //! b_lr = Σ over l < p ≤ r of c_lp c_rp              two neighbours, up to a fence between them
@@ -186,10 +186,10 @@ impl<'a> Inside<'a> {
         }
     }
 
-    /// Draws a tree from the top down. The numbers in `uniform` are rows of `stride`; that of the pair (h, j) is for the
-    /// complete span from h to j, that of (d, d) for the split of the span of d's arc, and that of (`stride`, j) for the word
-    /// that hangs from the root and has j as its last descendant. `heads` get the bits of the heads, `words` for the root.
-    /// `stack` has two floats for each word.
+    /// Draws a tree from the top down. The numbers in `uniform` are rows of `stride`; that of the pair (h, j) is for
+    /// the complete span from h to j, that of (d, d) for the split of the span of d's arc, and that of (`stride`, j)
+    /// for the word that hangs from the root and has j as its last descendant. `heads` get the bits of the heads,
+    /// `words` for the root. `stack` has two floats for each word.
     #[inline(always)]
     pub(crate) fn draw(&self, uniform: &[f32], stride: usize, heads: &mut [f32], stack: &mut [f32]) {
         let Inside { words, c, i, edge } = self;

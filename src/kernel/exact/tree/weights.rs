@@ -30,8 +30,9 @@ pub(crate) fn largest_of_columns<'a>(rows: impl Iterator<Item = &'a [f32]>, larg
     }
 }
 
-/// `weights` ← e^((θ_hd − largest_d)/T), with a row for each head and, behind these, one for the root, whose scores are on
-/// the diagonal of θ. The diagonal of the weights is 0. Weights of arcs from the root are divided by 2^`fewer_roots`.
+/// `weights` ← e^((θ_hd − largest_d)/T), with a row for each head and, behind these, one for the root, whose scores are
+/// on the diagonal of θ. The diagonal of the weights is 0. Weights of arcs from the root are divided by
+/// 2^`fewer_roots`.
 pub(crate) struct Write<'a, 'm> {
     pub arcs: Arcs<'a>,
     pub largest: &'a [f32],
