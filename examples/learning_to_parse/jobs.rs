@@ -14,21 +14,21 @@ use crate::training::{Run, Settings, state};
 pub const RATES: [f32; 4] = [1e-3, 3e-3, 1e-2, 3e-2];
 /// The methods of the nested lists, each with the best rate of `--search`.
 pub const LISTS: [(Method, f32); 7] = [
-    (Method::Flat, 1e-2),
-    (Method::Chain, 1e-2),
+    (Method::Flat, 3e-3),
+    (Method::Chain, 3e-3),
     (Method::BackwardChain, 1e-2),
-    (Method::BestHeads, 1e-2),
-    (Method::Implicit, 1e-2),
-    (Method::Simple, 1e-2),
+    (Method::BestHeads, 3e-2),
+    (Method::Implicit, 3e-2),
+    (Method::Simple, 3e-2),
     (Method::Marginals, 1e-2),
 ];
 /// The methods of the reviews, each with the best rate of `--search`.
 pub const REVIEWS: [(Method, f32); 5] = [
     (Method::Flat, 3e-3),
-    (Method::Chain, 3e-3),
-    (Method::RandomTrees, 3e-3),
-    (Method::Implicit, 3e-3),
-    (Method::Simple, 3e-3),
+    (Method::Chain, 1e-3),
+    (Method::RandomTrees, 1e-3),
+    (Method::Implicit, 1e-2),
+    (Method::Simple, 1e-2),
 ];
 
 const TEST_LISTS: usize = 1000;
