@@ -1466,8 +1466,8 @@ size_t imle_tree_exact_workspace_len(const struct imle_shape *shape, const struc
 // imle_tree_exact_workspace_len(shape, tree_options).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature, options), _OVERLAP, _VERSION;
 // _NONFINITE, _INFEASIBLE (masks that leave no tree).
-// Threads: any, with different outputs and workspaces. Source: Smith, Smith 2007; Koo, Globerson, Carreras, Collins 2007
-// (the matrix-tree theorem); Grassmann, Taksar, Heyman 1985 (the elimination); projective: Eisner 1996.
+// Threads: any, with different outputs and workspaces. Source: Smith, Smith 2007 and Koo, Globerson, Carreras, Collins
+// 2007 (the matrix-tree theorem); Grassmann, Taksar, Heyman 1985 (the elimination); projective: Eisner 1996.
 IMLE_MUST_USE
 imle_status imle_tree_marginals(const struct imle_shape *shape,
                                 const uint32_t *n_row,
@@ -1495,8 +1495,8 @@ imle_status imle_tree_marginals(const struct imle_shape *shape,
 // imle_tree_exact_workspace_len(shape, tree_options).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature, options), _OVERLAP, _VERSION; _NONFINITE
 // (of theta or v), _INFEASIBLE. imle_tree_find_bad_row names the row, with v for dz and dz_sample_stride 0.
-// Threads: any, with different outputs and workspaces. Source: Smith, Smith 2007; Koo, Globerson, Carreras, Collins 2007
-// (the matrix-tree theorem); Grassmann, Taksar, Heyman 1985 (the elimination); projective: Eisner 1996.
+// Threads: any, with different outputs and workspaces. Source: Smith, Smith 2007 and Koo, Globerson, Carreras, Collins
+// 2007 (the matrix-tree theorem); Grassmann, Taksar, Heyman 1985 (the elimination); projective: Eisner 1996.
 IMLE_MUST_USE
 imle_status imle_tree_marginals_vjp(const struct imle_shape *shape,
                                     const uint32_t *n_row,
@@ -1510,9 +1510,9 @@ imle_status imle_tree_marginals_vjp(const struct imle_shape *shape,
                                     float *work,
                                     size_t work_len);
 
-// Draws exact samples, independent of one another: z_s from p(z) proportional to exp(<z, theta> / T), s = 1..S,
-// T = temperature. (The distribution of imle_tree_sample is only close to it.) A sample is a pure function of seed,
-// step, the numbers of its row and sample (imle_key), theta, T, the kind of trees and the number of words. It shares no
+// Draws exact samples, independent of one another: z_s from p(z) proportional to exp(<z, theta> / T), s = 1..S, T =
+// temperature. (The distribution of imle_tree_sample is only close to it.) A sample is a pure function of seed, step,
+// the numbers of its row and sample (imle_key), theta, T, the kind of trees and the number of words. It shares no
 // random words with the noise of the same key, and it is never stratified. Time: O(B (K^3 + S K^2)) as a rule.
 //
 // shape: in; k = words, n = words * words.
@@ -1550,8 +1550,8 @@ imle_status imle_tree_sample_exact(const struct imle_shape *shape,
 // imle_tree_exact_workspace_len(shape, tree_options).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature, options), _OVERLAP, _VERSION;
 // _NONFINITE, _INFEASIBLE (also for an index list that is no tree of its row).
-// Threads: any, with different outputs and workspaces. Source: Smith, Smith 2007; Koo, Globerson, Carreras, Collins 2007
-// (the matrix-tree theorem); Grassmann, Taksar, Heyman 1985 (the elimination); projective: Eisner 1996.
+// Threads: any, with different outputs and workspaces. Source: Smith, Smith 2007 and Koo, Globerson, Carreras, Collins
+// 2007 (the matrix-tree theorem); Grassmann, Taksar, Heyman 1985 (the elimination); projective: Eisner 1996.
 IMLE_MUST_USE
 imle_status imle_tree_log_prob(const struct imle_shape *shape,
                                const uint32_t *n_row,
@@ -1575,8 +1575,8 @@ imle_status imle_tree_log_prob(const struct imle_shape *shape,
 // imle_tree_exact_workspace_len(shape, tree_options).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature, options), _OVERLAP, _VERSION;
 // _NONFINITE, _INFEASIBLE, for either set of scores. imle_tree_find_bad_row names the first bad row of each.
-// Threads: any, with different outputs and workspaces. Source: Smith, Smith 2007; Koo, Globerson, Carreras, Collins 2007
-// (the matrix-tree theorem); Grassmann, Taksar, Heyman 1985 (the elimination); projective: Eisner 1996.
+// Threads: any, with different outputs and workspaces. Source: Smith, Smith 2007 and Koo, Globerson, Carreras, Collins
+// 2007 (the matrix-tree theorem); Grassmann, Taksar, Heyman 1985 (the elimination); projective: Eisner 1996.
 IMLE_MUST_USE
 imle_status imle_tree_kl(const struct imle_shape *shape,
                          const uint32_t *n_row,

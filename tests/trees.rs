@@ -5,7 +5,7 @@ mod common;
 
 use common::arrays::{JUNK, bits};
 use common::best_tree::{self, Rounding};
-use common::layers::trees::tree;
+use common::tree_cases::tree;
 use common::trees::{KINDS, Kind, all_trees, is_tree};
 use imle::{Argument, Dz, Error, Forward, Imle, Key, MapSolver, Options, Rows, RowsMut, Rule, Shape, States, Tree};
 

@@ -46,9 +46,14 @@ impl<'a> Work<'a> {
         squares.checked_add(words.checked_mul(lines)?)?.checked_add(more)
     }
 
-    fn new(mut work: &'a mut [f32], n: usize, words: usize) -> Self {
+    fn new(mut work: &'a mut [f32], n: usize, words: usize, projective: bool) -> Self {
         let values = take(&mut work, n);
         let largest = take(&mut work, words);
+        // Matrices have whole blocks of columns. The last columns are not used, but the sums go over them, and numbers that
+        // lie there by chance, such as subnormals, would be slow.
+        let used = Work::len(words, projective).unwrap_or(usize::MAX).min(work.len());
+        let mut work = take(&mut work, used);
+        work.fill(0.0);
         let weights = [(); 2].map(|()| take(&mut work, Matrix::len(words + 1, words)));
         Work { values, largest, weights, rest: work }
     }
@@ -228,7 +233,8 @@ impl Distribution for Tree<'_> {
 
     fn row<'a>(&self, b: usize, theta: &'a [f32], temperature: f32, work: &'a mut [f32]) -> Trees<'a> {
         let arcs = self.arcs(b, theta);
-        Trees::new(self, arcs, temperature, Work::new(work, theta.len(), arcs.words))
+        let work = Work::new(work, theta.len(), arcs.words, self.is_projective());
+        Trees::new(self, arcs, temperature, work)
     }
 }
 

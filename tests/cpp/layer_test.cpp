@@ -183,7 +183,7 @@ void exact_trees_give_the_bits_of_c(const imle::shape &shape, const imle::tree_o
                                     const Floats &dz, const Indices &n_row) {
     const std::size_t arcs = shape.c().n, words = shape.c().k;
     const imle::exact_tree layer = imle::exact_tree(shape, TEMPERATURE, trees).n_row(n_row);
-    const Floats v(dz.begin(), dz.begin() + B * arcs), other = numbers(B * arcs, 4), losses = numbers(B * S, 5);
+    const Floats v(dz.begin(), dz.begin() + static_cast<std::ptrdiff_t>(B * arcs)), other = numbers(B * arcs, 4), losses = numbers(B * S, 5);
     Floats work(layer.workspace_len()), mu[2], a[2], h[2], vjp[2], z[2], log_prob[2], kl[2], grads[2][3];
     Indices indices[2];
     for (int i : {0, 1}) {

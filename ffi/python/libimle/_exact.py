@@ -258,8 +258,8 @@ class ExactTree(Matrices, Exact):
     >>> exact = libimle.ExactTree(30)
     >>> mu, log_partition, entropy = exact.marginals(theta, n_row=lengths)   # theta and mu [..., 30, 30]
 
-    Time: O(words^3) for each row, whatever the samples. Source: Smith, Smith 2007; Koo, Globerson, Carreras, Collins
-    2007; projective: Eisner 1996.
+    Time: O(words^3) for each row, and as a rule O(words^2) for each sample. Source: Smith, Smith 2007; Koo, Globerson,
+    Carreras, Collins 2007; projective: Eisner 1996.
 
     Args:
         words: the words of a sentence, 1 to 65535. If rows differ (n_row), the largest of them.

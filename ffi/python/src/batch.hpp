@@ -304,13 +304,13 @@ private:
                 check_feasible(*scores, row, inputs);
             }
             if (inputs.lists && inputs.lists->given()) {
-                throw refused("indices",
-                              counts_.trees ? "are no tree" + in(row) +
-                                                  ": ascending positions head * words + word, an arc into each word, no "
-                                                  "cycle, not masked, and 4294967295 behind the row's words"
-                                            : "are no state" + in(row) +
-                                                  ": ascending, below N, not masked, and 4294967295 behind the row's k",
-                              place(row));
+                const std::string reason =
+                    counts_.trees ? "are no tree" + in(row) +
+                                        ": ascending positions head * words + word, an arc into each word, no cycle, "
+                                        "not masked, and 4294967295 behind the row's words"
+                                  : "are no state" + in(row) +
+                                        ": ascending, below N, not masked, and 4294967295 behind the row's k";
+                throw refused("indices", reason, place(row));
             }
         }
         throw refused("", imle::message(status));

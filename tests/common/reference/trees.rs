@@ -1,5 +1,7 @@
 //! Dependency trees in f64: by enumeration, for up to five words, and by sums of logarithms, for any number.
 
+#![allow(clippy::needless_range_loop)] // The formulas have matrices with two indices.
+
 use libm::{exp, log, log1p};
 
 /// The kinds of trees.
@@ -41,7 +43,9 @@ pub fn is_tree(heads: &[usize], kind: Kind) -> bool {
         let (first, last) = (d.min(heads[d]), d.max(heads[d]));
         (first + 1..last).any(|between| !above[between].contains(&heads[d]))
     };
-    !(kind.single_root && words > 0 && roots != 1) && !(kind.projective && (0..words).any(crosses))
+    let too_many_roots = kind.single_root && words > 0 && roots != 1;
+    let crossing = kind.projective && (0..words).any(crosses);
+    !too_many_roots && !crossing
 }
 
 /// z of a list of heads.

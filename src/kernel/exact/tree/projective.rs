@@ -53,7 +53,7 @@ pub(crate) const fn outside_len(words: usize) -> usize {
 
 /// The first `len` floats of each array, and the others.
 #[inline(always)]
-fn split<'m>(memory: [&'m mut [f32]; 3], len: usize) -> ([&'m mut [f32]; 3], [&'m mut [f32]; 3]) {
+fn split(memory: [&mut [f32]; 3], len: usize) -> ([&mut [f32]; 3], [&mut [f32]; 3]) {
     let [a, b, c] = memory.map(|floats| floats.split_at_mut_checked(len).unwrap_or_default());
     ([a.0, b.0, c.0], [a.1, b.1, c.1])
 }
