@@ -1,8 +1,8 @@
 //! The choice of the arcs that the predictor sees, and the gradient that the scorer learns from.
 
 use imle::{
-    Coupling, Difference, Dz, Error, Exact, Forward, Imle, Key, MapSolver, Noise, Options, Rows, RowsMut,
-    Shape, States, Tree, Unsolved,
+    Coupling, Difference, Dz, Error, Exact, Forward, Imle, Key, MapSolver, Noise, Options, Rows, RowsMut, Shape,
+    States, Tree, Unsolved,
 };
 
 /// The temperature of the noise and of the exact distributions. At 1 the reviews' trees stay random for many epochs, and a

@@ -55,11 +55,8 @@ fn command() -> Command {
     let number = |name, default, range: std::ops::RangeFrom<u64>, help| {
         option(name, help).default_value(default).value_parser(RangedU64ValueParser::<u32>::new().range(range))
     };
-    Command::new("learning_to_parse")
-        .about(ABOUT)
-        .long_about(format!("{ABOUT}\n\n{MORE}"))
-        .after_long_help(INPUT)
-        .args([
+    Command::new("learning_to_parse").about(ABOUT).long_about(format!("{ABOUT}\n\n{MORE}")).after_long_help(INPUT).args(
+        [
             option(
                 "data",
                 "Scored texts, one a line: id TAB score TAB text [default: the movie reviews of examples/data]",
@@ -81,5 +78,6 @@ fn command() -> Command {
                 .value_name("FILE.html")
                 .default_value("learning_to_parse.html")
                 .value_parser(value_parser!(PathBuf)),
-        ])
+        ],
+    )
 }

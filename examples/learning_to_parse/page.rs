@@ -113,7 +113,16 @@ fn review_trees(runs: &[Run<ReviewModel>], reviews: &[Review]) -> Result<Vec<Mar
         let look = |d: usize| {
             let effect = run.model.effect(&review.words, heads[d], d);
             let width = (1.0 + 12.0 * effect.abs()).min(5.0);
-            (if width < 1.5 { PLAIN } else if effect < 0.0 { LOWERS } else { RAISES }, width)
+            (
+                if width < 1.5 {
+                    PLAIN
+                } else if effect < 0.0 {
+                    LOWERS
+                } else {
+                    RAISES
+                },
+                width,
+            )
         };
         Ok(drawn(&review.spelled, &heads, look))
     };

@@ -114,7 +114,12 @@ fn train_step<M: Model>(
 }
 
 /// The state that a trained model chooses for sentence number `number` of a part.
-pub fn state<M: Model>(model: &M, settings: Settings, number: usize, sentence: &M::Sentence) -> Result<Vec<f32>, Error> {
+pub fn state<M: Model>(
+    model: &M,
+    settings: Settings,
+    number: usize,
+    sentence: &M::Sentence,
+) -> Result<Vec<f32>, Error> {
     let n = M::words(sentence);
     let mut theta = vec![0.0; n * n];
     model.scores(sentence, &mut theta);
