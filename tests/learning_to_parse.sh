@@ -40,5 +40,4 @@ refuses 'score.tsv:50: ' --data "$tmp/score.tsv"
 refuses 'long.tsv: too few texts of at most 40 words' --data "$tmp/long.tsv"
 refuses "'99'" --lists 99
 refuses "'0'" --epochs 0
-refuses 'no/such/folder' --out no/such/folder/page.html
 echo "ok: bad input is refused with file and line, exit code 2"
