@@ -11,7 +11,7 @@ parse() { "${CARGO_TARGET_DIR:-target}/example/learning_to_parse" "$@"; }
 parse --out "$tmp/page.html" 2>/dev/null | tee "$tmp/table"
 # column METHOD COLUMN: that number in the first row of the method.
 column() { awk -F '  +' -v method="$1" -v column="$2" 'index($0, method) { sub(" .*", "", $column); print $column; exit }' "$tmp/table"; }
-trees=$(column 'trees, I-MLE' 3) chain=$(column 'chain, head before' 3) behind=$(column 'chain, head behind' 3)
+trees=$(column 'trees, I-MLE' 2) chain=$(column 'chain, head before' 2) behind=$(column 'chain, head behind' 2)
 awk -v trees="$trees" -v chain="$chain" -v behind="$behind" 'BEGIN { exit !(trees >= 95 && chain < 60 && behind < 60) }'
 whole_page "$tmp/page.html"
 grep -q '<path d="M' "$tmp/page.html"
