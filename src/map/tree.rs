@@ -1,5 +1,7 @@
 //! C = the dependency trees over the words of a sentence.
 
+use core::num::NonZero;
+
 use super::solver::{MapSolver, Unsolved};
 use crate::error::BadRow;
 use crate::kernel::tree::{Arcs, arborescence, check, projective, reach};
@@ -99,6 +101,11 @@ impl<'a> Tree<'a> {
         words.min(self.words) as usize
     }
 
+    /// The words of a line of θ, by which positions are divided: a type that is never 0 divides without a panic.
+    fn divisor(&self) -> NonZero<u32> {
+        NonZero::new(self.words).unwrap_or(NonZero::<u32>::MIN)
+    }
+
     /// The head of each word, of states given as lists `[B][S][K]`: `heads[d]` = h for the arc from h to d, d for the arc from
     /// the root, and `u32::MAX` behind the words of the row, `[B][S][K]`. O(B·S·K²).
     ///
@@ -107,7 +114,7 @@ impl<'a> Tree<'a> {
     pub fn heads(&self, shape: Shape, indices: &[u32], heads: &mut [u32]) -> Result<(), Error> {
         shape.check()?;
         self.check(shape)?;
-        let (samples, states, stride) = (shape.samples(), shape.rows() * shape.samples(), self.words.max(1));
+        let (samples, states, stride) = (shape.samples(), shape.rows() * shape.samples(), self.divisor());
         check_length(Argument::Indices, indices, states * shape.k())?;
         check_length(Argument::Heads, heads, states * shape.k())?;
         for_rows(shape.rows(), |b| {
@@ -122,7 +129,7 @@ impl<'a> Tree<'a> {
             let row = heads.chunks_mut(shape.k().max(1)).skip(b * samples).take(samples);
             for (s, heads) in row.enumerate() {
                 heads.fill(u32::MAX);
-                for arc in lists.get(s).iter().take(self.words(b)) {
+                for &arc in lists.get(s).iter().take(self.words(b)) {
                     if let Some(head) = heads.get_mut((arc % stride) as usize) {
                         *head = arc / stride;
                     }
@@ -191,8 +198,8 @@ impl MapSolver for Tree<'_> {
     }
 
     fn has_list(&self, row: usize, positions: &[u32]) -> bool {
-        let (words, stride) = (self.words(row), self.words.max(1));
-        let arcs = positions.iter().map(|i| ((i / stride) as usize, (i % stride) as usize));
+        let (words, stride) = (self.words(row), self.divisor());
+        let arcs = positions.iter().map(|&i| ((i / stride) as usize, (i % stride) as usize));
         let head = |word| arcs.clone().find(|&(_, to)| to == word).map(|(head, _)| head);
         arcs.clone().all(|(head, word)| head < words && word < words)
             && check::is_tree(words, (self.projective, self.single_root), head, arcs.clone())
