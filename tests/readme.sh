@@ -116,7 +116,7 @@ echo "ok: the pages name the versions that the build needs"
 # The libraries that tests/c/run.sh has built are as large as ffi/README.md says, to a tenth: compilers differ.
 for library in libimle.a libimle.so; do
   said=$(tr '\n' ' ' <ffi/README.md | grep -oP "\`$library\` has \K[0-9]+(?= kB)")
-  bytes=$(stat -c %s "${CARGO_TARGET_DIR:-target}/c/$library")
+  bytes=$(stat -L -c %s "${CARGO_TARGET_DIR:-target}/c/$library")
   awk -v said="$said" -v kilobytes="$((bytes / 1000))" 'BEGIN { exit !(said > kilobytes * 0.9 && said < kilobytes * 1.1) }' ||
     fail "ffi/README.md says that $library has $said kB; it has $bytes bytes"
 done
