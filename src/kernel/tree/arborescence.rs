@@ -119,8 +119,9 @@ impl<'a> Forest<'a> {
             best.of_line(scores, forest.path);
             set(forest.root, head, value(forest.path, head));
             set(forest.path, head, f32::NEG_INFINITY);
-            for (&gap, into) in forest.path.iter().zip(forest.gaps.chunks_mut(n.max(1))) {
-                set(into, head, gap);
+            // Lines are not zipped with the path: a zip divides by their length, which small code does not know to be above 0.
+            for (word, &gap) in forest.path.iter().enumerate() {
+                set(line_mut(forest.gaps, n, word), head, gap);
             }
         }
         for (word, entries) in forest.entries.chunks_mut(n.max(1)).enumerate() {

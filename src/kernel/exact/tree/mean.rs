@@ -71,8 +71,8 @@ pub(crate) fn centre_columns(corner: Corner, mu: &[f32], v: &mut [f32]) {
 /// its own slope is the difference of numbers that agree in all digits.
 #[inline(always)]
 pub(crate) fn covariances(corner: Corner, mu: &[f32], divisor: f32, slopes: &mut [f32]) {
-    let lines = slopes.chunks_mut(corner.stride.max(1)).zip(mu.chunks(corner.stride.max(1)));
-    for ((slopes, mu), h) in lines.zip(0..) {
+    for (h, slopes) in slopes.chunks_mut(corner.stride.max(1)).enumerate() {
+        let mu = mu.get(h * corner.stride..).unwrap_or_default();
         let inside = if h < corner.words { corner.words } else { 0 };
         let (slopes, outside) = slopes.split_at_mut_checked(inside).unwrap_or_default();
         outside.fill(0.0);
