@@ -14,8 +14,9 @@ closure() {
   binutils "$1"
   exports=("${@:4}")
   ((${#exports[@]})) || mapfile -t exports < <(exported "$tools" "$library")
-  # Nothing defines the four functions of libc here. They get an address that does not matter.
-  $ld -static --gc-sections --entry="${exports[0]}" "${exports[@]/#/--undefined=}" -z noexecstack \
+  # Nothing defines the four functions of libc here. They get an address that does not matter. The code stands behind the
+  # symbol _stack, which the linker has at 0x80000 for Arm: a disassembler would name jumps after it.
+  $ld -static -Ttext-segment=0x100000 --gc-sections --entry="${exports[0]}" "${exports[@]/#/--undefined=}" -z noexecstack \
     --defsym=memcpy=0 --defsym=memmove=0 --defsym=memset=0 --defsym=memcmp=0 "$library" -o "$program" || return
   symbols=$("${tools}nm" --defined-only --format=posix "$program" | awk '{ print $1 }')
   found() { if grep -E "$2" <<<"$symbols"; then echo "  $1"; wrong=1; fi; }
