@@ -53,6 +53,8 @@ for board in "${boards[@]}"; do
   package=$(echo "$out"/download/imle-*-"$target")
   for profile in release size; do
     for program in "${programs[@]}"; do
+      # All functions are too much for the flash of a micro:bit; another board runs the same archive.
+      if [[ $board/$program == microbit/float_modes ]]; then board mps2-an385; else board "$board"; fi
       built=$out/$target/$profile/$board.$program
       PATH=$out/bin $cc $warnings -I"$package/include" tests/embedded/$program.c $start "$package/lib/$profile/libimle.a" \
         -o "$built.elf"
