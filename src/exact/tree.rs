@@ -21,6 +21,7 @@ use crate::kernel::exact::scaled::{Carry, Entropy, Matrix, Nothing};
 use crate::kernel::exact::tree::weights::{Write, largest_of_columns};
 use crate::kernel::tree::Arcs;
 use crate::noise::{SampleWords, Uniform};
+use crate::views::rows::block_mut;
 use crate::{Shape, Tree};
 
 /// The exponent of the factor that makes arcs from the root rare.
@@ -46,13 +47,13 @@ impl<'a> Work<'a> {
         squares.checked_add(words.checked_mul(lines)?)?.checked_add(more)
     }
 
-    fn new(mut work: &'a mut [f32], n: usize, words: usize, projective: bool) -> Self {
+    fn new(work: &'a mut [f32], n: usize, Arcs { words, stride, .. }: Arcs<'_>, projective: bool) -> Self {
+        let used = Self::len(stride, projective).unwrap_or(usize::MAX).min(work.len());
+        let mut work = block_mut(work, 0, used);
         let values = take(&mut work, n);
         let largest = take(&mut work, words);
         // Matrices have whole blocks of columns. The last columns are not used, but the sums go over them, and numbers that
         // lie there by chance, such as subnormals, would be slow.
-        let used = Work::len(words, projective).unwrap_or(usize::MAX).min(work.len());
-        let mut work = take(&mut work, used);
         work.fill(0.0);
         let weights = [(); 2].map(|()| take(&mut work, Matrix::len(words + 1, words)));
         Work { values, largest, weights, rest: work }
@@ -233,7 +234,7 @@ impl Distribution for Tree<'_> {
 
     fn row<'a>(&self, b: usize, theta: &'a [f32], temperature: f32, work: &'a mut [f32]) -> Trees<'a> {
         let arcs = self.arcs(b, theta);
-        let work = Work::new(work, theta.len(), arcs.words, self.is_projective());
+        let work = Work::new(work, theta.len(), arcs, self.is_projective());
         Trees::new(self, arcs, temperature, work)
     }
 }
