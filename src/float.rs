@@ -78,6 +78,14 @@ const EXP_LOWEST: f32 = -87.3;
 /// Adding 1.5·2²³ and subtracting it again rounds to the nearest integer.
 const EXP_ROUND: f32 = 12_582_912.0;
 
+/// eʳ − 1 − r on [−ln 2/2, ln 2/2].
+#[inline(always)]
+fn exp_tail(r: f32) -> f32 {
+    let [c0, c1, c2, c3, c4] = EXP;
+    let p = (((c4 * r + c3) * r + c2) * r + c1) * r + c0;
+    r * r * p
+}
+
 /// eˣ within 1 ulp, for x ≤ 0. Below −87.3, where eˣ is subnormal or close to it, the result is 0.
 #[inline(always)]
 pub(crate) fn exp_negative(x: f32) -> f32 {
@@ -85,9 +93,7 @@ pub(crate) fn exp_negative(x: f32) -> f32 {
     let rounded = inside * core::f32::consts::LOG2_E + EXP_ROUND;
     let e = rounded - EXP_ROUND;
     let r = (inside - e * LN2_HIGH) - e * LN2_LOW;
-    let [c0, c1, c2, c3, c4] = EXP;
-    let p = (((c4 * r + c3) * r + c2) * r + c1) * r + c0;
-    let y = (r * r * p + r) + 1.0;
+    let y = (exp_tail(r) + r) + 1.0;
     // The last bits of `rounded` are those of e: a shift is cheaper than a conversion.
     let power = f32::from_bits((rounded.to_bits() << 23).wrapping_add(1_f32.to_bits()));
     if x > EXP_LOWEST { y * power } else { 0.0 }
@@ -101,9 +107,7 @@ pub(crate) fn exp_negative_in_two(x: f32, rest: f32) -> (f32, f32) {
     let rounded = inside * core::f32::consts::LOG2_E + EXP_ROUND;
     let e = rounded - EXP_ROUND;
     let (r, r_low) = two_sum(inside - e * LN2_HIGH, -(e * LN2_LOW));
-    let [c0, c1, c2, c3, c4] = EXP;
-    let p = (((c4 * r + c3) * r + c2) * r + c1) * r + c0;
-    let (s, s_low) = two_sum(r, r * r * p);
+    let (s, s_low) = two_sum(r, exp_tail(r));
     let y = s + 1.0;
     let y_low = (s - (y - 1.0)) + s_low + (r_low + rest) * y;
     let power = f32::from_bits((rounded.to_bits() << 23).wrapping_add(1_f32.to_bits()));
@@ -117,9 +121,7 @@ pub(crate) fn exp_scaled(x: f32, rest: f32) -> (f32, i32) {
     let rounded = x * core::f32::consts::LOG2_E + EXP_ROUND;
     let e = rounded - EXP_ROUND;
     let r = ((x - e * LN2_HIGH) - e * LN2_LOW) + rest;
-    let [c0, c1, c2, c3, c4] = EXP;
-    let p = (((c4 * r + c3) * r + c2) * r + c1) * r + c0;
-    ((r * r * p + r) + 1.0, rounded.to_bits().wrapping_sub(EXP_ROUND.to_bits()) as i32)
+    ((exp_tail(r) + r) + 1.0, rounded.to_bits().wrapping_sub(EXP_ROUND.to_bits()) as i32)
 }
 
 /// The e with 2ᵉ ≤ x < 2ᵉ⁺¹, clamped to −126..=126, where both 2ᵉ and 2⁻ᵉ are normal. So x < 2ᵉ⁺² always, and x ≥ 2ᵉ if

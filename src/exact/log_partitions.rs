@@ -4,7 +4,6 @@
 //! last is in a share h_k of the subsets of size k. So it gets Σ_k v_k h_k, and of v_k the part v_k h_k moves to k − 1.
 
 use super::layer::Exact;
-use super::polynomials::take;
 use crate::arch::{self, Dispatch, EIGHT, Isa};
 use crate::door::{check_finite, check_theta_row};
 use crate::float::{CompensatedSum, rank, split, unrank};
@@ -13,6 +12,7 @@ use crate::kernel::exact::by_size::{STEPS_BEFORE_OVERFLOW, Sums, walk_back};
 use crate::kernel::heap;
 use crate::kernel::lanes::copy;
 use crate::kernel::ties::Choice;
+use crate::kernel::workspace::take;
 use crate::mask::is_masked;
 use crate::views::rows::{block_mut, check_length, for_rows};
 use crate::{Argument, Error, Rows, RowsMut, Shape, TopK};

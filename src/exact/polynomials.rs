@@ -36,6 +36,7 @@ use crate::kernel::exact::odds::{gather_negative, gather_negative_with};
 use crate::kernel::exact::polynomial::{
     self, Lanes, NEGLIGIBLE, add_product, drop_negligible, expand, nonzero, power_sums, reverse,
 };
+use crate::kernel::workspace::take;
 
 /// The memory of the polynomials of one row. [`expand`](Polynomials::expand) fills A, B, F and Q, and they stay for the
 /// other calls; the rest is scratch.
@@ -82,14 +83,6 @@ impl<'a> Polynomials<'a> {
     pub(super) fn covariance(self, odds: &[f32], f_k: f32, divisor: f32, v: &mut [f32], scratch: [&mut [f32]; 2]) {
         arch::run(Covariance { odds, f_k, divisor, v, scratch, polynomials: self });
     }
-}
-
-/// The first `len` floats of `rest`, which keeps those after them.
-pub(super) fn take<'a>(rest: &mut &'a mut [f32], len: usize) -> &'a mut [f32] {
-    debug_assert!(len <= rest.len(), "{len} floats of {}", rest.len());
-    let (taken, others) = core::mem::take(rest).split_at_mut_checked(len).unwrap_or_default();
-    *rest = others;
-    taken
 }
 
 struct Expand<'a> {

@@ -15,9 +15,10 @@
 //! ```
 
 use super::distribution::{Distribution, RowDistribution};
-use super::polynomials::{Polynomials, take};
+use super::polynomials::Polynomials;
 use super::tilt::Tilt;
 use crate::float::{CompensatedSum, ln_split, split};
+use crate::kernel::workspace::take;
 use crate::noise::{self, SampleWords};
 use crate::views::rows::block;
 use crate::{Shape, TopK};

@@ -14,12 +14,12 @@
 use core::marker::PhantomData;
 
 use super::distribution::{Distribution, RowDistribution};
-use super::polynomials::take;
 use super::tree_sums::{Covariance, DrawTree, Marginals, Row, Sum};
 use crate::arch;
 use crate::kernel::exact::scaled::{Carry, Entropy, Matrix, Nothing};
 use crate::kernel::exact::tree::weights::{Write, largest_of_columns};
 use crate::kernel::tree::Arcs;
+use crate::kernel::workspace::take;
 use crate::noise::{SampleWords, Uniform};
 use crate::views::rows::block_mut;
 use crate::{Shape, Tree};

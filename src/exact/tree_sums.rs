@@ -3,15 +3,16 @@
 
 use core::marker::PhantomData;
 
-use super::polynomials::take;
 use crate::arch::{Dispatch, Isa};
 use crate::float::ln;
+use crate::kernel::corner::Corner;
 use crate::kernel::exact::scaled::{Carry, Matrix, Nothing, Scaled, Slope};
 use crate::kernel::exact::tree::elimination::{Eliminated, each_last, eliminate, levels_len};
 use crate::kernel::exact::tree::lift::Draw;
-use crate::kernel::exact::tree::mean::{Corner, centre_columns, covariances, normalise_columns};
+use crate::kernel::exact::tree::mean::{centre_columns, covariances, normalise_columns};
 use crate::kernel::exact::tree::projective::{Inside, inside_len, outside_len};
 use crate::kernel::lanes::copy;
+use crate::kernel::workspace::take;
 
 /// The row that is summed over.
 #[derive(Clone, Copy)]
@@ -26,7 +27,7 @@ pub(super) struct Row<'a> {
 
 impl Row<'_> {
     fn corner(self) -> Corner {
-        Corner { words: self.words, stride: self.stride }
+        Corner { side: self.words, stride: self.stride }
     }
 
     /// The floats of one array for the weights or what is like them.

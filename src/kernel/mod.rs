@@ -2,6 +2,7 @@
 
 pub(crate) mod bits;
 pub(crate) mod columns;
+pub(crate) mod corner;
 pub(crate) mod elementwise;
 pub(crate) mod exact;
 pub(crate) mod heap;
@@ -11,3 +12,4 @@ pub(crate) mod reduce;
 pub(crate) mod select;
 pub(crate) mod ties;
 pub(crate) mod tree;
+pub(crate) mod workspace;

@@ -1,7 +1,7 @@
 //! The interface of a constraint set.
 
+use crate::kernel::corner::Corner;
 use crate::mask::has_unmasked;
-use crate::views::corner::Corner;
 use crate::{Error, Rule, Shape};
 
 /// The solver gave up on a row: [`MapSolver::map`] returns it, and the call that asked returns

@@ -4,9 +4,9 @@ use core::num::NonZero;
 
 use super::solver::{MapSolver, Unsolved};
 use crate::error::BadRow;
+use crate::kernel::corner::Corner;
 use crate::kernel::tree::{Arcs, arborescence, check, projective, reach};
 use crate::mask::is_masked;
-use crate::views::corner::Corner;
 use crate::views::lists::Lists;
 use crate::views::rows::{check_length, for_rows};
 use crate::{Argument, Error, Rule, Shape};
@@ -194,7 +194,7 @@ impl MapSolver for Tree<'_> {
 
     fn corner(&self, row: usize) -> Option<Corner> {
         let words = self.words(row);
-        (words < self.stride()).then(|| Corner::new(words, self.stride()))
+        (words < self.stride()).then(|| Corner { side: words, stride: self.stride() })
     }
 
     fn has_list(&self, row: usize, positions: &[u32]) -> bool {

@@ -1,7 +1,6 @@
 //! Views of the caller's memory: strided rows, gradients of samples, states and their lists. They know sizes and strides;
 //! whether values are good is for `door` to say.
 
-pub(crate) mod corner;
 pub(crate) mod lists;
 pub(crate) mod rows;
 pub(crate) mod state;

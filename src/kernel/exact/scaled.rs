@@ -12,7 +12,7 @@ use crate::arch::EIGHT;
 use crate::float::ln;
 use crate::kernel::lanes::copy;
 
-/// What numbers carry along. Products add it and quotients subtract it; sums mix it.
+/// A third float that numbers carry along. Products add it and quotients subtract it; sums mix it.
 pub(crate) trait Carry: Copy {
     /// False if there is nothing.
     const ANYTHING: bool = true;
@@ -320,7 +320,7 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// What a row carries.
+    /// The third floats of a row.
     #[inline(always)]
     pub(crate) fn carried(&self, row: usize) -> &[f32] {
         block(self.carried.as_flattened(), row * self.stride * EIGHT, self.stride * EIGHT)

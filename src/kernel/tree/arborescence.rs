@@ -16,10 +16,11 @@
 //! of root arcs, score) compared lexicographically come to, without a penalty: a group in a cycle never holds a root arc,
 //! so the difference of two arcs never changes their numbers of root arcs.
 
-use super::arcs::{Arcs, line, line_mut, number, set, set_number, take, value};
+use super::arcs::{Arcs, line, line_mut, set, value};
 use super::gaps::Gaps;
 use super::largest::first_largest;
 use crate::arch::{self, Dispatch, Isa};
+use crate::kernel::workspace::{number, set_number, take};
 
 /// In place of a number: the word's group is in the tree, or the group is a member of no other.
 const NONE: usize = u32::MAX as usize;
@@ -99,19 +100,19 @@ impl<'a> Forest<'a> {
         let mut take = |len| take(&mut rest, len);
         let forest = Forest {
             words: n,
-            gaps: take(n * n)?,
-            entries: take(n * n)?,
-            root: take(n)?,
-            root_entry: take(n)?,
-            taken: take(n)?,
-            position: take(n)?,
-            node: take(n)?,
-            place: take(n)?,
-            path: take(n)?,
+            gaps: take(n * n),
+            entries: take(n * n),
+            root: take(n),
+            root_entry: take(n),
+            taken: take(n),
+            position: take(n),
+            node: take(n),
+            place: take(n),
+            path: take(n),
             path_len: 0,
-            parent: take(2 * n)?,
-            head: take(2 * n)?,
-            entry: take(2 * n)?,
+            parent: take(2 * n),
+            head: take(2 * n),
+            entry: take(2 * n),
             nodes: n,
         };
         let best = Gaps::new(arcs, forest.taken)?;

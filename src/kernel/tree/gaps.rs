@@ -9,7 +9,7 @@ use super::arcs::Arcs;
 const LARGE: f32 = 7.922_816_3e28;
 const SCALE: f32 = 2.328_306_4e-10;
 
-/// What turns scores into gaps.
+/// The offsets and the scale that turn scores into gaps.
 pub(super) struct Gaps<'a> {
     /// The largest score into each word, scaled.
     best: &'a [f32],

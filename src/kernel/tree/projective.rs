@@ -15,10 +15,11 @@
 //! Ties: the sums are those above, in f32, and among equal sums the lowest k, d or r. No choice is stored: the way back finds
 //! each again.
 
-use super::arcs::{Arcs, line, line_mut, number, set, set_number, take, value};
+use super::arcs::{Arcs, line, line_mut, set, value};
 use super::gaps::Gaps;
 use super::largest::{first_largest_sum, largest_sum};
 use crate::arch::{self, Dispatch, Isa};
+use crate::kernel::workspace::{number, set_number, take};
 
 /// The floats of workspace.
 pub(crate) const fn workspace_len(words: usize) -> usize {
@@ -92,15 +93,15 @@ impl<'a> Chart<'a> {
         let mut take = |len| take(&mut rest, len);
         let chart = Chart {
             words: n,
-            arcs: take(n * n)?,
-            spans: take(n * n)?,
-            ends: take(n * n)?,
-            root: take(n)?,
-            front: take(n + 1)?,
-            open: take(2 * n)?,
+            arcs: take(n * n),
+            spans: take(n * n),
+            ends: take(n * n),
+            root: take(n),
+            front: take(n + 1),
+            open: take(2 * n),
             open_len: 0,
         };
-        let best = Gaps::new(arcs, take(n)?)?;
+        let best = Gaps::new(arcs, take(n))?;
         for (head, (scores, gaps)) in arcs.lines().zip(chart.arcs.chunks_mut(n.max(1))).enumerate() {
             best.of_line(scores, gaps);
             set(chart.root, head, value(gaps, head));

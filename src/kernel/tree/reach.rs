@@ -1,12 +1,13 @@
 //! Does a tree avoid the masks? O(n²), by searches through the arcs that are not masked.
 
-use super::arcs::{Arcs, number, set, set_number, take, value};
+use super::arcs::{Arcs, set, value};
+use crate::kernel::workspace::{number, set_number, take};
 
 /// True if a tree avoids the masks. The workspace has at least 2n floats; the answer is false if it is shorter.
 pub(crate) fn has_tree(arcs: Arcs<'_>, single_root: bool, work: &mut [f32]) -> bool {
     let n = arcs.words;
-    let mut rest = work;
-    let (Some(found), Some(seen)) = (take(&mut rest, n), take(&mut rest, n)) else { return false };
+    let Some(mut rest) = work.get_mut(..2 * n) else { return false };
+    let (found, seen) = (take(&mut rest, n), take(&mut rest, n));
     if n == 0 {
         return true;
     }

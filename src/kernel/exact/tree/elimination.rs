@@ -67,7 +67,7 @@ impl Eliminated {
 }
 
 /// Eliminates words from a graph. `w` has a row for each head, the last one for the root, and a column for each word.
-/// What is on the diagonal, arcs from a word to itself, is never used.
+/// The diagonal, which has the arcs from words to themselves, is never used.
 ///
 /// In place of w_hk the column of an eliminated word k then has w_hk/s_k, and its row the w_kd of that time. `each` is
 /// shown every s_k.

@@ -19,19 +19,7 @@
 use core::ops::Range;
 
 use crate::kernel::exact::scaled::{Matrix, Nothing, Scaled};
-
-/// A number of a word, or any other whole number, as the bits of a float.
-#[inline(always)]
-fn number(cell: Option<&f32>) -> usize {
-    cell.map_or(usize::MAX, |bits| bits.to_bits() as usize)
-}
-
-#[inline(always)]
-fn set_number(cells: &mut [f32], at: usize, number: usize) {
-    if let Some(cell) = cells.get_mut(at) {
-        *cell = f32::from_bits(number as u32);
-    }
-}
+use crate::kernel::workspace::{number, set_number};
 
 /// One of the numbers of `range`, in proportion to its term, for a u from 0 to 1. Some term must be above 0.
 ///
@@ -67,7 +55,7 @@ pub(crate) struct Draw<'a> {
     pub heads: &'a mut [f32],
     /// The next word by which the arc to this word goes.
     pub by: &'a mut [f32],
-    /// Whether a word is below one of the arcs that go by k.
+    /// For each word one of the three values below: it is below an arc that goes by k, or it is not, or nobody knows yet.
     pub below: &'a mut [f32],
     /// Rows of `stride` numbers from 0 to 1.
     pub uniform: &'a [f32],
@@ -94,11 +82,11 @@ impl Draw<'_> {
         for k in 0..words {
             self.mark_below(k, words);
             for d in 0..k {
-                if number(self.by.get(d)) == k {
+                if number(self.by, d) == k {
                     self.set_head(d, k, k, self.u(k, d), (words, weights, w));
                 }
             }
-            let share = |h: usize| match number(self.below.get(h)) {
+            let share = |h: usize| match number(self.below, h) {
                 _ if h == k => w.get::<Nothing>(words, k),
                 BELOW => Scaled::ZERO,
                 _ => w.get::<Nothing>(h, k),
@@ -133,7 +121,7 @@ impl Draw<'_> {
     /// Marks the words before k that are below an arc by k.
     #[inline(always)]
     fn mark_below(&mut self, k: usize, words: usize) {
-        let go_by_k = self.by.iter().take(k).filter(|&by| number(Some(by)) == k).count();
+        let go_by_k = self.by.iter().take(k).filter(|by| by.to_bits() as usize == k).count();
         let mark = if go_by_k == 0 { FREE } else { UNKNOWN };
         (0..k).for_each(|h| set_number(self.below, h, mark));
         for start in 0..k {
@@ -143,21 +131,21 @@ impl Draw<'_> {
                 if h == words {
                     break FREE;
                 }
-                if number(self.by.get(h)) == k {
+                if number(self.by, h) == k {
                     break BELOW;
                 }
-                match number(self.below.get(h)) {
-                    UNKNOWN => h = number(self.heads.get(h)),
+                match number(self.below, h) {
+                    UNKNOWN => h = number(self.heads, h),
                     mark => break mark,
                 }
             };
             let mut h = start;
-            while number(self.below.get(h)) == UNKNOWN {
+            while h != words && number(self.below, h) == UNKNOWN {
                 set_number(self.below, h, mark);
-                if number(self.by.get(h)) == k {
+                if number(self.by, h) == k {
                     break;
                 }
-                h = number(self.heads.get(h));
+                h = number(self.heads, h);
             }
         }
     }

@@ -1,32 +1,19 @@
 //! Marginals whose columns add up to 1, and covariances from slopes.
 
 use crate::arch::EIGHT;
+use crate::kernel::corner::Corner;
 use crate::kernel::elementwise::divide;
 
-/// The corner of a row of arcs: `words` lines, which are `stride` long.
-#[derive(Clone, Copy)]
-pub(crate) struct Corner {
-    pub words: usize,
-    pub stride: usize,
-}
-
-impl Corner {
-    #[inline(always)]
-    fn at(self, values: &[f32], h: usize, d: usize) -> f32 {
-        values.get(h * self.stride + d).copied().unwrap_or_default()
-    }
-
-    /// The head of the likeliest arc to d.
-    #[inline(always)]
-    fn likeliest(self, mu: &[f32], d: usize) -> usize {
-        (1..self.words).fold(0, |best, h| if self.at(mu, h, d) > self.at(mu, best, d) { h } else { best })
-    }
+/// The head of the likeliest arc to d.
+#[inline(always)]
+fn likeliest(corner: Corner, mu: &[f32], d: usize) -> usize {
+    (1..corner.side).fold(0, |best, h| if corner.at(mu, h, d) > corner.at(mu, best, d) { h } else { best })
 }
 
 /// μ_hd ← μ_hd/Σ_h μ_hd in the corner. Every tree has one arc to each word. The rounding errors that the arcs to a word
 /// share drop out.
 #[inline(always)]
-pub(crate) fn normalise_columns(Corner { words, stride }: Corner, mu: &mut [f32]) {
+pub(crate) fn normalise_columns(Corner { side: words, stride }: Corner, mu: &mut [f32]) {
     for start in (0..words).step_by(EIGHT) {
         let columns = start..words.min(start + EIGHT);
         let mut sums = [0.0; EIGHT];
@@ -48,15 +35,15 @@ pub(crate) fn normalise_columns(Corner { words, stride }: Corner, mu: &mut [f32]
 /// to the v of the likeliest arc, so that it has all its digits. Arcs that have no probability get 0.
 #[inline(always)]
 pub(crate) fn centre_columns(corner: Corner, mu: &[f32], v: &mut [f32]) {
-    for d in 0..corner.words {
-        let origin = corner.at(v, corner.likeliest(mu, d), d);
+    for d in 0..corner.side {
+        let origin = corner.at(v, likeliest(corner, mu, d), d);
         let (mut total, mut weighted) = (0.0, 0.0);
-        for h in 0..corner.words {
+        for h in 0..corner.side {
             total += corner.at(mu, h, d);
             weighted += corner.at(mu, h, d) * (corner.at(v, h, d) - origin);
         }
         let mean = if total > 0.0 { weighted / total } else { 0.0 };
-        for h in 0..corner.words {
+        for h in 0..corner.side {
             let possible = corner.at(mu, h, d) > 0.0;
             if let Some(v) = v.get_mut(h * corner.stride + d) {
                 *v = if possible { (*v - origin) - mean } else { 0.0 };
@@ -71,23 +58,20 @@ pub(crate) fn centre_columns(corner: Corner, mu: &[f32], v: &mut [f32]) {
 /// its own slope is the difference of numbers that agree in all digits.
 #[inline(always)]
 pub(crate) fn covariances(corner: Corner, mu: &[f32], divisor: f32, slopes: &mut [f32]) {
-    for (h, slopes) in slopes.chunks_mut(corner.stride.max(1)).enumerate() {
-        let mu = mu.get(h * corner.stride..).unwrap_or_default();
-        let inside = if h < corner.words { corner.words } else { 0 };
-        let (slopes, outside) = slopes.split_at_mut_checked(inside).unwrap_or_default();
-        outside.fill(0.0);
+    corner.clear_outside(slopes);
+    for (slopes, mu) in slopes.chunks_mut(corner.stride.max(1)).zip(corner.lines(mu)) {
         for (slope, mu) in slopes.iter_mut().zip(mu) {
             *slope = if *mu > 0.0 { mu * *slope } else { 0.0 };
         }
     }
-    for d in 0..corner.words {
-        let best = corner.likeliest(mu, d);
-        let others: f32 = (0..corner.words).filter(|&h| h != best).map(|h| corner.at(slopes, h, d)).sum();
+    for d in 0..corner.side {
+        let best = likeliest(corner, mu, d);
+        let others: f32 = (0..corner.side).filter(|&h| h != best).map(|h| corner.at(slopes, h, d)).sum();
         if let Some(slope) = slopes.get_mut(best * corner.stride + d) {
             *slope = 0.0 - others;
         }
     }
-    for slopes in slopes.chunks_mut(corner.stride.max(1)).take(corner.words) {
-        divide(slopes.get_mut(..corner.words).unwrap_or_default(), divisor);
+    for slopes in slopes.chunks_mut(corner.stride.max(1)).take(corner.side) {
+        divide(slopes.get_mut(..corner.side).unwrap_or_default(), divisor);
     }
 }

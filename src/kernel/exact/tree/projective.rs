@@ -18,6 +18,7 @@
 
 use super::lift::choose;
 use crate::kernel::exact::scaled::{Carry, Matrix, Nothing, Scaled};
+use crate::kernel::workspace::set_number;
 
 /// The rows of [`Inside::edge`].
 const F: usize = 0;
@@ -195,17 +196,12 @@ impl<'a> Inside<'a> {
         let Inside { words, c, i, edge } = self;
         let (words, get) = (*words, |matrix: &Matrix<'_>, row, column| matrix.get::<Nothing>(row, column));
         let u = |row: usize, column: usize| uniform.get(row * stride + column).copied().unwrap_or_default();
-        let set_head = |heads: &mut [f32], d: usize, h: usize| {
-            if let Some(head) = heads.get_mut(d) {
-                *head = f32::from_bits(h as u32);
-            }
-        };
         let mut spans = Stack { entries: stack.as_chunks_mut().0, len: 0 };
         let mut end = words;
         while end > 0 {
             let root = choose(0..end, |r| get(edge, G, r).times(get(c, r, end)), u(stride, end - 1));
             let start = choose(0..root + 1, |p| get(edge, F, p).times(get(c, root, p)), u(root, root));
-            set_head(heads, root, words);
+            set_number(heads, root, words);
             spans.push(root, start);
             spans.push(root, end);
             end = start;
@@ -213,7 +209,7 @@ impl<'a> Inside<'a> {
         while let Some((h, fence)) = spans.pop() {
             let (children, last) = if fence > h { (h + 1..fence, fence - 1) } else { (fence..h, fence) };
             let child = choose(children, |m| get(i, h, m).times(get(c, m, fence)), u(h, last));
-            set_head(heads, child, h);
+            set_number(heads, child, h);
             let (left, right) = (h.min(child), h.max(child));
             let split = choose(left + 1..right + 1, |p| get(c, left, p).times(get(c, right, p)), u(child, child));
             spans.push(child, fence);
