@@ -38,7 +38,7 @@ impl<'a> Softmax<'a> {
 }
 
 impl<'a> RowDistribution<'a> for Softmax<'a> {
-    fn log_partition(&self) -> f32 {
+    fn log_partition(&mut self) -> f32 {
         self.max / self.temperature + ln(self.total)
     }
 

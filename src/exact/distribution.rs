@@ -34,7 +34,7 @@ impl Sealed for Tree<'_> {}
 #[doc(hidden)]
 pub trait RowDistribution<'a> {
     /// A.
-    fn log_partition(&self) -> f32;
+    fn log_partition(&mut self) -> f32;
     /// μ; from now on r = p.
     fn marginals(&mut self) -> &[f32];
     /// From now on r is certain of the state that `write_state` writes.

@@ -127,7 +127,7 @@ impl<'a> Coins<'a> {
 
 impl<'a> RowDistribution<'a> for Coins<'a> {
     /// Scores can be large, so they are summed before the division by T.
-    fn log_partition(&self) -> f32 {
+    fn log_partition(&mut self) -> f32 {
         let (mut scores, mut a) = (CompensatedSum::default(), CompensatedSum::default());
         for (&theta, odds) in self.theta.iter().zip(self.work.odds.iter()) {
             if odds.is_sign_negative() {

@@ -35,7 +35,7 @@ struct Work<'a> {
     largest: &'a mut [f32],
     /// The m and e of the weights.
     weights: [&'a mut [f32]; 2],
-    /// What is computed from them.
+    /// Room for the sums over trees.
     rest: &'a mut [f32],
 }
 
@@ -75,8 +75,8 @@ pub struct Trees<'a> {
     temperature: f32,
     /// The exponent of the factor that arcs from the root are divided by.
     fewer_roots: i32,
-    /// A.
-    log_partition: f64,
+    /// A, if it is known.
+    log_partition: Option<f64>,
     /// H, if it is known.
     entropy: Option<f32>,
     /// The distribution whose marginals are `values`, if it is the one before [`replace`](RowDistribution::replace).
@@ -95,7 +95,7 @@ impl<'a> Trees<'a> {
             projective: tree.is_projective(),
             temperature,
             fewer_roots: if tree.has_single_root() && arcs.words > 0 { FEWER_ROOTS } else { 0 },
-            log_partition: 0.0,
+            log_partition: None,
             entropy: None,
             previous: None,
             are_own: false,
@@ -106,15 +106,14 @@ impl<'a> Trees<'a> {
         row
     }
 
-    /// Forms the weights, and A.
+    /// Forms the weights.
     fn weigh(&mut self) {
         let (Work { largest, weights: [m, e], .. }, arcs) = (&mut self.work, self.arcs);
         largest_of_columns(arcs.lines(), largest);
         let mut weights = Matrix::new([m, e, &mut []], arcs.words);
         let (temperature, fewer_roots) = (self.temperature, self.fewer_roots);
         arch::run(Write { arcs, largest, temperature, fewer_roots, weights: &mut weights });
-        let largest: f64 = self.work.largest.iter().map(|&largest| f64::from(largest)).sum();
-        self.log_partition = largest / f64::from(self.temperature) + self.sum::<Nothing>().0;
+        (self.log_partition, self.can_draw) = (None, false);
     }
 
     /// Calls `run` with the row, and with the memory for values and for sums.
@@ -133,6 +132,17 @@ impl<'a> Trees<'a> {
         self.with(|row, _, work| arch::run(Sum { row, carry: PhantomData::<C>, factor, work }))
     }
 
+    /// A. Marginals and covariances do without.
+    fn exact_log_partition(&mut self) -> f64 {
+        if let Some(known) = self.log_partition {
+            return known;
+        }
+        let largest: f64 = self.work.largest.iter().map(|&largest| f64::from(largest)).sum();
+        let log_partition = largest / f64::from(self.temperature) + self.sum::<Nothing>().0;
+        self.log_partition = Some(log_partition);
+        log_partition
+    }
+
     /// H.
     fn entropy(&mut self) -> f32 {
         let entropy = self.entropy.unwrap_or_else(|| self.sum::<Entropy>().1.max(0.0));
@@ -142,8 +152,8 @@ impl<'a> Trees<'a> {
 }
 
 impl<'a> RowDistribution<'a> for Trees<'a> {
-    fn log_partition(&self) -> f32 {
-        self.log_partition as f32
+    fn log_partition(&mut self) -> f32 {
+        self.exact_log_partition() as f32
     }
 
     fn marginals(&mut self) -> &[f32] {
@@ -164,7 +174,7 @@ impl<'a> RowDistribution<'a> for Trees<'a> {
         self.previous = self.are_own.then(|| Previous {
             entropy: self.entropy(),
             scores: self.arcs.scores,
-            log_partition: self.log_partition,
+            log_partition: self.exact_log_partition(),
         });
         (self.are_own, self.entropy) = (false, None);
         self.arcs.scores = theta;
@@ -179,9 +189,10 @@ impl<'a> RowDistribution<'a> for Trees<'a> {
             return self.entropy();
         }
         let Arcs { words, stride, scores } = self.arcs;
+        let log_partition = self.exact_log_partition();
         let (before, mut sum) = match self.previous {
-            None => (&[][..], self.log_partition),
-            Some(q) => (q.scores, f64::from(q.entropy) + (self.log_partition - q.log_partition)),
+            None => (&[][..], log_partition),
+            Some(q) => (q.scores, f64::from(q.entropy) + (log_partition - q.log_partition)),
         };
         let temperature = f64::from(self.temperature);
         for d in 0..words {
