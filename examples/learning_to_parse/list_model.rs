@@ -9,10 +9,10 @@
 
 use learning::{SplitMix64, Weights, add, dot};
 
+use crate::arc_scores::ArcScores;
 use crate::lists::{OPERATORS, Sentence, Token};
 use crate::model::Model;
 
-const HIDDEN: usize = 16;
 const EMBEDDING: usize = 16;
 /// An operator, or none for the token that hangs from the root.
 const ANSWERS: usize = OPERATORS.len() + 1;
@@ -26,12 +26,7 @@ const FAR: usize = 4;
 
 #[derive(Clone)]
 pub struct ListModel {
-    head: Weights,
-    word: Weights,
-    opens: Weights,
-    closes: Weights,
-    place: Weights,
-    output: Weights,
+    scorer: ArcScores<5>,
     embedding: Weights,
     answer: Weights,
 }
@@ -57,30 +52,11 @@ fn rows(sentence: &Sentence, h: usize, d: usize) -> [usize; 5] {
 impl ListModel {
     pub fn new(seed: u64) -> Self {
         let mut random = SplitMix64::new(seed, 2);
-        let mut table = |rows: usize, columns: usize, bound: f32| Weights::uniform(rows * columns, bound, &mut random);
         Self {
-            head: table(KINDS, HIDDEN, 0.5),
-            word: table(KINDS - 1, HIDDEN, 0.5),
-            opens: table(MOST + 1, HIDDEN, 0.5),
-            closes: table(MOST + 1, HIDDEN, 0.5),
-            place: table(2 * FAR + 1, HIDDEN, 0.5),
-            output: table(1, HIDDEN, 0.4),
-            embedding: table(Token::COUNT + 1, EMBEDDING, 0.5),
-            answer: table(ANSWERS, EMBEDDING, 0.4),
+            scorer: ArcScores::new([KINDS, KINDS - 1, MOST + 1, MOST + 1, 2 * FAR + 1], 0.5, &mut random),
+            embedding: Weights::uniform((Token::COUNT + 1) * EMBEDDING, 0.5, &mut random),
+            answer: Weights::uniform(ANSWERS * EMBEDDING, 0.4, &mut random),
         }
-    }
-
-    fn tables(&mut self) -> [&mut Weights; 5] {
-        [&mut self.head, &mut self.word, &mut self.opens, &mut self.closes, &mut self.place]
-    }
-
-    fn hidden(&self, rows: [usize; 5]) -> [f32; HIDDEN] {
-        let mut hidden = [0.0; HIDDEN];
-        let tables = [&self.head, &self.word, &self.opens, &self.closes, &self.place];
-        for (table, row) in tables.into_iter().zip(rows) {
-            add(&mut hidden, 1.0, &table.value[row * HIDDEN..][..HIDDEN]);
-        }
-        hidden.map(|x| x.max(0.0))
     }
 
     /// The row of the embedding that arc (h, d) shows to d.
@@ -133,21 +109,14 @@ impl Model for ListModel {
     fn scores(&self, sentence: &Sentence, theta: &mut [f32]) {
         let n = sentence.tokens.len();
         for (i, theta) in theta.iter_mut().enumerate() {
-            *theta = dot(&self.output.value, &self.hidden(rows(sentence, i / n, i % n)));
+            *theta = self.scorer.value(rows(sentence, i / n, i % n));
         }
     }
 
     fn backward_scores(&mut self, sentence: &Sentence, grad_theta: &[f32], weight: f32) {
         let n = sentence.tokens.len();
         for (i, &grad) in grad_theta.iter().enumerate().filter(|(_, grad)| **grad != 0.0) {
-            let rows = rows(sentence, i / n, i % n);
-            let hidden = self.hidden(rows);
-            let active = |i: usize| if hidden[i] > 0.0 { weight * grad * self.output.value[i] } else { 0.0 };
-            let grad_hidden: [f32; HIDDEN] = std::array::from_fn(active);
-            add(&mut self.output.gradient, weight * grad, &hidden);
-            for (table, row) in self.tables().into_iter().zip(rows) {
-                add(&mut table.gradient[row * HIDDEN..][..HIDDEN], 1.0, &grad_hidden);
-            }
+            self.scorer.backward(rows(sentence, i / n, i % n), weight * grad);
         }
     }
 
@@ -187,10 +156,7 @@ impl Model for ListModel {
         self.embedding.step(step, rate);
         self.answer.step(step, rate);
         if scorer_learns {
-            self.output.step(step, rate);
-            for table in self.tables() {
-                table.step(step, rate);
-            }
+            self.scorer.step(step, rate);
         }
     }
 }

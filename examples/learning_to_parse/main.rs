@@ -4,6 +4,7 @@
 //!
 //! The choice of a tree and its gradient are in `choice`, the training loop is in `training`.
 
+mod arc_scores;
 mod choice;
 mod cli;
 mod jobs;

@@ -8,11 +8,11 @@
 //!
 //! The root has rows of its own in the tables of heads.
 
-use learning::{Example, SplitMix64, Weights, add, dot};
+use learning::{Example, SplitMix64, Weights};
 
+use crate::arc_scores::ArcScores;
 use crate::model::Model;
 
-const HIDDEN: usize = 16;
 /// Longer distances count as this.
 const FAR: usize = 5;
 /// Bound of the initial tables of words.
@@ -35,89 +35,44 @@ impl From<&Example<'_>> for Review {
 
 #[derive(Clone)]
 pub struct ReviewModel {
-    scorer: Arcs,
-    predictor: Arcs,
+    vocabulary: usize,
+    scorer: ArcScores<3>,
+    predictor: ArcScores<3>,
     shift: Weights,
 }
 
-/// One number for each arc: ⟨output, relu(Σ of one row of each table)⟩.
-#[derive(Clone)]
-struct Arcs {
-    head: Weights,
-    word: Weights,
-    place: Weights,
-    output: Weights,
+/// The row of an arc's distance in the scorer's third table. The predictor's third table has one row, the bias.
+fn place(h: usize, d: usize) -> usize {
+    h.abs_diff(d).min(FAR) + if h < d { 0 } else { FAR }
 }
-
-impl Arcs {
-    fn new(vocabulary: usize, places: usize, random: &mut SplitMix64) -> Self {
-        let mut table = |rows: usize, bound: f32| Weights::uniform(rows * HIDDEN, bound, random);
-        Self {
-            head: table(vocabulary + 1, BOUND),
-            word: table(vocabulary, BOUND),
-            place: table(places, BOUND),
-            output: table(1, 0.4),
-        }
-    }
-
-    fn weights(&mut self) -> [&mut Weights; 4] {
-        [&mut self.head, &mut self.word, &mut self.place, &mut self.output]
-    }
-
-    /// The rows of an arc. A predictor has one place for all arcs, which serves as the bias.
-    fn rows(&self, words: &[u32], h: usize, d: usize) -> [usize; 3] {
-        let places = self.place.value.len() / HIDDEN;
-        let root = self.head.value.len() / HIDDEN - 1;
-        let distance = h.abs_diff(d).min(FAR);
-        let place = if h < d { distance } else { distance + FAR };
-        [if h == d { root } else { words[h] as usize }, words[d] as usize, if places == 1 { 0 } else { place }]
-    }
-
-    fn hidden(&self, rows: [usize; 3]) -> [f32; HIDDEN] {
-        let mut hidden = [0.0; HIDDEN];
-        for (table, row) in [&self.head, &self.word, &self.place].into_iter().zip(rows) {
-            add(&mut hidden, 1.0, &table.value[row * HIDDEN..][..HIDDEN]);
-        }
-        hidden.map(|x| x.max(0.0))
-    }
-
-    fn value(&self, words: &[u32], h: usize, d: usize) -> f32 {
-        dot(&self.output.value, &self.hidden(self.rows(words, h, d)))
-    }
-
-    /// Adds `grad` times the gradient of the arc's number to the gradients of the weights.
-    fn backward(&mut self, words: &[u32], h: usize, d: usize, grad: f32) {
-        let rows = self.rows(words, h, d);
-        let hidden = self.hidden(rows);
-        let active = |i: usize| if hidden[i] > 0.0 { grad * self.output.value[i] } else { 0.0 };
-        let grad_hidden: [f32; HIDDEN] = std::array::from_fn(active);
-        add(&mut self.output.gradient, grad, &hidden);
-        for (table, row) in [&mut self.head, &mut self.word, &mut self.place].into_iter().zip(rows) {
-            add(&mut table.gradient[row * HIDDEN..][..HIDDEN], 1.0, &grad_hidden);
-        }
-    }
-}
+const BIAS: usize = 0;
 
 impl ReviewModel {
     pub fn new(vocabulary: usize, seed: u64) -> Self {
         let mut random = SplitMix64::new(seed, 2);
         Self {
-            scorer: Arcs::new(vocabulary, 2 * FAR + 1, &mut random),
-            predictor: Arcs::new(vocabulary, 1, &mut random),
+            vocabulary,
+            scorer: ArcScores::new([vocabulary + 1, vocabulary, 2 * FAR + 1], BOUND, &mut random),
+            predictor: ArcScores::new([vocabulary + 1, vocabulary, 1], BOUND, &mut random),
             shift: Weights::zeros(1),
         }
+    }
+
+    /// The rows of an arc in the three tables. The root is the last head.
+    fn rows(&self, words: &[u32], h: usize, d: usize, third: usize) -> [usize; 3] {
+        [if h == d { self.vocabulary } else { words[h] as usize }, words[d] as usize, third]
     }
 
     pub fn predict(&self, words: &[u32], z: &[f32]) -> f32 {
         let n = words.len();
         let chosen = z.iter().enumerate().filter(|(_, z)| **z != 0.0);
-        let sum: f32 = chosen.map(|(i, &z)| z * self.predictor.value(words, i / n, i % n)).sum();
+        let sum: f32 = chosen.map(|(i, &z)| z * self.predictor.value(self.rows(words, i / n, i % n, BIAS))).sum();
         self.shift.value[0] + sum / n as f32
     }
 
-    /// What an arc adds to the prediction.
+    /// The share of an arc in the prediction.
     pub fn effect(&self, words: &[u32], h: usize, d: usize) -> f32 {
-        self.predictor.value(words, h, d) / words.len() as f32
+        self.predictor.value(self.rows(words, h, d, BIAS)) / words.len() as f32
     }
 }
 
@@ -131,14 +86,15 @@ impl Model for ReviewModel {
     fn scores(&self, sentence: &Self::Sentence, theta: &mut [f32]) {
         let n = sentence.words.len();
         for (i, theta) in theta.iter_mut().enumerate() {
-            *theta = self.scorer.value(&sentence.words, i / n, i % n);
+            *theta = self.scorer.value(self.rows(&sentence.words, i / n, i % n, place(i / n, i % n)));
         }
     }
 
     fn backward_scores(&mut self, sentence: &Self::Sentence, grad_theta: &[f32], weight: f32) {
         let n = sentence.words.len();
         for (i, &grad) in grad_theta.iter().enumerate().filter(|(_, grad)| **grad != 0.0) {
-            self.scorer.backward(&sentence.words, i / n, i % n, weight * grad);
+            let rows = self.rows(&sentence.words, i / n, i % n, place(i / n, i % n));
+            self.scorer.backward(rows, weight * grad);
         }
     }
 
@@ -155,7 +111,8 @@ impl Model for ReviewModel {
         for (i, (&z, dz)) in z.iter().zip(dz).enumerate() {
             *dz = grad * self.effect(words, i / n, i % n);
             if z != 0.0 {
-                self.predictor.backward(words, i / n, i % n, weight * grad * z / n as f32);
+                let rows = self.rows(words, i / n, i % n, BIAS);
+                self.predictor.backward(rows, weight * grad * z / n as f32);
             }
         }
         error * error
@@ -163,13 +120,9 @@ impl Model for ReviewModel {
 
     fn step(&mut self, step: i32, rate: f32, scorer_learns: bool) {
         self.shift.step(step, rate);
-        for weights in self.predictor.weights() {
-            weights.step(step, rate);
-        }
+        self.predictor.step(step, rate);
         if scorer_learns {
-            for weights in self.scorer.weights() {
-                weights.step(step, rate);
-            }
+            self.scorer.step(step, rate);
         }
     }
 }
