@@ -3,19 +3,14 @@
 mod common;
 
 use common::arrays::JUNK;
+use common::exact_answers::{Answer, TEMPERATURES, ask, check_log_partition, check_marginals};
 use common::hard_rows::{hard_rows, scores, unmasked};
 use common::reference::enumeration::Enumeration;
 use common::reference::inner_product;
 use common::reference::log_space::LogSpace;
-use imle::{Argmax, Distribution, Exact, ExactOutputs, Key, Rows, RowsMut, Shape, States, TopK};
+use imle::{Argmax, Distribution, Exact, Key, Rows, RowsMut, Shape, States, TopK};
 use libm::log;
 use statrs::distribution::{DiscreteCDF, Poisson};
-
-struct Answer {
-    mu: Vec<f32>,
-    log_partition: f32,
-    entropy: f32,
-}
 
 fn exact(theta: &[f32], k: usize, temperature: f32) -> (Exact<TopK<'static>>, Vec<f32>) {
     let shape = Shape { rows: 1, n: theta.len() as u32, k: k as u32, samples: 1 };
@@ -24,35 +19,9 @@ fn exact(theta: &[f32], k: usize, temperature: f32) -> (Exact<TopK<'static>>, Ve
     (exact, work)
 }
 
-fn ask<D: Distribution>(exact: &Exact<D>, theta: &[f32], mut work: Vec<f32>) -> Answer {
-    let (mut mu, mut a, mut h) = (vec![JUNK; theta.len()], [JUNK], [JUNK]);
-    let out = ExactOutputs { marginals: Some(&mut mu), log_partition: Some(&mut a), entropy: Some(&mut h) };
-    exact.marginals(Rows::contiguous(theta), out, &mut work).unwrap();
-    let mut alone = [JUNK];
-    let out = ExactOutputs { log_partition: Some(&mut alone), ..ExactOutputs::default() };
-    exact.marginals(Rows::contiguous(theta), out, &mut work).unwrap();
-    assert_eq!(alone, a, "A asked for alone");
-    Answer { mu, log_partition: a[0], entropy: h[0] }
-}
-
 fn answer(theta: &[f32], k: usize, temperature: f32) -> Answer {
     let (exact, work) = exact(theta, k, temperature);
     ask(&exact, theta, work)
-}
-
-const TEMPERATURES: [f32; 5] = [0.01, 0.3, 1.0, 7.0, 100.0];
-
-/// A's error in units of the larger of 1, |A| and the largest score's share of it.
-fn check_log_partition(got: f32, expected: f64, what: &str) {
-    let error = (f64::from(got) - expected).abs() / expected.abs().max(1.0);
-    assert!(error <= 2e-6, "{what}: A = {got}, expected {expected}, error {error:e}");
-}
-
-fn check_marginals(got: &[f32], expected: &[f64], bound: f64, what: &str) {
-    for (i, (&mu, &expected)) in got.iter().zip(expected).enumerate() {
-        let error = (f64::from(mu) - expected).abs();
-        assert!(error <= bound, "{what}: mu_{i} = {mu}, expected {expected}, error {error:e}");
-    }
 }
 
 #[test]

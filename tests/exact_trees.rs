@@ -3,18 +3,13 @@
 mod common;
 
 use common::arrays::JUNK;
+use common::exact_answers::{Answer, TEMPERATURES, ask, check_log_partition, check_marginals};
 use common::hard_rows::{hard_rows, scores};
 use common::tree_cases::tree;
 use common::trees::{KINDS, Kind, Scores, Trees, all_trees, arcs};
 use imle::{Dz, Exact, ExactOutputs, Key, Rows, RowsMut, Shape, States, Tree};
 use libm::{exp, log};
 use statrs::distribution::{DiscreteCDF, Poisson};
-
-struct Answer {
-    mu: Vec<f32>,
-    log_partition: f32,
-    entropy: f32,
-}
 
 fn exact(words: usize, kind: Kind, samples: u32, temperature: f32) -> (Exact<Tree<'static>>, Vec<f32>) {
     let shape = Shape { rows: 1, n: (words * words) as u32, k: words as u32, samples };
@@ -24,25 +19,8 @@ fn exact(words: usize, kind: Kind, samples: u32, temperature: f32) -> (Exact<Tre
 }
 
 fn answer(theta: &[f32], words: usize, kind: Kind, temperature: f32) -> Answer {
-    let (exact, mut work) = exact(words, kind, 1, temperature);
-    let (mut mu, mut a, mut h) = (vec![JUNK; theta.len()], [JUNK], [JUNK]);
-    let out = ExactOutputs { marginals: Some(&mut mu), log_partition: Some(&mut a), entropy: Some(&mut h) };
-    exact.marginals(Rows::contiguous(theta), out, &mut work).unwrap();
-    Answer { mu, log_partition: a[0], entropy: h[0] }
-}
-
-const TEMPERATURES: [f32; 5] = [0.01, 0.3, 1.0, 7.0, 100.0];
-
-fn check_log_partition(got: f32, expected: f64, what: &str) {
-    let error = (f64::from(got) - expected).abs() / expected.abs().max(1.0);
-    assert!(error <= 2e-6, "{what}: A = {got}, expected {expected}, error {error:e}");
-}
-
-fn check_marginals(got: &[f32], expected: &[f64], bound: f64, what: &str) {
-    for (i, (&mu, &expected)) in got.iter().zip(expected).enumerate() {
-        let error = (f64::from(mu) - expected).abs();
-        assert!(error <= bound, "{what}: mu_{i} = {mu}, expected {expected}, error {error:e}");
-    }
+    let (exact, work) = exact(words, kind, 1, temperature);
+    ask(&exact, theta, work)
 }
 
 #[test]

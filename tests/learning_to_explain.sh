@@ -29,12 +29,6 @@ for method in 'all words' '5 random words' '5 words, I-MLE'; do
 done
 echo "ok: the READMEs have these results"
 
-# refuses MESSAGE OPTION...: checks that the main job refuses these options with this message.
-refuses() {
-  local status=0
-  explain --out "$tmp/none.html" "${@:2}" >"$tmp/out" 2>"$tmp/err" || status=$?
-  [[ $status == 2 && ! -s $tmp/out ]] && grep -q "$1" "$tmp/err" || { cat "$tmp/err"; echo "exit $status: $*"; exit 1; }
-}
 for i in {1..120}; do printf '%d\t%d\tword%d and more\n' "$i" $((i % 7 - 3)) "$i"; done >"$tmp/good.tsv"
 sed '50s/.*/50\tno score here/' "$tmp/good.tsv" >"$tmp/score.tsv"
 sed '60s/word60/\xe9/' "$tmp/good.tsv" >"$tmp/latin1.tsv"
@@ -42,13 +36,13 @@ sed '60s/word60/\xe9/' "$tmp/good.tsv" >"$tmp/latin1.tsv"
 explain --data "$tmp/empty.tsv" --k 2 --epochs 1 --out "$tmp/page.html" 2>&1 >/dev/null | grep -q 'empty.tsv: skipped 2 lines'
 for i in {0..99}; do printf '%d\t%de17\tword%d and more\n' "$i" $((i * 6)) "$i"; done >"$tmp/huge.tsv"
 for i in {1..100}; do printf '%d\t%d\tword%d and more\n' "$i" $((i == 100)) "$i"; done >"$tmp/alike.tsv"
-refuses 'huge.tsv:2: the score 6e17 is too large to be squared' --data "$tmp/huge.tsv"
-refuses 'alike.tsv:[0-9]*: the training scores of seed [0-9]* are too much alike' --data "$tmp/alike.tsv" --k 2 --seeds 30
-refuses 'missing.tsv: ' --data "$tmp/missing.tsv"
-refuses 'score.tsv:50: ' --data "$tmp/score.tsv"
-refuses 'latin1.tsv:60: not UTF-8' --data "$tmp/latin1.tsv"
-refuses 'more than the 3 words' --data "$tmp/good.tsv" --k 4
-refuses "'0'" --k 0
-refuses 'lambda must be' --lambda=-1
-refuses 'expected "adaptive" or a number' --lambda=some
+refuses explain 'huge.tsv:2: the score 6e17 is too large to be squared' --data "$tmp/huge.tsv"
+refuses explain 'alike.tsv:[0-9]*: the training scores of seed [0-9]* are too much alike' --data "$tmp/alike.tsv" --k 2 --seeds 30
+refuses explain 'missing.tsv: ' --data "$tmp/missing.tsv"
+refuses explain 'score.tsv:50: ' --data "$tmp/score.tsv"
+refuses explain 'latin1.tsv:60: not UTF-8' --data "$tmp/latin1.tsv"
+refuses explain 'more than the 3 words' --data "$tmp/good.tsv" --k 4
+refuses explain "'0'" --k 0
+refuses explain 'lambda must be' --lambda=-1
+refuses explain 'expected "adaptive" or a number' --lambda=some
 echo "ok: bad input is refused with file and line, exit code 2; lines without a word are skipped and counted"

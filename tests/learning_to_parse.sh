@@ -25,19 +25,13 @@ while IFS= read -r row; do
 done <"$tmp/rows"
 echo "ok: the README has these tables"
 
-# refuses MESSAGE OPTION...: checks that the program refuses these options with this message.
-refuses() {
-  local status=0
-  parse --out "$tmp/none.html" "${@:2}" >"$tmp/out" 2>"$tmp/err" || status=$?
-  [[ $status == 2 && ! -s $tmp/out ]] && grep -q "$1" "$tmp/err" || { cat "$tmp/err"; echo "exit $status: $*"; exit 1; }
-}
 for i in {1..120}; do printf '%d\t%d\tword%d and more\n' "$i" $((i % 7 - 3)) "$i"; done >"$tmp/good.tsv"
 sed '50s/.*/50\tno score here/' "$tmp/good.tsv" >"$tmp/score.tsv"
 printf -v long 'word %.0s' {1..41}
 sed "s/word.*/$long/" "$tmp/good.tsv" >"$tmp/long.tsv"
-refuses 'missing.tsv: ' --data "$tmp/missing.tsv"
-refuses 'score.tsv:50: ' --data "$tmp/score.tsv"
-refuses 'long.tsv: too few texts of at most 40 words' --data "$tmp/long.tsv"
-refuses "'99'" --lists 99
-refuses "'0'" --epochs 0
+refuses parse 'missing.tsv: ' --data "$tmp/missing.tsv"
+refuses parse 'score.tsv:50: ' --data "$tmp/score.tsv"
+refuses parse 'long.tsv: too few texts of at most 40 words' --data "$tmp/long.tsv"
+refuses parse "'99'" --lists 99
+refuses parse "'0'" --epochs 0
 echo "ok: bad input is refused with file and line, exit code 2"

@@ -24,7 +24,7 @@ libraries=(rustc-web rust-web-src cargo-web libstd-rust-web-dev libnewlib-arm-no
   libc6-dev-arm64-cross libc6-dev-s390x-cross libc6-dev-i386-cross bochsbios vgabios bochs-term
   isolinux syslinux-common busybox-static libtorch-dev libopenmpi-dev)
 
-# What only --all needs.
+# --all needs these, too.
 if [[ ${1:-} == --all ]]; then
   package+=(
     [aarch64-linux-gnu-g++]=g++-aarch64-linux-gnu [arm-linux-gnueabihf-g++]=g++-arm-linux-gnueabihf

@@ -4,6 +4,7 @@
 pub mod arrays;
 pub mod bad_calls;
 pub mod cases;
+pub mod exact_answers;
 pub mod exact_laws;
 pub mod exact_trees;
 pub mod hard_rows;

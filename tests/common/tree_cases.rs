@@ -21,8 +21,8 @@ pub fn sizes() -> BoxedStrategy<Sizes> {
     sizes.prop_map(|(rows, words, samples)| Sizes { rows, n: words * words, k: words, samples }).boxed()
 }
 
-/// Lets word 0 be the head of every word of each row, which is a tree of every kind. What lies outside the words of a row
-/// with an odd number is NaN.
+/// Lets word 0 be the head of every word of each row, which is a tree of every kind. In rows
+/// with an odd number the values outside their words are NaN.
 pub fn fit(mut case: Case) -> Case {
     let Sizes { rows, n, k: stride, samples } = case.sizes;
     for b in 0..rows {
