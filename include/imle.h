@@ -210,8 +210,8 @@ typedef struct imle_options {
     uint32_t coupling;
 } imle_options;
 
-// Which trees the imle_tree_ functions mean. Call imle_tree_options_default first, and then change the fields that you
-// want.
+// Selects the trees that the imle_tree_ functions work on. Call imle_tree_options_default first, and then change the
+// fields that you want.
 typedef struct imle_tree_options {
     // sizeof(imle_tree_options), else IMLE_ERR_VERSION.
     uint32_t struct_size;

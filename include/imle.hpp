@@ -202,7 +202,7 @@ private:
     imle_options c_;
 };
 
-/// Which trees. The defaults are those of imle_tree_options_default: they may cross and may have several roots.
+/// Selects the trees. By default, as in imle_tree_options_default, arcs may cross and there may be several roots.
 class tree_options {
 public:
     tree_options() noexcept { imle_tree_options_default(&c_); }

@@ -131,8 +131,8 @@ pub struct imle_options {
     pub coupling: u32,
 }
 
-/// Which trees the imle_tree_ functions mean. Call imle_tree_options_default first, and then change the fields that you
-/// want.
+/// Selects the trees that the imle_tree_ functions work on. Call imle_tree_options_default first, and then change the
+/// fields that you want.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct imle_tree_options {

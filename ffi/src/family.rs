@@ -16,7 +16,7 @@ pub(crate) trait Family {
     type Solver<'a>: Distribution;
     /// The arguments between the shape and the options: k_row, or n_row and the options of trees.
     type Set: Copy;
-    /// What the caller says of the states, beside the sizes.
+    /// The caller's choice among the family's sets of states, beside the sizes.
     type Kind: Copy;
 
     /// Refuses a shape that the family does not serve.

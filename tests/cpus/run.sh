@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # run.sh [--all]: runs Rust tests on other CPUs, with std built from source: AArch64 and s390x (big-endian) on QEMU, and
-# 32-bit x86. Then builds the library for x86-64 without SSE and runs C programs of tests/embedded, which must write what the host writes (run tests/embedded/run.sh
-# first): cases.c as WebAssembly under node, and float_modes.c where floats are computed in hardware. The tests are the pinned values, the laws and, on AArch64, the kernels, with few cases.
+# 32-bit x86. Then builds the library for x86-64 without SSE and runs C programs of tests/embedded, which must write what
+# the host writes (run tests/embedded/run.sh first): cases.c as WebAssembly under node, and float_modes.c where floats are
+# computed in hardware. The tests are the pinned values, the laws and, on AArch64, the kernels, with few cases.
 # --all adds the kernels everywhere, the unit tests, the exact distributions and all cases.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

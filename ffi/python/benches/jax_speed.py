@@ -1,4 +1,4 @@
-"""What libimle.jax adds to the calls of the library, beside the least that JAX takes for any program.
+"""The time that libimle.jax adds to the calls of the library, beside the least that JAX takes for any program.
 
 Run it with the environment of test.sh --jax. It prints microseconds of processor time of forward + backward, the best
 of 25 rounds, on one thread: the two C calls; a compiled program that has nothing else; one of the 100 steps of a scan,

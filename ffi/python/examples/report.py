@@ -1,4 +1,4 @@
-"""What the examples share: errors, runs in parallel with a progress bar, tables and plots."""
+"""The parts that the examples share: errors, runs in parallel with a progress bar, tables and plots."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class Vectors:
         return tuple(rows), n
 
     def _shape(self, n: int) -> tuple[int, ...]:
-        """What a user sees for the dimension N."""
+        """The dimension N, as a user sees it."""
         return (n,)
 
     def _like(self, theta: NDArray[np.float32]) -> tuple[int, ...]:

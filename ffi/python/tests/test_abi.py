@@ -54,7 +54,7 @@ class Case:
         self.theta[1, 0] = np.maximum(self.theta[1, 0], -9)
         self.theta[1, 0, 1, 3:5] = -np.inf
         self.k_row[2, 1] = WORDS
-        # What lies outside the words of a row is not read.
+        # The values outside the words of a row are not read.
         inside = np.arange(WORDS) < self.k_row[..., None]
         outside = ~(inside[..., None, :] & inside[..., None])
         for array in (self.theta, self.theta_other, self.v, self.y):

@@ -25,13 +25,13 @@ Function = Callable[[Tensor], Tensor]
 
 
 class Noise(Protocol):
-    """What a noise distribution must have, of whatever package it is."""
+    """The method that a noise distribution must have, of whatever package it is."""
 
     def sample(self, shape: torch.Size) -> Tensor: ...
 
 
 class Target(Protocol):
-    """What a target distribution must have, of whatever package it is.
+    """The method that a target distribution must have, of whatever package it is.
 
     It may also have alpha, the weight of theta (else 1), and process(theta, dy, gradient), which scales the gradient.
     """

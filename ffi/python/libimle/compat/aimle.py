@@ -18,7 +18,7 @@ lambda is beta of TargetDistribution, and the gradient is divided by it if do_gr
 beta ||theta|| / ||dy|| of AdaptiveTargetDistribution, and the gradient is divided by it. Noise and target distributions
 of AIMLE itself and of yours are taken, too.
 
-What differs on purpose:
+It differs on purpose in these points:
 
 - With an adaptive target and S > 1, AIMLE moves the target by a lambda that is sqrt(S) larger than the one that it
   divides by. Here both are the former: states and beta are those of AIMLE, and the gradient is AIMLE's divided by

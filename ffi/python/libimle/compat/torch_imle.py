@@ -11,7 +11,7 @@
 Gradient: (1/S) sum_s [MAP(theta + tau eps_s) - MAP(alpha theta - beta dy_s + tau' eps_s)], not divided by beta, with dy
 as it comes from the loss. Noise and target distributions of torch-imle itself and of yours are taken, too.
 
-What differs on purpose:
+It differs on purpose in these points:
 
 - Sum-of-Gamma noise has the law of torch-imle's, but other random numbers. They come from a key that PyTorch's
   generator for the CPU draws, so manual_seed repeats them. A value costs the same for any nb_iterations.
