@@ -1,4 +1,4 @@
-//! One number for each arc: ⟨output, relu(Σ_t table_t[row_t])⟩, from a row of each of several tables.
+//! One number for each arc: `⟨output, relu(Σ_t table_t[row_t])⟩`, from a row of each of several tables.
 
 use learning::{SplitMix64, Weights, add, dot};
 
