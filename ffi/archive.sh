@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # archive.sh OUT_DIR [PROFILE]: builds the static library OUT_DIR/libimle.a and, for an operating system, the shared
-# one, OUT_DIR/libimle.so.ABI with the link libimle.so. PROFILE is release (the default) or size (opt-level "s", without
-# the Sum-of-Gamma noise and without stratified noise).
+# one, OUT_DIR/libimle.so.ABI with the link libimle.so. PROFILE is release (the default), fast (the same code without the
+# Sum-of-Gamma noise and without stratified noise) or size (like fast, but with opt-level "s").
 # The archive is one object that holds the code which the exported functions reach. It exports no other symbol, and it
 # leaves out bitcode, debug sections and the unused rest of Rust's core library. It links with no other library. On
 # Linux its functions are hidden: a shared object that links them does not export them again.
@@ -23,7 +23,7 @@ built=$build/${target:+$target/}$profile
 raw=$built/libimle_ffi.a
 [[ $target != *-msvc ]] || raw=$built/imle_ffi.lib
 features=(--features panic-handler)
-[[ $profile != size ]] || features+=(--no-default-features)
+[[ $profile == release ]] || features+=(--no-default-features)
 abi=$(sed -n 's/^#define IMLE_ABI_VERSION //p' include/imle.h)
 
 "${CARGO:-cargo}" rustc --quiet --manifest-path ffi/archive/Cargo.toml --locked --target-dir "$build" \

@@ -12,6 +12,9 @@ binutils() {
   esac
 }
 
+# The libraries of a download for microcontrollers, as archive.sh names them.
+firmware_profiles=(release fast size)
+
 # rust_web: sets $CARGO and $RUSTC to Debian's second Rust (rustc-web, rust-web-src, cargo-web), which builds core from
 # source and so reaches every target of LLVM.
 rust_web() {

@@ -11,8 +11,10 @@ usage() {
   cat <<TEXT
 dist.sh OUT_DIR [TARGET...]: makes downloads, OUT_DIR/imle-VERSION-TARGET.tar.gz, by default for all targets. Using one
 needs no Rust. Each has the headers, static and shared library, licences, checksums and a report of sizes.
-For an operating system it also has files for CMake and pkg-config. For a microcontroller it has lib/release, which is
-fast and complete, and lib/size, which is small and leaves the Sum-of-Gamma noise out, and the report has proofs.
+All have files for CMake and pkg-config. For a microcontroller there are three static libraries and no shared one:
+lib/release, which is fast and complete, lib/fast, which leaves the Sum-of-Gamma noise and stratified noise out, and
+lib/size, which leaves them out and is small. There is also an example with start-up code and linker scripts, and the
+report has proofs.
 
 Microcontrollers:
 $(printf '  %s\n' "${firmware[@]}")
@@ -39,29 +41,69 @@ out=$(cd "$1" && pwd)
 cd "$(dirname "$0")/.."
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 . ffi/cross.sh
+. examples/embedded/boards/boards.sh
 rust_web
 version=$(sed -n '0,/^version = /s/^version = "\(.*\)"/\1/p' Cargo.toml)
 abi=$(sed -n 's/^#define IMLE_ABI_VERSION //p' include/imle.h)
 
 # for_firmware TARGET, for_host TARGET: fill $package, but for what all packages have.
 for_firmware() {
-  local built=$CARGO_TARGET_DIR/embedded/$1 profile
-  mkdir -p "$package/lib/release" "$package/lib/size"
+  local built=$CARGO_TARGET_DIR/embedded/$1 profile board start_up script cxx_compiler row learning tables
   frames
-  for profile in release size; do
-    CARGO_BUILD_TARGET=$1 ffi/archive.sh "$built/$profile" $profile
+  for profile in "${firmware_profiles[@]}"; do
+    CARGO_BUILD_TARGET=$1 ffi/archive.sh "$built/$profile" "$profile"
+    mkdir -p "$package/lib/$profile"
     cp "$built/$profile/libimle.a" "$package/lib/$profile"
+    cmake -Dversion="$version" -Ddirectory="$package/lib/$profile/cmake" -Dpc_directory="$package/lib/$profile/pkgconfig" \
+      -Dpackage="lib/$profile/cmake" -Dlibdir="lib/$profile" -Dincludedir=include -Dstatic_name=libimle.a \
+      -P ffi/cmake/package.cmake
   done
   {
     echo
     tests/embedded/proofs.sh "$CARGO_TARGET_DIR/embedded" "$1" | tee >(cat >&2)
-    echo "lib/size leaves the Sum-of-Gamma noise out: IMLE_NOISE_SUM_OF_GAMMA is IMLE_ERR_OPTION there."
-    for profile in release size; do
+    echo "lib/fast and lib/size leave two noises out: IMLE_NOISE_SUM_OF_GAMMA and IMLE_COUPLING_STRATIFIED are"
+    echo "IMLE_ERR_OPTION there."
+    for profile in "${firmware_profiles[@]}"; do
+      echo
+      echo "lib/$profile/libimle.a: what a program does, its bytes of flash, its worst-case bytes of stack. Gradient is"
+      echo "sample and gradient; learning is MAP, sample, gradient and adaptive lambda."
+      cat "$built/$profile/purposes.txt"
       echo
       echo "lib/$profile/libimle.a: function, bytes of flash if it is all that a program calls, worst-case bytes of stack"
       cat "$built/$profile/functions.txt"
     done
   } >>"$package/REPORT.txt"
+
+  board_of "$1"
+  read -r start_up _ script <<<"$start"
+  start_up=${start_up##*/} script=${script##*/} cxx_compiler=${compiler/%gcc/g++}
+  row=$(grep "^| \`$1\`" examples/embedded/README.md)
+  learning=$(cd "$built" && awk '$1 == "learning" { sub("/.*", "", FILENAME)
+    print "| `lib/" FILENAME "` | " $2 " | " $3 " |" }' */purposes.txt)
+  tables=$(sed -n '/^| instructions/,/^$/p' examples/embedded/README.md)
+  mkdir "$package/example"
+  cp examples/embedded/minimal.c* examples/embedded/boards/{*.h,"$start_up","$script",sections.ld} "$package/example"
+  fill CMakeLists.txt "$package/example"
+  fill toolchain.cmake "$package"
+  fill README.md "$package"
+}
+
+# board_of TARGET: sets the variables of the first board that has this target.
+board_of() {
+  for board in "${boards[@]}"; do
+    board "$board"
+    [[ $target != "$1" ]] || return 0
+  done
+}
+
+# fill FILE DIRECTORY: writes FILE, in which the values of shell variables stand for @their names@.
+fill() {
+  local text name
+  text=$(<"ffi/firmware/$1.in")
+  for name in version target board compiler cxx_compiler core compile link start_up script emulate row learning tables; do
+    text=${text//"@$name@"/"${!name}"}
+  done
+  printf '%s\n' "$text" >"$2/$1"
 }
 
 for_host() {

@@ -24,9 +24,9 @@ pub const IMLE_NOISE_NORMAL: u32 = 3;
 /// s = sog_terms and kappa = sog_kappa: mean (H_s - ln s) / kappa, H_s = sum of 1/i, variance (1/kappa) sum of 1/i^2.
 /// With infinitely many terms the sum of kappa independent copies is Gumbel(0, 1). eps is within 1e-4 max(1, |eps|) of
 /// the exact quantile. It needs a table, which is built once for consecutive rows of the same kappa (some 10 us on
-/// x86-64, 7 KiB of stack). At equal tau its marginals are farther from those of p than Gumbel's. The small archives
-/// for microcontrollers leave it out and answer IMLE_ERR_OPTION. Source: Niepert, Minervini, Franceschi 2021, section
-/// 3.2.
+/// x86-64, 7 KiB of stack). At equal tau its marginals are farther from those of p than Gumbel's. lib/fast and
+/// lib/size for microcontrollers leave it out and answer IMLE_ERR_OPTION. Source: Niepert, Minervini, Franceschi 2021,
+/// section 3.2.
 pub const IMLE_NOISE_SUM_OF_GAMMA: u32 = 4;
 
 /// imle_options.sog_terms: the limit s = infinity.
@@ -53,8 +53,8 @@ pub const IMLE_COUPLING_INDEPENDENT: u32 = 0;
 /// imle_options.coupling: stratified samples. The S uniform words behind the noise of a coordinate lie one in each of S
 /// equal parts of all words, in an order that is the coordinate's own (Latin hypercube sampling). One sample alone still
 /// has independent noise of the right law, so means over samples have the same expectation and a lower variance, at the
-/// same number of MAP solves. The small archives for microcontrollers leave it out and answer IMLE_ERR_OPTION. Source:
-/// McKay, Beckman, Conover 1979.
+/// same number of MAP solves. lib/fast and lib/size for microcontrollers leave it out and answer IMLE_ERR_OPTION.
+/// Source: McKay, Beckman, Conover 1979.
 pub const IMLE_COUPLING_STRATIFIED: u32 = 1;
 
 /// The sizes of a batch: B rows of N scores, states of K ones, S samples per row. B * S * N floats must fit into the

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# proofs.sh OUT_DIR TARGET: proves for OUT_DIR/TARGET/{release,size}/libimle.a that no function reaches a panic, an
+# proofs.sh OUT_DIR TARGET: proves for OUT_DIR/TARGET/{release,fast,size}/libimle.a that no function reaches a panic, an
 # allocator, a trap, writable data or an undefined symbol (tests/link_proof.sh), and that there is no recursion and no
-# indirect call, so that the worst-case stack is known (stack.py). Writes functions.txt beside the archive. It has the
-# name, the bytes of flash and the bytes of stack of each function.
+# indirect call, so that the worst-case stack is known (stack.py). Writes two files beside the archive: functions.txt has
+# the name, the bytes of flash and the bytes of stack of each function, and purposes.txt the same of what programs do.
 set -euo pipefail
 out=$1 target=$2
 here=$(dirname "$0")
@@ -10,7 +10,21 @@ here=$(dirname "$0")
 . "$here/../link_proof.sh"
 binutils "$target"
 
-for profile in release size; do
+# functions PURPOSE: the functions that a program calls.
+learning="imle_options_default imle_topk_sample imle_topk_gradient"
+functions() {
+  case $1 in
+    map) echo imle_topk_map ;;
+    gradient) echo $learning ;;
+    exact) echo imle_topk_marginals ;;
+    solver) echo imle_options_default imle_perturb imle_target imle_difference ;;
+    adaptive) echo imle_adaptive_default imle_adaptive_add imle_adaptive_lambda_from imle_adaptive_update ;;
+    learning) echo $learning imle_topk_map imle_adaptive_default imle_adaptive_lambda imle_adaptive_update ;;
+    all) exported "$tools" "$library" ;;
+  esac
+}
+
+for profile in "${firmware_profiles[@]}"; do
   built=$out/$target/$profile program=$out/$target/$profile/closure
   library=$built/libimle.a
   mapfile -t functions < <(exported "$tools" "$library")
@@ -31,4 +45,10 @@ for profile in release size; do
     taken=$(awk -v name=$function '$1 == name { print $2 }' "$built/functions.txt")
     ((taken <= 32)) || { echo "FAIL: a program that calls only $function needs $taken bytes"; exit 1; }
   done
+  for purpose in map gradient exact solver adaptive learning all; do
+    called=$(functions $purpose)
+    closure "$target" "$library" "$program" $called >/dev/null
+    echo "$purpose $(flash "$tools" "$program") $(awk -v called=" ${called//$'\n'/ } " \
+      'index(called, " " $1 " ") && $3 > most { most = $3 } END { print most }' "$built/functions.txt")"
+  done >"$built/purposes.txt"
 done

@@ -1,6 +1,7 @@
 /* The program whose instructions count.c counts. It computes samples and their gradients with the library and in the
  * naive way: the same layer as one would write it in C, with libm's logf and k scans for the k largest scores. A sample
- * with its gradient takes two MAPs of N coordinates. */
+ * with its gradient takes two MAPs of N coordinates. Last come whole steps of a program that learns, on rows that take
+ * the library longest. */
 #include <math.h>
 #include <stdint.h>
 
@@ -16,17 +17,22 @@ __attribute__((noinline)) void count_to(void) { __asm__ volatile(""); }
 static float theta[MOST], dz[MOST], grad[MOST], work[IMLE_TOPK_WORKSPACE_LEN(MOST, 8)];
 static uint32_t chosen[8];
 
-static imle_status library(uint32_t n, uint32_t k, uint32_t row)
+/* A sample and its gradient; with `adaptive`, a whole step of learning. */
+static imle_status library(uint32_t n, uint32_t k, uint32_t row, imle_adaptive *adaptive)
 {
     const imle_shape shape = {1, n, k, 1};
     const imle_key key = {.seed = 42, .step = 0, .row0 = row};
     imle_options options;
+    imle_diagnostics counts;
     imle_status status;
     imle_options_default(&options);
     status = imle_topk_sample(&shape, NULL, &options, &key, theta, 0, NULL, chosen, NULL, work, sizeof work / 4);
-    if (status != IMLE_OK) return status;
-    return imle_topk_gradient(&shape, NULL, &options, &key, theta, 0, dz, 0, 0, chosen, grad, 0, NULL, work,
-                              sizeof work / 4);
+    if (status == IMLE_OK && adaptive) status = imle_adaptive_lambda(adaptive, theta, n, dz, n, &options.lambda);
+    if (status == IMLE_OK)
+        status = imle_topk_gradient(&shape, NULL, &options, &key, theta, 0, dz, 0, 0, chosen, grad, 0,
+                                    adaptive ? &counts : NULL, work, sizeof work / 4);
+    if (status == IMLE_OK && adaptive) status = imle_adaptive_update(adaptive, &counts);
+    return status;
 }
 
 /* ---- the naive way ---- */
@@ -75,6 +81,8 @@ static void naive(uint32_t n, uint32_t k)
 int main(void)
 {
     static const uint32_t sizes[3] = {16, 64, 256}, ones[2] = {1, 8};
+    imle_adaptive adaptive;
+    imle_status status = IMLE_OK;
     uint32_t i, n, k;
     random_state = 1;
     for (i = 0; i < MOST; i++) {
@@ -83,15 +91,26 @@ int main(void)
     }
     for (n = 0; n < 3; n++) {
         for (k = 0; k < 2; k++) {
-            imle_status status = IMLE_OK;
             count_from();
-            for (i = 0; i < ROWS && status == IMLE_OK; i++) status = library(sizes[n], ones[k], i);
+            for (i = 0; i < ROWS && status == IMLE_OK; i++) status = library(sizes[n], ones[k], i, NULL);
             count_to();
-            if (status != IMLE_OK) return 1;
             count_from();
             for (i = 0; i < ROWS; i++) naive(sizes[n], ones[k]);
             count_to();
         }
     }
-    return 0;
+    /* Every score is above all before it, in the sample and in the target: each is computed and enters the k largest. */
+    for (i = 0; i < MOST; i++) {
+        theta[i] = 32.0f * (float)i;
+        dz[i] = -64.0f * (float)i;
+    }
+    for (n = 0; n < 3; n++) {
+        for (k = 0; k < 2; k++) {
+            imle_adaptive_default(&adaptive);
+            count_from();
+            for (i = 0; i < ROWS && status == IMLE_OK; i++) status = library(sizes[n], ones[k], i, &adaptive);
+            count_to();
+        }
+    }
+    return status != IMLE_OK;
 }

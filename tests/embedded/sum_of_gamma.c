@@ -1,5 +1,6 @@
-/* Calls with Sum-of-Gamma noise. lib/size leaves this noise out: there each call returns IMLE_ERR_OPTION and writes
- * nothing. They have a program of their own, because the table of this noise takes most of a small Cortex-M0's RAM. */
+/* Calls with Sum-of-Gamma noise. lib/fast and lib/size leave this noise out: there each call returns IMLE_ERR_OPTION
+ * and writes nothing. They have a program of their own, because the table of this noise takes most of a small
+ * Cortex-M0's RAM. */
 #include "show.h"
 
 enum { N = 33, K = 5, S = 2 };

@@ -19,18 +19,23 @@ CORES = {
     "riscv32imac-unknown-none-elf": "RV32IMAC",
     "riscv32imafc-unknown-none-elf": "RV32IMAFC",
 }
-PROFILES = {"release": "`release`", "size": "`size`", "naive": "naive C"}
+LIBRARIES = ("release", "fast", "size")
+PROFILES = {name: f"`{name}`" for name in LIBRARIES} | {"naive": "naive C"}
+PROFILES |= {f"{name}-worst": f"`{name}`, worst step" for name in LIBRARIES}
 PURPOSES = {
     "map": "MAP",
-    "learn": "sample + gradient",
+    "gradient": "sample + gradient",
     "exact": "marginals",
     "solver": "own solver",
     "adaptive": "adaptive λ",
+    "learning": "learning program",
     "all": "all",
 }
 SIZES = [("16", "1"), ("16", "8"), ("64", "1"), ("64", "8"), ("256", "1"), ("256", "8")]
 
 
+# The purposes whose stack has a column, too.
+STACKS = ("gradient", "learning", "all")
 # The documented limits for samples and gradients: bytes of flash and of stack.
 MOST = {("Cortex-M4F", "size"): (8192, 1024), ("Cortex-M33", "size"): (8192, 1024)}
 
@@ -56,12 +61,12 @@ def tables(numbers):
     names = list(PROFILES.values())
     profiles = sorted({key[:2] for key in numbers}, key=lambda row: (list(CORES.values()).index(row[0]), names.index(row[1])))
     memory = [
-        (*row, [numbers[*row, "flash", p] for p in PURPOSES] + [numbers[*row, "stack", p] for p in ("learn", "all")])
+        (*row, [numbers[*row, "flash", p] for p in PURPOSES] + [numbers[*row, "stack", p] for p in STACKS])
         for row in profiles
         if (*row, "flash", "all") in numbers
     ]
     speed = [(*row, [numbers[*row, "instructions", *size] for size in SIZES]) for row in profiles]
-    columns = [*PURPOSES.values(), f"stack: {PURPOSES['learn']}", f"stack: {PURPOSES['all']}"]
+    columns = [*PURPOSES.values(), *(f"stack: {PURPOSES[p]}" for p in STACKS)]
     sizes = [f"n={n}, k={k}" for n, k in SIZES]
     return table("bytes of flash, of stack", columns, memory) + "\n" + table("instructions", sizes, speed)
 
@@ -86,7 +91,7 @@ def main():
         numbers |= measure(out, board)
     for (core, profile), limits in MOST.items():
         for kind, limit in zip(("flash", "stack"), limits):
-            measured = numbers.get((core, PROFILES[profile], kind, "learn"), 0)
+            measured = numbers.get((core, PROFILES[profile], kind, "gradient"), 0)
             if measured > limit:
                 sys.exit(f"{core}, lib/{profile}: sample and gradient take {measured} bytes of {kind}, {limit} are promised")
     text = README.read_text()

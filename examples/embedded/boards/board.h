@@ -2,12 +2,20 @@
 #ifndef BOARD_H
 #define BOARD_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Writes to the debugger's console (semihosting). Without a debugger this stops the core, so leave it out of a
  * product. */
 void board_write(const char *text);
 
 /* Ends the emulator with this status. */
-_Noreturn void board_exit(int status);
+__attribute__((noreturn)) void board_exit(int status);
+
+#ifdef __cplusplus
+}
+#endif
 
 int main(void);
 
