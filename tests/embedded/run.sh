@@ -33,6 +33,7 @@ for program in /usr/bin/*; do
   [[ ${program##*/} == *rust* || ${program##*/} == *cargo* ]] || ln -s "$program" "$out/bin"
 done
 for package in "$out"/download/*; do PATH=$out/bin tests/embedded/download.sh "$package"; done
+tests/embedded/interrupts.sh "$out"/download/imle-*-thumbv7em-none-eabihf
 
 warnings="-std=c11 -Wall -Wextra -Wpedantic -Wconversion -Werror"
 programs=(cases sum_of_gamma float_modes)

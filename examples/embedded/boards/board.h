@@ -13,6 +13,9 @@ void board_write(const char *text);
 /* Ends the emulator with this status. */
 __attribute__((noreturn)) void board_exit(int status);
 
+/* The handler of SysTick on a Cortex-M, if the program has one and starts this timer. */
+void board_tick(void);
+
 #ifdef __cplusplus
 }
 #endif
