@@ -21,6 +21,9 @@ $(printf '  %s\n' "${firmware[@]}")
 Operating systems:
 $(printf '  %s\n' "${hosts[@]}")
 
+With microcontrollers it also makes packages of lib/size for Zephyr, ESP-IDF, Arduino, PlatformIO and CMSIS, which have
+the microcontrollers that were named.
+
 It needs Debian's rustc-web, cargo-web and rust-web-src, and the binutils of the target; for Windows and macOS llvm and
 lld; for macOS also PyPI's ziglang (\$ZIG, by default python3 -m ziglang).
 TEXT
@@ -134,6 +137,14 @@ for_host() {
   } >>"$package/REPORT.txt"
 }
 
+# pack NAME: makes $out/NAME.tar.gz of the directory $out/NAME.
+pack() { tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 -C "$out" -cf - "$1" | gzip -n >"$out/$1.tar.gz"; }
+# pack_zip FILE DIRECTORY: makes $out/FILE of what DIRECTORY holds.
+pack_zip() {
+  (cd "$2" && find . -type f -printf '%P\n' | sort |
+    cmake -E tar cf "$out/$1" --format=zip --mtime='2000-01-01 00:00:00 UTC' --files-from=/dev/stdin)
+}
+
 for target in "${targets[@]}"; do
   name=imle-$version-$target package=$out/imle-$version-$target
   rm -rf "$package"
@@ -143,6 +154,38 @@ for target in "${targets[@]}"; do
   echo "imle $version for $target, $("$RUSTC" --version)" >"$package/REPORT.txt"
   if [[ $target == *-none* ]]; then (for_firmware "$target"); else (for_host "$target"); fi
   (cd "$package" && find . -type f ! -name SHA256SUMS -printf '%P\0' | sort -z | xargs -0 sha256sum >SHA256SUMS)
-  tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 -C "$out" -cf - "$name" | gzip -n >"$package.tar.gz"
+  pack "$name"
 done
-(cd "$out" && sha256sum ./*.tar.gz >SHA256SUMS)
+
+# The packages of packagers (firmware/packagers) have lib/size of all microcontrollers that were named.
+# put TARGET DIRECTORY...: copies the archive into these directories of $package, if the target was named.
+put() {
+  local directory
+  [[ " ${targets[*]} " == *" $1 "* ]] || return 0
+  for directory in "${@:2}"; do
+    mkdir -p "$package/$directory"
+    cp "$out/imle-$version-$1/lib/size/libimle.a" "$package/$directory"
+  done
+}
+# write FILE: writes standard input to this file of $package.
+write() { mkdir -p "$(dirname "$package/$1")" && cat >"$package/$1"; }
+url=https://example.invalid/imle # there is no public page yet
+for format in zephyr esp_idf arduino platformio cmsis; do
+  name=imle-$version-$format package=$out/imle-$version-$format
+  rm -rf "$package"
+  mkdir -p "$package/include"
+  cp include/imle.h include/imle.hpp "$package/include"
+  cp LICENSE-MIT LICENSE-APACHE "$package"
+  . "ffi/firmware/packagers/$format.sh"
+  [[ $(find "$package" -name libimle.a) ]] || { rm -r "$package"; continue; } # no such target was named
+  case $format in
+    cmsis) pack_zip "imle.imle.$version.pack" "$package" ;;
+    arduino)
+      mkdir "$out/zip" && mv "$package" "$out/zip/imle"
+      pack_zip "$name.zip" "$out/zip"
+      mv "$out/zip/imle" "$package" && rmdir "$out/zip"
+      ;;
+    *) pack "$name" ;;
+  esac
+done
+(cd "$out" && find . -maxdepth 1 -type f ! -name SHA256SUMS -printf '%P\0' | sort -z | xargs -0 sha256sum >SHA256SUMS)

@@ -27,12 +27,13 @@ tests/embedded/faults.sh "$out"
 
 # Unpacks the packages and makes a PATH that has everything but Rust, because using a package needs none.
 rm -rf "$out/bin" "$out/download" && mkdir "$out/bin" "$out/download"
-for download in "$out"/dist/*.tar.gz; do tar -C "$out/download" -xzf "$download"; done
+for download in "$out"/dist/imle-*-none-*.tar.gz; do tar -C "$out/download" -xzf "$download"; done
 for package in "$out"/download/*; do (cd "$package" && sha256sum --check --quiet SHA256SUMS); done
 for program in /usr/bin/*; do
   [[ ${program##*/} == *rust* || ${program##*/} == *cargo* ]] || ln -s "$program" "$out/bin"
 done
 for package in "$out"/download/*; do PATH=$out/bin tests/embedded/download.sh "$package"; done
+PATH=$out/bin tests/embedded/packagers.py "$out/dist" "${boards[@]}"
 tests/embedded/interrupts.sh "$out"/download/imle-*-thumbv7em-none-eabihf
 
 warnings="-std=c11 -Wall -Wextra -Wpedantic -Wconversion -Werror"
