@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # archive.sh OUT_DIR [PROFILE]: builds the static library OUT_DIR/libimle.a and, for an operating system, the shared
-# one, OUT_DIR/libimle.so.ABI with the link libimle.so. PROFILE is release (the default), fast (the same code without the
+# one, OUT_DIR/libimle.so.ABI with the link libimle.so. PROFILE is release (the default), fast (the same without
 # Sum-of-Gamma noise and without stratified noise) or size (like fast, but with opt-level "s").
 # The archive is one object that holds the code which the exported functions reach. It exports no other symbol, and it
 # leaves out bitcode, debug sections and the unused rest of Rust's core library. It links with no other library. On

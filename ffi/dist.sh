@@ -57,9 +57,9 @@ for_firmware() {
     CARGO_BUILD_TARGET=$1 ffi/archive.sh "$built/$profile" "$profile"
     mkdir -p "$package/lib/$profile"
     cp "$built/$profile/libimle.a" "$package/lib/$profile"
-    cmake -Dversion="$version" -Ddirectory="$package/lib/$profile/cmake" -Dpc_directory="$package/lib/$profile/pkgconfig" \
-      -Dpackage="lib/$profile/cmake" -Dlibdir="lib/$profile" -Dincludedir=include -Dstatic_name=libimle.a \
-      -P ffi/cmake/package.cmake
+    cmake -Dversion="$version" -Ddirectory="$package/lib/$profile/cmake" \
+      -Dpc_directory="$package/lib/$profile/pkgconfig" -Dpackage="lib/$profile/cmake" -Dlibdir="lib/$profile" \
+      -Dincludedir=include -Dstatic_name=libimle.a -P ffi/cmake/package.cmake
   done
   {
     echo
@@ -103,7 +103,8 @@ board_of() {
 fill() {
   local text name
   text=$(<"ffi/firmware/$1.in")
-  for name in version target board compiler cxx_compiler core compile link start_up script emulate row learning tables; do
+  for name in version target board compiler cxx_compiler core compile link start_up script emulate row learning \
+    tables; do
     text=${text//"@$name@"/"${!name}"}
   done
   printf '%s\n' "$text" >"$2/$1"
@@ -138,7 +139,9 @@ for_host() {
 }
 
 # pack NAME: makes $out/NAME.tar.gz of the directory $out/NAME.
-pack() { tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 -C "$out" -cf - "$1" | gzip -n >"$out/$1.tar.gz"; }
+pack() {
+  tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 -C "$out" -cf - "$1" | gzip -n >"$out/$1.tar.gz"
+}
 # pack_zip FILE DIRECTORY: makes $out/FILE of what DIRECTORY holds.
 pack_zip() {
   (cd "$2" && find . -type f -printf '%P\n' | sort |
@@ -188,4 +191,5 @@ for format in zephyr esp_idf arduino platformio cmsis; do
     *) pack "$name" ;;
   esac
 done
-(cd "$out" && find . -maxdepth 1 -type f ! -name SHA256SUMS -printf '%P\0' | sort -z | xargs -0 sha256sum >SHA256SUMS)
+(cd "$out" && find . -maxdepth 1 -regex '.*\.\(tar\.gz\|zip\|pack\)' -printf '%P\0' | sort -z |
+  xargs -0 sha256sum >SHA256SUMS)

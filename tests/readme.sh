@@ -67,8 +67,10 @@ cpu=$(grep -oP '^One of \d+ cores of an \K[^,]+' benches/README.md)
 says README.md "take ${imle// /} ns per score on one core of an $cpu with AVX-512. On the same core JAX takes $(
   multiple "$jax") and eager PyTorch $(multiple "$torch") as long"
 says benches/README.md "cores of an $cpu, imle 0.1.0 with its avx512 kernel"
-IFS='|' read -r _ _ _ _ flash _ _ _ learning _ stack _ < <(grep -m1 '^| Cortex-M4F | `size`' examples/embedded/README.md)
-says README.md "samples and their gradients take ${flash// /} bytes of flash and ${stack// /} bytes of stack with the archive \`lib/size\`"
+IFS='|' read -r _ _ _ _ flash _ _ _ learning _ stack _ < <(
+  grep -m1 '^| Cortex-M4F | `size`' examples/embedded/README.md)
+needed="${flash// /} bytes of flash and ${stack// /} bytes of stack"
+says README.md "samples and their gradients take $needed with the archive \`lib/size\`"
 says README.md "a program that learns takes ${learning// /} bytes of flash"
 says examples/embedded/README.md "takes ${learning// /} bytes of flash on a Cortex-M4F, because adaptive λ"
 slowest=$(grep -oP 'SLOWEST=\K[0-9.]+' benches/instructions.sh) # which that script holds
@@ -100,7 +102,9 @@ echo "ok: the READMEs and the guide quote the tables"
 
 # The program of the firmware page is the example, which has at most 40 lines and prints on the host what the page says.
 diff <(block c <examples/embedded/README.md) examples/embedded/minimal.c
-for program in examples/embedded/minimal.{c,cpp}; do (($(wc -l <$program) <= 40)) || fail "$program: more than 40 lines"; done
+for program in examples/embedded/minimal.{c,cpp}; do
+  (($(wc -l <$program) <= 40)) || fail "$program: more than 40 lines"
+done
 cc -O2 -ffp-contract=off -Iinclude -Iexamples/embedded/boards examples/embedded/minimal.c tests/embedded/host.c \
   "${CARGO_TARGET_DIR:-target}/c/libimle.a" -o "$tmp/minimal"
 diff <(sed -n '/^It prints$/,$p' examples/embedded/README.md | block text) <("$tmp/minimal")

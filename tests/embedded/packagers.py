@@ -50,7 +50,8 @@ def demand(condition, complaint):
 def cmake(project):
     """The lines of the form name=value that a CMake project without a compiler prints; None if it stops."""
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "CMakeLists.txt").write_text(f"cmake_minimum_required(VERSION 3.20)\nproject(test NONE)\n{project}")
+        project = f"cmake_minimum_required(VERSION 3.20)\nproject(test NONE)\n{project}"
+        Path(folder, "CMakeLists.txt").write_text(project)
         done = subprocess.run(["cmake", "-S", folder, "-B", folder + "/build"], text=True, capture_output=True)
         return dict(re.findall(r"-- (\w+)=(.*)", done.stdout)) if done.returncode == 0 else None
 
@@ -182,7 +183,8 @@ def main():
             choose, ran = globals()[form], []
             demand(choose(package, UNKNOWN[form]) is None, f"{form} has a library for {UNKNOWN[form]}")
             for board in boards:
-                script = f'. {ROOT}/examples/embedded/boards/boards.sh; board {board}; printf "%s\\n" "$cc" "$core" "$start" "$emulate"'
+                script = f'. {ROOT}/examples/embedded/boards/boards.sh; board {board}; '
+                script += 'printf "%s\\n" "$cc" "$core" "$start" "$emulate"'
                 cc, core, start, emulate = subprocess.check_output(["bash", "-c", script], text=True).splitlines()
                 processor = core if form == "platformio" else BOARDS[board].get(form)  # its script reads the flags
                 if processor is None:

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # proofs.sh OUT_DIR TARGET: proves for OUT_DIR/TARGET/{release,fast,size}/libimle.a that no function reaches a panic, an
 # allocator, a trap, writable data or an undefined symbol (tests/link_proof.sh), and that there is no recursion and no
-# indirect call, so that the worst-case stack is known (stack.py). Writes two files beside the archive: functions.txt has
-# the name, the bytes of flash and the bytes of stack of each function, and purposes.txt the same of what programs do.
+# indirect call, so that the worst-case stack is known (stack.py). Writes two files beside the archive: functions.txt
+# has the name, the bytes of flash and the bytes of stack of each function, and purposes.txt the same of what programs
+# do.
 set -euo pipefail
 out=$1 target=$2
 here=$(dirname "$0")

@@ -34,6 +34,11 @@ for program in /usr/bin/*; do
 done
 for package in "$out"/download/*; do PATH=$out/bin tests/embedded/download.sh "$package"; done
 PATH=$out/bin tests/embedded/packagers.py "$out/dist" "${boards[@]}"
+if [[ ${1:-} == --all ]]; then
+  tests/embedded/platformio.sh "$out/dist"
+else
+  echo "NOT RUN: PlatformIO, which comes from PyPI; --all runs it"
+fi
 tests/embedded/interrupts.sh "$out"/download/imle-*-thumbv7em-none-eabihf
 
 warnings="-std=c11 -Wall -Wextra -Wpedantic -Wconversion -Werror"

@@ -99,7 +99,7 @@ int main(void)
             count_to();
         }
     }
-    /* Every score is above all before it, in the sample and in the target: each is computed and enters the k largest. */
+    /* In the sample and in the target every score is above all before it, so each enters the k largest. */
     for (i = 0; i < MOST; i++) {
         theta[i] = 32.0f * (float)i;
         dz[i] = -64.0f * (float)i;

@@ -15,7 +15,8 @@ board() {
   local here cpu machine=${1%-v7m}
   machine=${machine%-soft*}
   here=$(dirname "${BASH_SOURCE[0]}")
-  compile="-Os -ffp-contract=off -ffunction-sections -fdata-sections" link="-nostartfiles -Wl,--gc-sections -Wl,-z,noexecstack"
+  compile="-Os -ffp-contract=off -ffunction-sections -fdata-sections"
+  link="-nostartfiles -Wl,--gc-sections -Wl,-z,noexecstack"
   local single="-mfloat-abi=hard -mfpu"
   case $1 in
     microbit) target=thumbv6m-none-eabi core="-mcpu=cortex-m0" ;;

@@ -24,5 +24,6 @@ __attribute__((weak)) void board_tick(void) {
 /* The stack and the system exceptions. */
 typedef void (*handler)(void);
 __attribute__((section(".boot"), used)) static const handler vectors[16] = {
-    (handler)(uintptr_t)stack_top, reset, fault, fault, fault, fault, fault, fault, 0, 0, 0, fault, fault, 0, fault, board_tick,
+    (handler)(uintptr_t)stack_top, reset, fault, fault, fault, fault, fault, fault, 0, 0, 0, fault, fault, 0, fault,
+    board_tick,
 };

@@ -7,7 +7,8 @@ accept() { # ID, CORE/FPU...
 }
 write imle.imle.pdsc <<TEXT
 <?xml version="1.0" encoding="UTF-8"?>
-<package schemaVersion="1.7.7" xmlns:xs="http://www.w3.org/2001/XMLSchema-instance" xs:noNamespaceSchemaLocation="PACK.xsd">
+<package schemaVersion="1.7.7"
+         xmlns:xs="http://www.w3.org/2001/XMLSchema-instance" xs:noNamespaceSchemaLocation="PACK.xsd">
   <vendor>imle</vendor>
   <name>imle</name>
   <description>Learning through discrete choices (Implicit MLE)</description>
