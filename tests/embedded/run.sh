@@ -33,6 +33,10 @@ for program in /usr/bin/*; do
   [[ ${program##*/} == *rust* || ${program##*/} == *cargo* ]] || ln -s "$program" "$out/bin"
 done
 for package in "$out"/download/*; do PATH=$out/bin tests/embedded/download.sh "$package"; done
+# The lines of the README's quick start, with the download that is there.
+quick=$(awk '/^```sh/ { inside = 1; next } /^```/ && inside { exit } inside' examples/embedded/README.md |
+  sed "/^ffi.dist/d; s,target/,$out/,g" | PATH=$out/bin timeout 60 bash -e 2>&1)
+[[ $quick == "C F J are the best sensors" ]] || { echo "FAIL: the quick start prints $quick"; exit 1; }
 PATH=$out/bin tests/embedded/packagers.py "$out/dist" "${boards[@]}"
 if [[ ${1:-} == --all ]]; then
   tests/embedded/platformio.sh "$out/dist"
