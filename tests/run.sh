@@ -19,7 +19,8 @@ declare -A package=(
   [mpirun]=openmpi-bin
 )
 # Packages that bring no program of their own: a second Rust with the source of core, for targets for which the first
-# has no standard library; the C libraries of the cross compilers, and headers of C++; parts of an emulated PC; libtorch; and MPI.
+# has no standard library; the C libraries of the cross compilers, and headers of C++; parts of an emulated PC; libtorch;
+# and MPI.
 libraries=(rustc-web rust-web-src cargo-web libstd-rust-web-dev libnewlib-arm-none-eabi picolibc-riscv64-unknown-elf
   libstdc++-arm-none-eabi-dev libc6-dev-arm64-cross libc6-dev-s390x-cross libc6-dev-i386-cross bochsbios vgabios bochs-term
   isolinux syslinux-common busybox-static libtorch-dev libopenmpi-dev)
