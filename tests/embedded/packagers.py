@@ -167,7 +167,7 @@ UNKNOWN = {"zephyr": "CPU_CORTEX_R5", "esp_idf": "esp32", "arduino": "atmega328p
 def unpack(dist, form, folder):
     archive = next(dist.glob("*.pack" if form == "cmsis" else f"imle-*-{form}.{FORMATS[form]}"))
     if FORMATS[form] == "tar.gz":
-        tarfile.open(archive).extractall(folder, filter="data")
+        tarfile.open(archive).extractall(folder)
     else:
         zipfile.ZipFile(archive).extractall(folder)
     return folder if form == "cmsis" else next(folder.iterdir())
