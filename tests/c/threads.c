@@ -1,18 +1,28 @@
 /* Calls every function of imle.h from four threads at once, for one round, or for as many seconds as the environment
  * variable SECONDS says. The threads begin with the first calls of the process, each with another function.
  * Every bit must be that of one thread alone, and the process must not grow. */
+#ifndef STATE
 #define STATE static _Thread_local
+#endif
 #define MOST 4100
 #define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 
 #include "../embedded/every_function.h"
 
 enum { THREADS = 4, CALLS = sizeof calls / sizeof *calls };
+
+#ifdef __SANITIZE_THREAD__
+/* Rust's newer LLVM calls these; the runtime of an older gcc has only the functions that it intercepts. */
+void *__tsan_memcpy(void *to, const void *from, size_t count) { return memcpy(to, from, count); }
+void *__tsan_memmove(void *to, const void *from, size_t count) { return memmove(to, from, count); }
+void *__tsan_memset(void *to, int byte, size_t count) { return memset(to, byte, count); }
+#endif
 
 /* Rows of every path: within one register, short, of middle length, and long with a rest. */
 static const struct { uint32_t n, noise; } rows[] = {

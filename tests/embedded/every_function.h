@@ -9,6 +9,8 @@
 
 #ifndef STATE
 #define STATE static
+#endif
+#ifndef MOST
 #define MOST 80
 #endif
 
