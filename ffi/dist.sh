@@ -172,7 +172,7 @@ put() {
 }
 # write FILE: writes standard input to this file of $package.
 write() { mkdir -p "$(dirname "$package/$1")" && cat >"$package/$1"; }
-url=https://example.invalid/imle # there is no public page yet
+url=$(sed -n 's/^repository = "\(.*\)"/\1/p' Cargo.toml)
 for format in zephyr esp_idf arduino platformio cmsis; do
   name=imle-$version-$format package=$out/imle-$version-$format
   rm -rf "$package"
