@@ -8,6 +8,7 @@ put thumbv8m.main-none-eabi src/cortex-m33 src/cortex-m33/fpv5-sp-d16-softfp
 put thumbv8m.main-none-eabihf src/cortex-m33/fpv5-sp-d16-hard
 put riscv32imc-unknown-none-elf src/esp32c{2,3}
 put riscv32imac-unknown-none-elf src/esp32c6 src/esp32h2
+mkdir -p "$package/src"
 mv "$package/include"/* "$package/src"
 rmdir "$package/include"
 write library.properties <<TEXT
