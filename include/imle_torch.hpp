@@ -197,17 +197,17 @@ using Sizes = std::vector<std::int64_t>;
 
 // A batch of rows: theta as the C functions take it, and what results should look like.
 struct batch {
-    Tensor theta;                        // float32 [B, N] on the CPU, without gaps inside a row
-    Sizes leading;                       // the dimensions of the caller's theta that are rows
-    Sizes own;                           // those of a row: N, or words, words
-    at::TensorOptions options;           // the type and device of the caller's theta
-    std::optional<std::int64_t> samples; // as in settings
+    Tensor theta;                            // float32 [B, N] on the CPU, without gaps inside a row
+    Sizes leading;                           // the dimensions of the caller's theta that are rows
+    Sizes own;                               // those of a row: N, or words, words
+    at::TensorOptions options;               // the type and device of the caller's theta
+    std::optional<std::int64_t> samples;     // as in settings
     std::optional<imle::tree_options> trees; // if states are trees; then k stands for words
-    Tensor k_row;                        // int32 [B], or undefined
-    std::int64_t k = 1;                  // the k of all rows, or the largest
-    Tensor unread;                       // bool [B, N], what lies beyond the words of a row; undefined if all is read
-    torch::key key;                      // row_ids is undefined or int64 [B]
-    float temperature = 1;               // of the exact distribution
+    Tensor k_row;                            // int32 [B], or undefined
+    std::int64_t k = 1;                      // the k of all rows, or the largest
+    Tensor unread;                           // bool [B, N]: beyond the words of a row; undefined if all is read
+    torch::key key;                          // row_ids is undefined or int64 [B]
+    float temperature = 1;                   // of the exact distribution
 
     std::int64_t rows() const { return theta.size(0); }
     std::int64_t n() const { return theta.size(1); }

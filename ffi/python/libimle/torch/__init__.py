@@ -493,7 +493,7 @@ def straight_through(
     z, indices = layer(theta.detach(), **arguments, return_indices=True)
     idle = theta.detach() == -torch.inf
     if n_row is not None:
-        idle = idle | _shaped(layer.layer, ~corner(layer.layer.words, n_row))
+        idle = idle | _shaped(layer.layer, ~corner(layer.layer.words, n_row.to(theta.device)))
     scores = theta.masked_fill(idle, 0.0)
     zero = scores - scores.detach()
     if z.dim() > theta.dim():
