@@ -1,0 +1,34 @@
+//! The caller's floating-point mode: MXCSR of x86-64. On other processors every call has the default mode, and
+//! tests/embedded/float_modes.c tries the others.
+
+/// To nearest, nothing flushed, all traps masked.
+pub const DEFAULT: u32 = 0x1f80;
+/// The bits that are the mode; the others are flags.
+const MODE: u32 = 0xffc0;
+
+/// Calls in a mode. The second value is false if another mode is set afterwards.
+#[cfg(target_arch = "x86_64")]
+#[inline(never)]
+pub fn with<R>(mode: u32, call: impl FnOnce() -> R) -> (R, bool) {
+    write(mode);
+    let result = call();
+    let mut after = 0_u32;
+    unsafe { std::arch::asm!("stmxcsr [{}]", in(reg) &raw mut after, options(nostack, preserves_flags)) };
+    write(DEFAULT);
+    (result, after & MODE == mode & MODE)
+}
+
+#[cfg(target_arch = "x86_64")]
+fn write(mode: u32) {
+    unsafe { std::arch::asm!("ldmxcsr [{}]", in(reg) &raw const mode, options(nostack)) };
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+pub fn with<R>(_: u32, call: impl FnOnce() -> R) -> (R, bool) {
+    (call(), true)
+}
+
+/// A mode of any rounding, flushing and traps.
+pub fn of(bits: u16) -> u32 {
+    u32::from(bits) & MODE
+}
