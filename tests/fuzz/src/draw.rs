@@ -87,10 +87,10 @@ fn floats(u: &mut Unstructured<'_>, len: usize) -> Result<Vec<u32>> {
 }
 
 fn float_option(u: &mut Unstructured<'_>, usual: &[f32]) -> Result<f32> {
-    Ok(match u.int_in_range(0..=15_u8)? {
-        0..=7 => usual[0],
-        8..=13 => *u.choose(usual)?,
-        14 => *u.choose(&SPECIAL)?,
+    Ok(match u.int_in_range(0..=63_u8)? {
+        0..=39 => usual[0],
+        40..=60 => *u.choose(usual)?,
+        61 | 62 => *u.choose(&SPECIAL)?,
         _ => f32::from_bits(u.arbitrary()?),
     })
 }
@@ -463,16 +463,24 @@ fn fault(u: &mut Unstructured<'_>, call: &mut Call) -> Result<()> {
             }
         }
         4 => {
-            if let Some(&name) = u.choose(call.function.arguments).ok().filter(|name| is_stride(name)) {
+            let strides: Vec<_> = call.function.arguments.iter().copied().filter(|name| is_stride(name)).collect();
+            if !strides.is_empty() {
                 let n = call.n();
-                let bad = [1, n - 1, usize::MAX, usize::MAX / 2, isize::MAX as usize / 4, isize::MAX as usize / 8 + 1];
-                call.set(name, *u.choose(&bad)?);
+                let bad = [
+                    1,
+                    n.saturating_sub(1),
+                    usize::MAX,
+                    usize::MAX / 2,
+                    isize::MAX as usize / 4,
+                    isize::MAX as usize / 8 + 1,
+                ];
+                call.set(u.choose(&strides)?, *u.choose(&bad)?);
             }
         }
         5 => {
             if call.function.has("work_len") {
                 let needed = call.floats_needed();
-                call.set("work_len", *u.choose(&[0, 1, needed - 1])?);
+                call.set("work_len", *u.choose(&[0, 1, needed.saturating_sub(1)])?);
             }
         }
         6 => {
@@ -480,31 +488,31 @@ fn fault(u: &mut Unstructured<'_>, call: &mut Call) -> Result<()> {
             match u.int_in_range(0..=5_u8)? {
                 0 => shape.n = 0,
                 1 => shape.samples = 0,
-                2 => shape.k = shape.n + 1,
+                2 => shape.k = shape.n.saturating_add(1),
                 3 => *shape = imle_shape { rows: u32::MAX, n: u32::MAX, k: 1, samples: 1 << 24 },
                 4 => shape.samples = (1 << 24) + 1,
                 _ => *shape = imle_shape { rows: 1, n: 1, k: u32::MAX, samples: 1 },
             }
         }
         7 => {
-            let rows = call.rows();
+            let above = call.shape.k.saturating_add(u.int_in_range(1..=3)?);
             for name in ["k_row", "n_row"] {
-                let above = call.shape.k.saturating_add(u.int_in_range(1..=3)?);
-                if let Some(array) = call.array_mut(name).filter(|_| rows > 0) {
-                    array.words[u.choose_index(rows)?] = above;
+                if let Some(array) = call.array_mut(name).filter(|array| !array.words.is_empty()) {
+                    let b = u.choose_index(array.words.len())?;
+                    array.words[b] = above;
                 }
             }
         }
-        8 => match u.int_in_range(0..=3_u8)? {
-            0 => call.options.struct_size = u.int_in_range(0..=80)?,
-            1 => call.tree_options.struct_size = u.int_in_range(0..=80)?,
-            2 => call.adaptive.struct_size = u.int_in_range(0..=80)?,
-            _ => call.tree_options.projective = u.arbitrary()?,
-        },
-        _ => match u.int_in_range(0..=3_u8)? {
+        8 => {
+            let size = u.int_in_range(0..=80)?;
+            (call.options.struct_size, call.tree_options.struct_size, call.adaptive.struct_size) = (size, size, size);
+        }
+        _ => match u.int_in_range(0..=5_u8)? {
             0 => call.side = u.arbitrary()?,
             1 => call.temperature = f32::from_bits(u.arbitrary()?),
             2 => call.key.sample0 = u.arbitrary()?,
+            3 => call.tree_options.single_root = u.arbitrary()?,
+            4 => call.tree_options.projective = u.arbitrary()?,
             _ => call.parts.dz_squared = *u.choose(&[-1.0, f64::NAN, f64::INFINITY])?,
         },
     }

@@ -34,7 +34,8 @@ pub fn bad_arguments(call: &Call) -> Vec<imle_status> {
         (IMLE_ERR_NULL, bad_pointer(call, readable || !sized)),
         (IMLE_ERR_STRIDE, bad_stride),
         (IMLE_ERR_WORKSPACE, readable && function.has("work_len") && short()),
-        (IMLE_ERR_OVERLAP, (readable && !bad_stride || !sized) && overlaps(call)),
+        // Beside a wrong stride there may be one that is right and reaches over all memory.
+        (IMLE_ERR_OVERLAP, bad_stride || ((readable || !sized) && overlaps(call))),
     ];
     found.into_iter().filter(|&(_, bad)| bad).map(|(error, _)| error).collect()
 }
@@ -44,7 +45,7 @@ fn bad_pointer(call: &Call, readable: bool) -> bool {
     let no_rows = call.function.has("shape") && call.rows() == 0;
     let empty = |name: &str| {
         let array = role(name) != Role::Struct && role(name) != Role::State && name != "row";
-        array && readable && (no_rows || call.extent(name) == 0)
+        array && readable && (no_rows || (name != "work" && call.extent(name) == 0))
     };
     let bad = |array: &crate::call::Array| match array.place {
         Place::Null => !call.function.may_be_null(array.name) && !empty(array.name),
