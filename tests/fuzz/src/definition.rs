@@ -66,6 +66,7 @@ pub fn check(call: &Call, result: &Outcome) -> Result<(), String> {
         (_, "noise") => expect(row.get("noise", row.samples * row.n).iter().all(|x| x.is_finite()), || {
             "the noise is not finite".into()
         }),
+        (_, "heads") => row.heads(),
         (_, "straight_through") => row.straight_through(),
         (_, "marginals") => row.marginals(),
         (_, "log_prob") => row.at_most_zero("log_prob", row.samples),
@@ -243,6 +244,20 @@ impl Row<'_> {
         let read = (0..self.n).filter(|&i| rules::is_read(self.call, 0, i) && self.theta[i].is_finite());
         let scale = read.map(|i| score(i).abs()).fold(0.0, f64::max);
         expect(found >= best - 1e-5 * scale * words as f64, || format!("a tree of {found}, the best has {best}"))
+    }
+
+    /// The head of every word, u32::MAX behind the words of the row.
+    fn heads(&self) -> Result<(), String> {
+        let found = self.result.output(self.call, "heads").expect("it is asked for");
+        for s in 0..self.samples {
+            let positions = &rules::list(self.call, 0, s)[..self.ones()];
+            let heads = rules::heads_of(self.call, positions, self.ones()).expect("the lists are good");
+            let mut expected: Vec<u32> = heads.iter().map(|&h| h as u32).collect();
+            expected.resize(self.call.k(), u32::MAX);
+            let found = &found[s * self.call.k()..][..self.call.k()];
+            expect(found == expected, || format!("heads are {found:?}, by the definition {expected:?}"))?;
+        }
+        Ok(())
     }
 
     fn straight_through(&self) -> Result<(), String> {

@@ -80,8 +80,8 @@ fn main() -> ExitCode {
             if !run(&input, &mut counts) {
                 failed.store(true, Ordering::Relaxed);
             }
-            if counts.len() > before {
-                first.insert(number, input);
+            if counts.len() > before && options.write_corpus.is_some() {
+                first.insert(number, shortened(&input));
             }
         }
         let mut all = all.lock().expect("no thread panics");
@@ -145,6 +145,17 @@ fn bytes(hexadecimal: &str) -> Vec<u8> {
 fn fresh(number: u64) -> Vec<u8> {
     let mut fill = draw::Fill::of(number);
     (0..24).flat_map(|_| fill.next().to_le_bytes()).collect()
+}
+
+/// The shortest front of an input that has the same function and status.
+fn shortened(input: &[u8]) -> Vec<u8> {
+    let outcome = |input: &[u8]| {
+        let mut counts = Counts::new();
+        check_input(input, &mut counts).ok().map(|()| counts)
+    };
+    let all = outcome(input);
+    let fronts = (0..=input.len()).map(|len| &input[..len]);
+    fronts.into_iter().find(|front| outcome(front) == all).unwrap_or(input).to_vec()
 }
 
 /// Runs one input; false, and a report, if a promise is broken.
