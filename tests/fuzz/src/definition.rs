@@ -69,7 +69,9 @@ pub fn check(call: &Call, result: &Outcome) -> Result<(), String> {
         (_, "heads") => row.heads(),
         (_, "straight_through") => row.straight_through(),
         (_, "marginals") => row.marginals(),
-        (_, "log_prob") => row.at_most_zero("log_prob", row.samples),
+        (_, "marginals_vjp") => row.covariance("out", &floats(&call.array("v").expect("an input").words)),
+        (_, "simple") => row.covariance("grad_theta", &row.mean_of_dz()),
+        (_, "log_prob") => row.log_prob(),
         (_, "kl") => expect(row.get("kl", 1)[0] >= 0.0, || "a KL below 0".into()),
         (_, "log_partitions") => row.log_partitions(),
         _ => Ok(()),
@@ -260,6 +262,14 @@ impl Row<'_> {
         Ok(())
     }
 
+    /// (1/S) times the sum of dz over the samples, or the one dz of all samples.
+    fn mean_of_dz(&self) -> Vec<f32> {
+        let shared = self.call.number("dz_sample_stride") == 0;
+        let samples = if shared { 1 } else { self.samples };
+        let all: Vec<Vec<f32>> = (0..samples).map(|s| floats(self.call.dz("dz", 0, s))).collect();
+        (0..self.n).map(|i| all.iter().map(|dz| dz[i]).fold(0.0, |sum, x| sum + x) / samples as f32).collect()
+    }
+
     fn straight_through(&self) -> Result<(), String> {
         let shared = self.call.number("dz_sample_stride") == 0;
         let all: Vec<Vec<f32>> = (0..self.samples).map(|s| floats(self.call.dz("dz", 0, s))).collect();
@@ -296,6 +306,75 @@ impl Row<'_> {
             let expected = log_space::log_partitions(&self.theta, self.call.temperature)[self.ones()];
             self.near("the log-partition", log_partition, expected)?;
         }
+        let Some(law) = self.law() else { return Ok(()) };
+        self.near("the log-partition", log_partition, law.log_partition)?;
+        for (i, &found) in marginals.iter().enumerate() {
+            let expected = law.mean(|state| f64::from(u8::from(state.contains(&i))));
+            expect((f64::from(found) - expected).abs() <= 1e-4, || format!("marginal {i} is {found}, not {expected}"))?;
+        }
+        Ok(())
+    }
+
+    /// The law of the row's states, if they are few and the scores moderate.
+    fn law(&self) -> Option<Law> {
+        let few = self.n <= if self.call.function.family() == Family::Tree { 16 } else { 10 };
+        if !few || !self.is_moderate() {
+            return None;
+        }
+        let states: Vec<Vec<usize>> = if self.call.function.family() == Family::Tree {
+            let positions = |heads: &Vec<usize>| heads.iter().enumerate().map(|(d, h)| h * self.call.k() + d).collect();
+            rules::all_trees(self.call, self.ones()).iter().map(positions).collect()
+        } else {
+            let positions = |z: u32| (0..self.n).filter(|i| z >> i & 1 == 1).collect();
+            reference::k_subsets(self.n, self.ones()).map(positions).collect()
+        };
+        let energy = |state: &Vec<usize>| {
+            state.iter().map(|&i| f64::from(self.theta[i])).sum::<f64>() / f64::from(self.call.temperature)
+        };
+        let energies: Vec<f64> = states.iter().map(energy).collect();
+        let largest = energies.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let sum: f64 = energies.iter().map(|energy| libm::exp(energy - largest)).sum();
+        let log_partition = largest + libm::log(sum);
+        let p = energies.iter().map(|energy| libm::exp(energy - log_partition)).collect();
+        Some(Law { states, p, log_partition })
+    }
+
+    /// The product of the covariance of z with v, over the temperature.
+    fn covariance(&self, output: &'static str, v: &[f32]) -> Result<(), String> {
+        let found = self.get(output, self.n);
+        // Sums of numbers near the largest float may overflow. NaN may stand where nothing is read.
+        let read = |i: usize| rules::is_read(self.call, 0, i);
+        if (0..self.n).any(|i| read(i) && !(v[i].abs() <= 1e6)) {
+            return Ok(());
+        }
+        let zero = |i: usize| self.theta[i] == f32::NEG_INFINITY || !read(i);
+        expect((0..self.n).all(|i| !zero(i) || found[i] == 0.0), || format!("not 0 at a mask: {found:?}"))?;
+        let v: Vec<f64> = (0..self.n).map(|i| if read(i) { f64::from(v[i]) } else { 0.0 }).collect();
+        let scale = v.iter().fold(0.0, |scale: f64, x| scale.max(x.abs()));
+        let Some(law) = self.law() else { return Ok(()) };
+        let temperature = f64::from(self.call.temperature);
+        let value = |state: &[usize]| state.iter().map(|&i| v[i]).sum::<f64>();
+        let mean = law.mean(value);
+        for (i, &found) in found.iter().enumerate() {
+            let expected = law.mean(|state| if state.contains(&i) { value(state) - mean } else { 0.0 }) / temperature;
+            let near = (f64::from(found) - expected).abs() <= 1e-4 * self.ones().max(1) as f64 * scale / temperature;
+            expect(near, || format!("{output} {i} is {found}, by the definition {expected}"))?;
+        }
+        Ok(())
+    }
+
+    /// The log-probability of every list.
+    fn log_prob(&self) -> Result<(), String> {
+        let found = self.get("log_prob", self.samples);
+        expect(found.iter().all(|&x| x <= 0.0), || format!("log_prob is {found:?}"))?;
+        let Some(law) = self.law() else { return Ok(()) };
+        for (s, &found) in found.iter().enumerate() {
+            let state = rules::list(self.call, 0, s)[..self.ones()].iter().map(|&i| f64::from(self.theta[i as usize]));
+            let energy = state.sum::<f64>() / f64::from(self.call.temperature);
+            let near = (f64::from(found) - (energy - law.log_partition)).abs()
+                <= 1e-5 * energy.abs().max(law.log_partition.abs()).max(1.0);
+            expect(near, || format!("log_prob is {found}, by the definition {}", energy - law.log_partition))?;
+        }
         Ok(())
     }
 
@@ -321,10 +400,19 @@ impl Row<'_> {
         }
         Ok(())
     }
+}
 
-    fn at_most_zero(&self, name: &'static str, len: usize) -> Result<(), String> {
-        let found = self.get(name, len);
-        expect(found.iter().all(|&x| x <= 0.0), || format!("{name} is {found:?}"))
+/// Every state of a row and its probability.
+struct Law {
+    /// The positions of the ones.
+    states: Vec<Vec<usize>>,
+    p: Vec<f64>,
+    log_partition: f64,
+}
+
+impl Law {
+    fn mean(&self, value: impl Fn(&[usize]) -> f64) -> f64 {
+        self.states.iter().zip(&self.p).filter(|&(_, &p)| p > 0.0).map(|(state, p)| p * value(state)).sum()
     }
 }
 

@@ -38,7 +38,8 @@ thread_local! {
 }
 
 /// What every thread runs, and since when.
-static RUNNING: LazyLock<Mutex<HashMap<ThreadId, (Instant, Vec<u8>)>>> = LazyLock::new(Mutex::default);
+static RUNNING: LazyLock<Mutex<Running>> = LazyLock::new(Mutex::default);
+type Running = HashMap<ThreadId, (Instant, Vec<u8>)>;
 
 /// How often a function gave a status; a function that cannot fail gives 0.
 type Counts = BTreeMap<(&'static str, i32), u64>;
@@ -46,7 +47,8 @@ type Counts = BTreeMap<(&'static str, i32), u64>;
 fn main() -> ExitCode {
     let options = Options::read();
     std::panic::set_hook(Box::new(|panic| {
-        INPUT.with_borrow(|input| eprintln!("FAIL: {panic}\n{}", hexadecimal(input)));
+        eprintln!("FAIL: {panic}");
+        std::process::abort();
     }));
     on_signals();
     std::thread::spawn(watch);
@@ -212,9 +214,9 @@ fn count(counts: &Counts, name: &'static str) -> u64 {
     counts.range((name, i32::MIN)..=(name, 0)).map(|(_, count)| count).sum()
 }
 
-/// Reports the input of a thread that gets a deadly signal.
+/// Reports the input of a thread that gets a deadly signal, also after a panic or a report of AddressSanitizer.
 fn on_signals() {
-    for signal in [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL] {
+    for signal in [libc::SIGABRT, libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL] {
         let handler: extern "C" fn(libc::c_int) = report_signal;
         unsafe { libc::signal(signal, handler as libc::sighandler_t) };
     }

@@ -228,7 +228,7 @@ fn errors_of_row(call: &Call, b: usize) -> Vec<imle_status> {
     let bad = |words: &[u32], allows_masks: bool| {
         let bad = |i: usize| {
             let x = f32::from_bits(words[i]);
-            !x.is_finite() && !(allows_masks && x == f32::NEG_INFINITY)
+            !(x.is_finite() || allows_masks && x == f32::NEG_INFINITY)
         };
         (0..words.len()).any(|i| is_read(call, b, i) && bad(i))
     };

@@ -62,7 +62,7 @@ fn check_numbers(shape: imle_shape, tree: imle_tree_options, status: i32) -> std
     if of_null != [0, 0] {
         return wrong("the workspace of NULL");
     }
-    defaults().map_or(Ok(()), |what| wrong(what))
+    defaults().map_or(Ok(()), wrong)
 }
 
 /// The first struct whose default is wrong; NULL and misaligned pointers do nothing.

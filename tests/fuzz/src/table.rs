@@ -8,11 +8,14 @@ mod functions;
 pub use functions::Argument;
 use functions::every_function;
 
+/// Calls a function with arguments that are looked up by their names.
+type ByNames = unsafe fn(&dyn Fn(&str) -> Argument) -> imle_status;
+
 /// A function that takes arrays or changes a struct.
 pub struct Function {
     pub name: &'static str,
     pub arguments: &'static [&'static str],
-    pub call: unsafe fn(&dyn Fn(&str) -> Argument) -> imle_status,
+    pub call: ByNames,
 }
 
 macro_rules! table {
