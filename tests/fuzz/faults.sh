@@ -16,8 +16,8 @@ git ls-files -z --cached --others --exclude-standard | tar --null --files-from=-
 cd "$out/tree"
 
 count=$("$here/faults.py" "$here/faults.txt")
-missed=0
-for ((i = ${1:-0}; i <= ${2:-count - 1}; i++)); do
+first=${1:-0} last=${2:-$((count - 1))} missed=0
+for ((i = first; i <= last; i++)); do
   read -r file title <<<"$("$here/faults.py" "$here/faults.txt" "$i")"
   cargo build --quiet -p fuzz
   if found=$("$CARGO_TARGET_DIR/debug/fuzz" --executions 40000 2>&1); then
@@ -30,4 +30,4 @@ for ((i = ${1:-0}; i <= ${2:-count - 1}; i++)); do
   cp "$root/$file" "$file"
 done
 ((missed == 0)) || exit 1
-echo "faults: the fuzzer finds $count planted faults"
+echo "faults: the fuzzer finds $((last - first + 1)) planted faults"

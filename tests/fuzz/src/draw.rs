@@ -64,9 +64,9 @@ const SPECIAL: [f32; 12] = [
 const BAD: [u32; 5] = [0x7fc0_0000, 0xffc0_0000, 0x7f80_0001, 0x7f80_0000, 0xff80_0000];
 
 /// Floats of one style: whole numbers with ties, spread numbers of any scale, numbers close together, any finite ones,
-/// extreme ones, or any bits.
+/// extreme ones, zeros, subnormals, or any bits.
 fn floats(u: &mut Unstructured<'_>, len: usize) -> Result<Vec<u32>> {
-    let style = u.int_in_range(0..=11_u32)?;
+    let style = u.int_in_range(0..=12_u32)?;
     let scale = 2_f32.powi(i32::from(u.int_in_range(0..=12_u8)?) - 6);
     let mut fill = Fill::new(u)?;
     let float = |fill: &mut Fill| {
@@ -79,6 +79,7 @@ fn floats(u: &mut Unstructured<'_>, len: usize) -> Result<Vec<u32>> {
             8 => f32::from_bits(word as u32),
             9 => SPECIAL[(word >> 32) as usize % SPECIAL.len()],
             10 => 0.0,
+            11 => f32::from_bits(word as u32 & 0x807f_ffff),
             _ => return word as u32,
         };
         (if x.is_finite() { x } else { 1.0 }).to_bits()
@@ -209,7 +210,7 @@ pub fn call(u: &mut Unstructured<'_>, function: &'static Function) -> Result<Cal
         side: if one_in(u, 3)? { -1 } else { 1 },
         temperature: float_option(u, &[1.0, 0.25, 4.0])?,
         arrays: Vec::new(),
-        mode: if one_in(u, 4)? { mode::of(u.arbitrary()?) } else { mode::DEFAULT },
+        mode: if one_in(u, 4)? { mode::draw(u)? } else { mode::DEFAULT },
     };
     if !coupled || function.is_exact() {
         call.options.coupling = 0;
