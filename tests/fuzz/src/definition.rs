@@ -57,6 +57,7 @@ pub fn check(call: &Call, result: &Outcome) -> Result<(), String> {
             None => Ok(()),
         },
         (Family::TopK | Family::Argmax | Family::Tree, "gradient") => row.gradient(),
+        (_, "fenchel_young") => row.fenchel_young(),
         (Family::Tree, "map") => row.best_tree(),
         (_, "sample_exact") => row.good_states(),
         (_, "perturb") => row.scores(|row, s| {
@@ -227,6 +228,20 @@ impl Row<'_> {
         let expected = [self.samples as u32, 0, unchanged, 0, pairs.iter().map(nonzeros).sum(), 0];
         let found = &self.result.output(self.call, "diagnostics").expect("it is asked for")[..6];
         expect(found == expected, || format!("diagnostics are {found:?}, by the definition {expected:?}"))
+    }
+
+    /// The gradient is the mean of the states minus y, and 0 at masks.
+    fn fenchel_young(&self) -> Result<(), String> {
+        let Some(states) = self.forward() else { return Ok(()) };
+        let y = floats(&self.call.array("y").expect("an input").words);
+        let mean = reference::mean(&states);
+        let found = self.get("grad_theta", self.n);
+        for i in 0..self.n {
+            let zero = self.theta[i] == f32::NEG_INFINITY || !rules::is_read(self.call, 0, i);
+            let expected = if zero { 0.0 } else { mean[i] - y[i] };
+            expect(found[i] == expected, || format!("the gradient {i} is {}, not {expected}", found[i]))?;
+        }
+        Ok(())
     }
 
     /// A tree of the right kind without masked arcs, and for few words none with a larger sum.

@@ -144,7 +144,8 @@ fn sizes(u: &mut Unstructured<'_>, family: Family) -> Result<imle_shape> {
         let n = match u.int_in_range(0..=15_u8)? {
             0..=9 => u.int_in_range(1..=20)?,
             10..=13 => u.int_in_range(1..=80)?,
-            _ => u.int_in_range(1..=400)?,
+            14 => u.int_in_range(1..=400)?,
+            _ => u.int_in_range(1..=1200)?,
         };
         let k = match (family, u.int_in_range(0..=3_u8)?) {
             (Family::Argmax, _) => 1,
