@@ -359,7 +359,7 @@ impl Row<'_> {
         let found = self.get(output, self.n);
         // Sums of numbers near the largest float may overflow. NaN may stand where nothing is read.
         let read = |i: usize| rules::is_read(self.call, 0, i);
-        if (0..self.n).any(|i| read(i) && !(v[i].abs() <= 1e6)) {
+        if (0..self.n).any(|i| read(i) && (v[i].is_nan() || v[i].abs() > 1e6)) {
             return Ok(());
         }
         let zero = |i: usize| self.theta[i] == f32::NEG_INFINITY || !read(i);

@@ -455,7 +455,7 @@ fn fault(u: &mut Unstructured<'_>, call: &mut Call) -> Result<()> {
                     2 => len.saturating_sub(1),
                     _ => len,
                 };
-                // An input keeps its contents only in memory of its own, so an input becomes a part of the other.
+                // Only outputs move: an input would have other contents there.
                 let target = call.array(other).expect("a pointer").place;
                 let word = if alignment(name) == 8 && alignment(other) == 8 { word & !1 } else { word };
                 let fits = alignment(name) == 4 || alignment(other) == 8;
@@ -525,7 +525,7 @@ fn is_stride(name: &str) -> bool {
     name.starts_with("ld_") || name.ends_with("_stride")
 }
 
-/// The function of an input: its first byte or two. None stands for the functions that cannot fail.
+/// The function of an input, which its first byte names. None stands for the functions that cannot fail.
 pub fn function(u: &mut Unstructured<'_>) -> Result<Option<&'static Function>> {
     let number = u.int_in_range(0..=FUNCTIONS.len())?;
     Ok(FUNCTIONS.get(number))
