@@ -77,6 +77,9 @@ cargo test --profile checked --workspace --doc
 cargo test --profile checked --features heapless,rand_core --test fixed_up_to --test rng
 cargo test --profile checked --features heapless,rand_core --doc -- fixed rng
 
+section "the C ABI, fuzzed"
+tests/fuzz/run.sh ${1:+"$1"}
+
 section "the same bits in the profile that ships"
 cargo test --release --test value_stability --test laws --test kernels
 

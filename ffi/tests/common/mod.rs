@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "no program uses all of it")]
 
 pub mod calls;
+pub mod functions;
 pub mod in_c;
 
 #[path = "../../../tests/common/arrays.rs"]
