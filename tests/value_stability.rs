@@ -342,23 +342,29 @@ fn samples_and_gradients_of_trees_are_as_pinned() {
     assert_eq!(hashes, pinned);
 }
 
-/// The log-partition, entropy, marginals, exact samples and the gradient through the marginals, of the four kinds.
+/// The log-partition, entropy, marginals, exact samples and the gradient through the marginals, of the four kinds, with
+/// masks and without.
 #[test]
 fn exact_distributions_of_trees_are_as_pinned() {
-    let hashes = hashes_of_trees(|tree, shape| {
-        let (rows, n) = (shape.rows(), shape.n());
-        let exact = Exact::new(shape, tree, 0.5).expect("good sizes");
-        let (theta, v) = (tree_theta(shape.k), quarters(rows * n, 3));
-        let (theta, v, work) =
-            (Rows::contiguous(&theta), Rows::contiguous(&v), &mut vec![f32::NAN; exact.workspace_len()]);
-        let [mut mu, mut vjp] = [(); 2].map(|()| vec![f32::NAN; rows * n]);
-        let (mut a, mut h, mut lists) = ([f32::NAN; 2], [f32::NAN; 2], vec![0; rows * shape.samples() * shape.k()]);
-        let moments = ExactOutputs { marginals: Some(&mut mu), log_partition: Some(&mut a), entropy: Some(&mut h) };
-        exact.marginals(theta, moments, work).expect("good θ");
-        exact.sample(KEYS[1], theta, States::indices(&mut lists), work).expect("good θ");
-        exact.marginals_vjp(theta, v, RowsMut::contiguous(&mut vjp), work).expect("good θ");
-        lists.into_iter().chain(mu.into_iter().chain(vjp).chain(a).chain(h).map(f32::to_bits)).collect()
-    });
+    let masked = hashes_of_trees(|tree, shape| exact_values_of_trees(tree, shape, &tree_theta(shape.k)));
+    let unmasked =
+        hashes_of_trees(|tree, shape| exact_values_of_trees(tree, shape, &quarters(shape.rows() * shape.n(), 7)));
     let pinned = [0xd30d_27d4_41ec_ba31, 0x962e_2fa3_13fe_735c, 0x8cda_1f22_2c12_3648, 0x9b76_292c_d8eb_ce68];
-    assert_eq!(hashes, pinned);
+    assert_eq!(masked, pinned);
+    let pinned = [0x2654_0379_1591_805c, 0x16c5_da88_0d57_f416, 0xabb0_332f_e119_90e7, 0x5ad3_4e77_d2ab_fa8e];
+    assert_eq!(unmasked, pinned);
+}
+
+fn exact_values_of_trees(tree: Tree<'_>, shape: Shape, theta: &[f32]) -> Vec<u32> {
+    let (rows, n) = (shape.rows(), shape.n());
+    let exact = Exact::new(shape, tree, 0.5).expect("good sizes");
+    let v = quarters(rows * n, 3);
+    let (theta, v, work) = (Rows::contiguous(theta), Rows::contiguous(&v), &mut vec![f32::NAN; exact.workspace_len()]);
+    let [mut mu, mut vjp] = [(); 2].map(|()| vec![f32::NAN; rows * n]);
+    let (mut a, mut h, mut lists) = ([f32::NAN; 2], [f32::NAN; 2], vec![0; rows * shape.samples() * shape.k()]);
+    let moments = ExactOutputs { marginals: Some(&mut mu), log_partition: Some(&mut a), entropy: Some(&mut h) };
+    exact.marginals(theta, moments, work).expect("good θ");
+    exact.sample(KEYS[1], theta, States::indices(&mut lists), work).expect("good θ");
+    exact.marginals_vjp(theta, v, RowsMut::contiguous(&mut vjp), work).expect("good θ");
+    lists.into_iter().chain(mu.into_iter().chain(vjp).chain(a).chain(h).map(f32::to_bits)).collect()
 }
