@@ -171,6 +171,8 @@ fn block(floats: &[f32], start: usize, len: usize) -> &[f32] {
 
 type Block = [f32; EIGHT];
 
+const LANE_NUMBERS: [i32; EIGHT] = [0, 1, 2, 3, 4, 5, 6, 7];
+
 /// Eight numbers side by side.
 #[derive(Clone, Copy)]
 struct Eight {
@@ -423,6 +425,9 @@ impl<'a> Matrix<'a> {
     /// Gives every number of a row in these columns, and perhaps some beside them, an m from 1 to 2.
     #[inline(always)]
     pub(crate) fn normalise<C: Carry>(&mut self, row: usize, range: Range<usize>) {
+        if !C::EXPONENTS {
+            return;
+        }
         for b in blocks(&range) {
             let eight = self.load::<C>(row, b).normalised::<C>();
             self.store::<C>(row, b, eight);
@@ -432,12 +437,34 @@ impl<'a> Matrix<'a> {
     /// Row `to` += factor · row `from`, in the columns `range`. m stays below 5 plus what it was.
     #[inline(always)]
     pub(crate) fn add_row<C: Carry>(&mut self, to: usize, factor: Scaled, from: usize, range: Range<usize>) {
+        if !C::EXPONENTS && !C::ANYTHING {
+            return self.add_floats(to, factor.m, from, range);
+        }
         let factor = Eight::all(factor);
         for b in blocks(&range) {
             let (old, inside) = (self.load::<C>(to, b), lanes(&range, b));
             let new = old.plus_product::<C>(factor, self.load::<C>(from, b));
             let whole = inside.start == 0 && inside.end >= EIGHT;
             self.store::<C>(to, b, if whole { new } else { old.replaced(new, inside) });
+        }
+    }
+
+    /// The same, with floats and nothing that they carry. Compilers do not put the general code into vectors here.
+    #[inline(always)]
+    fn add_floats(&mut self, to: usize, factor: f32, from: usize, range: Range<usize>) {
+        let used = blocks(&range);
+        let [to, from] = [to, from].map(|row| row * self.stride + used.start..row * self.stride + used.end);
+        let Ok([to, from]) = self.m.get_disjoint_mut([to, from]) else { return };
+        // Beside the range, where no number is −0, 0 is added: a store of some lanes would delay the next load.
+        // The range is counted from the lanes of a block. Signed numbers compare in vectors.
+        let mut start = range.start as i32 - (EIGHT * used.start) as i32;
+        let mut end = range.end as i32 - (EIGHT * used.start) as i32;
+        for (to, from) in to.iter_mut().zip(from) {
+            for ((to, from), l) in to.iter_mut().zip(from).zip(LANE_NUMBERS) {
+                *to += if (l >= start) & (l < end) { factor } else { 0.0 } * *from;
+            }
+            start -= EIGHT as i32;
+            end -= EIGHT as i32;
         }
     }
 
