@@ -1,5 +1,5 @@
-# Sourced by run.sh of this folder and of benches/trees, with their arguments: installs the peers (PyTorch with --torch),
-# builds libimle.a in $out and sets $python and the versions of the compilers.
+# Sourced by run.sh of this folder and of benches/trees, with their arguments: installs the peers (PyTorch with
+# --torch), builds libimle.a in $out and sets $python and the versions of the compilers.
 out=${CARGO_TARGET_DIR:-target}/peers
 
 python3 -m venv "$out/venv"

@@ -1,5 +1,5 @@
-// The time of repeated calls, and the names of what is measured. imle's own functions are hidden in a shared library that
-// links it.
+// The time of repeated calls, and the names of what is measured. imle's own functions are hidden in a shared library
+// that links it.
 #pragma once
 
 #include <ctime>

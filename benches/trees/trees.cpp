@@ -1,7 +1,7 @@
 // The best dependency trees and their exact marginals through imle's C ABI, and the best trees in straightforward C++.
 // theta is [rows][words][words]: element (h, d) is the arc from head h to word d, and (d, d) is the arc from the root.
-// The C++ writes the head of each word, where the root is 0 and word d is d + 1. Every function returns the seconds that
-// `repeats` calls took, or NaN if imle reports an error.
+// The C++ writes the head of each word, where the root is 0 and word d is d + 1. Every function returns the seconds
+// that `repeats` calls took, or NaN if imle reports an error.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -73,9 +73,8 @@ class Edmonds {
         std::size_t node = first;
         do cycle.push_back(node), node = head[node];
         while (node != first);
-        active.erase(std::remove_if(active.begin(), active.end(),
-                                    [&](std::size_t a) { return std::find(cycle.begin(), cycle.end(), a) != cycle.end(); }),
-                     active.end());
+        const auto in_cycle = [&](std::size_t a) { return std::find(cycle.begin(), cycle.end(), a) != cycle.end(); };
+        active.erase(std::remove_if(active.begin(), active.end(), in_cycle), active.end());
         const std::size_t group = nodes++;
         mark[group] = 0, done[group] = false;
         for (std::size_t other : active) {
