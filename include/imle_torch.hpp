@@ -5,11 +5,13 @@
 //
 //     imle::torch::TopK choice(imle::torch::TopKOptions(10));  // the same as a module: in eval mode it is MAP(theta)
 //
-// Choices with a gradient: topk, argmax and solve (your own solver) by Implicit MLE, simple by the exact covariance
-// (SIMPLE), straight_through by handing dz down. Losses: fenchel_young, score_function, unbiased_simple. Exact
-// distributions on k-subsets: sample, marginals, log_partition, entropy, log_prob, kl. All of these are differentiable
-// functions; TopK, Argmax, Solver, Simple, Marginals and FenchelYoung are modules, and Adaptive finds lambda. imle.h
-// has the formulas.
+// Choices with a gradient: topk, argmax, tree and solve (your own solver) by Implicit MLE, simple by the exact
+// covariance (SIMPLE), straight_through by handing dz down. Losses: fenchel_young, score_function, unbiased_simple.
+// Exact distributions on k-subsets: sample, marginals, log_partition, entropy, log_prob, kl. All of these are
+// differentiable functions; TopK, Argmax, Tree, Solver, Simple, Marginals and FenchelYoung are modules, and Adaptive
+// finds lambda. imle.h has the formulas.
+//
+// Whatever takes k takes dependency trees, too: marginals(theta, imle::torch::trees()). Read words, words for N then.
 //
 // Rules that hold for all of them:
 // - theta is [..., N] of any floating type; the leading dimensions are rows, of which there may be none. -inf is a
@@ -150,8 +152,18 @@ struct settings {
     Adaptive adaptive = nullptr; // finds lambda in place of options.lambda
 };
 
-/// The number of ones: one k for all rows, or a tensor of integers [...], one k a row.
-using ones = std::variant<std::int64_t, Tensor>;
+/// Dependency trees over the words of a sentence. theta and z are [..., words, words]: element [h, d] is the arc from
+/// head h to word d, and the diagonal has the arcs from the root. (imle::tree; imle.h says more.)
+struct trees {
+    imle::tree_options kind; // projective or not, with one root or several
+    Tensor n_row;            // integers [...], the words of each row; undefined if all have those of theta
+
+    /// A row with fewer words than theta uses the upper left corner: what lies outside is not read, and 0 in results.
+    explicit trees(const imle::tree_options &kind = {}, Tensor n_row = {}) : kind(kind), n_row(std::move(n_row)) {}
+};
+
+/// The set of states: k ones, with one k for all rows or a tensor of integers [...], one k a row; or trees.
+using states = std::variant<std::int64_t, Tensor, trees>;
 
 /// Selects the noise, as imle::key does.
 struct key {
@@ -172,7 +184,8 @@ struct key {
 /// The result of a choice.
 struct choice {
     Tensor z;       // [..., N] or [..., S, N], of theta's type
-    Tensor indices; // the positions of the ones, ascending, int64, [..., K] or [..., S, K]; -1 behind them
+    Tensor indices; // the positions of the ones, ascending, int64, [..., K] or [..., S, K]; -1 behind them. Of a tree:
+                    // head * words + word, and K = words
 };
 
 // ---- rows, calls and gradients ----
@@ -184,14 +197,17 @@ using Sizes = std::vector<std::int64_t>;
 
 // A batch of rows: theta as the C functions take it, and what results should look like.
 struct batch {
-    Tensor theta;                        // float32 [B, N] on the CPU, without gaps inside a row
-    Sizes leading;                       // the dimensions before N
-    at::TensorOptions options;           // the type and device of the caller's theta
-    std::optional<std::int64_t> samples; // as in settings
-    Tensor k_row;                        // int32 [B], or undefined
-    std::int64_t k = 1;                  // the k of all rows, or the largest
-    torch::key key;                      // row_ids is undefined or int64 [B]
-    float temperature = 1;               // of the exact distribution
+    Tensor theta;                            // float32 [B, N] on the CPU, without gaps inside a row
+    Sizes leading;                           // the dimensions of the caller's theta that are rows
+    Sizes own;                               // those of a row: N, or words, words
+    at::TensorOptions options;               // the type and device of the caller's theta
+    std::optional<std::int64_t> samples;     // as in settings
+    std::optional<imle::tree_options> trees; // if states are trees; then k stands for words
+    Tensor k_row;                            // int32 [B], or undefined
+    std::int64_t k = 1;                      // the k of all rows, or the largest
+    Tensor unread;                           // bool [B, N]: beyond the words of a row; undefined if all is read
+    torch::key key;                          // row_ids is undefined or int64 [B]
+    float temperature = 1;                   // of the exact distribution
 
     std::int64_t rows() const { return theta.size(0); }
     std::int64_t n() const { return theta.size(1); }
@@ -202,16 +218,20 @@ struct batch {
         sizes.insert(sizes.begin(), rows());
         return at::empty(sizes, at::kFloat);
     }
-    // [B] as [...], [B, last] as [..., last], and with samples [B, S, last] as [..., S, last], of the type of theta.
+    // [B] as [...], [B, N] as [..., N], and with samples [B, S, N] as [..., S, N], of the type of theta.
     Tensor returned(const Tensor &result, bool with_samples = false) const {
         return shaped(result, with_samples).to(options);
     }
     Tensor shaped(const Tensor &result, bool with_samples) const {
         Sizes sizes = with_samples ? of_samples() : leading;
         if (result.dim() > 1) {
-            sizes.push_back(result.size(-1));
+            sizes.insert(sizes.end(), own.begin(), own.end());
         }
         return result.view(sizes);
+    }
+    // Values [B, N] or [B, S, N] with `fill` where they are not read.
+    Tensor read(const Tensor &values, float fill = 0) const {
+        return unread.defined() ? values.masked_fill(values.dim() == 2 ? unread : unread.unsqueeze(1), fill) : values;
     }
     // [...] or, with samples, [..., S]: the dimensions of one number a sample.
     Sizes of_samples() const {
@@ -265,37 +285,58 @@ inline Tensor integers(const Tensor &given, const char *name, const Sizes &leadi
     return to_cpu(given, at::kLong).reshape({-1}).contiguous();
 }
 
-inline void set_k(batch &batch, const ones &k) {
-    const std::int64_t n = batch.n();
-    if (const auto *all = std::get_if<std::int64_t>(&k)) {
-        TORCH_CHECK(0 <= *all && *all <= n, "k: expected 0 to ", n, ", the number of scores, not ", *all);
-        batch.k = *all;
-        return;
-    }
-    TORCH_CHECK(std::get<Tensor>(k).defined(), "k: expected a number or a tensor of integers");
-    const Tensor k_row = integers(std::get<Tensor>(k), "k", batch.leading);
-    batch.k = 0;
+// One number a row, from 0 to `most`.
+inline void set_k_row(batch &batch, const Tensor &given, const char *name, std::int64_t most, const char *of_what) {
+    const Tensor k_row = integers(given, name, batch.leading);
     for (std::int64_t b = 0; b < batch.rows(); b++) {
         const std::int64_t of_row = k_row.data_ptr<std::int64_t>()[b];
-        TORCH_CHECK(0 <= of_row && of_row <= n, "k: expected 0 to ", n, ", the number of scores, not ", of_row, ", in ",
-                    name_of_row(batch, b));
-        batch.k = std::max(batch.k, of_row);
+        TORCH_CHECK(0 <= of_row && of_row <= most, name, ": expected 0 to ", most, ", the number of ", of_what,
+                    ", not ", of_row, ", in ", name_of_row(batch, b));
     }
     batch.k_row = k_row.to(at::kInt);
 }
 
-inline batch batch_of(const Tensor &theta, const ones &k, std::optional<std::int64_t> samples = {},
+inline void set_k(batch &batch, const states &k) {
+    const std::int64_t n = batch.n();
+    if (const auto *all = std::get_if<std::int64_t>(&k)) {
+        TORCH_CHECK(0 <= *all && *all <= n, "k: expected 0 to ", n, ", the number of scores, not ", *all);
+        batch.k = *all;
+    } else if (const auto *of_row = std::get_if<Tensor>(&k)) {
+        TORCH_CHECK(of_row->defined(), "k: expected a number or a tensor of integers");
+        set_k_row(batch, *of_row, "k", n, "scores");
+        batch.k = batch.rows() == 0 ? 0 : batch.k_row.max().item<std::int64_t>();
+    } else {
+        const auto &trees = std::get<torch::trees>(k);
+        batch.trees = trees.kind;
+        batch.k = batch.own[0];
+        if (trees.n_row.defined()) {
+            set_k_row(batch, trees.n_row, "n_row", batch.k, "words");
+            const Tensor outside = at::arange(batch.k, at::kInt).ge(batch.k_row.unsqueeze(1)); // [B, words]
+            batch.unread = (outside.unsqueeze(1) | outside.unsqueeze(2)).flatten(1);
+        }
+    }
+}
+
+inline batch batch_of(const Tensor &theta, const states &k, std::optional<std::int64_t> samples = {},
                       const key &key = {}) {
-    TORCH_CHECK(theta.defined() && theta.dim() >= 1, "theta: expected a tensor [..., N]");
+    const bool trees = std::holds_alternative<torch::trees>(k);
+    TORCH_CHECK(theta.defined() && theta.dim() >= (trees ? 2 : 1), "theta: expected a tensor ",
+                trees ? "[..., words, words]" : "[..., N]");
     TORCH_CHECK(at::isFloatingType(theta.scalar_type()), "theta: expected a floating type, not ", theta.scalar_type());
     TORCH_CHECK(theta.size(-1) >= 1, "theta: a row must have at least one score");
+    if (trees) {
+        TORCH_CHECK(theta.size(-2) == theta.size(-1) && theta.size(-1) < 1 << 16,
+                    "theta: expected [..., words, words], at most 65535 words, not ", theta.sizes());
+    }
     TORCH_CHECK(!samples || (1 <= *samples && *samples <= 1 << 24), "samples: expected 1 to 2^24, not ", *samples);
-    const std::int64_t rows = theta.numel() / theta.size(-1);
-    TORCH_CHECK(std::max(rows, theta.size(-1)) <= std::numeric_limits<std::int32_t>::max(),
+    const auto leading = static_cast<std::size_t>(theta.dim() - (trees ? 2 : 1));
+    const std::int64_t n = theta.size(-1) * (trees ? theta.size(-1) : 1), rows = theta.numel() / n;
+    TORCH_CHECK(std::max(rows, n) <= std::numeric_limits<std::int32_t>::max(),
                 "theta: expected fewer than 2^31 rows and scores in a row");
     batch batch;
-    batch.theta = matrix(theta, rows, theta.size(-1));
-    batch.leading = theta.sizes().slice(0, static_cast<std::size_t>(theta.dim() - 1)).vec();
+    batch.theta = matrix(theta, rows, n);
+    batch.leading = theta.sizes().slice(0, leading).vec();
+    batch.own = theta.sizes().slice(leading).vec();
     batch.options = theta.options();
     batch.samples = samples;
     batch.key = key;
@@ -307,7 +348,7 @@ inline batch batch_of(const Tensor &theta, const ones &k, std::optional<std::int
 }
 
 // A batch for the exact distribution.
-inline batch exact_batch(const Tensor &theta, const ones &k, float temperature,
+inline batch exact_batch(const Tensor &theta, const states &k, float temperature,
                          std::optional<std::int64_t> samples = {}, const key &key = {}) {
     TORCH_CHECK(temperature > 0 && std::isfinite(temperature) && std::isfinite(1 / temperature),
                 "temperature: expected a finite number above 0, with a finite inverse, not ", temperature);
@@ -333,12 +374,22 @@ public:
         const std::uint64_t first = ids.defined() ? row0 : row0 + static_cast<std::uint64_t>(first_);
         return imle::key().seed(seed).step(step).row0(first).row_ids(of<std::uint64_t, std::int64_t>(ids));
     }
-    template <class Layer>
-    Layer with_k(Layer layer) const {
-        return layer.k_row(lists(batch_.k_row));
+    imle::tree tree(const imle::options &options) const {
+        return imle::tree(shape(), options, *batch_.trees).n_row(lists(batch_.k_row));
     }
-    imle::topk topk(const imle::options &options) const { return with_k(imle::topk(shape(), options)); }
-    imle::exact_topk exact() const { return with_k(imle::exact_topk(shape(), batch_.temperature)); }
+    // Calls call(layer) with the layer that finds the batch's states.
+    template <class Call>
+    imle::status choice(const imle::options &options, const Call &call) const {
+        return batch_.trees ? call(tree(options)) : call(imle::topk(shape(), options).k_row(lists(batch_.k_row)));
+    }
+    // The same with the distribution on them.
+    template <class Call>
+    imle::status exact(const Call &call) const {
+        const float temperature = batch_.temperature;
+        return batch_.trees
+                   ? call(imle::exact_tree(shape(), temperature, *batch_.trees).n_row(lists(batch_.k_row)))
+                   : call(imle::exact_topk(shape(), temperature).k_row(lists(batch_.k_row)));
+    }
 
     // A tensor [B, ...] without gaps; an undefined one is absent.
     imle::span<float> floats(const Tensor &tensor) const { return of<float, float>(tensor); }
@@ -424,14 +475,23 @@ inline void refuse(const batch &batch, imle::status status, const char *other, c
     if (status == imle::status::ok) {
         return;
     }
-    const Tensor &theta = batch.theta;
+    const Tensor theta = batch.read(batch.theta);
     if (const auto row = first_row((theta.isnan() | (theta == INFINITY)).any(1))) {
         TORCH_CHECK(false, "theta: expected finite scores or -inf (a mask); NaN or +inf is in ",
                     name_of_row(batch, *row));
     }
-    const Tensor k = batch.k_row.defined() ? batch.k_row : at::full({batch.rows()}, batch.k, at::kInt);
-    if (const auto row = first_row((theta != -INFINITY).sum(1) < k)) {
-        TORCH_CHECK(false, "theta: fewer than k scores are not masked in ", name_of_row(batch, *row));
+    if (batch.trees) {
+        const part all(batch, 0, batch.rows());
+        const imle::tree layer = all.tree({});
+        std::uint32_t row = 0;
+        const imle::status found = layer.find_bad_row(all.theta(), imle::dz::shared({}), row, scratch(layer));
+        TORCH_CHECK(found != imle::status::ok || row == batch.rows(), "theta: the masks leave no tree in ",
+                    name_of_row(batch, row));
+    } else {
+        const Tensor k = batch.k_row.defined() ? batch.k_row : at::full({batch.rows()}, batch.k, at::kInt);
+        if (const auto row = first_row((theta != -INFINITY).sum(1) < k)) {
+            TORCH_CHECK(false, "theta: fewer than k scores are not masked in ", name_of_row(batch, *row));
+        }
     }
     if (values.defined()) {
         if (const auto row = first_row(not_finite(values))) {
@@ -459,7 +519,7 @@ Tensor gradient_of_rows(const batch &batch, const Tensor &dz, const Call &call) 
         refuse(batch, status, "indices");
         return gradient;
     }
-    const Tensor bad = not_finite(dz);
+    const Tensor bad = not_finite(batch.read(dz));
     status = status_for(dz.masked_fill(bad.view({-1, 1, 1}), 0));
     refuse(batch, status, "indices");
     return gradient.masked_fill_(bad.unsqueeze(1), NAN);
@@ -467,7 +527,9 @@ Tensor gradient_of_rows(const batch &batch, const Tensor &dz, const Call &call) 
 
 // Lists of the C functions as int64, with -1 for "no further one".
 inline Tensor returned_lists(const batch &batch, const Tensor &lists) {
-    return batch.shaped(lists.to(at::kLong), true).to(batch.options.device());
+    Sizes sizes = batch.of_samples();
+    sizes.push_back(batch.k);
+    return lists.to(at::kLong).view(sizes).to(batch.options.device());
 }
 
 // The gradients of the inputs, from what the forward pass saved and the gradient of the output.
@@ -541,8 +603,12 @@ Tensor implicit(const batch &batch, const settings &settings, const Tensor &give
     }
     AdaptiveImpl &adaptive = *settings.adaptive.ptr();
     // One copy of a dz that samples share is enough, as for imle::adaptive.
-    const float lambda =
-        adaptive.lambda(batch.theta.contiguous(), (dz.stride(1) == 0 ? dz.select(1, 0) : dz).contiguous());
+    const Tensor each = dz.stride(1) == 0 ? dz.slice(1, 0, 1) : dz;
+    const auto read = [&](const Tensor &values) { // values [B, ..., N]
+        return batch.unread.defined() ? values.masked_select(batch.unread.logical_not().unsqueeze(1))
+                                      : values.contiguous();
+    };
+    const float lambda = adaptive.lambda(read(batch.theta.unsqueeze(1)), read(each));
     if (!(lambda > 0)) { // no dz, or one that is not finite
         return at::full({batch.rows(), batch.n()}, lambda, at::kFloat);
     }
@@ -606,8 +672,9 @@ choice choice_of(const Tensor &theta, const batch &batch, const drawn &drawn, Ru
 inline drawn perturbed(const batch &batch, const imle::options &options) {
     drawn out(batch);
     for_rows(batch, [&](const part &part) {
-        const imle::topk layer = part.topk(options);
-        return layer.sample(part.key(), part.theta(), {part.floats(out.z), part.lists(out.lists)}, scratch(layer));
+        return part.choice(options, [&](const auto &layer) {
+            return layer.sample(part.key(), part.theta(), {part.floats(out.z), part.lists(out.lists)}, scratch(layer));
+        });
     });
     return out;
 }
@@ -619,7 +686,7 @@ inline drawn perturbed(const batch &batch, const imle::options &options) {
 /// Chooses k of n: z_s = MAP(theta + tau eps_s). The gradient is that of Implicit MLE:
 /// (1 / lambda) (1/S) sum_s [z_s - MAP(theta'_s + tau' eps_s)], theta'_s = alpha theta - lambda dz_s.
 /// (Niepert, Minervini, Franceschi 2021, Algorithm 1.)
-inline choice topk(const Tensor &theta, const ones &k, const settings &settings = {},
+inline choice topk(const Tensor &theta, const states &k, const settings &settings = {},
                    const std::optional<key> &key = {}) {
     const detail::batch batch = detail::batch_of(theta, k, settings.samples, detail::or_drawn(key));
     // A second backward pass through a retained graph sees the same states, so it does not adapt lambda again.
@@ -631,10 +698,11 @@ inline choice topk(const Tensor &theta, const ones &k, const settings &settings 
             detail::sum_of_counts sum;
             const Tensor gradient = detail::gradient_of_rows(
                 batch, dz, [&](const detail::part &part, const imle::dz &dz, imle::span<float> gradient) {
-                const imle::topk layer = part.topk(options);
                 imle::diagnostics of_part{};
-                const imle::status status = layer.gradient(part.key(), part.theta(), dz, part.lists(lists), gradient,
-                                                           detail::scratch(layer), &of_part);
+                const imle::status status = part.choice(options, [&](const auto &layer) {
+                    return layer.gradient(part.key(), part.theta(), dz, part.lists(lists), gradient,
+                                          detail::scratch(layer), &of_part);
+                });
                 sum.add(of_part);
                 return status;
             });
@@ -649,13 +717,20 @@ inline choice argmax(const Tensor &theta, const settings &settings = {}, const s
     return topk(theta, 1, settings, key);
 }
 
+/// Chooses the best dependency trees, [..., words, words]: topk with trees in place of k.
+inline choice tree(const Tensor &theta, const trees &kind = trees(), const settings &settings = {},
+                   const std::optional<key> &key = {}) {
+    return topk(theta, kind, settings, key);
+}
+
 /// Chooses k of n as topk does, and hands the gradient of z to theta as it is; 0 where theta is masked.
-inline choice straight_through(const Tensor &theta, const ones &k, const settings &settings = {},
+inline choice straight_through(const Tensor &theta, const states &k, const settings &settings = {},
                                const std::optional<key> &key = {}) {
     const detail::batch batch = detail::batch_of(theta, k, settings.samples, detail::or_drawn(key));
     return detail::choice_of(theta, batch, detail::perturbed(batch, settings.options),
-                             [](const detail::batch &batch, const Tensor &, const Tensor &dz) {
-        return detail::gradient_of_rows(batch, detail::dz_of(dz, batch),
+                             [](const detail::batch &given, const Tensor &, const Tensor &dz) {
+        const detail::batch batch = detail::with_theta(given, given.read(given.theta, -INFINITY));
+        return detail::gradient_of_rows(batch, batch.read(detail::dz_of(dz, batch)),
                                         [&](const detail::part &part, const imle::dz &dz, imle::span<float> gradient) {
             return imle::straight_through(part.shape(), part.theta(), dz, gradient);
         }).mul_(batch.s());
@@ -728,15 +803,16 @@ inline Tensor solve(const Tensor &theta, const solver &solver, const settings &s
     return detail::tie(batch.returned(z, true), {batch.theta, z}, backward, theta);
 }
 
-// ---- the distribution on k-subsets, p(z) proportional to exp(<z, theta> / temperature) ----
+// ---- the distribution on k-subsets or trees, p(z) proportional to exp(<z, theta> / temperature) ----
 
 namespace detail {
 
 inline drawn exact_sample(const batch &batch) {
     drawn out(batch);
     for_rows(batch, [&](const part &part) {
-        const imle::exact_topk layer = part.exact();
-        return layer.sample(part.key(), part.theta(), {part.floats(out.z), part.lists(out.lists)}, scratch(layer));
+        return part.exact([&](const auto &layer) {
+            return layer.sample(part.key(), part.theta(), {part.floats(out.z), part.lists(out.lists)}, scratch(layer));
+        });
     });
     return out;
 }
@@ -745,8 +821,7 @@ inline drawn exact_sample(const batch &batch) {
 template <class Call>
 Tensor exact_result(const batch &batch, Tensor result, const Call &call) {
     for_rows(batch, [&](const part &part) {
-        const imle::exact_topk layer = part.exact();
-        return call(part, layer, part.floats(result), scratch(layer));
+        return part.exact([&](const auto &layer) { return call(part, layer, part.floats(result), scratch(layer)); });
     });
     return result;
 }
@@ -761,8 +836,7 @@ inline Tensor marginals(const batch &batch) {
 // The gradient of <v, mu>, [B, N]; rows of v that are not finite give NaN.
 inline Tensor covariance_times(const batch &batch, const Tensor &v) {
     return gradient_of_rows(batch, v.unsqueeze(1), [&](const part &part, const imle::dz &dz, imle::span<float> out) {
-        const imle::exact_topk layer = part.exact();
-        return layer.simple(part.theta(), dz, out, scratch(layer));
+        return part.exact([&](const auto &layer) { return layer.simple(part.theta(), dz, out, scratch(layer)); });
     });
 }
 
@@ -828,7 +902,7 @@ inline Tensor mean_losses(const Tensor &theta, const batch &batch, const Tensor 
 } // namespace detail
 
 /// Draws z_s from p, independent of one another. No gradient goes through z: for score_function and unbiased_simple.
-inline choice sample(const Tensor &theta, const ones &k, std::optional<std::int64_t> samples = {},
+inline choice sample(const Tensor &theta, const states &k, std::optional<std::int64_t> samples = {},
                      float temperature = 1, const std::optional<key> &key = {}) {
     const detail::batch batch = detail::exact_batch(theta, k, temperature, samples, detail::or_drawn(key));
     const detail::drawn drawn = detail::exact_sample(batch);
@@ -837,21 +911,22 @@ inline choice sample(const Tensor &theta, const ones &k, std::optional<std::int6
 
 /// Draws z_s from p. The gradient is SIMPLE: (1 / temperature) Cov(z) dz_s, added over the samples. (Ahmed, Zeng,
 /// Niepert, Van den Broeck 2023.)
-inline choice simple(const Tensor &theta, const ones &k, std::optional<std::int64_t> samples = {},
+inline choice simple(const Tensor &theta, const states &k, std::optional<std::int64_t> samples = {},
                      float temperature = 1, const std::optional<key> &key = {}) {
     const detail::batch batch = detail::exact_batch(theta, k, temperature, samples, detail::or_drawn(key));
     return detail::choice_of(theta, batch, detail::exact_sample(batch),
                              [](const detail::batch &batch, const Tensor &, const Tensor &dz) {
         return detail::gradient_of_rows(batch, detail::dz_of(dz, batch),
                                         [&](const detail::part &part, const imle::dz &dz, imle::span<float> gradient) {
-            const imle::exact_topk layer = part.exact();
-            return layer.simple(part.theta(), dz, gradient, detail::scratch(layer));
+            return part.exact([&](const auto &layer) {
+                return layer.simple(part.theta(), dz, gradient, detail::scratch(layer));
+            });
         }).mul_(batch.s());
     });
 }
 
 /// mu = E[z], [..., N].
-inline Tensor marginals(const Tensor &theta, const ones &k, float temperature = 1) {
+inline Tensor marginals(const Tensor &theta, const states &k, float temperature = 1) {
     const detail::batch batch = detail::exact_batch(theta, k, temperature);
     return detail::of_theta(theta, batch, detail::marginals(batch),
                             [](const detail::batch &batch, const Tensor &, const Tensor &gradient) {
@@ -860,7 +935,7 @@ inline Tensor marginals(const Tensor &theta, const ones &k, float temperature = 
 }
 
 /// A = ln sum over z of exp(<z, theta> / temperature), [...], in nats.
-inline Tensor log_partition(const Tensor &theta, const ones &k, float temperature = 1) {
+inline Tensor log_partition(const Tensor &theta, const states &k, float temperature = 1) {
     const detail::batch batch = detail::exact_batch(theta, k, temperature);
     const Tensor result = detail::exact_result(batch, batch.floats(),
                                                [](const auto &part, const auto &layer, auto out, const auto &work) {
@@ -873,7 +948,7 @@ inline Tensor log_partition(const Tensor &theta, const ones &k, float temperatur
 }
 
 /// The entropy of p, [...], in nats.
-inline Tensor entropy(const Tensor &theta, const ones &k, float temperature = 1) {
+inline Tensor entropy(const Tensor &theta, const states &k, float temperature = 1) {
     const detail::batch batch = detail::exact_batch(theta, k, temperature);
     const Tensor result = detail::exact_result(batch, batch.floats(),
                                                [](const auto &part, const auto &layer, auto out, const auto &work) {
@@ -888,13 +963,14 @@ inline Tensor entropy(const Tensor &theta, const ones &k, float temperature = 1)
 }
 
 /// ln p(z) of states that are given by their indices, [...] or [..., S].
-inline Tensor log_prob(const Tensor &theta, const ones &k, const Tensor &indices, float temperature = 1) {
+inline Tensor log_prob(const Tensor &theta, const states &k, const Tensor &indices, float temperature = 1) {
     detail::batch batch = detail::exact_batch(theta, k, temperature);
     const Tensor lists = detail::lists_of(batch, indices);
     const Tensor result = batch.floats({batch.s()});
     detail::for_rows(batch, [&](const detail::part &part) {
-        const imle::exact_topk layer = part.exact();
-        return layer.log_prob(part.theta(), part.lists(lists), part.floats(result), detail::scratch(layer));
+        return part.exact([&](const auto &layer) {
+            return layer.log_prob(part.theta(), part.lists(lists), part.floats(result), detail::scratch(layer));
+        });
     }, "indices");
     return detail::tie(result.view(batch.of_samples()).to(batch.options), {batch.theta, lists},
                        [=, batch = detail::without_theta(batch)](const detail::Tensors &saved,
@@ -908,7 +984,7 @@ inline Tensor log_prob(const Tensor &theta, const ones &k, const Tensor &indices
 }
 
 /// KL(p || q), [...], in nats; q has the scores `other` [..., N]. Both have gradients.
-inline Tensor kl(const Tensor &theta, const Tensor &other, const ones &k, float temperature = 1) {
+inline Tensor kl(const Tensor &theta, const Tensor &other, const states &k, float temperature = 1) {
     const detail::batch batch = detail::exact_batch(theta, k, temperature);
     TORCH_CHECK(other.defined() && other.sizes() == theta.sizes(), "other: expected the dimensions of theta, ",
                 theta.sizes());
@@ -932,14 +1008,16 @@ inline Tensor kl(const Tensor &theta, const Tensor &other, const ones &k, float 
 
 /// The mean loss of each row's samples, [...], from their losses [..., S], S at least 2. Its gradient for theta is the
 /// score-function estimator with a leave-one-out baseline. The indices are those of states that `sample` drew.
-inline Tensor score_function(const Tensor &theta, const ones &k, const Tensor &indices, const Tensor &losses,
+inline Tensor score_function(const Tensor &theta, const states &k, const Tensor &indices, const Tensor &losses,
                              float temperature = 1) {
     detail::batch batch = detail::exact_batch(theta, k, temperature);
     const Tensor lists = detail::lists_of(batch, indices);
     const Tensor values = detail::losses_of(batch, losses);
     const Tensor estimate = batch.floats({batch.n()});
     detail::for_rows(batch, [&](const detail::part &part) {
-        return part.exact().score_function(part.theta(), part.lists(lists), part.floats(values), part.floats(estimate));
+        return part.exact([&](const auto &layer) {
+            return layer.score_function(part.theta(), part.lists(lists), part.floats(values), part.floats(estimate));
+        });
     }, "losses", values);
     return detail::mean_losses(theta, batch, losses, estimate);
 }
@@ -947,7 +1025,7 @@ inline Tensor score_function(const Tensor &theta, const ones &k, const Tensor &i
 /// The same with SIMPLE for the part of the loss that dz [..., S, N] explains, the gradient of each sample's loss with
 /// respect to z, and with the score function for the rest: unbiased, and of less variance where the loss is close to
 /// linear.
-inline Tensor unbiased_simple(const Tensor &theta, const ones &k, const Tensor &indices, const Tensor &dz,
+inline Tensor unbiased_simple(const Tensor &theta, const states &k, const Tensor &indices, const Tensor &dz,
                               const Tensor &losses, float temperature = 1) {
     detail::batch batch = detail::exact_batch(theta, k, temperature);
     const Tensor lists = detail::lists_of(batch, indices);
@@ -956,26 +1034,28 @@ inline Tensor unbiased_simple(const Tensor &theta, const ones &k, const Tensor &
     const Tensor given = detail::dz_of(dz, batch);
     const Tensor estimate = batch.floats({batch.n()});
     detail::for_rows(batch, [&](const detail::part &part) {
-        const imle::exact_topk layer = part.exact();
-        return layer.unbiased_simple(part.theta(), part.lists(lists), part.dz(given), part.floats(values),
-                                     part.floats(estimate), detail::scratch(layer));
-    }, "losses or dz", at::cat({values, given.reshape({batch.rows(), -1})}, 1));
+        return part.exact([&](const auto &layer) {
+            return layer.unbiased_simple(part.theta(), part.lists(lists), part.dz(given), part.floats(values),
+                                         part.floats(estimate), detail::scratch(layer));
+        });
+    }, "losses or dz", at::cat({values, batch.read(given).reshape({batch.rows(), -1})}, 1));
     return detail::mean_losses(theta, batch, losses, estimate);
 }
 
 /// The Fenchel-Young loss of each row, [...]: (1/S) sum_s max_z <z, theta + tau eps_s> - <theta, y>, for observed
 /// states y [..., N] or means of states. Its gradient is (1/S) sum_s z_s - y. (Berthet et al. 2020.)
-inline Tensor fenchel_young(const Tensor &theta, const Tensor &y, const ones &k, const settings &settings = {},
+inline Tensor fenchel_young(const Tensor &theta, const Tensor &y, const states &k, const settings &settings = {},
                             const std::optional<key> &key = {}) {
     const detail::batch batch = detail::batch_of(theta, k, settings.samples, detail::or_drawn(key));
     TORCH_CHECK(y.defined() && y.sizes() == theta.sizes(), "y: expected the dimensions of theta, ", theta.sizes());
     const Tensor observed = detail::matrix(y, batch.rows(), batch.n());
     const Tensor loss = batch.floats(), slope = batch.floats({batch.n()});
     detail::for_rows(batch, [&](const detail::part &part) {
-        const imle::topk layer = part.topk(settings.options);
-        return layer.fenchel_young(part.key(), part.theta(), part.rows(observed), part.floats(loss), part.floats(slope),
-                                   detail::scratch(layer));
-    }, "y", observed);
+        return part.choice(settings.options, [&](const auto &layer) {
+            return layer.fenchel_young(part.key(), part.theta(), part.rows(observed), part.floats(loss),
+                                       part.floats(slope), detail::scratch(layer));
+        });
+    }, "y", batch.read(observed));
     return detail::tie(batch.returned(loss), {slope},
                        [batch = detail::without_theta(batch)](const detail::Tensors &saved, const Tensor &gradient)
                            -> detail::Tensors { return {batch.returned(saved[0] * detail::column(gradient))}; },
@@ -1017,13 +1097,13 @@ protected:
 /// Chooses k of n: forward(theta) is z, and choose(theta) has the indices too.
 class TopKImpl : public detail::choosing {
 public:
-    explicit TopKImpl(ones k, torch::settings settings = {}) : choosing(std::move(settings)), k(std::move(k)) {}
+    explicit TopKImpl(states k, torch::settings settings = {}) : choosing(std::move(settings)), k(std::move(k)) {}
     Tensor forward(const Tensor &theta, const std::optional<key> &key = {}) { return choose(theta, key).z; }
     choice choose(const Tensor &theta, const std::optional<key> &key = {}) {
         return topk(theta, k, current(), named(key));
     }
 
-    ones k;
+    states k;
 
 protected:
     FORWARD_HAS_DEFAULT_ARGS({1, nn::AnyValue(std::optional<torch::key>())})
@@ -1036,6 +1116,25 @@ public:
     explicit ArgmaxImpl(torch::settings settings = {}) : TopKImpl(1, std::move(settings)) {}
 };
 TORCH_MODULE(Argmax);
+
+/// Chooses dependency trees. n_row, integers [...], has the words of each row; all have those of theta without it.
+class TreeImpl : public detail::choosing {
+public:
+    explicit TreeImpl(const imle::tree_options &kind = {}, torch::settings settings = {})
+        : choosing(std::move(settings)), kind(kind) {}
+    Tensor forward(const Tensor &theta, const Tensor &n_row = {}, const std::optional<key> &key = {}) {
+        return choose(theta, n_row, key).z;
+    }
+    choice choose(const Tensor &theta, const Tensor &n_row = {}, const std::optional<key> &key = {}) {
+        return tree(theta, trees(kind, n_row), current(), named(key));
+    }
+
+    imle::tree_options kind;
+
+protected:
+    FORWARD_HAS_DEFAULT_ARGS({1, nn::AnyValue(Tensor())}, {2, nn::AnyValue(std::optional<torch::key>())})
+};
+TORCH_MODULE(Tree);
 
 /// Chooses by your own solver.
 class SolverImpl : public detail::choosing {
@@ -1056,7 +1155,7 @@ TORCH_MODULE(Solver);
 /// Draws from p with the gradient of SIMPLE; in eval mode it chooses MAP(theta), with the same gradient as topk.
 class SimpleImpl : public detail::choosing {
 public:
-    explicit SimpleImpl(ones k, std::optional<std::int64_t> samples = {}, float temperature = 1)
+    explicit SimpleImpl(states k, std::optional<std::int64_t> samples = {}, float temperature = 1)
         : choosing(with(samples)), k(std::move(k)), temperature(temperature) {}
     Tensor forward(const Tensor &theta, const std::optional<key> &key = {}) { return choose(theta, key).z; }
     choice choose(const Tensor &theta, const std::optional<key> &key = {}) {
@@ -1064,7 +1163,7 @@ public:
                              : topk(theta, k, current(), named(key));
     }
 
-    ones k;
+    states k;
     float temperature;
 
 protected:
@@ -1082,10 +1181,10 @@ TORCH_MODULE(Simple);
 /// The exact marginals, in training and in eval mode.
 class MarginalsImpl : public ::torch::nn::Module {
 public:
-    explicit MarginalsImpl(ones k, float temperature = 1) : k(std::move(k)), temperature(temperature) {}
+    explicit MarginalsImpl(states k, float temperature = 1) : k(std::move(k)), temperature(temperature) {}
     Tensor forward(const Tensor &theta) { return marginals(theta, k, temperature); }
 
-    ones k;
+    states k;
     float temperature;
 };
 TORCH_MODULE(Marginals);
@@ -1093,13 +1192,14 @@ TORCH_MODULE(Marginals);
 /// The mean of the rows' Fenchel-Young losses, or their sum.
 class FenchelYoungImpl : public ::torch::nn::Module {
 public:
-    explicit FenchelYoungImpl(ones k, torch::settings settings = {}) : k(std::move(k)), settings(std::move(settings)) {}
+    explicit FenchelYoungImpl(states k, torch::settings settings = {})
+        : k(std::move(k)), settings(std::move(settings)) {}
     Tensor forward(const Tensor &theta, const Tensor &y, const std::optional<key> &key = {}) {
         const Tensor losses = fenchel_young(theta, y, k, settings, key);
         return settings.reduction == reduction::mean ? losses.mean() : losses.sum();
     }
 
-    ones k;
+    states k;
     torch::settings settings;
 };
 TORCH_MODULE(FenchelYoung);

@@ -54,7 +54,7 @@
 //! [`Shape`], [`Rows`] and [`Options`] say what a call takes. To follow Implicit MLE, read `shape`, `key`, `options`,
 //! `noise::stream`, `perturbed::scores`, `mask`, `kernel::ties`, then `estimator::perturb`, `target` and `implicit`.
 //!
-//! These are all modules. Each imports only from those below it, which `tests/imports.rs` enforces.
+//! These are all modules. Each imports only from those below it, which `ffi/tests/imports.rs` enforces.
 //!
 //! - `guide`: which estimator to take, common mistakes, a glossary, and a dictionary for users of torch-imle and AIMLE.
 //! - `fixed`: sizes known at compile time.

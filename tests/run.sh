@@ -94,6 +94,9 @@ benches/instructions.sh --check
 section "without the default features: no Sum-of-Gamma noise, no stratified noise"
 cargo test --profile checked --no-default-features --lib --test laws --test errors -- --skip sum_of_gamma
 
+section "ready to publish"
+tests/publish.sh "$@"
+
 section "the main job"
 tests/learning_to_explain.sh
 
@@ -105,6 +108,7 @@ tests/gradient_quality.sh
 
 section "C: header, libraries, proofs"
 tests/c/run.sh
+tests/c/threads.sh "${CARGO_TARGET_DIR:-target}/c" "$@"
 
 section "C and C++: imle.hpp and the examples"
 tests/readme.sh

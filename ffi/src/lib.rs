@@ -1,7 +1,7 @@
 //! The C ABI of `imle`: `include/imle.h` is generated from this crate and is its manual.
 //!
 //! Every function checks its arguments, turns them into views, calls the core and returns a status. The modules, each
-//! of which imports only from those below it (`tests/imports.rs` of the core holds that), are
+//! of which imports only from those below it (`tests/imports.rs` holds that), are
 //!
 //! - `adaptive`: the adaptive lambda.
 //! - `solver`: the three steps around a MAP solver of the caller's, and the noise.

@@ -6,7 +6,7 @@ out=${1:-${CARGO_TARGET_DIR:-target}/c}
 
 ffi/archive.sh "$out"
 echo "libimle.a $(stat -c %s "$out/libimle.a") bytes, libimle.so $(stat -L -c %s "$out/libimle.so") bytes"
-for proof in header programs symbols copies closure link_line rust_users; do
+for proof in header abi programs symbols copies closure link_line rust_users; do
   printf '\n-- %s\n' "$proof"
   tests/c/"$proof".sh "$out"
 done

@@ -24,9 +24,9 @@ table=$(grep -oE '^ +imle_[a-z_0-9]+:' "$(dirname "$0")/../../ffi/tests/common/c
 statuses=$(gcc -E -P "$header" | tr '\n;' ' \n' | grep -E '\bimle_status +imle_' | grep -oE 'imle_[a-z_0-9]+\(' | tr -d '(' | sort)
 diff <(echo "$statuses") <(echo "$table") || { echo "FAIL: FUNCTIONS (>) of ffi/tests/common/calls.rs differs from imle.h (<)"; exit 1; }
 
-# The test of the floating-point modes calls every function.
-called=$(grep -oE '\bCALL\(imle_[a-z_0-9]+' "$(dirname "$0")/../embedded/float_modes.c" | sed 's/CALL(//' | sort -u)
-diff <(echo "$declared") <(echo "$called") || { echo "FAIL: tests/embedded/float_modes.c (>) does not call what imle.h (<) declares"; exit 1; }
+# The tests of floating-point modes and of threads call every function.
+called=$(grep -oE '\bCALL\(imle_[a-z_0-9]+' "$(dirname "$0")/../embedded/every_function.h" | sed 's/CALL(//' | sort -u)
+diff <(echo "$declared") <(echo "$called") || { echo "FAIL: tests/embedded/every_function.h (>) does not call what imle.h (<) declares"; exit 1; }
 
 # Weak symbols are hooks of the C runtime that every shared object has; they do not count.
 needed=$({ nm --undefined-only --format=posix "$out/libimle.a"; nm --dynamic --format=posix "$out/libimle.so"; } |

@@ -113,6 +113,120 @@ void topk_is_imle_hpp() {
     at::set_num_threads(2);
 }
 
+constexpr std::int64_t WORDS = 5;
+
+// All four kinds of trees.
+std::vector<imle::tree_options> kinds() {
+    std::vector<imle::tree_options> kinds;
+    for (const bool projective : {false, true}) {
+        for (const bool single_root : {false, true}) {
+            kinds.push_back(imle::tree_options().projective(projective).single_root(single_root));
+        }
+    }
+    return kinds;
+}
+
+// Values [B, ..., WORDS, WORDS], NaN beyond the words of a row, which is not to be read.
+Tensor ragged(const Tensor &values, const Tensor &n_row) {
+    const Tensor outside = at::arange(WORDS).ge(n_row.unsqueeze(1));
+    const Tensor unread = outside.unsqueeze(1) | outside.unsqueeze(2);
+    return values.masked_fill(values.dim() == 4 ? unread.unsqueeze(1) : unread, NAN);
+}
+
+void tree_is_imle_hpp() {
+    const Tensor n_row = at::tensor({5, 2, 0, 1, 4, 5}, at::kLong), words = n_row.to(at::kInt);
+    const Tensor theta = ragged(at::randn({B, WORDS, WORDS}), n_row),
+                 dz = ragged(at::randn({B, S, WORDS, WORDS}), n_row);
+    const imle::key key = imle::key().seed(3).step(5);
+    for (const imle::tree_options &kind : kinds()) {
+        const imle::shape shape = imle::shape().rows(B).n(WORDS * WORDS).k(WORDS).samples(S);
+        imle::tree layer(shape, the_settings().options, kind);
+        layer.n_row({reinterpret_cast<const std::uint32_t *>(words.data_ptr<std::int32_t>()), B});
+        std::vector<float> work(layer.workspace_len());
+        const Tensor z = at::empty({B, S, WORDS, WORDS}), grad = at::empty({B, WORDS, WORDS});
+        std::vector<std::uint32_t> indices(B * S * WORDS);
+        EXPECT(layer.sample(key, floats(theta), {floats(z), indices}, work) == imle::status::ok);
+        EXPECT(layer.gradient(key, floats(theta), imle::dz::per_sample(floats(dz)), indices, floats(grad), work) ==
+               imle::status::ok);
+
+        const it::trees trees(kind, n_row);
+        const Tensor at = leaf(theta);
+        const it::choice choice = it::tree(at, trees, the_settings(), KEY);
+        EXPECT(same(choice.z.detach(), z));
+        const Tensor listed = at::from_blob(indices.data(), {B, S, WORDS}, at::kInt).to(at::kLong);
+        EXPECT(same(choice.indices, listed));
+        EXPECT(same(listed.ge(0).sum(-1), n_row.unsqueeze(1).expand({B, S})));
+        choice.z.backward(dz);
+        EXPECT(same(at.grad(), grad * static_cast<double>(S)));
+        EXPECT(grad.count_nonzero().item<std::int64_t>() > 0);
+
+        it::Tree module(kind, the_settings());
+        EXPECT(same(module->forward(theta, n_row, KEY), z));
+        module->eval();
+        const Tensor map = at::empty({B, WORDS, WORDS});
+        EXPECT(layer.map(floats(theta), {floats(map)}, work) == imle::status::ok);
+        EXPECT(same(module->forward(theta, n_row).squeeze(1), map));
+        EXPECT(same(it::straight_through(theta, trees, the_settings(), KEY).z, z));
+        const auto down = [&](const Tensor &at) { return it::straight_through(at, trees, the_settings(), KEY).z; };
+        EXPECT(gradient(theta, down, dz).allclose(dz.nan_to_num().sum(1), 1e-5, 1e-6));
+
+        // The exact distribution, and the losses, read and write the words of a row only.
+        imle::exact_tree exact(shape, 0.5F, kind);
+        exact.n_row({reinterpret_cast<const std::uint32_t *>(words.data_ptr<std::int32_t>()), B});
+        std::vector<float> exact_work(exact.workspace_len());
+        const Tensor mu = at::empty({B, WORDS, WORDS});
+        EXPECT(exact.marginals(floats(theta), {floats(mu)}, exact_work) == imle::status::ok);
+        EXPECT(same(it::Marginals(trees, 0.5F)->forward(theta), mu));
+        const it::choice drawn = it::sample(theta, trees, S, 0.5F, KEY);
+        EXPECT(same(it::Simple(trees, S, 0.5F)->forward(theta, KEY), drawn.z));
+        const Tensor other = ragged(at::randn({B, WORDS, WORDS}), n_row), losses = at::randn({B, S});
+        const std::vector<std::function<Tensor(const Tensor &)>> results = {
+            [&](auto &theta) { return it::marginals(theta, trees) * at::randn({B, WORDS, WORDS}); },
+            [&](auto &theta) { return it::entropy(theta, trees); },
+            [&](auto &theta) { return it::log_partition(theta, trees); },
+            [&](auto &theta) { return it::log_prob(theta, trees, drawn.indices); },
+            [&](auto &theta) { return it::kl(theta, other, trees) + 2 * it::kl(other, theta, trees); },
+            [&](auto &theta) { return it::score_function(theta, trees, drawn.indices, losses); },
+            [&](auto &theta) { return it::unbiased_simple(theta, trees, drawn.indices, dz, losses); },
+            [&](auto &theta) { return it::fenchel_young(theta, drawn.z.mean(1), trees, the_settings(), KEY); },
+        };
+        for (const auto &result : results) {
+            const Tensor at = leaf(theta);
+            result(at).sum().backward();
+            EXPECT(at.grad().isfinite().all().item<bool>());
+            EXPECT(at.grad().masked_select(theta.isnan()).eq(0).all().item<bool>());
+            EXPECT(at.grad().count_nonzero().item<std::int64_t>() > 0);
+        }
+    }
+    // Leading dimensions are rows, and one word is a tree.
+    const Tensor many = at::randn({2, 3, 1, 1});
+    EXPECT(same(it::tree(many).z, at::ones({2, 3, 1, 1})));
+    EXPECT(it::tree(many).indices.sizes() == at::IntArrayRef({2, 3, 1}));
+    EXPECT(it::tree(at::randn({2, 3, 4, 4}), it::trees(), the_settings()).z.sizes() ==
+           at::IntArrayRef({2, 3, S, 4, 4}));
+}
+
+// A ragged batch adapts lambda as the same arcs do in matrices of their own size.
+void lambda_adapts_to_the_words_of_a_row() {
+    const Tensor theta = at::randn({B, 3, 3}), dz = at::randn({B, S, 3, 3}), n_row = at::full({B}, 3, at::kLong);
+    const auto padded = [&](const Tensor &values) {
+        return ragged(at::constant_pad_nd(values, {0, WORDS - 3, 0, WORDS - 3}), n_row);
+    };
+    std::vector<Tensor> states, grads;
+    for (const bool wide : {false, true}) {
+        it::settings settings = the_settings();
+        settings.options.noise(imle::noise::none);
+        settings.adaptive = it::Adaptive();
+        const Tensor at = leaf(wide ? padded(theta) : theta);
+        const it::trees trees({}, wide ? n_row : Tensor());
+        it::tree(at, trees, settings, KEY).z.backward(wide ? padded(dz) : dz);
+        states.push_back(settings.adaptive->buffers()[0]);
+        grads.push_back(at.grad().slice(1, 0, 3).slice(2, 0, 3));
+    }
+    EXPECT(same(states[0], states[1]) && same(grads[0], grads[1]));
+    EXPECT(!same(states[0], it::Adaptive()->buffers()[0]));
+}
+
 void leading_dimensions_are_rows() {
     const Tensor theta = at::randn({2, 3, N});
     it::settings one = the_settings();
@@ -224,7 +338,7 @@ void a_dz_that_is_not_finite_is_passed_on() {
 
 void bad_arguments_are_named() {
     const Tensor theta = at::randn({2, 3, N});
-    const auto choose = [](const Tensor &theta, const it::ones &k) { it::topk(theta, k); };
+    const auto choose = [](const Tensor &theta, const it::states &k) { it::topk(theta, k); };
     Tensor bad = theta.clone();
     bad[1][1][3] = NAN;
     EXPECT(refuses([&] { choose(bad, K); }, {"theta", "NaN", "row 4", "[1, 1]"}));
@@ -254,6 +368,21 @@ void bad_arguments_are_named() {
     EXPECT(refuses([&] { it::fenchel_young(theta, bad * 0, K); }, {"y:", "row 4"}));
     EXPECT(refuses([&] { it::log_prob(theta, K, at::zeros({2, 3, K}, at::kLong)); }, {"indices"}));
     EXPECT(refuses([&] { it::marginals(theta, K, 0); }, {"temperature"}));
+
+    const Tensor arcs = at::randn({2, 3, WORDS, WORDS});
+    EXPECT(refuses([&] { it::tree(theta); }, {"theta", "words, words"}));
+    EXPECT(refuses([&] { it::tree(at::randn({4})); }, {"theta", "words, words"}));
+    EXPECT(refuses([&] { it::tree(arcs, it::trees({}, at::tensor({1, 2, 3}))); }, {"n_row:", "leading"}));
+    EXPECT(refuses([&] { it::tree(arcs, it::trees({}, at::full({2, 3}, 6, at::kLong))); }, {"n_row:", "6", "row 0"}));
+    EXPECT(refuses([&] { it::tree(arcs, it::trees({}, at::full({2, 3}, 2.0))); }, {"n_row:", "integers"}));
+    Tensor wrong = arcs.clone();
+    wrong[1][0][1][2] = NAN;
+    EXPECT(refuses([&] { it::tree(wrong); }, {"theta", "NaN", "row 3", "[1, 0]"}));
+    wrong[1][0] = at::zeros({WORDS, WORDS});
+    wrong[1][0].select(1, 2).fill_(-INFINITY); // no arc into word 2
+    EXPECT(refuses([&] { it::tree(wrong); }, {"theta", "no tree", "row 3"}));
+    EXPECT(refuses([&] { it::marginals(wrong, it::trees()); }, {"theta", "no tree", "row 3"}));
+    EXPECT(refuses([&] { it::log_prob(arcs, it::trees(), at::zeros({2, 3, WORDS}, at::kLong)); }, {"indices"}));
 
     // theta is overwritten before the backward pass.
     const Tensor at = leaf(theta);
@@ -392,28 +521,61 @@ Tensor subsets() {
     return at::stack(states);
 }
 
-void exact_distributions_are_enumerations() {
+// The trees of one kind over 3 words, [.., 9], from the definition.
+Tensor trees_of_three(const imle::tree_options &kind) {
+    std::vector<Tensor> states;
+    for (int code = 0; code < 27; code++) {
+        const int heads[3] = {code % 3, code / 3 % 3, code / 9};
+        const auto has_root = [&](int word) { // it, its head, or the head of that
+            const int head = heads[word], above = heads[head];
+            return head == word || above == head || heads[above] == above;
+        };
+        int roots = 0;
+        bool tree = true;
+        for (int word = 0; word < 3; word++) {
+            roots += heads[word] == word;
+            tree = tree && has_root(word);
+        }
+        // The only word between two others is 1: an arc over it crosses another unless 1 is below its head.
+        const auto below = [&](int head) { return heads[1] == head || (heads[1] != 1 && heads[heads[1]] == head); };
+        const bool crosses = (heads[2] == 0 && !below(0)) || (heads[0] == 2 && !below(2));
+        if (tree && !(kind.c().single_root && roots != 1) && !(kind.c().projective && crosses)) {
+            Tensor z = at::zeros({3, 3}, at::kDouble);
+            for (int word = 0; word < 3; word++) {
+                z[heads[word]][word] = 1;
+            }
+            states.push_back(z.flatten());
+        }
+    }
+    return at::stack(states);
+}
+
+// z are all states, [.., N], and `row` the dimensions of a row of theta.
+void exact_distribution_is_enumeration(const it::states &k, const Tensor &z, std::vector<std::int64_t> row) {
     constexpr float T = 0.7F;
-    const Tensor z = subsets(), values = at::randn({4, 6}, at::kDouble), others = at::randn({4, 6}, at::kDouble);
-    const auto log_p = [&](const Tensor &theta) { return (theta.matmul(z.t()) / T).log_softmax(1); };
-    const it::choice drawn = it::sample(values, 3, 5, T, KEY);
+    row.insert(row.begin(), 4);
+    const Tensor values = at::randn(row, at::kDouble), others = at::randn(row, at::kDouble);
+    const auto scores = [&](const Tensor &theta) { return theta.flatten(1).matmul(z.t()) / T; };
+    const auto log_p = [&](const Tensor &theta) { return scores(theta).log_softmax(1); };
+    const auto mean = [&](const Tensor &theta) { return log_p(theta).exp().matmul(z).view(row); };
+    const it::choice drawn = it::sample(values, k, 5, T, KEY);
     const auto enumerated_log_prob = [&](const Tensor &theta) {
-        return ((drawn.z * theta.unsqueeze(1)).sum(-1) / T) - (theta.matmul(z.t()) / T).logsumexp(1, true);
+        return (drawn.z * theta.unsqueeze(1)).flatten(2).sum(-1) / T - scores(theta).logsumexp(1, true);
     };
     struct Case {
         const char *name;
         std::function<Tensor(const Tensor &, const Tensor &)> library, enumerated;
     };
     const std::vector<Case> cases = {
-        {"marginals", [&](auto &theta, auto &) { return it::marginals(theta, 3, T); },
-         [&](auto &theta, auto &) { return log_p(theta).exp().matmul(z); }},
-        {"log_partition", [&](auto &theta, auto &) { return it::log_partition(theta, 3, T); },
-         [&](auto &theta, auto &) { return (theta.matmul(z.t()) / T).logsumexp(1); }},
-        {"entropy", [&](auto &theta, auto &) { return it::entropy(theta, 3, T); },
+        {"marginals", [&](auto &theta, auto &) { return it::marginals(theta, k, T); },
+         [&](auto &theta, auto &) { return mean(theta); }},
+        {"log_partition", [&](auto &theta, auto &) { return it::log_partition(theta, k, T); },
+         [&](auto &theta, auto &) { return scores(theta).logsumexp(1); }},
+        {"entropy", [&](auto &theta, auto &) { return it::entropy(theta, k, T); },
          [&](auto &theta, auto &) { return -(log_p(theta).exp() * log_p(theta)).sum(1); }},
-        {"log_prob", [&](auto &theta, auto &) { return it::log_prob(theta, 3, drawn.indices, T); },
+        {"log_prob", [&](auto &theta, auto &) { return it::log_prob(theta, k, drawn.indices, T); },
          [&](auto &theta, auto &) { return enumerated_log_prob(theta); }},
-        {"kl", [&](auto &theta, auto &other) { return it::kl(theta, other, 3, T); },
+        {"kl", [&](auto &theta, auto &other) { return it::kl(theta, other, k, T); },
          [&](auto &theta, auto &other) { return (log_p(theta).exp() * (log_p(theta) - log_p(other))).sum(1); }},
     };
     for (const Case &one : cases) {
@@ -432,31 +594,43 @@ void exact_distributions_are_enumerations() {
     }
 
     // SIMPLE: the covariance times the sum of dz.
-    const Tensor dz = at::randn({4, 5, 6}, at::kDouble);
+    const Tensor dz = at::randn(drawn.z.sizes(), at::kDouble);
     const Tensor a = leaf(values), b = leaf(values);
-    it::simple(a, 3, 5, T, KEY).z.backward(dz);
-    log_p(b).exp().matmul(z).backward(dz.sum(1));
+    it::simple(a, k, 5, T, KEY).z.backward(dz);
+    mean(b).backward(dz.sum(1));
     EXPECT(a.grad().allclose(b.grad(), 1e-4, 1e-5));
-    EXPECT(same(it::simple(values, 3, 5, T, KEY).z, drawn.z));
+    EXPECT(same(it::simple(values, k, 5, T, KEY).z, drawn.z));
 
     // The score function and unbiased SIMPLE of a linear loss, by their formulas.
-    const Tensor mu = log_p(values).exp().matmul(z), w = at::randn({6}, at::kDouble);
-    const Tensor losses = (drawn.z * w).sum(-1);
+    const Tensor mu = mean(values), w = at::randn(row, at::kDouble)[0];
+    const Tensor losses = (drawn.z * w).flatten(2).sum(-1);
     const auto leave_one_out = [&](const Tensor &losses) {
         const Tensor baseline = (losses.sum(1, true) - losses) / 4.0;
-        return ((losses - baseline).unsqueeze(2) * (drawn.z - mu.unsqueeze(1))).mean(1) / T;
+        const Tensor differences = (drawn.z - mu.unsqueeze(1)).flatten(2);
+        return ((losses - baseline).unsqueeze(2) * differences).mean(1).view(row) / T;
     };
     const Tensor c = leaf(values), given = leaf(losses);
-    const Tensor mean = it::score_function(c, 3, drawn.indices, given, T);
-    EXPECT(mean.allclose(losses.mean(1), 1e-5, 1e-6));
-    mean.sum().backward();
+    const Tensor loss = it::score_function(c, k, drawn.indices, given, T);
+    EXPECT(loss.allclose(losses.mean(1), 1e-5, 1e-6));
+    loss.sum().backward();
     EXPECT(c.grad().allclose(leave_one_out(losses), 1e-4, 1e-5));
     EXPECT(given.grad().allclose(at::full({4, 5}, 0.2, at::kDouble)));
     // A linear loss is explained by its dz, so the unbiased form is exact: Cov(z) w / T.
     const Tensor d = leaf(values), e = leaf(values);
-    it::unbiased_simple(d, 3, drawn.indices, w.expand({4, 5, 6}), losses, T).sum().backward();
-    log_p(e).exp().matmul(z).backward(w.expand({4, 6}));
+    it::unbiased_simple(d, k, drawn.indices, w.expand(drawn.z.sizes()), losses, T).sum().backward();
+    mean(e).backward(w.expand(row));
     EXPECT(d.grad().allclose(e.grad(), 1e-3, 1e-5));
+}
+
+void exact_distributions_are_enumerations() {
+    exact_distribution_is_enumeration(3, subsets(), {6});
+    std::vector<std::int64_t> numbers; // of trees: Cayley's 4^2 and 3^2, and 12 and 7 projective ones
+    for (const imle::tree_options &kind : kinds()) {
+        const Tensor z = trees_of_three(kind);
+        numbers.push_back(z.size(0));
+        exact_distribution_is_enumeration(it::trees(kind), z, {3, 3});
+    }
+    EXPECT(numbers == std::vector<std::int64_t>({16, 9, 12, 7}));
 }
 
 void fenchel_young_has_its_gradient() {
@@ -489,6 +663,8 @@ void modules_are_their_functions() {
 int main() {
     torch::manual_seed(0);
     topk_is_imle_hpp();
+    tree_is_imle_hpp();
+    lambda_adapts_to_the_words_of_a_row();
     leading_dimensions_are_rows();
     a_mean_is_undone();
     the_generator_names_the_noise();

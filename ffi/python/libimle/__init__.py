@@ -38,6 +38,7 @@ from libimle._layers import (
     straight_through,
 )
 from libimle._settings import Key, Perturbed
+from libimle._shapes import Trees
 
 __all__ = [
     "Adaptive",
@@ -57,6 +58,7 @@ __all__ = [
     "States",
     "TopK",
     "Tree",
+    "Trees",
     "__version__",
     "abi_version",
     "kernel",

@@ -13,7 +13,7 @@ from libimle._checks import floats, invertible, scores, unsigned
 from libimle._errors import Error
 from libimle._layers import Floats, States, empty, needs_two
 from libimle._settings import Key, Settings, core_key
-from libimle._shapes import Matrices, Vectors
+from libimle._shapes import Matrices, Trees, Vectors
 
 
 class Moments(NamedTuple):
@@ -278,3 +278,8 @@ class ExactTree(Matrices, Exact):
     threads: int = 1
 
     _core_law = _core.ExactTree
+
+
+def exact_of(k: int | Trees, **options: Any) -> ExactTopK | ExactTree:
+    """The distribution on k-subsets of n, or on trees."""
+    return ExactTree(**vars(k), **options) if isinstance(k, Trees) else ExactTopK(k, **options)

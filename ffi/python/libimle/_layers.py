@@ -13,7 +13,7 @@ from libimle import _core
 from libimle._checks import floats, invertible, scores, unsigned
 from libimle._errors import Error
 from libimle._settings import Key, Perturbed, core_key
-from libimle._shapes import Matrices, counts
+from libimle._shapes import Matrices, Trees, counts
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.uint32]
@@ -378,6 +378,11 @@ class Tree(Matrices, Choice):
     single_root: bool = False
 
     _core_layer = _core.Tree
+
+
+def choice_of(k: int | Trees, **options: Any) -> TopK | Tree:
+    """The layer that chooses k of n, or trees."""
+    return Tree(**vars(k), **options) if isinstance(k, Trees) else TopK(k, **options)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -71,6 +72,21 @@ class Vectors:
         if k_row is not None and self._one_hot:
             raise Error("k_row", "is for k of n only")
         return unsigned("k_row", k_row, np.uint32)
+
+
+@dataclass(frozen=True)
+class Trees:
+    """The dependency trees over the words of a sentence: what takes k in libimle.torch and libimle.jax takes these in
+    its place. The arguments are those of libimle.Tree."""
+
+    words: int
+    projective: bool = False
+    single_root: bool = False
+
+    def __post_init__(self) -> None:
+        integer("words", self.words, 1, MOST_WORDS)
+        boolean("projective", self.projective)
+        boolean("single_root", self.single_root)
 
 
 class Matrices(Vectors):

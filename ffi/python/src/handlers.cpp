@@ -53,7 +53,15 @@ public:
     }
     float temperature() const { return numbers_[0]; }
     float lambda() const { return numbers_[3]; }
-    libimle::counts counts() const { return {setting("k"), setting("samples"), setting("threads")}; }
+    libimle::counts counts() const {
+        libimle::counts counts{setting("k"), setting("samples"), setting("threads")};
+        if (setting("trees") != 0) {
+            counts.trees = imle::tree_options()
+                               .projective(setting("projective") != 0)
+                               .single_root(setting("single_root") != 0);
+        }
+        return counts;
+    }
 
     /// The part of a row's and sample's own loss in the whole loss.
     double weight() const {
@@ -140,7 +148,8 @@ private:
 
 /// Calls a function that is linear in `given`. A row where it is not finite gets NaN, which mixed precision expects.
 template <class Function>
-void linear(const char *name, const array &given, std::size_t rows, const writable &out, Function function) {
+void linear(const call &call, const char *name, const array &given, const array &k_row, std::size_t rows,
+            const writable &out, Function function) {
     try {
         return function(given);
     } catch (const refused &error) {
@@ -152,8 +161,13 @@ void linear(const char *name, const array &given, std::size_t rows, const writab
     const float *values = static_cast<const float *>(given.data());
     std::vector<float> finite(values, values + given.size());
     std::vector<bool> bad(rows);
+    // Of trees, what lies beyond the words of a row is not read.
+    const std::size_t words = call.counts().k;
+    const bool cut = call.counts().trees && k_row.is_valid() && std::string_view(name) != "losses";
+    const auto *const used = static_cast<const std::uint32_t *>(k_row.is_valid() ? k_row.data() : nullptr);
     for (std::size_t i = 0; i < finite.size(); i++) {
-        bad[i / block] = bad[i / block] || !std::isfinite(finite[i]);
+        const bool read = !cut || (i / words % words < used[i / block] && i % words < used[i / block]);
+        bad[i / block] = bad[i / block] || (read && !std::isfinite(finite[i]));
     }
     for (std::size_t i = 0; i < finite.size(); i++) {
         finite[i] = bad[i / block] ? 0 : finite[i];
@@ -193,7 +207,7 @@ void gradient(call &call) {
     const bool combinatorial = imle::target{call.setting("target")} == imle::target::combinatorial;
     const bool divided = imle::scale{call.setting("scale")} == imle::scale::inverse_lambda && !combinatorial;
     const choice<Layer> layer(call.options(combinatorial ? call.lambda() : call.lambda() / weight), call.counts());
-    linear("dz", given, rows_of(theta), grad_theta, [&](const array &dz) {
+    linear(call, "dz", given, k_row, rows_of(theta), grad_theta, [&](const array &dz) {
         if (!combinatorial || weight == 1) {
             layer.gradient(theta, dz, key, k_row, indices, grad_theta);
             return;
@@ -216,10 +230,11 @@ void gradient(call &call) {
     }
 }
 
+template <class Layer>
 void fenchel_young(call &call) {
     const key key = call.key();
     const array theta = call.next(), y = call.next(), k_row = call.k_row();
-    choice<imle::topk>(call.options(), call.counts())
+    choice<Layer>(call.options(), call.counts())
         .fenchel_young(theta, y, key, k_row, call.result(0), call.result(1));
 }
 
@@ -245,54 +260,68 @@ void difference(call &call) {
 
 // ---- exact distributions ----
 
-exact<imle::exact_topk> law(const call &call) {
+/// Calls a function of the distribution.
+template <class Law, class Function>
+void with(const call &call, Function function) {
     const float temperature = call.temperature();
     if (!(temperature > 0) || !std::isfinite(temperature) || !std::isfinite(1 / temperature)) {
         throw refused("temperature", "is " + std::to_string(temperature) + ", but it and its inverse should be finite "
                                                                            "and above 0");
     }
-    return {temperature, call.counts()};
+    function(exact<Law>(temperature, call.counts()));
+}
+
+/// The same for that on trees, if the states are trees.
+template <class Function>
+void with_law(const call &call, Function function) {
+    call.counts().trees ? with<imle::exact_tree>(call, function) : with<imle::exact_topk>(call, function);
 }
 
 void exact_moment(call &call) {
     const array theta = call.next(), k_row = call.k_row();
     writable moments[3]; // the marginals, the log-partition, the entropy
     moments[call.setting("moment") % 3] = call.result(0);
-    law(call).marginals(theta, k_row, moments[0], moments[1], moments[2]);
+    with_law(call, [&](const auto &law) { law.marginals(theta, k_row, moments[0], moments[1], moments[2]); });
 }
 
 void exact_marginals_vjp(call &call) {
     const array theta = call.next(), given = call.next(), k_row = call.k_row();
-    linear("v", given, rows_of(theta), call.result(0),
-           [&](const array &v) { law(call).marginals_vjp(theta, v, k_row, call.result(0)); });
+    with_law(call, [&](const auto &law) {
+        linear(call, "v", given, k_row, rows_of(theta), call.result(0),
+               [&](const array &v) { law.marginals_vjp(theta, v, k_row, call.result(0)); });
+    });
 }
 
 void exact_sample(call &call) {
     const key key = call.key();
     const array theta = call.next(), k_row = call.k_row();
-    law(call).sample(theta, key, k_row, call.result(0), call.result(1));
+    with_law(call, [&](const auto &law) { law.sample(theta, key, k_row, call.result(0), call.result(1)); });
 }
 
 void exact_log_prob(call &call) {
     const array theta = call.next(), indices = call.next(), k_row = call.k_row();
-    law(call).log_prob(theta, indices, k_row, call.result(0));
+    with_law(call, [&](const auto &law) { law.log_prob(theta, indices, k_row, call.result(0)); });
 }
 
 void exact_kl(call &call) {
     const array theta = call.next(), other = call.next(), k_row = call.k_row();
-    law(call).kl(theta, other, k_row, call.result(0));
+    with_law(call, [&](const auto &law) { law.kl(theta, other, k_row, call.result(0)); });
 }
 
 void exact_simple(call &call) {
     const array theta = call.next(), given = call.next(), k_row = call.k_row();
-    linear("dz", given, rows_of(theta), call.result(0),
-           [&](const array &dz) { law(call).simple(theta, dz, k_row, call.result(0)); });
+    with_law(call, [&](const auto &law) {
+        linear(call, "dz", given, k_row, rows_of(theta), call.result(0),
+               [&](const array &dz) { law.simple(theta, dz, k_row, call.result(0)); });
+    });
 }
 
 void exact_score_function(call &call) {
     const array theta = call.next(), given = call.next(), indices = call.next(), k_row = call.k_row();
-    linear("losses", given, rows_of(theta), call.result(0), [&](const array &losses) {
-        law(call).score_function(theta, indices, losses, k_row, call.result(0));
+    with_law(call, [&](const auto &law) {
+        linear(call, "losses", given, k_row, rows_of(theta), call.result(0), [&](const array &losses) {
+            law.score_function(theta, indices, losses, k_row, call.result(0));
+        });
     });
 }
 
@@ -300,22 +329,26 @@ void exact_unbiased_simple(call &call) {
     const array theta = call.next(), dz = call.next(), given = call.next(), indices = call.next(),
                 k_row = call.k_row();
     const std::size_t rows = rows_of(theta);
-    linear("dz", dz, rows, call.result(0), [&](const array &dz) {
-        linear("losses", given, rows, call.result(0), [&](const array &losses) {
-            law(call).unbiased_simple(theta, indices, dz, losses, k_row, call.result(0));
+    with_law(call, [&](const auto &law) {
+        linear(call, "dz", dz, k_row, rows, call.result(0), [&](const array &dz) {
+            linear(call, "losses", given, k_row, rows, call.result(0), [&](const array &losses) {
+                law.unbiased_simple(theta, indices, dz, losses, k_row, call.result(0));
+            });
         });
     });
 }
 
 void exact_log_partitions(call &call) {
     const array theta = call.next();
-    law(call).log_partitions(theta, call.result(0));
+    with<imle::exact_topk>(call, [&](const auto &law) { law.log_partitions(theta, call.result(0)); });
 }
 
 void exact_log_partitions_vjp(call &call) {
     const array theta = call.next(), given = call.next();
-    linear("v", given, rows_of(theta), call.result(0),
-           [&](const array &v) { law(call).log_partitions_vjp(theta, v, call.result(0)); });
+    with<imle::exact_topk>(call, [&](const auto &law) {
+        linear(call, "v", given, {}, rows_of(theta), call.result(0),
+               [&](const array &v) { law.log_partitions_vjp(theta, v, call.result(0)); });
+    });
 }
 
 // ---- handlers ----
@@ -366,10 +399,14 @@ NB_MODULE(_handlers, module) {
     add("topk_map", handle<map<imle::topk>>);
     add("topk_sample", handle<sample<imle::topk>>);
     add("topk_gradient", handle<gradient<imle::topk>>);
-    add("topk_fenchel_young", handle<fenchel_young>);
+    add("topk_fenchel_young", handle<fenchel_young<imle::topk>>);
     add("argmax_map", handle<map<imle::argmax>>);
     add("argmax_sample", handle<sample<imle::argmax>>);
     add("argmax_gradient", handle<gradient<imle::argmax>>);
+    add("tree_map", handle<map<imle::tree>>);
+    add("tree_sample", handle<sample<imle::tree>>);
+    add("tree_gradient", handle<gradient<imle::tree>>);
+    add("tree_fenchel_young", handle<fenchel_young<imle::tree>>);
     add("perturb", handle<perturb>);
     add("target", handle<target>);
     add("difference", handle<difference>);

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from libimle._checks import integer
 from libimle._errors import Error
-from libimle._settings import MOST_SAMPLES
+from libimle._shapes import MOST_SAMPLES
 from libimle.compat._distributions import TargetDistribution
 from libimle.torch import Argmax, Solver, TopK, _ops
 from libimle.torch._calls import check_numbers

@@ -12,9 +12,11 @@ Arrays that are sharded by rows stay so. The work is done on the CPU in float32;
 
 Arguments that functions share:
     theta: scores, [..., N], finite or -inf (never chosen). The leading dimensions are rows.
-    k: the number of ones, 0 to N, a Python number. If rows differ (k_row), the largest of them.
+    k: the number of ones, 0 to N, a Python number. If rows differ (k_row), the largest of them. Where libimle.Trees are
+        allowed in its place, states are dependency trees: read words, words for N, as for `tree`.
     key: draws the noise, or None.
     k_row: the k of each row, [...], 0 to k.
+    n_row: the words of each row, for trees, [...], 0 to words. What lies beyond is not read, and 0 in results.
     row_ids: the number of each row, [...], integers from 0, so that the noise follows the example everywhere.
     samples: S samples of each row, in a dimension before the last: z [..., S, N]. None is one without that dimension.
     reduction: how the loss weighs rows and samples, which must be known because lambda multiplies the gradient of each
@@ -48,7 +50,9 @@ from jax import Array
 import libimle
 from libimle._checks import UINT32_MAX, UINT64_MAX, check_scores, integer, invertible, real, unsigned
 from libimle._errors import Error
-from libimle._layers import needs_two
+from libimle._exact import exact_of
+from libimle._layers import choice_of, needs_two
+from libimle._shapes import Matrices, Trees
 from libimle.jax import _functions
 from libimle.jax._functions import F32, Setting
 
@@ -69,6 +73,7 @@ __all__ = [
     "solve",
     "straight_through",
     "topk",
+    "tree",
     "unbiased_simple",
 ]
 
@@ -129,15 +134,32 @@ def _floats(name: str, value: Any) -> Array:
     return array.astype(F32)
 
 
-def _scores(theta: Any, k: int) -> tuple[Array, Any]:
-    """theta in float32, and its dtype."""
-    scores = _floats("theta", theta)
-    check_scores(scores.shape, k)
+def _flat(layer: Any, name: str, value: Any) -> Array:
+    """Scores, states or their gradients in float32, [..., N]; of trees, N = words * words."""
+    array = _floats(name, value)
+    if not isinstance(layer, Matrices):
+        return array
+    if array.shape[-2:] != (layer.words, layer.words):
+        raise Error(name, f"has shape {array.shape}, but should have [..., {layer.words}, {layer.words}]")
+    return array.reshape(*array.shape[:-2], layer.words**2)
+
+
+def _shaped(layer: Any, result: Array, dtype: Any) -> Array:
+    """A result [..., N] in the shape of scores and in their dtype."""
+    if isinstance(layer, Matrices):
+        result = result.reshape(*result.shape[:-1], layer.words, layer.words)
+    return result.astype(dtype)
+
+
+def _scores(theta: Any, layer: Any) -> tuple[Array, Any]:
+    """theta in float32, [..., N], and its dtype."""
+    scores = _flat(layer, "theta", theta)
+    check_scores(scores.shape, layer._k)
     return scores, jnp.asarray(theta).dtype
 
 
-def _like(name: str, value: Any, shape: tuple[int, ...]) -> Array:
-    array = _floats(name, value)
+def _like(layer: Any, name: str, value: Any, shape: tuple[int, ...]) -> Array:
+    array = _flat(layer, name, value)
     if array.shape != shape:
         raise Error(name, f"has shape {array.shape}, but should have {shape}")
     return array
@@ -152,8 +174,15 @@ def _integers(name: str, value: Any, shape: tuple[int, ...]) -> Array:
     return array.astype(jnp.uint32)
 
 
-def _k_row(k_row: Any, theta: Array) -> Array | None:
-    return None if k_row is None else _integers("k_row", k_row, theta.shape[:-1])
+def _per_row(layer: Any, k_row: Any, n_row: Any, scores: Array) -> Array | None:
+    """The k or the words of each row."""
+    if isinstance(layer, Matrices):
+        if k_row is not None:
+            raise Error("k_row", "is for k of n only; the words of trees are n_row")
+        return None if n_row is None else _integers("n_row", n_row, scores.shape[:-1])
+    if n_row is not None:
+        raise Error("n_row", "is for trees only")
+    return None if k_row is None else _integers("k_row", k_row, scores.shape[:-1])
 
 
 def _at_least_0(name: str, value: Any) -> float:
@@ -224,23 +253,31 @@ def _without_samples(samples: int | None, array: Array, place: int) -> Array:
     return array.squeeze(place) if samples is None else array
 
 
-# ---- k of n, one of n, a solver of yours ----
+# ---- k of n, one of n, trees, a solver of yours ----
 
 
 def _choose(
-    layer: Any, theta: Any, key: Key, numbers: Any, samples: int | None, row_ids: Any, k_row: Any, reduction: str
+    layer: Any,
+    theta: Any,
+    key: Key,
+    numbers: Any,
+    samples: int | None,
+    row_ids: Any,
+    reduction: str,
+    k_row: Any = None,
+    n_row: Any = None,
 ) -> tuple[Array, Array]:
-    scores, dtype = _scores(theta, layer._k)
-    ks = _k_row(k_row, scores)
+    scores, dtype = _scores(theta, layer)
+    ks = _per_row(layer, k_row, n_row, scores)
     place = scores.ndim - 1
     if key is None:
         z, indices = _call(_functions.choose, Setting(layer), numbers, jax.lax.stop_gradient(scores), ks)
         if samples is not None:
             z, indices = jnp.expand_dims(z, place), jnp.expand_dims(indices, place)
-        return z.astype(dtype), indices
+        return _shaped(layer, z, dtype), indices
     setting = _setting(layer, scores, reduction)
     z, indices = _call(_functions.sample, setting, numbers, *_noise(key, row_ids, scores), scores, ks)
-    return _without_samples(samples, z, place).astype(dtype), _without_samples(samples, indices, place)
+    return _shaped(layer, _without_samples(samples, z, place), dtype), _without_samples(samples, indices, place)
 
 
 def topk(
@@ -267,7 +304,7 @@ def topk(
     """
     layer = libimle.TopK(k, samples=1 if samples is None else samples, **options)
     numbers = _numbers(temperature, target_temperature, alpha, lambda_, loss_scale)
-    z, indices = _choose(layer, theta, key, numbers, samples, row_ids, k_row, reduction)
+    z, indices = _choose(layer, theta, key, numbers, samples, row_ids, reduction, k_row=k_row)
     return (z, indices) if return_indices else z
 
 
@@ -292,7 +329,39 @@ def argmax(
     """
     layer = libimle.Argmax(samples=1 if samples is None else samples, **options)
     numbers = _numbers(temperature, target_temperature, alpha, lambda_, loss_scale)
-    z, indices = _choose(layer, theta, key, numbers, samples, row_ids, None, reduction)
+    z, indices = _choose(layer, theta, key, numbers, samples, row_ids, reduction)
+    return (z, indices) if return_indices else z
+
+
+def tree(
+    theta: Any,
+    key: Key,
+    *,
+    projective: bool = False,
+    single_root: bool = False,
+    samples: int | None = None,
+    temperature: Number = 1.0,
+    target_temperature: Number = 1.0,
+    alpha: Number = 1.0,
+    lambda_: Number = 1.0,
+    reduction: str = "mean",
+    loss_scale: Number = 1.0,
+    row_ids: Any = None,
+    n_row: Any = None,
+    return_indices: bool = False,
+    **options: Any,
+) -> Any:
+    """z [..., words, words] (with samples, [..., S, words, words]), the best dependency tree of each row, with the
+    Implicit-MLE gradient. Element [h, d] of theta and z is the arc from head h to word d, and the diagonal has the arcs
+    from the root; libimle.Tree says more.
+
+    return_indices: return (z, indices) with the positions h * words + d of the arcs in uint32, ascending, [..., words]
+    or [..., S, words], and 4294967295 in the unused tail where n_row is less than words.
+    """
+    words = max(jnp.shape(theta)[-1:], default=0)
+    layer = choice_of(Trees(words, projective, single_root), samples=1 if samples is None else samples, **options)
+    numbers = _numbers(temperature, target_temperature, alpha, lambda_, loss_scale)
+    z, indices = _choose(layer, theta, key, numbers, samples, row_ids, reduction, n_row=n_row)
     return (z, indices) if return_indices else z
 
 
@@ -319,7 +388,7 @@ def solve(
     """
     layer = libimle.Solver(solver, samples=1 if samples is None else samples, **options)  # type: ignore[arg-type]
     numbers = _numbers(temperature, target_temperature, alpha, lambda_, loss_scale)
-    scores, dtype = _scores(theta, layer._k)
+    scores, dtype = _scores(theta, layer)
     place = scores.ndim - 1
     if key is None:
         z = _functions.find(solver, jax.lax.stop_gradient(scores)).astype(dtype)
@@ -351,60 +420,88 @@ def callback(solver: Callable[[np.ndarray], Any]) -> Callable[[Array], Array]:
 def fenchel_young(
     theta: Any,
     y: Any,
-    k: int,
+    k: int | Trees,
     key: Array | libimle.Key,
     *,
     samples: int = 1,
     temperature: Number = 1.0,
     row_ids: Any = None,
     k_row: Any = None,
+    n_row: Any = None,
     **options: Any,
 ) -> Array:
     """The Fenchel-Young loss [...] of the perturbed optimiser, up to a constant, for observed states y [..., N], with
     its exact gradient with respect to theta. It has no lambda, and it is right for every reduction."""
-    layer = libimle.TopK(k, samples=samples, **options)
-    scores, dtype = _scores(theta, layer._k)
-    operands = (*_noise(key, row_ids, scores), scores, _like("y", y, scores.shape), _k_row(k_row, scores))
+    layer = choice_of(k, samples=samples, **options)
+    scores, dtype = _scores(theta, layer)
+    observed = _like(layer, "y", y, scores.shape)
+    operands = (*_noise(key, row_ids, scores), scores, observed, _per_row(layer, k_row, n_row, scores))
     loss: Array = _call(_functions.fenchel_young, Setting(layer), _numbers(temperature), *operands)
     return loss.astype(dtype)
 
 
-def straight_through(theta: Any, z: Any) -> Array:
+def straight_through(theta: Any, z: Any, *, trees: Trees | None = None, n_row: Any = None) -> Array:
     """z [..., S, N] or [..., N] itself, whose gradient goes to theta [..., N] as if z were theta: the sum over the
-    samples, 0 where theta is masked. z is from `topk(theta, k, key)` or another choice, and gets no gradient."""
-    scores, _ = _scores(theta, 0)
-    states = _floats("z", z)
+    samples, 0 where theta is masked. z is from `topk(theta, k, key)` or another choice, and gets no gradient. If it is
+    from `tree`, say so: `trees=libimle.Trees(words)`."""
+    layer = libimle.TopK(0) if trees is None else choice_of(trees)  # they differ in the shape of theta and z only
+    scores, _ = _scores(theta, layer)
+    states = _flat(layer, "z", z)
     shared = states.ndim == scores.ndim
     if shared:
         states = jnp.expand_dims(states, -2)
     if states.shape[:-2] + states.shape[-1:] != scores.shape:
-        raise Error("z", f"has shape {jnp.shape(z)}, but should be [..., S, N] or [..., N] for theta {scores.shape}")
-    layer = libimle.TopK(0)  # it has no setting
+        raise Error(
+            "z", f"has shape {jnp.shape(z)}, but should be [..., S, N] or [..., N] for theta {jnp.shape(theta)}"
+        )
+    rows = _per_row(layer, None, n_row, scores)
+    if rows is not None:
+        used = jnp.arange(layer._k) < rows[..., None]
+        scores = jnp.where((used[..., None] & used[..., None, :]).reshape(scores.shape), scores, -jnp.inf)
     result: Array = _call(_functions.straight_through, Setting(layer), jax.lax.stop_gradient(states), scores)
-    return (result.squeeze(-2) if shared else result).astype(jnp.asarray(z).dtype)
+    return _shaped(layer, result.squeeze(-2) if shared else result, jnp.asarray(z).dtype)
 
 
-# ---- exact distributions of k-subsets ----
+# ---- exact distributions of k-subsets and trees ----
 
 
-def _exact(theta: Any, k: int, temperature: Number, samples: int, threads: int) -> tuple[Setting, Any, Array, Any]:
-    """The setting, the numbers, theta in float32, and its dtype."""
+def _exact(
+    theta: Any, k: int | Trees, temperature: Number, samples: int, threads: int
+) -> tuple[Setting, Any, Array, Any]:
+    """The setting, the numbers, theta in float32, [..., N], and its dtype."""
     numbers = _numbers(temperature if isinstance(temperature, Array) else invertible("temperature", temperature))
-    layer = libimle.ExactTopK(k, samples=samples, threads=threads)
-    return Setting(layer), numbers, *_scores(theta, k)
+    layer = exact_of(k, samples=samples, threads=threads)
+    return Setting(layer), numbers, *_scores(theta, layer)
 
 
-def marginals(theta: Any, k: int, *, temperature: Number = 1.0, k_row: Any = None, threads: int = 1) -> Array:
-    """mu = E[z] [..., N] of p(z) proportional to exp(<z, theta> / T) on the k-subsets of n."""
+def marginals(
+    theta: Any,
+    k: int | Trees,
+    *,
+    temperature: Number = 1.0,
+    k_row: Any = None,
+    n_row: Any = None,
+    threads: int = 1,
+) -> Array:
+    """mu = E[z] [..., N] of p(z) proportional to exp(<z, theta> / T) on the k-subsets of n, or on trees."""
     setting, numbers, scores, dtype = _exact(theta, k, temperature, 1, threads)
-    mu: Array = _call(_functions.marginals, setting, numbers, scores, _k_row(k_row, scores))
-    return mu.astype(dtype)
+    rows = _per_row(setting.layer, k_row, n_row, scores)
+    return _shaped(setting.layer, _call(_functions.marginals, setting, numbers, scores, rows), dtype)
 
 
-def log_partition(theta: Any, k: int, *, temperature: Number = 1.0, k_row: Any = None, threads: int = 1) -> Array:
+def log_partition(
+    theta: Any,
+    k: int | Trees,
+    *,
+    temperature: Number = 1.0,
+    k_row: Any = None,
+    n_row: Any = None,
+    threads: int = 1,
+) -> Array:
     """A = ln sum over z of exp(<z, theta> / T), [...], in nats. Its gradient is mu / T."""
     setting, numbers, scores, dtype = _exact(theta, k, temperature, 1, threads)
-    result: Array = _call(_functions.log_partition, setting, numbers, scores, _k_row(k_row, scores))
+    rows = _per_row(setting.layer, k_row, n_row, scores)
+    result: Array = _call(_functions.log_partition, setting, numbers, scores, rows)
     return result.astype(dtype)
 
 
@@ -415,48 +512,74 @@ def log_partitions(theta: Any, k: int, *, temperature: Number = 1.0, threads: in
     return result.astype(dtype)
 
 
-def entropy(theta: Any, k: int, *, temperature: Number = 1.0, k_row: Any = None, threads: int = 1) -> Array:
+def entropy(
+    theta: Any,
+    k: int | Trees,
+    *,
+    temperature: Number = 1.0,
+    k_row: Any = None,
+    n_row: Any = None,
+    threads: int = 1,
+) -> Array:
     """The entropy of p, A - <mu, theta> / T, [...], in nats."""
     setting, numbers, scores, dtype = _exact(theta, k, temperature, 1, threads)
-    result: Array = _call(_functions.entropy, setting, numbers, scores, _k_row(k_row, scores))
+    rows = _per_row(setting.layer, k_row, n_row, scores)
+    result: Array = _call(_functions.entropy, setting, numbers, scores, rows)
     return result.astype(dtype)
 
 
 def kl(
-    theta: Any, theta_other: Any, k: int, *, temperature: Number = 1.0, k_row: Any = None, threads: int = 1
+    theta: Any,
+    theta_other: Any,
+    k: int | Trees,
+    *,
+    temperature: Number = 1.0,
+    k_row: Any = None,
+    n_row: Any = None,
+    threads: int = 1,
 ) -> Array:
     """KL(p || q) [...], in nats, of p with the scores theta and q with the scores theta_other, both [..., N]. Both have
     a gradient. It is +inf where theta_other masks what p chooses."""
     setting, numbers, scores, dtype = _exact(theta, k, temperature, 1, threads)
-    other = _like("theta_other", theta_other, scores.shape)
-    result: Array = _call(_functions.kl, setting, numbers, scores, other, _k_row(k_row, scores))
+    other = _like(setting.layer, "theta_other", theta_other, scores.shape)
+    rows = _per_row(setting.layer, k_row, n_row, scores)
+    result: Array = _call(_functions.kl, setting, numbers, scores, other, rows)
     return result.astype(dtype)
 
 
 def log_prob(
-    theta: Any, indices: Any, k: int, *, temperature: Number = 1.0, k_row: Any = None, threads: int = 1
+    theta: Any,
+    indices: Any,
+    k: int | Trees,
+    *,
+    temperature: Number = 1.0,
+    k_row: Any = None,
+    n_row: Any = None,
+    threads: int = 1,
 ) -> Array:
     """ln p(z_s) [..., S], in nats, of states that are given by the indices of their ones, [..., S, K], as `sample`
     returns them, or ln p(z) [...] for indices [..., K]."""
     shape = jnp.shape(indices)
-    one = len(shape) == jnp.ndim(theta)
+    one = len(shape) == jnp.ndim(theta) - isinstance(k, Trees)
     samples = 1 if one else (shape[-2] if len(shape) > 1 else 1)
     setting, numbers, scores, dtype = _exact(theta, k, temperature, samples, threads)
-    rows = scores.shape[:-1]
-    lists = _integers("indices", indices, (*rows, k) if one else (*rows, samples, k)).reshape(*rows, samples, k)
-    result: Array = _call(_functions.log_prob, setting, numbers, scores, lists, _k_row(k_row, scores))
+    rows, states = scores.shape[:-1], setting.lists
+    lists = _integers("indices", indices, (*rows, states[-1]) if one else (*rows, *states)).reshape(*rows, *states)
+    per_row = _per_row(setting.layer, k_row, n_row, scores)
+    result: Array = _call(_functions.log_prob, setting, numbers, scores, lists, per_row)
     return (result.squeeze(-1) if one else result).astype(dtype)
 
 
 def sample(
     theta: Any,
-    k: int,
+    k: int | Trees,
     key: Array | libimle.Key,
     *,
     samples: int | None = None,
     temperature: Number = 1.0,
     row_ids: Any = None,
     k_row: Any = None,
+    n_row: Any = None,
     threads: int = 1,
 ) -> tuple[Array, Array]:
     """Exact samples of p(z): z [..., N] and the indices of the ones in uint32, [..., K] (with samples, [..., S, N] and
@@ -469,6 +592,7 @@ def sample(
         temperature=temperature,
         row_ids=row_ids,
         k_row=k_row,
+        n_row=n_row,
         return_indices=True,
         threads=threads,
     )
@@ -477,30 +601,42 @@ def sample(
 
 def simple(
     theta: Any,
-    k: int,
+    k: int | Trees,
     key: Key,
     *,
     samples: int | None = None,
     temperature: Number = 1.0,
     row_ids: Any = None,
     k_row: Any = None,
+    n_row: Any = None,
     return_indices: bool = False,
     threads: int = 1,
 ) -> Any:
     """SIMPLE: exact samples of p(z), as in `sample`, whose gradient is that of the exact marginals. It has no lambda,
-    and it is right for every reduction of the loss. For key None see `topk`."""
+    and it is right for every reduction of the loss. Without a key it is MAP(theta), as `topk` or `tree`."""
     if key is None:
-        return topk(theta, k, None, samples=samples, k_row=k_row, return_indices=return_indices, threads=threads)
+        layer = choice_of(k, threads=threads)
+        z, indices = _choose(layer, theta, None, _numbers(), samples, row_ids, "mean", k_row, n_row)
+        return (z, indices) if return_indices else z
     setting, numbers, scores, dtype = _exact(theta, k, temperature, 1 if samples is None else samples, threads)
-    noise = _noise(key, row_ids, scores)
-    z, indices = _call(_functions.simple, setting, numbers, *noise, scores, _k_row(k_row, scores))
+    noise, rows = _noise(key, row_ids, scores), _per_row(setting.layer, k_row, n_row, scores)
+    z, indices = _call(_functions.simple, setting, numbers, *noise, scores, rows)
     place = scores.ndim - 1
-    z, indices = _without_samples(samples, z, place).astype(dtype), _without_samples(samples, indices, place)
+    z, indices = _without_samples(samples, z, place), _without_samples(samples, indices, place)
+    z = _shaped(setting.layer, z, dtype)
     return (z, indices) if return_indices else z
 
 
 def score_function(
-    losses: Any, theta: Any, indices: Any, k: int, *, temperature: Number = 1.0, k_row: Any = None, threads: int = 1
+    losses: Any,
+    theta: Any,
+    indices: Any,
+    k: int | Trees,
+    *,
+    temperature: Number = 1.0,
+    k_row: Any = None,
+    n_row: Any = None,
+    threads: int = 1,
 ) -> Array:
     """The losses [..., S] of samples themselves, S at least 2, with the score function of p as their gradient with
     respect to theta: an unbiased estimate with a leave-one-out baseline, for losses without a gradient at z.
@@ -511,10 +647,11 @@ def score_function(
     shape = jnp.shape(losses)
     setting, numbers, scores, _ = _exact(theta, k, temperature, max(shape[-1:], default=1), threads)
     needs_two(setting.layer.samples)
-    states = (*scores.shape[:-1], setting.layer.samples)
-    given = _like("losses", losses, states)
-    lists = _integers("indices", indices, (*states, k))
-    result: Array = _call(_functions.score_function, setting, numbers, scores, given, lists, _k_row(k_row, scores))
+    rows = scores.shape[:-1]
+    given = _like(None, "losses", losses, (*rows, setting.layer.samples))
+    lists = _integers("indices", indices, (*rows, *setting.lists))
+    per_row = _per_row(setting.layer, k_row, n_row, scores)
+    result: Array = _call(_functions.score_function, setting, numbers, scores, given, lists, per_row)
     return result.astype(jnp.asarray(losses).dtype)
 
 
@@ -523,10 +660,11 @@ def unbiased_simple(
     dz: Any,
     theta: Any,
     indices: Any,
-    k: int,
+    k: int | Trees,
     *,
     temperature: Number = 1.0,
     k_row: Any = None,
+    n_row: Any = None,
     threads: int = 1,
 ) -> Array:
     """The losses [..., S] of samples themselves, S at least 2, with SIMPLE and the score function as its correction as
@@ -542,8 +680,10 @@ def unbiased_simple(
     setting, numbers, scores, _ = _exact(theta, k, temperature, max(shape[-1:], default=1), threads)
     needs_two(setting.layer.samples)
     states = (*scores.shape[:-1], setting.layer.samples)
-    given, gradients = _like("losses", losses, states), _like("dz", dz, (*states, scores.shape[-1]))
-    lists = _integers("indices", indices, (*states, k))
-    operands = (scores, jax.lax.stop_gradient(gradients), given, lists, _k_row(k_row, scores))
+    given = _like(None, "losses", losses, states)
+    gradients = _like(setting.layer, "dz", dz, (*states, scores.shape[-1]))
+    lists = _integers("indices", indices, (*states, setting.layer._k))
+    per_row = _per_row(setting.layer, k_row, n_row, scores)
+    operands = (scores, jax.lax.stop_gradient(gradients), given, lists, per_row)
     result: Array = _call(_functions.unbiased_simple, setting, numbers, *operands)
     return result.astype(jnp.asarray(losses).dtype)

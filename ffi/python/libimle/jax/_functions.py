@@ -1,5 +1,7 @@
 """The functions that JAX differentiates: each forward pass, and its backward pass, by operators.
 
+Scores and states of trees are [..., N], too, with N = words * words, and `k_row` has the words of the rows then.
+
 All work in float32 on arrays whose shapes have been checked. `setting` is known when a program is compiled. `numbers`
 are temperature, target temperature, alpha, lambda and the factor of the loss, `key` has 8 words, `ids` has the numbers
 of the rows or is None, and `k_row` may be None. Only theta, and what the docstrings name, has a gradient.
@@ -20,6 +22,7 @@ from jax import Array
 import libimle
 from libimle._checks import UINT32_MAX
 from libimle._settings import Coupling, Difference, Noise, Perturbed, Scale, Target
+from libimle._shapes import Matrices
 from libimle.jax._operators import Operator
 
 Results = tuple[Array, ...]
@@ -35,13 +38,15 @@ class Setting(NamedTuple):
 
     @property
     def family(self) -> str:
+        if isinstance(self.layer, Matrices):
+            return "tree"
         return "argmax" if isinstance(self.layer, libimle.Argmax) else "topk"
 
     @property
     def lists(self) -> tuple[int, ...]:
         """The own shape of indices."""
         samples: int = self.layer.samples
-        return (samples,) if self.family == "argmax" else (samples, self.layer.k)
+        return (samples,) if self.family == "argmax" else (samples, self.layer._k)
 
     def call(
         self,
@@ -59,7 +64,10 @@ class Setting(NamedTuple):
         layer = self.layer
         *arrays, k_row = operands
         numbers = {
-            "k": getattr(layer, "k", 1),
+            "k": layer._k,
+            "trees": isinstance(layer, Matrices),
+            "projective": getattr(layer, "projective", False),
+            "single_root": getattr(layer, "single_root", False),
             "samples": layer.samples,
             "threads": layer.threads,
             "losses": self.losses,
@@ -105,7 +113,7 @@ def differentiable(forward: Callable[..., Any], backward: Callable[..., Any]) ->
     return function
 
 
-# ---- k of n, one of n ----
+# ---- k of n, one of n, trees ----
 
 
 def choose(setting: Setting, numbers: Array, theta: Array, k_row: Array | None) -> Results:
@@ -136,7 +144,8 @@ sample = differentiable(_sample, _gradient)
 
 def _fenchel_young(setting: Setting, numbers: Array, key: Array, ids: Any, theta: Array, y: Array, k_row: Any) -> Any:
     operands = (numbers, key, ids, theta, y, k_row)
-    return setting.call("topk_fenchel_young", operands, (1, 1), ((), theta.shape[-1:]), noise=True)
+    results = ((), theta.shape[-1:])
+    return setting.call(f"{setting.family}_fenchel_young", operands, (1, 1), results, noise=True)
 
 
 fenchel_young = differentiable(
@@ -206,7 +215,7 @@ straight_through = differentiable(
     lambda setting, incoming, _, z, theta: {1: _masked(theta, incoming.sum(-2))},
 )
 
-# ---- exact distributions of k-subsets ----
+# ---- exact distributions of k-subsets and trees ----
 
 
 def _moment(moment: int, setting: Setting, numbers: Array, theta: Array, k_row: Any) -> Array:

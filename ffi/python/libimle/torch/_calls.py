@@ -26,17 +26,19 @@ from libimle._checks import UINT64_MAX, check_scores, real
 from libimle._errors import Error
 from libimle._exact import Exact
 from libimle._layers import Diagnostics, needs_two
-
-Layer = libimle.TopK | libimle.Argmax | libimle.Solver | libimle.ExactTopK | libimle.ExactArgmax
+from libimle._shapes import Matrices
 
 LAYERS: dict[str, Any] = {
     "topk": libimle.TopK,
     "argmax": libimle.Argmax,
+    "tree": libimle.Tree,
     "solver": libimle.Solver,
     "exact_topk": libimle.ExactTopK,
     "exact_argmax": libimle.ExactArgmax,
+    "exact_tree": libimle.ExactTree,
 }
-CHOICES = (libimle.TopK, libimle.Argmax)
+KINDS = {layer: kind for kind, layer in LAYERS.items()}
+CHOICES = (libimle.TopK, libimle.Argmax, libimle.Tree)
 
 # Whatever PyTorch's defaults are.
 CPU = torch.device("cpu")
@@ -82,7 +84,8 @@ class Solve:
         return z.detach().to("cpu", torch.float32).numpy() if isinstance(z, Tensor) else z
 
 
-def settings_of(kind: str, layer: Layer) -> str:
+def settings_of(layer: Any) -> str:
+    kind = KINDS[type(layer)]
     values = {field.name: getattr(layer, field.name) for field in fields(layer) if field.init}
     if kind == "solver":
         values["solve"] = values["solve"].number
@@ -200,6 +203,17 @@ def integers(name: str, tensor: Tensor | None, dtype: torch.dtype) -> Any:
     return to_dlpack(tensor.detach().to("cpu", dtype))
 
 
+def per_row(layer: Any, k_row: Tensor | None) -> Any:
+    """The k or the words of each row, as the extension module takes them."""
+    return integers("n_row" if isinstance(layer, Matrices) else "k_row", k_row, torch.int32)
+
+
+def corner(words: int, n_row: Tensor) -> Tensor:
+    """Tells for each score [..., words * words] if it is of an arc between words of its row."""
+    used = torch.arange(words, device=n_row.device) < n_row.unsqueeze(-1)
+    return (used.unsqueeze(-1) & used.unsqueeze(-2)).flatten(-2)
+
+
 class _Drawn(threading.local):
     """Memory for a seed and a step."""
 
@@ -261,7 +275,7 @@ def sample(
         z, indices = _solve(layer, z), empty_list(0)
     else:
         indices = empty_list(layer._list(rows))
-        ks = integers("k_row", k_row, torch.int32)
+        ks = per_row(layer, k_row)
         no_marginals = () if isinstance(layer, Exact) else (None,)
         layer._core.sample(to_dlpack(scores), core_key, ks, to_dlpack(z), to_dlpack(indices), *no_marginals)
     return like(theta, z), like(theta, indices, torch.int32), ticket
@@ -303,7 +317,7 @@ def gradient(
         if layer.target == "combinatorial":
             dz = dz / scaling.weight
         elif state:
-            lambda_ = state.lambda_for(scores, dz)
+            lambda_ = state.lambda_for(*_read(layer, k_row, scores, dz))
             if lambda_ == 0:  # dz is 0: there is nothing to learn
                 return torch.zeros_like(theta)
             layer = with_lambda(scaling.settings, lambda_)
@@ -316,7 +330,7 @@ def gradient(
                 to_dlpack(scores),
                 to_dlpack(dz),
                 core_key,
-                integers("k_row", k_row, torch.int32),
+                per_row(layer, k_row),
                 to_dlpack(states if states.is_cpu else states.cpu()),
                 to_dlpack(grad_theta),
             )
@@ -328,6 +342,14 @@ def gradient(
     if state:
         state.update(Diagnostics(*counts), ticket)
     return like(theta, grad_theta if factor == 1 else grad_theta.mul_(factor))
+
+
+def _read(layer: Any, k_row: Tensor | None, scores: Tensor, dz: Tensor) -> tuple[Tensor, Tensor]:
+    """The scores and gradients that the layer reads: of trees, those within the words of each row."""
+    if k_row is None or not isinstance(layer, Matrices):
+        return scores, dz
+    read = corner(layer.words, k_row.cpu())
+    return scores[read], dz[(read if dz.dim() == scores.dim() else read.unsqueeze(-2)).expand_as(dz)]
 
 
 def _difference(layer: Any, scores: Tensor, dz: Tensor, key: Any, z: Tensor, grad_theta: Tensor) -> Any:
@@ -352,12 +374,18 @@ def choose(theta: Tensor, k_row: Tensor | None, settings: str) -> tuple[Tensor, 
         check_numbers(scores)
         z = _solve(layer, scores)
         return like(theta, z.reshape(*rows, 1, *n)), empty_list(0)
-    one_hot = layer._one_hot
-    chooses = libimle.Argmax() if one_hot else libimle.TopK(layer._k)
+    chooses = _without_noise(layer) if isinstance(layer, Exact) else layer
     z = empty((*rows, 1, *n))
     indices = empty_list(chooses._list((*rows, 1)))
-    chooses._core.map(to_dlpack(scores), integers("k_row", k_row, torch.int32), to_dlpack(z), to_dlpack(indices))
+    chooses._core.map(to_dlpack(scores), per_row(layer, k_row), to_dlpack(z), to_dlpack(indices))
     return like(theta, z), like(theta, indices, torch.int32)
+
+
+def _without_noise(exact: Any) -> Any:
+    """The layer that finds the best state of a distribution."""
+    if isinstance(exact, libimle.ExactTree):
+        return libimle.Tree(exact.words, projective=exact.projective, single_root=exact.single_root)
+    return libimle.Argmax() if exact._one_hot else libimle.TopK(exact._k)
 
 
 def marginals(theta: Tensor, k_row: Tensor | None, settings: str) -> Tensor:
@@ -365,7 +393,7 @@ def marginals(theta: Tensor, k_row: Tensor | None, settings: str) -> Tensor:
     scores = floats("theta", theta)
     check_scores(scores.shape, layer._k)
     mu = empty(scores.shape)
-    layer._core.marginals(to_dlpack(scores), integers("k_row", k_row, torch.int32), to_dlpack(mu), None, None)
+    layer._core.marginals(to_dlpack(scores), per_row(layer, k_row), to_dlpack(mu), None, None)
     return like(theta, mu)
 
 
@@ -376,7 +404,7 @@ def moment(theta: Tensor, k_row: Tensor | None, settings: str, place: int) -> Te
     result = empty(scores.shape[:-1])
     moments = [None, None, None]
     moments[place] = to_dlpack(result)
-    layer._core.marginals(to_dlpack(scores), integers("k_row", k_row, torch.int32), *moments)
+    layer._core.marginals(to_dlpack(scores), per_row(layer, k_row), *moments)
     return like(theta, result)
 
 
@@ -384,8 +412,8 @@ def log_prob(theta: Tensor, indices: Tensor, k_row: Tensor | None, settings: str
     layer, scores = layer_of(settings), floats("theta", theta)
     check_scores(scores.shape, layer._k)
     result = empty((*scores.shape[:-1], layer.samples))
-    lists, ks = integers("indices", indices, torch.int32), integers("k_row", k_row, torch.int32)
-    layer._core.log_prob(to_dlpack(scores), lists, ks, to_dlpack(result))
+    lists = integers("indices", indices, torch.int32)
+    layer._core.log_prob(to_dlpack(scores), lists, per_row(layer, k_row), to_dlpack(result))
     return like(theta, result)
 
 
@@ -393,8 +421,7 @@ def kl(theta: Tensor, theta_other: Tensor, k_row: Tensor | None, settings: str) 
     layer, scores, other = layer_of(settings), floats("theta", theta), floats("theta_other", theta_other)
     check_scores(scores.shape, layer._k)
     result = empty(scores.shape[:-1])
-    ks = integers("k_row", k_row, torch.int32)
-    layer._core.kl(to_dlpack(scores), to_dlpack(other), ks, to_dlpack(result))
+    layer._core.kl(to_dlpack(scores), to_dlpack(other), per_row(layer, k_row), to_dlpack(result))
     return like(theta, result)
 
 
@@ -412,14 +439,16 @@ def _linear(theta: Tensor, name: str, incoming: Tensor, call: Callable[[Tensor, 
 
 
 def marginals_vjp(theta: Tensor, v: Tensor, k_row: Tensor | None, settings: str) -> Tensor:
-    core, ks = layer_of(settings)._core, integers("k_row", k_row, torch.int32)
+    layer = layer_of(settings)
+    core, ks = layer._core, per_row(layer, k_row)
     call = lambda scores, v, out: core.marginals_vjp(to_dlpack(scores), to_dlpack(v), ks, to_dlpack(out))  # noqa: E731
     return _linear(theta, "v", v, call)
 
 
 def simple(theta: Tensor, incoming: Tensor, k_row: Tensor | None, settings: str) -> Tensor:
     """SIMPLE for any loss: (1 / T) Cov(z) sum_s incoming_s."""
-    layer, ks = layer_of(settings), integers("k_row", k_row, torch.int32)
+    layer = layer_of(settings)
+    ks = per_row(layer, k_row)
 
     def call(scores: Tensor, dz: Tensor, out: Tensor) -> None:
         layer._core.simple(to_dlpack(scores), to_dlpack(dz), ks, to_dlpack(out))
@@ -430,7 +459,8 @@ def simple(theta: Tensor, incoming: Tensor, k_row: Tensor | None, settings: str)
 
 
 def score_function(theta: Tensor, indices: Tensor, losses: Tensor, k_row: Tensor | None, settings: str) -> Tensor:
-    layer, ks = layer_of(settings), integers("k_row", k_row, torch.int32)
+    layer = layer_of(settings)
+    ks = per_row(layer, k_row)
     needs_two(layer.samples)
 
     def call(scores: Tensor, losses: Tensor, out: Tensor) -> None:
@@ -444,11 +474,11 @@ def unbiased_simple(
     theta: Tensor, indices: Tensor, dz: Tensor, losses: Tensor, k_row: Tensor | None, settings: str
 ) -> Tensor:
     layer, gradients = layer_of(settings), floats("dz", dz)
-    if not gradients.isfinite().all():
+    if not _read(layer, k_row, floats("theta", theta), gradients)[1].isfinite().all():
         return torch.full_like(theta, math.nan)
 
     def call(scores: Tensor, losses: Tensor, out: Tensor) -> None:
-        states, ks = integers("indices", indices, torch.int32), integers("k_row", k_row, torch.int32)
+        states, ks = integers("indices", indices, torch.int32), per_row(layer, k_row)
         arrays = to_dlpack(scores), states, to_dlpack(gradients), to_dlpack(losses)
         layer._core.unbiased_simple(*arrays, ks, to_dlpack(out))
 
@@ -466,7 +496,7 @@ def fenchel_young(
         to_dlpack(scores),
         to_dlpack(floats("y", y)),
         key_of(key, row_ids),
-        integers("k_row", k_row, torch.int32),
+        per_row(layer, k_row),
         to_dlpack(loss),
         to_dlpack(grad_theta),
     )

@@ -22,7 +22,7 @@ type Segments = Vec<String>;
 
 /// The sources of the libraries, each with its folder.
 fn libraries() -> [(&'static str, Sources); 2] {
-    ["src", "ffi/src"].map(|folder| (folder, sources(folder)))
+    ["../src", "src"].map(|folder| (folder, sources(folder)))
 }
 
 fn sources(folder: &str) -> Sources {
