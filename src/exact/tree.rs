@@ -120,7 +120,7 @@ impl<'a> Trees<'a> {
         largest_of_columns(arcs.lines(), largest);
         let least = PLAIN_GAP * self.temperature;
         let near = |line: &[f32]| line.iter().zip(&**largest).all(|(theta, largest)| theta - largest > least);
-        self.is_plain = !cfg!(imle_small) && arcs.words <= PLAIN_WORDS && arcs.lines().all(near);
+        self.is_plain = arcs.words <= PLAIN_WORDS && arcs.lines().all(near);
         let mut weights = Matrix::new([m, e, &mut []], arcs.words);
         let (temperature, fewer_roots) = (self.temperature, self.fewer_roots);
         arch::run(Write { arcs, largest, temperature, fewer_roots, weights: &mut weights });
@@ -269,7 +269,6 @@ mod tests {
     /// Without exponents every bit is the same. The scores reach as far down as they may, in every pattern of high and
     /// low ones that an integer's bits make.
     #[test]
-    #[cfg_attr(imle_small, ignore = "exponents are never left out")]
     fn exponents_may_be_left_out() {
         for words in [1_u32, 2, 3, 5, 9, 16, 23, 40] {
             let n = (words * words) as usize;

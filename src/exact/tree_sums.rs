@@ -3,7 +3,7 @@
 
 use core::marker::PhantomData;
 
-use crate::arch::{Dispatch, Isa};
+use crate::arch::{Dispatch, Isa, SCALAR};
 use crate::float::ln;
 use crate::kernel::corner::Corner;
 use crate::kernel::exact::scaled::{Carry, Matrix, Nothing, Plain, Scaled, Slope};
@@ -23,7 +23,8 @@ pub(super) struct Row<'a> {
     pub projective: bool,
     /// The exponent of the factor that arcs from the root are divided by.
     pub fewer_roots: i32,
-    /// True if all weights are so near to 1, apart from this factor, that marginals need no exponents.
+    /// True if all weights are so near to 1, apart from this factor, that marginals need no exponents. Small machines have
+    /// no second copy of the code for it.
     pub is_plain: bool,
     /// A row for each head and one for the root.
     pub weights: &'a Matrix<'a>,
@@ -144,7 +145,7 @@ impl Dispatch for Marginals<'_> {
             let z = inside.sum::<Nothing>(weight);
             let d_i = inside.differentiate::<Nothing>(weight, planes::<Nothing>(&mut work, outside_len(words)));
             inside.write_marginals(&d_i, z, stride, mu);
-        } else if row.is_plain {
+        } else if !SCALAR && row.is_plain {
             eliminate_to_marginals::<Plain<Nothing>>(row, work, mu);
         } else {
             eliminate_to_marginals::<Nothing>(row, work, mu);
@@ -207,7 +208,7 @@ impl Dispatch for Covariance<'_> {
             let z = inside.sum::<Slope>(weight);
             let d_i = inside.differentiate::<Slope>(weight, planes::<Slope>(&mut work, outside_len(words)));
             inside.write_slopes(&d_i, z, stride, v);
-        } else if row.is_plain {
+        } else if !SCALAR && row.is_plain {
             eliminate_to_slopes::<Plain<Slope>>(row, work, v);
         } else {
             eliminate_to_slopes::<Slope>(row, work, v);
