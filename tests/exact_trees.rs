@@ -247,28 +247,31 @@ fn the_entropy_of_longer_sentences_is_accurate() {
 
 #[test]
 fn the_vjp_of_longer_sentences_is_the_derivative_of_the_marginals() {
-    const WORDS: usize = 12;
-    let v = scores(5, WORDS * WORDS, 1.0);
-    for kind in KINDS {
-        for (name, theta) in hard_trees(WORDS).into_iter().filter(|(name, _)| *name != "two values") {
-            let (exact, mut work) = exact(WORDS, kind, 1, 3.0);
-            let mut got = vec![JUNK; theta.len()];
-            let out = RowsMut::contiguous(&mut got);
-            exact.marginals_vjp(Rows::contiguous(&theta), Rows::contiguous(&v), out, &mut work).unwrap();
-            let largest = got.iter().fold(0.0, |largest: f64, x| largest.max(f64::from(x.abs())));
-            let moved = |step: f64| {
-                let mut moved = Scores::new(&theta, WORDS, kind, 3.0);
-                moved.scores.iter_mut().zip(&v).for_each(|(score, v)| *score += step * f64::from(*v) / 3.0);
-                moved
-            };
-            const STEP: f64 = 1e-3;
-            let (up, down) = (moved(STEP), moved(-STEP));
-            let (a_up, a_down) = (up.log_partition(), down.log_partition());
-            for i in (0..theta.len()).step_by(5) {
-                let mu = |scores: &Scores, a| exp(scores.log_marginal(i / WORDS, i % WORDS, a));
-                let slope = (mu(&up, a_up) - mu(&down, a_down)) / (2.0 * STEP);
-                let error = (f64::from(got[i]) - slope).abs();
-                assert!(error <= 1e-4 * largest + 1e-9, "{name}, {kind:?}, {i}: {} and {slope} of {largest}", got[i]);
+    // Words, and one in how many elements is looked at.
+    for (words, step) in [(12, 5), (64, 997)] {
+        let v = scores(5, words * words, 1.0);
+        for kind in KINDS {
+            for (name, theta) in hard_trees(words).into_iter().filter(|(name, _)| *name != "two values") {
+                let (exact, mut work) = exact(words, kind, 1, 3.0);
+                let mut got = vec![JUNK; theta.len()];
+                let out = RowsMut::contiguous(&mut got);
+                exact.marginals_vjp(Rows::contiguous(&theta), Rows::contiguous(&v), out, &mut work).unwrap();
+                let largest = got.iter().fold(0.0, |largest: f64, x| largest.max(f64::from(x.abs())));
+                let moved = |step: f64| {
+                    let mut moved = Scores::new(&theta, words, kind, 3.0);
+                    moved.scores.iter_mut().zip(&v).for_each(|(score, v)| *score += step * f64::from(*v) / 3.0);
+                    moved
+                };
+                const STEP: f64 = 1e-3;
+                let (up, down) = (moved(STEP), moved(-STEP));
+                let (a_up, a_down) = (up.log_partition(), down.log_partition());
+                for i in (0..theta.len()).step_by(step) {
+                    let mu = |scores: &Scores, a| exp(scores.log_marginal(i / words, i % words, a));
+                    let slope = (mu(&up, a_up) - mu(&down, a_down)) / (2.0 * STEP);
+                    let error = (f64::from(got[i]) - slope).abs();
+                    let what = format!("{name}, {words} words, {kind:?}, {i}");
+                    assert!(error <= 1e-4 * largest + 1e-9, "{what}: {} and {slope} of {largest}", got[i]);
+                }
             }
         }
     }

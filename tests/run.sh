@@ -151,6 +151,7 @@ tests/cpus/run.sh "$@"
 if [[ ${1:-} == --all ]]; then
   section "imle and its peers compute the same"
   benches/peers/run.sh --quick
+  benches/trees/run.sh --quick
 fi
 
 section "all passed"

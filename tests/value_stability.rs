@@ -1,4 +1,4 @@
-//! Pins of the noise, samples, gradients, adaptive λ and exact distributions. A change of any of them is
+//! Pins of the noise, samples, gradients, adaptive λ, exact distributions and trees. A change of any of them is
 //! *value-breaking*, and the changelog must say so.
 //!
 //! These numbers are our own output. They show that the values are the same as before and the same on every platform.
@@ -6,7 +6,7 @@
 
 use imle::{
     Adaptive, AdaptiveRule, Coupling, Diagnostics, Difference, Dz, Exact, ExactOutputs, Forward, Imle, Key, Noise,
-    Options, Rows, RowsMut, Shape, States, TopK,
+    Options, Rows, RowsMut, Shape, States, TopK, Tree,
 };
 
 const KEYS: [Key<'_>; 4] = [key(0, 0, 0), key(42, 0, 0), key(42, 1, 0), key(u64::MAX, 1 << 40, u64::MAX)];
@@ -284,4 +284,87 @@ fn exact_estimators_of_every_size_are_as_pinned() {
         0x63b1_d447_7e91_2fe4,
     ];
     assert_eq!(SIZES.map(hash), pinned);
+}
+
+/// Trees that may cross or may not, with several roots or one.
+fn kinds_of_trees(words: u32, n_row: &[u32]) -> [Tree<'_>; 4] {
+    let tree = Tree::per_row(words, n_row);
+    [tree, tree.single_root(), tree.projective(), tree.projective().single_root()]
+}
+
+/// Words around the lengths of blocks and registers.
+const WORDS: [u32; 7] = [1, 2, 5, 8, 16, 17, 33];
+
+/// The inputs of two rows of trees. Every word keeps its arc from word 0, so that the masks leave a tree of every kind.
+fn tree_theta(words: u32) -> Vec<f32> {
+    let (words, mut theta) = (words as usize, theta(2 * words.pow(2) as usize));
+    for row in theta.chunks_mut(words * words) {
+        row.iter_mut().take(words).for_each(|t| *t = t.max(-3.5));
+    }
+    theta
+}
+
+fn hashes_of_trees(hash: impl Fn(Tree<'_>, Shape) -> Vec<u32>) -> [u64; 4] {
+    let mut bits = [const { Vec::new() }; 4];
+    for words in WORDS {
+        let n_row = [words, words - words / 4];
+        let shape = Shape { rows: 2, n: words * words, k: words, samples: 3 };
+        for (bits, tree) in bits.iter_mut().zip(kinds_of_trees(words, &n_row)) {
+            bits.extend(hash(tree, shape));
+        }
+    }
+    bits.map(fnv_1a)
+}
+
+/// The best tree, samples as states, lists, heads and marginals, and the gradient, of the four kinds.
+#[test]
+fn samples_and_gradients_of_trees_are_as_pinned() {
+    let hashes = hashes_of_trees(|tree, shape| {
+        let (rows, n, k, samples) = (shape.rows(), shape.n(), shape.k(), shape.samples());
+        let options = Options { lambda: 3.0, temperature: 0.5, target_temperature: 0.75, ..Options::default() };
+        let layer = Imle::new(shape, tree, options).expect("good sizes");
+        let (theta, dz) = (tree_theta(shape.k), quarters(rows * samples * n, 11));
+        let (theta, work) = (Rows::contiguous(&theta), &mut vec![f32::NAN; layer.workspace_len()]);
+        let mut best = vec![0; rows * k];
+        layer.map(theta, States::indices(&mut best), work).expect("good θ");
+        let (mut z, mut marginals) = (vec![f32::NAN; rows * samples * n], vec![f32::NAN; rows * n]);
+        let [mut lists, mut heads] = [(); 2].map(|()| vec![0; rows * samples * k]);
+        let states = States { marginals: Some(&mut marginals), ..States::both(&mut z, &mut lists) };
+        layer.sample(KEYS[1], theta, states, work).expect("good θ");
+        layer.solver().heads(shape, &lists, &mut heads).expect("lists of trees");
+        let mut grad = vec![f32::NAN; rows * n];
+        let (dz, out) = (Dz::per_sample(&dz), RowsMut::contiguous(&mut grad));
+        layer.gradient(KEYS[1], theta, dz, Forward::Replay, out, work).expect("good arguments");
+        let floats = z.into_iter().chain(marginals).chain(grad).map(f32::to_bits);
+        best.into_iter().chain(lists).chain(heads).chain(floats).collect()
+    });
+    let pinned = [0x9e27_1f97_d41d_6498, 0x3332_68b2_6aaa_668b, 0xe45e_0d67_7dac_172f, 0xf5f3_38d1_d7a6_fe3c];
+    assert_eq!(hashes, pinned);
+}
+
+/// The log-partition, entropy, marginals, exact samples and the gradient through the marginals, of the four kinds, with
+/// masks and without.
+#[test]
+fn exact_distributions_of_trees_are_as_pinned() {
+    let masked = hashes_of_trees(|tree, shape| exact_values_of_trees(tree, shape, &tree_theta(shape.k)));
+    let unmasked =
+        hashes_of_trees(|tree, shape| exact_values_of_trees(tree, shape, &quarters(shape.rows() * shape.n(), 7)));
+    let pinned = [0xd30d_27d4_41ec_ba31, 0x962e_2fa3_13fe_735c, 0x8cda_1f22_2c12_3648, 0x9b76_292c_d8eb_ce68];
+    assert_eq!(masked, pinned);
+    let pinned = [0x2654_0379_1591_805c, 0x16c5_da88_0d57_f416, 0xabb0_332f_e119_90e7, 0x5ad3_4e77_d2ab_fa8e];
+    assert_eq!(unmasked, pinned);
+}
+
+fn exact_values_of_trees(tree: Tree<'_>, shape: Shape, theta: &[f32]) -> Vec<u32> {
+    let (rows, n) = (shape.rows(), shape.n());
+    let exact = Exact::new(shape, tree, 0.5).expect("good sizes");
+    let v = quarters(rows * n, 3);
+    let (theta, v, work) = (Rows::contiguous(theta), Rows::contiguous(&v), &mut vec![f32::NAN; exact.workspace_len()]);
+    let [mut mu, mut vjp] = [(); 2].map(|()| vec![f32::NAN; rows * n]);
+    let (mut a, mut h, mut lists) = ([f32::NAN; 2], [f32::NAN; 2], vec![0; rows * shape.samples() * shape.k()]);
+    let moments = ExactOutputs { marginals: Some(&mut mu), log_partition: Some(&mut a), entropy: Some(&mut h) };
+    exact.marginals(theta, moments, work).expect("good θ");
+    exact.sample(KEYS[1], theta, States::indices(&mut lists), work).expect("good θ");
+    exact.marginals_vjp(theta, v, RowsMut::contiguous(&mut vjp), work).expect("good θ");
+    lists.into_iter().chain(mu.into_iter().chain(vjp).chain(a).chain(h).map(f32::to_bits)).collect()
 }

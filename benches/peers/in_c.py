@@ -1,4 +1,4 @@
-"""libpeers.so: imle through its C ABI, straightforward C++, and the two limits."""
+"""The shared library with imle through its C ABI and with straightforward C++, and the two limits of libpeers.so."""
 
 import ctypes
 import math
@@ -7,7 +7,7 @@ import os
 import numpy as np
 
 library = ctypes.CDLL(os.environ["PEERS_LIBRARY"])
-library.imle_kernel.restype = library.imle_version.restype = ctypes.c_char_p
+library.kernel.restype = library.version.restype = ctypes.c_char_p
 
 
 class Shape(ctypes.Structure):

@@ -3,10 +3,6 @@ benches/README.md. Started by run.sh."""
 
 import argparse
 import os
-import platform
-import re
-import textwrap
-import time
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -17,6 +13,7 @@ import numpy as np
 import in_c
 import in_jax
 import in_numpy
+import report
 
 if HAS_TORCH := find_spec("torch") is not None:
     import in_torch
@@ -56,19 +53,11 @@ WORKS = [
 
 
 def timed(peer):
-    """Makes run(repeats) → (seconds, outputs) of a peer whose calls are made from Python, or None."""
+    """A peer whose calls are made from Python: its run(repeats) → (seconds, outputs), or None."""
 
     def prepare(work, theta, dz):
         once = peer(work, theta, dz)
-
-        def run(repeats):
-            start = time.process_time()
-            for _ in range(repeats):
-                outputs = once()
-            in_jax.jax.block_until_ready(outputs)  # JAX computes while Python goes on
-            return time.process_time() - start, outputs
-
-        return once and run
+        return once and report.timed(once)
 
     return prepare
 
@@ -124,14 +113,7 @@ def measure(work, rounds, slice_seconds):
     peers = runs(work, *work.inputs())
     if not work.sum_of_gamma:
         peers |= {name: limit(work) for name, limit in LIMITS.items()}
-    repeats, times = {}, {name: [] for name in peers}
-    for name, run in peers.items():
-        run(1)  # JAX and torch.compile compile
-        repeats[name] = max(1, round(slice_seconds / max(run(3)[0] / 3, 1e-7)))
-    for _ in range(rounds):
-        for name, run in peers.items():
-            times[name].append(run(repeats[name])[0] / repeats[name])
-    return {name: float(np.median(t)) for name, t in times.items()}
+    return report.medians(peers, rounds, slice_seconds)
 
 
 def row(work, seconds):
@@ -144,23 +126,6 @@ def row(work, seconds):
         return ns if name == "imle" else f"{ns} ({seconds[name] / seconds['imle']:.2g}×)"
 
     return "| " + " | ".join([work.name, *map(cell, [*PEERS, *LIMITS])]) + " |"
-
-
-def plain(number):
-    """1.2e+03 → 1200"""
-    return re.sub(r"\d\.?\d*e\+\d+", lambda match: f"{float(match[0]):.0f}", number)
-
-
-def machine(rounds):
-    cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())[1].replace("(R)", "")
-    versions = ["Python " + platform.python_version(), "JAX " + in_jax.jax.__version__, "NumPy " + np.__version__]
-    if HAS_TORCH:
-        versions.append("PyTorch " + in_torch.torch.__version__)
-    versions += [os.environ["PEERS_CXX"], os.environ["PEERS_RUSTC"]]
-    version, kernel = in_c.library.imle_version().decode(), in_c.library.imle_kernel().decode()
-    text = f"""One of {os.cpu_count()} cores of an {cpu}, imle {version} with its {kernel} kernel, {", ".join(versions)};
-        median CPU time of {rounds} interleaved rounds."""
-    return textwrap.fill(" ".join(text.split()), 120)
 
 
 def main():
@@ -177,18 +142,16 @@ def main():
     tsv = ["\t".join(["work", *columns])]
     for work in WORKS:
         seconds = measure(work, rounds, slice_seconds)
-        table.append(plain(row(work, seconds)))
+        table.append(report.plain(row(work, seconds)))
         ns = [1e9 * seconds.get(name, np.nan) / work.coordinates for name in columns]
         tsv.append("\t".join([work.name, *(f"{x:.4g}" for x in ns)]))
         print(table[-1], flush=True)
-    text = "\n".join([*table, "", machine(rounds)])
+    packages = {"JAX": "jax", "NumPy": "numpy"} | ({"PyTorch": "torch"} if HAS_TORCH else {})
+    text = "\n".join([*table, "", report.machine(rounds, packages)])
     print(f"\n{text}")
     Path(os.environ["PEERS_OUT"], "peers.tsv").write_text("\n".join(tsv) + "\n")
     if options.write:
-        readme = Path("benches/README.md")
-        begin, end = "<!-- benches/peers/run.sh --write -->\n", "<!-- end -->\n"
-        before, rest = readme.read_text().split(begin)
-        readme.write_text(before + begin + text + "\n" + rest[rest.index(end) :])
+        report.write("benches/peers/run.sh --write", text)
 
 
 main()

@@ -3,31 +3,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <ctime>
 #include <numeric>
 #include <random>
 #include <vector>
 
 #include "imle.h"
+#include "shared.hpp"
 
 namespace {
-
-// The CPU time of this process: what else runs on the machine does not count.
-double now() {
-    timespec time;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-    return double(time.tv_sec) + 1e-9 * double(time.tv_nsec);
-}
-
-template <typename F>
-double seconds(int repeats, F call) {
-    const double start = now();
-    for (int i = 0; i < repeats; i++) {
-        call();
-        asm volatile("" ::: "memory"); // every repeat is made
-    }
-    return now() - start;
-}
 
 // Marks the k largest scores. `order` is scratch.
 void top_k(const float *scores, std::uint32_t n, std::uint32_t k, std::vector<std::uint32_t> &order) {

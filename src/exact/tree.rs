@@ -27,6 +27,11 @@ use crate::{Shape, Tree};
 /// The exponent of the factor that makes arcs from the root rare.
 const FEWER_ROOTS: i32 = 1 << 28;
 
+/// Weights from e^−30 to 1 need no exponents: the numbers that marginals come from, and their shares in sums, are at
+/// least w³/(4 words²) for the smallest weight w. So sentences are limited, too.
+const PLAIN_GAP: f32 = -30.0;
+const PLAIN_WORDS: usize = 1024;
+
 /// The memory of one row.
 struct Work<'a> {
     /// The marginals of a distribution over states, or a state.
@@ -75,6 +80,8 @@ pub struct Trees<'a> {
     temperature: f32,
     /// The exponent of the factor that arcs from the root are divided by.
     fewer_roots: i32,
+    /// True if no arc is masked and no score is far below the largest of its word.
+    is_plain: bool,
     /// A, if it is known.
     log_partition: Option<f64>,
     /// H, if it is known.
@@ -94,6 +101,7 @@ impl<'a> Trees<'a> {
             arcs,
             projective: tree.is_projective(),
             temperature,
+            is_plain: false,
             fewer_roots: if tree.has_single_root() && arcs.words > 0 { FEWER_ROOTS } else { 0 },
             log_partition: None,
             entropy: None,
@@ -110,6 +118,9 @@ impl<'a> Trees<'a> {
     fn weigh(&mut self) {
         let (Work { largest, weights: [m, e], .. }, arcs) = (&mut self.work, self.arcs);
         largest_of_columns(arcs.lines(), largest);
+        let least = PLAIN_GAP * self.temperature;
+        let near = |line: &[f32]| line.iter().zip(&**largest).all(|(theta, largest)| theta - largest > least);
+        self.is_plain = arcs.words <= PLAIN_WORDS && arcs.lines().all(near);
         let mut weights = Matrix::new([m, e, &mut []], arcs.words);
         let (temperature, fewer_roots) = (self.temperature, self.fewer_roots);
         arch::run(Write { arcs, largest, temperature, fewer_roots, weights: &mut weights });
@@ -118,18 +129,18 @@ impl<'a> Trees<'a> {
 
     /// Calls `run` with the row, and with the memory for values and for sums.
     fn with<R>(&mut self, run: impl FnOnce(Row<'_>, &mut [f32], &mut [f32]) -> R) -> R {
+        let (fewer_roots, is_plain) = (self.fewer_roots, self.is_plain);
         let Work { values, weights: [m, e], rest, .. } = &mut self.work;
         let Arcs { words, stride, .. } = self.arcs;
         let weights = &Matrix::new([m, e, &mut []], words);
-        run(Row { words, stride, projective: self.projective, weights }, values, rest)
+        run(Row { words, stride, projective: self.projective, fewer_roots, is_plain, weights }, values, rest)
     }
 
     /// ln Z, and what Z carries.
     fn sum<C: Carry>(&mut self) -> (f64, f32) {
-        let factor = self.fewer_roots;
         // With what is carried the memory has another order.
         self.can_draw = !C::ANYTHING;
-        self.with(|row, _, work| arch::run(Sum { row, carry: PhantomData::<C>, factor, work }))
+        self.with(|row, _, work| arch::run(Sum { row, carry: PhantomData::<C>, work }))
     }
 
     /// A. Marginals and covariances do without.
@@ -254,6 +265,49 @@ impl Distribution for Tree<'_> {
 mod tests {
     use super::*;
     use crate::exact::tree_sums::workspace_len;
+
+    /// Without exponents every bit is the same. The scores reach as far down as they may, in every pattern of high and
+    /// low ones that an integer's bits make.
+    #[test]
+    fn exponents_may_be_left_out() {
+        for words in [1_u32, 2, 3, 5, 9, 16, 23, 40] {
+            let n = (words * words) as usize;
+            for (case, temperature) in [(1_u64, 1.0), (2, 0.01), (3, 1.0), (4, 100.0), (5, 1.0), (6, 3.0)] {
+                let mut bits = case;
+                let mut next = || {
+                    bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    (bits >> 40) as f32 / (1 << 24) as f32
+                };
+                let lowest = -29.99 * temperature;
+                let score = |u: f32| {
+                    if case % 2 == 0 {
+                        u * lowest
+                    } else if u < 0.5 {
+                        0.0
+                    } else {
+                        lowest
+                    }
+                };
+                let theta: Vec<f32> = (0..n).map(|_| score(next())).collect();
+                let v: Vec<f32> = (0..n).map(|_| next() - 0.5).collect();
+                for tree in [Tree::new(words), Tree::new(words).single_root()] {
+                    let shape = Shape { rows: 1, n: n as u32, k: words, samples: 1 };
+                    let results = [true, false].map(|is_plain| {
+                        let mut work = vec![f32::NAN; tree.exact_workspace_len(shape).unwrap()];
+                        let mut row = tree.row(0, &theta, temperature, &mut work);
+                        assert!(row.is_plain);
+                        row.is_plain = is_plain;
+                        let mut v = v.clone();
+                        let mut results = row.marginals().to_vec();
+                        row.covariance(temperature, &mut v);
+                        results.extend(v);
+                        results.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+                    });
+                    assert_eq!(results[0], results[1], "{tree:?}, case {case}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn every_sum_has_room() {

@@ -3,10 +3,10 @@
 
 use core::marker::PhantomData;
 
-use crate::arch::{Dispatch, Isa};
+use crate::arch::{Dispatch, Isa, SCALAR};
 use crate::float::ln;
 use crate::kernel::corner::Corner;
-use crate::kernel::exact::scaled::{Carry, Matrix, Nothing, Scaled, Slope};
+use crate::kernel::exact::scaled::{Carry, Matrix, Nothing, Plain, Scaled, Slope};
 use crate::kernel::exact::tree::elimination::{Eliminated, each_last, eliminate, levels_len};
 use crate::kernel::exact::tree::lift::Draw;
 use crate::kernel::exact::tree::mean::{centre_columns, covariances, normalise_columns};
@@ -21,11 +21,32 @@ pub(super) struct Row<'a> {
     /// The length of a line of μ, v and uniform numbers.
     pub stride: usize,
     pub projective: bool,
+    /// The exponent of the factor that arcs from the root are divided by.
+    pub fewer_roots: i32,
+    /// True if all weights are so near to 1, apart from this factor, that marginals need no exponents. Small machines have
+    /// no second copy of the code for it.
+    pub is_plain: bool,
     /// A row for each head and one for the root.
     pub weights: &'a Matrix<'a>,
 }
 
 impl Row<'_> {
+    /// The weights in place of which [`each_last`] does its work.
+    #[inline(always)]
+    fn load<C: Carry>(self, w: &mut Matrix<'_>) {
+        if C::EXPONENTS {
+            w.copy_rows(self.weights);
+        } else {
+            w.copy_floats(self.weights, self.words, self.fewer_roots);
+        }
+    }
+
+    /// True if arcs from the root are lighter than all others, and the numbers of this kind cannot show it.
+    #[inline(always)]
+    fn has_rare_root<C: Carry>(self) -> bool {
+        !C::EXPONENTS && self.fewer_roots > 0
+    }
+
     fn corner(self) -> Corner {
         Corner { side: self.words, stride: self.stride }
     }
@@ -72,11 +93,10 @@ impl Product {
     }
 }
 
-/// Z, as ln(Z · 2^`factor`) and what Z carries. It leaves in `work` what [`DrawTree`] takes.
+/// Z, as ln(Z · 2^`fewer_roots`) and what Z carries. It leaves in `work` what [`DrawTree`] takes.
 pub(super) struct Sum<'a, C> {
     pub row: Row<'a>,
     pub carry: PhantomData<C>,
-    pub factor: i32,
     pub work: &'a mut [f32],
 }
 
@@ -88,7 +108,7 @@ impl<C: Carry> Dispatch for Sum<'_, C> {
     #[inline(always)]
     fn run<I: Isa>(self, _isa: I) -> (f64, f32) {
         let (Row { words, projective, weights, .. }, mut work) = (self.row, self.work);
-        let mut product = Product { e: i64::from(self.factor), ..Product::default() };
+        let mut product = Product { e: i64::from(self.row.fewer_roots), ..Product::default() };
         if projective {
             let mut inside = Inside::new(planes::<C>(&mut work, inside_len(words)), words);
             product.multiply(inside.sum::<C>(|h, d| weights.get::<Nothing>(h, d)));
@@ -98,7 +118,7 @@ impl<C: Carry> Dispatch for Sum<'_, C> {
             if C::ANYTHING {
                 (0..=words).for_each(|h| w.carried_mut(h).fill(0.0));
             }
-            eliminate::<C>(&mut w, words, Eliminated::Last(words), |s| product.multiply(s));
+            eliminate::<C>(&mut w, words, Eliminated::Last(words), false, |s| product.multiply(s));
         }
         (product.e as f64 * core::f64::consts::LN_2 + product.ln, product.carried)
     }
@@ -118,31 +138,42 @@ impl Dispatch for Marginals<'_> {
     #[inline(always)]
     fn run<I: Isa>(self, _isa: I) {
         let Marginals { row, mut work, mu } = self;
-        let Row { words, stride, projective, weights } = row;
+        let Row { words, stride, projective, weights, .. } = row;
         if projective {
             let mut inside = Inside::new(planes::<Nothing>(&mut work, inside_len(words)), words);
             let weight = |h, d| weights.get::<Nothing>(h, d);
             let z = inside.sum::<Nothing>(weight);
             let d_i = inside.differentiate::<Nothing>(weight, planes::<Nothing>(&mut work, outside_len(words)));
             inside.write_marginals(&d_i, z, stride, mu);
+        } else if !SCALAR && row.is_plain {
+            eliminate_to_marginals::<Plain<Nothing>>(row, work, mu);
         } else {
-            let mut q = Matrix::new(planes::<Nothing>(&mut work, Row::square_len(words)), words);
-            let memory = planes::<Nothing>(&mut work, levels_len(words));
-            each_last::<Nothing>(words, |w| w.copy_rows(weights), memory, &mut q);
-            write_marginals(row, &q, mu);
+            eliminate_to_marginals::<Nothing>(row, work, mu);
         }
         normalise_columns(row.corner(), mu);
     }
 }
 
+#[inline(always)]
+fn eliminate_to_marginals<C: Carry>(row: Row<'_>, mut work: &mut [f32], mu: &mut [f32]) {
+    let words = row.words;
+    let mut q = Matrix::new(planes::<C>(&mut work, Row::square_len(words)), words);
+    let memory = planes::<C>(&mut work, levels_len(words));
+    each_last::<C>(words, row.has_rare_root::<C>(), |w| row.load::<C>(w), memory, &mut q);
+    write_marginals::<C>(row, &q, mu);
+}
+
 /// μ_hd = w_hd q_hd/t_d, and with the root in the place of h μ_dd = r_d/t_d.
 #[inline(always)]
-fn write_marginals(Row { words, stride, weights, .. }: Row<'_>, q: &Matrix<'_>, mu: &mut [f32]) {
+fn write_marginals<C: Carry>(row: Row<'_>, q: &Matrix<'_>, mu: &mut [f32]) {
+    let Row { words, stride, weights, .. } = row;
+    let lifted = if C::EXPONENTS { 0 } else { row.fewer_roots };
     for (h, mu) in mu.chunks_mut(stride.max(1)).take(words).enumerate() {
-        weights.quotients(h, (q, h), (q, words), mu.get_mut(..words).unwrap_or_default());
+        weights.quotients::<C>(h, (q, h), (q, words), mu.get_mut(..words).unwrap_or_default());
         if let Some(mu) = mu.get_mut(h) {
             let root = weights.get::<Nothing>(words, h);
-            *mu = if root.m > 0.0 { root.over(q.get::<Nothing>(words, h)).value() } else { 0.0 };
+            let root = Scaled { e: root.e.wrapping_add(lifted), ..root };
+            *mu = if root.m > 0.0 { root.over::<Nothing>(q.get::<C>(words, h)).value() } else { 0.0 };
         }
     }
 }
@@ -163,7 +194,7 @@ impl Dispatch for Covariance<'_> {
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
         let Covariance { row, work, mu, divisor, v } = self;
-        let Row { words, stride, projective, weights } = row;
+        let Row { words, stride, projective, weights, .. } = row;
         Marginals { row, work, mu }.run(isa);
         centre_columns(row.corner(), mu, v);
         let mut work = work;
@@ -177,23 +208,32 @@ impl Dispatch for Covariance<'_> {
             let z = inside.sum::<Slope>(weight);
             let d_i = inside.differentiate::<Slope>(weight, planes::<Slope>(&mut work, outside_len(words)));
             inside.write_slopes(&d_i, z, stride, v);
+        } else if !SCALAR && row.is_plain {
+            eliminate_to_slopes::<Plain<Slope>>(row, work, v);
         } else {
-            let mut q = Matrix::new(planes::<Slope>(&mut work, Row::square_len(words)), words);
-            let memory = planes::<Slope>(&mut work, levels_len(words));
-            let load = |w: &mut Matrix<'_>| {
-                w.copy_rows(weights);
-                for (h, v) in v.chunks(stride.max(1)).take(words).enumerate() {
-                    copy(v.get(..words).unwrap_or_default(), w.carried_mut(h));
-                    if let (Some(root), Some(&v)) = (w.carried_mut(words).get_mut(h), v.get(h)) {
-                        *root = v;
-                    }
-                }
-            };
-            each_last::<Slope>(words, load, memory, &mut q);
-            add_slopes(row, &q, v);
+            eliminate_to_slopes::<Slope>(row, work, v);
         }
         covariances(row.corner(), mu, divisor, v);
     }
+}
+
+/// From the derivatives of ln w to those of ln μ.
+#[inline(always)]
+fn eliminate_to_slopes<C: Carry>(row: Row<'_>, mut work: &mut [f32], v: &mut [f32]) {
+    let Row { words, stride, .. } = row;
+    let mut q = Matrix::new(planes::<C>(&mut work, Row::square_len(words)), words);
+    let memory = planes::<C>(&mut work, levels_len(words));
+    let load = |w: &mut Matrix<'_>| {
+        row.load::<C>(w);
+        for (h, v) in v.chunks(stride.max(1)).take(words).enumerate() {
+            copy(v.get(..words).unwrap_or_default(), w.carried_mut(h));
+            if let (Some(root), Some(&v)) = (w.carried_mut(words).get_mut(h), v.get(h)) {
+                *root = v;
+            }
+        }
+    };
+    each_last::<C>(words, row.has_rare_root::<C>(), load, memory, &mut q);
+    add_slopes(row, &q, v);
 }
 
 /// From the derivatives of ln w to those of ln μ.
@@ -223,7 +263,7 @@ impl<F: FnOnce(&mut [f32])> Dispatch for DrawTree<'_, F> {
 
     #[inline(always)]
     fn run<I: Isa>(self, _isa: I) {
-        let (Row { words, stride, projective, weights }, mut work) = (self.row, self.work);
+        let (Row { words, stride, projective, weights, .. }, mut work) = (self.row, self.work);
         let len = if projective { inside_len(words) } else { Row::square_len(words) };
         let sums = planes::<Nothing>(&mut work, len);
         let [heads, by, below] = [(); 3].map(|()| take(&mut work, words));

@@ -171,7 +171,8 @@ impl MapSolver for Tree<'_> {
 
     fn feasible(&self, row: usize, theta: &[f32], work: &mut [f32]) -> bool {
         let arcs = self.arcs(row, theta);
-        if !arcs.lines().any(|line| line.iter().any(|&t| is_masked(t))) {
+        // Whole lines are looked at, because a loop that ends early takes one score at a time.
+        if !arcs.lines().any(|line| line.iter().fold(false, |any, &t| any | is_masked(t))) {
             return true;
         }
         match self.projective {

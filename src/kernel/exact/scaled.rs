@@ -4,8 +4,10 @@
 //! of what its best arcs would. f32 ends at e^−87, so every number has an exponent of its own. Nothing is ever
 //! subtracted, so every result has a small *relative* error, whatever the sizes are.
 //!
-//! A number may carry a third float, which tells more about the sum of products that it stands for ([`Carry`]).
+//! A number may carry a third float, which tells more about the sum of products that it stands for ([`Carry`]). Where
+//! all numbers are known to be in the range of f32, exponents are left out ([`Plain`]), and every digit is the same.
 
+use core::marker::PhantomData;
 use core::ops::Range;
 
 use crate::arch::EIGHT;
@@ -16,6 +18,8 @@ use crate::kernel::lanes::copy;
 pub(crate) trait Carry: Copy {
     /// False if there is nothing.
     const ANYTHING: bool = true;
+    /// False if matrices have floats in place of m, and no exponents.
+    const EXPONENTS: bool = true;
 
     /// That of a sum, from those of its two terms and the shares of these in it, which add up to 1.
     fn mix(carried: [f32; 2], shares: [f32; 2]) -> f32;
@@ -57,6 +61,21 @@ impl Carry for Entropy {
     }
 }
 
+/// The same without exponents: numbers are floats, and e is 0. A power of two changes no digit of a sum, product or
+/// quotient. So the results are the same, bit for bit, if no number and no share of a sum is below 2⁻¹²⁶ or overflows.
+#[derive(Clone, Copy)]
+pub(crate) struct Plain<C>(PhantomData<C>);
+
+impl<C: Carry> Carry for Plain<C> {
+    const ANYTHING: bool = C::ANYTHING;
+    const EXPONENTS: bool = false;
+
+    #[inline(always)]
+    fn mix(carried: [f32; 2], shares: [f32; 2]) -> f32 {
+        C::mix(carried, shares)
+    }
+}
+
 /// The exponent of 0: far below that of any other number.
 const ZERO: i32 = -(1 << 29);
 
@@ -86,7 +105,7 @@ impl Scaled {
     /// With m from 1 to 2.
     #[inline(always)]
     pub(crate) fn normalised(self) -> Scaled {
-        let (m, e) = normalise(self.m, self.e);
+        let (m, e) = normalise::<Nothing>(self.m, self.e);
         Scaled { m, e, ..self }
     }
 
@@ -98,9 +117,10 @@ impl Scaled {
 
     /// The quotient by a number that is not 0.
     #[inline(always)]
-    pub(crate) fn over(self, divisor: Scaled) -> Scaled {
+    pub(crate) fn over<C: Carry>(self, divisor: Scaled) -> Scaled {
         let carried = self.carried - divisor.carried;
-        Scaled { m: self.m / divisor.m, e: self.e.wrapping_sub(divisor.e), carried }.normalised()
+        let (m, e) = normalise::<C>(self.m / divisor.m, self.e.wrapping_sub(divisor.e));
+        Scaled { m, e, carried }
     }
 
     #[inline(always)]
@@ -117,7 +137,10 @@ impl Scaled {
 }
 
 #[inline(always)]
-fn normalise(m: f32, e: i32) -> (f32, i32) {
+fn normalise<C: Carry>(m: f32, e: i32) -> (f32, i32) {
+    if !C::EXPONENTS {
+        return (m, e);
+    }
     let bits = m.to_bits();
     let one_to_two = f32::from_bits(bits & 0x007f_ffff | 1_f32.to_bits());
     let scaled = e.wrapping_add((bits >> 23) as i32 - 127);
@@ -128,7 +151,7 @@ fn normalise(m: f32, e: i32) -> (f32, i32) {
 #[inline(always)]
 fn add<C: Carry>((m, e, carried): (f32, i32, f32), (n, f, other): (f32, i32, f32)) -> ((f32, i32), f32) {
     let top = if e > f { e } else { f };
-    let (a, b) = (m * power(e.wrapping_sub(top)), n * power(f.wrapping_sub(top)));
+    let (a, b) = if C::EXPONENTS { (m * power(e.wrapping_sub(top)), n * power(f.wrapping_sub(top))) } else { (m, n) };
     let sum = a + b;
     let carried = if C::ANYTHING {
         // Both shares are quotients: 1 less a share near 1 has no digits.
@@ -147,6 +170,8 @@ fn block(floats: &[f32], start: usize, len: usize) -> &[f32] {
 }
 
 type Block = [f32; EIGHT];
+
+const LANE_NUMBERS: [i32; EIGHT] = [0, 1, 2, 3, 4, 5, 6, 7];
 
 /// Eight numbers side by side.
 #[derive(Clone, Copy)]
@@ -177,9 +202,9 @@ impl Eight {
     }
 
     #[inline(always)]
-    fn normalised(mut self) -> Eight {
+    fn normalised<C: Carry>(mut self) -> Eight {
         for (m, e) in self.m.iter_mut().zip(&mut self.e) {
-            (*m, *e) = normalise(*m, *e);
+            (*m, *e) = normalise::<C>(*m, *e);
         }
         self
     }
@@ -245,8 +270,10 @@ impl<'a> Matrix<'a> {
         let at = row * self.stride + b;
         let (Some(&m), Some(bits)) = (self.m.get(at), self.e.get(at)) else { return Eight::ZERO };
         let mut e = [0; EIGHT];
-        for (e, bits) in e.iter_mut().zip(bits) {
-            *e = (bits.to_bits() as i32).wrapping_sub(SHIFT);
+        if C::EXPONENTS {
+            for (e, bits) in e.iter_mut().zip(bits) {
+                *e = (bits.to_bits() as i32).wrapping_sub(SHIFT);
+            }
         }
         let carried = if C::ANYTHING { self.carried.get(at).copied().unwrap_or_default() } else { [0.0; EIGHT] };
         Eight { m, e, carried }
@@ -257,8 +284,10 @@ impl<'a> Matrix<'a> {
         let at = row * self.stride + b;
         let (Some(m), Some(bits)) = (self.m.get_mut(at), self.e.get_mut(at)) else { return };
         *m = eight.m;
-        for (bits, e) in bits.iter_mut().zip(eight.e) {
-            *bits = f32::from_bits(e.wrapping_add(SHIFT) as u32);
+        if C::EXPONENTS {
+            for (bits, e) in bits.iter_mut().zip(eight.e) {
+                *bits = f32::from_bits(e.wrapping_add(SHIFT) as u32);
+            }
         }
         if C::ANYTHING
             && let Some(carried) = self.carried.get_mut(at)
@@ -280,7 +309,9 @@ impl<'a> Matrix<'a> {
             }
         };
         copy_plane(from.m, self.m);
-        copy_plane(from.e, self.e);
+        if C::EXPONENTS {
+            copy_plane(from.e, self.e);
+        }
         if C::ANYTHING {
             copy_plane(from.carried, self.carried);
         }
@@ -299,10 +330,10 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// `out` ← a · b / c, for a row of this matrix and one of each of two others, in all columns. The quotients are at
-    /// most about 1, and 0 where c is 0.
+    /// `out` ← a · b / c, for a row of this matrix, which has exponents, and one of each of two others, in all columns.
+    /// The quotients are at most about 1, and 0 where c is 0.
     #[inline(always)]
-    pub(crate) fn quotients(
+    pub(crate) fn quotients<C: Carry>(
         &self,
         row: usize,
         (b, row_b): (&Matrix<'_>, usize),
@@ -310,8 +341,7 @@ impl<'a> Matrix<'a> {
         out: &mut [f32],
     ) {
         for (number, out) in out.chunks_mut(EIGHT).enumerate() {
-            let [a, b, c] =
-                [self.load::<Nothing>(row, number), b.load::<Nothing>(row_b, number), c.load::<Nothing>(row_c, number)];
+            let [a, b, c] = [self.load::<Nothing>(row, number), b.load::<C>(row_b, number), c.load::<C>(row_c, number)];
             let numbers = a.m.iter().zip(a.e).zip(b.m.iter().zip(b.e)).zip(c.m.iter().zip(c.e));
             for (out, (((am, ae), (bm, be)), (&cm, ce))) in out.iter_mut().zip(numbers) {
                 let m = am * bm / if cm > 0.0 { cm } else { f32::MAX };
@@ -340,6 +370,21 @@ impl<'a> Matrix<'a> {
         copy(from.e.as_flattened(), self.e.as_flattened_mut());
     }
 
+    /// The first rows of another matrix, which has exponents, without what it carries. Numbers of row `lowered` are
+    /// multiplied by 2^`by`.
+    #[inline(always)]
+    pub(crate) fn copy_floats(&mut self, from: &Matrix<'_>, lowered: usize, by: i32) {
+        let stride = self.stride.max(1);
+        let rows = self.m.chunks_mut(stride).zip(from.m.chunks(stride)).zip(from.e.chunks(stride)).enumerate();
+        for (row, ((to, m), bits)) in rows {
+            let more = (if row == lowered { by } else { 0 }) - SHIFT;
+            let numbers = m.as_flattened().iter().zip(bits.as_flattened());
+            for (to, (m, bits)) in to.as_flattened_mut().iter_mut().zip(numbers) {
+                *to = m * power((bits.to_bits() as i32).wrapping_add(more));
+            }
+        }
+    }
+
     /// One number.
     #[inline(always)]
     pub(crate) fn get<C: Carry>(&self, row: usize, column: usize) -> Scaled {
@@ -348,7 +393,8 @@ impl<'a> Matrix<'a> {
             return Scaled::ZERO;
         };
         let carried = if C::ANYTHING { self.carried.as_flattened().get(at).copied() } else { None };
-        Scaled { m, e: (bits.to_bits() as i32).wrapping_sub(SHIFT), carried: carried.unwrap_or_default() }
+        let e = if C::EXPONENTS { (bits.to_bits() as i32).wrapping_sub(SHIFT) } else { 0 };
+        Scaled { m, e, carried: carried.unwrap_or_default() }
     }
 
     #[inline(always)]
@@ -356,7 +402,9 @@ impl<'a> Matrix<'a> {
         let at = row * self.stride * EIGHT + column;
         if let (Some(m), Some(bits)) = (self.m.as_flattened_mut().get_mut(at), self.e.as_flattened_mut().get_mut(at)) {
             *m = x.m;
-            *bits = f32::from_bits(x.e.wrapping_add(SHIFT) as u32);
+            if C::EXPONENTS {
+                *bits = f32::from_bits(x.e.wrapping_add(SHIFT) as u32);
+            }
         }
         if C::ANYTHING
             && let Some(carried) = self.carried.as_flattened_mut().get_mut(at)
@@ -377,8 +425,11 @@ impl<'a> Matrix<'a> {
     /// Gives every number of a row in these columns, and perhaps some beside them, an m from 1 to 2.
     #[inline(always)]
     pub(crate) fn normalise<C: Carry>(&mut self, row: usize, range: Range<usize>) {
+        if !C::EXPONENTS {
+            return;
+        }
         for b in blocks(&range) {
-            let eight = self.load::<C>(row, b).normalised();
+            let eight = self.load::<C>(row, b).normalised::<C>();
             self.store::<C>(row, b, eight);
         }
     }
@@ -386,12 +437,34 @@ impl<'a> Matrix<'a> {
     /// Row `to` += factor · row `from`, in the columns `range`. m stays below 5 plus what it was.
     #[inline(always)]
     pub(crate) fn add_row<C: Carry>(&mut self, to: usize, factor: Scaled, from: usize, range: Range<usize>) {
+        if !C::EXPONENTS && !C::ANYTHING {
+            return self.add_floats(to, factor.m, from, range);
+        }
         let factor = Eight::all(factor);
         for b in blocks(&range) {
             let (old, inside) = (self.load::<C>(to, b), lanes(&range, b));
             let new = old.plus_product::<C>(factor, self.load::<C>(from, b));
             let whole = inside.start == 0 && inside.end >= EIGHT;
             self.store::<C>(to, b, if whole { new } else { old.replaced(new, inside) });
+        }
+    }
+
+    /// The same, with floats and nothing that they carry. Compilers do not put the general code into vectors here.
+    #[inline(always)]
+    fn add_floats(&mut self, to: usize, factor: f32, from: usize, range: Range<usize>) {
+        let used = blocks(&range);
+        let [to, from] = [to, from].map(|row| row * self.stride + used.start..row * self.stride + used.end);
+        let Ok([to, from]) = self.m.get_disjoint_mut([to, from]) else { return };
+        // Beside the range, where no number is −0, 0 is added: a store of some lanes would delay the next load.
+        // The range is counted from the lanes of a block. Signed numbers compare in vectors.
+        let mut start = range.start as i32 - (EIGHT * used.start) as i32;
+        let mut end = range.end as i32 - (EIGHT * used.start) as i32;
+        for (to, from) in to.iter_mut().zip(from) {
+            for ((to, from), l) in to.iter_mut().zip(from).zip(LANE_NUMBERS) {
+                *to += if (l >= start) & (l < end) { factor } else { 0.0 } * *from;
+            }
+            start -= EIGHT as i32;
+            end -= EIGHT as i32;
         }
     }
 

@@ -19,11 +19,14 @@
 use super::arcs::{Arcs, line, line_mut, set, value};
 use super::gaps::Gaps;
 use super::largest::first_largest;
-use crate::arch::{self, Dispatch, Isa};
+use crate::arch::{self, Dispatch, EIGHT, Isa, SCALAR};
 use crate::kernel::workspace::{number, set_number, take};
 
-/// In place of a number: the word's group is in the tree, or the group is a member of no other.
+/// In place of a group: it is a member of no other.
 const NONE: usize = u32::MAX as usize;
+
+/// In place of a position on the path: the group is in the tree.
+const DONE: usize = u32::MAX as usize;
 
 /// The floats of workspace.
 pub(crate) const fn workspace_len(words: usize) -> usize {
@@ -73,11 +76,11 @@ struct Forest<'a> {
     root_entry: &'a mut [f32],
     /// By place: the difference of the arc that the group has taken.
     taken: &'a mut [f32],
-    /// By place: 1 + the group's position on the path, or 0.
+    /// By place: 1 + the group's position on the path, DONE, or 0.
     position: &'a mut [f32],
     /// By place: the node of the group.
     node: &'a mut [f32],
-    /// By word: the place of its group, or NONE.
+    /// By word: the place of its group.
     place: &'a mut [f32],
     /// The places of the groups on the path.
     path: &'a mut [f32],
@@ -117,14 +120,12 @@ impl<'a> Forest<'a> {
         };
         let best = Gaps::new(arcs, forest.taken)?;
         for (head, scores) in arcs.lines().enumerate() {
-            best.of_line(scores, forest.path);
-            set(forest.root, head, value(forest.path, head));
-            set(forest.path, head, f32::NEG_INFINITY);
-            // Lines are not zipped with the path: a zip divides by their length, which small code does not know to be above 0.
-            for (word, &gap) in forest.path.iter().enumerate() {
-                set(line_mut(forest.gaps, n, word), head, gap);
-            }
+            let gaps = line_mut(forest.entries, n, head);
+            best.of_line(scores, gaps);
+            set(forest.root, head, value(gaps, head));
+            set(gaps, head, f32::NEG_INFINITY);
         }
+        transpose(forest.entries, forest.gaps, n);
         for (word, entries) in forest.entries.chunks_mut(n.max(1)).enumerate() {
             entries.fill(f32::from_bits(word as u32));
         }
@@ -140,7 +141,7 @@ impl<'a> Forest<'a> {
     #[inline(always)]
     fn connect(&mut self, word: usize, single_root: bool) -> bool {
         let mut here = number(self.place, word);
-        while here != NONE {
+        while number(self.position, here) != DONE {
             if number(self.position, here) == 0 {
                 set_number(self.path, self.path_len, here);
                 self.path_len += 1;
@@ -164,7 +165,7 @@ impl<'a> Forest<'a> {
             set_number(self.entry, node, number(line(self.entries, self.words, here), head));
             set(self.taken, here, best);
             here = number(self.place, head);
-            if here != NONE && number(self.position, here) != 0 {
+            if !matches!(number(self.position, here), 0 | DONE) {
                 self.close_cycle(here);
             }
         }
@@ -222,13 +223,9 @@ impl<'a> Forest<'a> {
     /// The groups of the path are in the tree.
     #[inline(always)]
     fn finish_path(&mut self) {
-        for place in self.place.iter_mut() {
-            let group = place.to_bits() as usize;
-            if self.position.get(group).is_some_and(|position| position.to_bits() != 0) {
-                *place = f32::from_bits(NONE as u32);
-            }
+        for group in self.path.iter().take(self.path_len) {
+            set_number(self.position, group.to_bits() as usize, DONE);
         }
-        self.position.fill(0.0);
         self.path_len = 0;
     }
 
@@ -257,4 +254,30 @@ fn keep_better((gap, entry): (&mut f32, &mut f32), (other, other_entry): (f32, f
     let better = other > *gap || (other == *gap && other_entry.to_bits() < entry.to_bits());
     *gap = if better { other } else { *gap };
     *entry = if better { other_entry } else { *entry };
+}
+
+/// `to` ← the transpose of `from`, both with n lines of n. Squares of eight by eight are exchanged in registers; the last
+/// ones may overlap those before.
+#[inline(always)]
+fn transpose(from: &[f32], to: &mut [f32], n: usize) {
+    let Some(last) = n.checked_sub(EIGHT).filter(|_| !SCALAR) else {
+        for i in 0..n {
+            // Lines are not zipped: a zip divides by their length, which small code does not know to be above 0.
+            for (j, &value) in line(from, n, i).iter().enumerate() {
+                set(line_mut(to, n, j), i, value);
+            }
+        }
+        return;
+    };
+    let starts = || (0..n).step_by(EIGHT).map(|start| if start < last { start } else { last });
+    for (i, j) in starts().flat_map(|i| starts().map(move |j| (i, j))) {
+        let square: [[f32; EIGHT]; EIGHT] = core::array::from_fn(|k| {
+            from.get((i + k) * n + j..).and_then(|rest| rest.first_chunk()).copied().unwrap_or_default()
+        });
+        for k in 0..EIGHT {
+            if let Some(column) = to.get_mut((j + k) * n + i..).and_then(|rest| rest.first_chunk_mut()) {
+                *column = square.map(|line| line.get(k).copied().unwrap_or_default());
+            }
+        }
+    }
 }

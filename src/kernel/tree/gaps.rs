@@ -21,15 +21,18 @@ impl<'a> Gaps<'a> {
     #[inline(always)]
     pub(super) fn new(arcs: Arcs<'_>, best: &'a mut [f32]) -> Option<Self> {
         best.fill(f32::NEG_INFINITY);
-        let mut largest = 0.0;
+        // The bits of sizes: unlike floats, whole numbers have a maximum that does not depend on the order.
+        let mut largest = 0;
         for line in arcs.lines() {
             for (best, &score) in best.iter_mut().zip(line) {
                 *best = if score > *best { score } else { *best };
-                let size = if score == f32::NEG_INFINITY { 0.0 } else { score.abs() };
+            }
+            for &score in line {
+                let size = if score == f32::NEG_INFINITY { 0 } else { score.abs().to_bits() };
                 largest = if size > largest { size } else { largest };
             }
         }
-        let scale = if largest > LARGE { SCALE } else { 1.0 };
+        let scale = if f32::from_bits(largest) > LARGE { SCALE } else { 1.0 };
         let mut all = true;
         for best in best.iter_mut() {
             *best = scaled(*best, scale);

@@ -1,7 +1,7 @@
 //! The largest number of a short slice, or of the sums of two. Short slices are read in one or two blocks, the last of
 //! which may overlap the one before: the largest of a number and itself is the number.
 
-use crate::arch::SCALAR;
+use crate::arch::{EIGHT, SCALAR};
 
 /// The largest a + b; −inf if there is none. No sum is NaN.
 #[cfg_attr(imle_small, inline(never))]
@@ -34,7 +34,16 @@ pub(super) fn first_largest_sum(a: &[f32], b: &[f32]) -> usize {
 #[inline(always)]
 pub(super) fn first_largest(values: &[f32]) -> usize {
     let largest = largest_sum(values, values) * 0.5;
-    values.iter().position(|&value| value == largest).unwrap_or_default()
+    let is_largest = |value: &f32| *value == largest;
+    let others = if SCALAR {
+        0
+    } else {
+        // Blocks without it are passed over.
+        let has_largest = |block: &[f32; EIGHT]| block.iter().fold(false, |any, value| any | is_largest(value));
+        EIGHT * values.as_chunks().0.iter().take_while(|block| !has_largest(block)).count()
+    };
+    let rest = values.get(others..).unwrap_or_default();
+    rest.iter().position(is_largest).map_or(0, |place| others + place)
 }
 
 /// The largest a + b of slices that have a block.

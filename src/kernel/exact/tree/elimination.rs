@@ -71,18 +71,29 @@ impl Eliminated {
 ///
 /// In place of w_hk the column of an eliminated word k then has w_hk/s_k, and its row the w_kd of that time. `each` is
 /// shown every s_k.
+///
+/// If the root is `rare`, its arcs are infinitely lighter than those of words. They do not count in the s_k of a word
+/// that leaves others, and their weights are relative to one another.
 #[inline(always)]
-pub(crate) fn eliminate<C: Carry>(w: &mut Matrix<'_>, size: usize, which: Eliminated, mut each: impl FnMut(Scaled)) {
+pub(crate) fn eliminate<C: Carry>(
+    w: &mut Matrix<'_>,
+    size: usize,
+    which: Eliminated,
+    rare: bool,
+    mut each: impl FnMut(Scaled),
+) {
     for t in 0..which.count() {
         let (k, left) = which.step(size, t);
         let heads = || left.clone().chain([size]);
-        let s = heads().fold(Scaled::ZERO, |s, h| s.plus::<C>(w.get::<C>(h, k))).normalised();
+        let counted = heads().take(if rare && !left.is_empty() { left.len() } else { left.len() + 1 });
+        let s = counted.fold(Scaled::ZERO, |s, h| s.plus::<C>(w.get::<C>(h, k)));
+        let s = if C::EXPONENTS { s.normalised() } else { s };
         each(s);
         w.normalise::<C>(k, left.clone());
         for h in heads() {
             let weight = w.get::<C>(h, k);
             if weight.m > 0.0 {
-                let share = weight.over(s);
+                let share = weight.over::<C>(s);
                 w.set::<C>(h, k, share);
                 w.add_row::<C>(h, share, k, left.clone());
             }
@@ -153,11 +164,12 @@ fn matrix<'m>(memory: &'m mut [&mut [f32]; 3], part: Part) -> (Matrix<'m>, [&'m 
 
 /// Lets each word come last: writes q_hd for all words h ≠ d, 0 for h = d, and t_d into row `words` of `q`.
 ///
-/// `load` writes the weights into a matrix as [`eliminate`] takes it. `memory` are three arrays of [`levels_len`]
+/// `load` writes the weights into a matrix as [`eliminate`] takes it, `rare` is as there. `memory` are three arrays of [`levels_len`]
 /// floats.
 #[inline(always)]
 pub(crate) fn each_last<C: Carry>(
     words: usize,
+    rare: bool,
     load: impl Fn(&mut Matrix<'_>),
     mut memory: [&mut [f32]; 3],
     q: &mut Matrix<'_>,
@@ -192,7 +204,7 @@ pub(crate) fn each_last<C: Carry>(
             q.set::<C>(first, first, Scaled::ZERO);
         } else if done < 2 {
             let half = Eliminated::half(size, done == 0);
-            eliminate::<C>(&mut own, size, half, |_| {});
+            eliminate::<C>(&mut own, size, half, rare, |_| {});
             part.done += 1;
             let (left, at) = (half.left(size), part.end());
             depth += 1;

@@ -163,10 +163,10 @@ impl<'a> Inside<'a> {
         self.edge.fill::<Nothing>(COLUMN, 0..words, z);
         for (h, mu) in mu.chunks_mut(stride.max(1)).take(words).enumerate() {
             let line = mu.get_mut(..words).unwrap_or_default();
-            self.i.quotients(h, (d_i, h), (&self.edge, COLUMN), line);
+            self.i.quotients::<Nothing>(h, (d_i, h), (&self.edge, COLUMN), line);
             if let Some(mu) = mu.get_mut(h) {
                 let product = self.edge.get::<Nothing>(G, h).times(self.edge.get::<Nothing>(D_G, h));
-                *mu = product.over(z).value();
+                *mu = product.over::<Nothing>(z).value();
             }
         }
     }
