@@ -20,6 +20,8 @@ pub(crate) trait Carry: Copy {
     const ANYTHING: bool = true;
     /// False if matrices have floats in place of m, and no exponents.
     const EXPONENTS: bool = true;
+    /// True if a number is nothing but a float.
+    const IS_FLOAT: bool = !Self::EXPONENTS && !Self::ANYTHING;
 
     /// That of a sum, from those of its two terms and the shares of these in it, which add up to 1.
     fn mix(carried: [f32; 2], shares: [f32; 2]) -> f32;
@@ -169,9 +171,7 @@ fn block(floats: &[f32], start: usize, len: usize) -> &[f32] {
     floats.get(start..).and_then(|rest| rest.get(..len)).unwrap_or_default()
 }
 
-type Block = [f32; EIGHT];
-
-const LANE_NUMBERS: [i32; EIGHT] = [0, 1, 2, 3, 4, 5, 6, 7];
+pub(crate) type Block = [f32; EIGHT];
 
 /// Eight numbers side by side.
 #[derive(Clone, Copy)]
@@ -237,7 +237,7 @@ fn lanes(range: &Range<usize>, b: usize) -> Range<usize> {
 
 /// The blocks that a range of columns touches.
 #[inline(always)]
-fn blocks(range: &Range<usize>) -> Range<usize> {
+pub(crate) fn blocks(range: &Range<usize>) -> Range<usize> {
     if range.is_empty() { 0..0 } else { range.start / EIGHT..range.end.div_ceil(EIGHT) }
 }
 
@@ -263,6 +263,12 @@ impl<'a> Matrix<'a> {
     pub(crate) fn new(memory: [&'a mut [f32]; 3], columns: usize) -> Self {
         let [m, e, carried] = memory.map(|floats| floats.as_chunks_mut().0);
         Matrix { stride: columns.div_ceil(EIGHT), m, e, carried }
+    }
+
+    /// The blocks of a row, all floats, and the memory of the exponents, where there are none.
+    #[inline(always)]
+    pub(crate) fn floats(&mut self) -> (usize, &mut [Block], &mut [Block]) {
+        (self.stride, self.m, self.e)
     }
 
     #[inline(always)]
@@ -437,34 +443,12 @@ impl<'a> Matrix<'a> {
     /// Row `to` += factor · row `from`, in the columns `range`. m stays below 5 plus what it was.
     #[inline(always)]
     pub(crate) fn add_row<C: Carry>(&mut self, to: usize, factor: Scaled, from: usize, range: Range<usize>) {
-        if !C::EXPONENTS && !C::ANYTHING {
-            return self.add_floats(to, factor.m, from, range);
-        }
         let factor = Eight::all(factor);
         for b in blocks(&range) {
             let (old, inside) = (self.load::<C>(to, b), lanes(&range, b));
             let new = old.plus_product::<C>(factor, self.load::<C>(from, b));
             let whole = inside.start == 0 && inside.end >= EIGHT;
             self.store::<C>(to, b, if whole { new } else { old.replaced(new, inside) });
-        }
-    }
-
-    /// The same, with floats and nothing that they carry. Compilers do not put the general code into vectors here.
-    #[inline(always)]
-    fn add_floats(&mut self, to: usize, factor: f32, from: usize, range: Range<usize>) {
-        let used = blocks(&range);
-        let [to, from] = [to, from].map(|row| row * self.stride + used.start..row * self.stride + used.end);
-        let Ok([to, from]) = self.m.get_disjoint_mut([to, from]) else { return };
-        // Beside the range, where no number is −0, 0 is added: a store of some lanes would delay the next load.
-        // The range is counted from the lanes of a block. Signed numbers compare in vectors.
-        let mut start = range.start as i32 - (EIGHT * used.start) as i32;
-        let mut end = range.end as i32 - (EIGHT * used.start) as i32;
-        for (to, from) in to.iter_mut().zip(from) {
-            for ((to, from), l) in to.iter_mut().zip(from).zip(LANE_NUMBERS) {
-                *to += if (l >= start) & (l < end) { factor } else { 0.0 } * *from;
-            }
-            start -= EIGHT as i32;
-            end -= EIGHT as i32;
         }
     }
 

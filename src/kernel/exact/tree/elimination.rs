@@ -22,6 +22,7 @@
 
 use core::ops::Range;
 
+use super::floats::{eliminate_word, substitute_word};
 use crate::kernel::exact::scaled::{Carry, Matrix, Scaled};
 
 /// The words of a part, 0..size, that are eliminated, and in which order.
@@ -84,9 +85,13 @@ pub(crate) fn eliminate<C: Carry>(
 ) {
     for t in 0..which.count() {
         let (k, left) = which.step(size, t);
+        let counted = if rare && !left.is_empty() { left.len() } else { left.len() + 1 };
+        if C::IS_FLOAT {
+            each(Scaled { m: eliminate_word(w, k, left, size, counted), e: 0, carried: 0.0 });
+            continue;
+        }
         let heads = || left.clone().chain([size]);
-        let counted = heads().take(if rare && !left.is_empty() { left.len() } else { left.len() + 1 });
-        let s = counted.fold(Scaled::ZERO, |s, h| s.plus::<C>(w.get::<C>(h, k)));
+        let s = heads().take(counted).fold(Scaled::ZERO, |s, h| s.plus::<C>(w.get::<C>(h, k)));
         let s = if C::EXPONENTS { s.normalised() } else { s };
         each(s);
         w.normalise::<C>(k, left.clone());
@@ -104,11 +109,15 @@ pub(crate) fn eliminate<C: Carry>(
 /// The rows q_k of the words that were eliminated in a part that begins with word `first`. `q` has the rows of those
 /// that were left, in the columns of these same words, and gets the others there.
 #[inline(always)]
-fn substitute<C: Carry>(q: &mut Matrix<'_>, w: &Matrix<'_>, first: usize, size: usize, which: Eliminated) {
+fn substitute<C: Carry>(q: &mut Matrix<'_>, w: &mut Matrix<'_>, first: usize, size: usize, which: Eliminated) {
     let left = which.left(size);
     let columns = first + left.start..first + left.end;
     for t in (0..which.count()).rev() {
         let (k, left) = which.step(size, t);
+        if C::IS_FLOAT {
+            substitute_word(q, w, (first, k), left, size, &columns);
+            continue;
+        }
         q.fill::<C>(first + k, columns.clone(), w.get::<C>(size, k));
         for h in left {
             let share = w.get::<C>(h, k);
@@ -186,8 +195,8 @@ pub(crate) fn each_last<C: Carry>(
         let Part { first, size, done, .. } = *part;
         if size > 1 && done > 0 {
             // A half has come last. Now the other half follows from it.
-            let own = matrix(&mut memory, *part).0;
-            substitute::<C>(q, &own, first, size, Eliminated::half(size, done == 1));
+            let mut own = matrix(&mut memory, *part).0;
+            substitute::<C>(q, &mut own, first, size, Eliminated::half(size, done == 1));
         }
         if done < 2 {
             match around {
