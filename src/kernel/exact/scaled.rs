@@ -265,10 +265,10 @@ impl<'a> Matrix<'a> {
         Matrix { stride: columns.div_ceil(EIGHT), m, e, carried }
     }
 
-    /// The blocks of a row, all floats, and the memory of the exponents, where there are none.
+    /// The blocks of a row, and all of them: floats, where there are no exponents.
     #[inline(always)]
-    pub(crate) fn floats(&mut self) -> (usize, &mut [Block], &mut [Block]) {
-        (self.stride, self.m, self.e)
+    pub(crate) fn floats(&mut self) -> (usize, &mut [Block]) {
+        (self.stride, self.m)
     }
 
     #[inline(always)]

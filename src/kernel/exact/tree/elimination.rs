@@ -87,7 +87,7 @@ pub(crate) fn eliminate<C: Carry>(
         let (k, left) = which.step(size, t);
         let counted = if rare && !left.is_empty() { left.len() } else { left.len() + 1 };
         if C::IS_FLOAT {
-            each(Scaled { m: eliminate_word(w, k, left, size, counted), e: 0, carried: 0.0 });
+            each(Scaled { m: eliminate_word(w, k, &left, size, counted), e: 0, carried: 0.0 });
             continue;
         }
         let heads = || left.clone().chain([size]);
@@ -115,7 +115,7 @@ fn substitute<C: Carry>(q: &mut Matrix<'_>, w: &mut Matrix<'_>, first: usize, si
     for t in (0..which.count()).rev() {
         let (k, left) = which.step(size, t);
         if C::IS_FLOAT {
-            substitute_word(q, w, (first, k), left, size, &columns);
+            substitute_word(q, w, (first, k), &left, size, &columns);
             continue;
         }
         q.fill::<C>(first + k, columns.clone(), w.get::<C>(size, k));
