@@ -20,9 +20,9 @@ grep -q "^version = \"$abi\.0\.0\"" <(sed -n '/capi.library/,/^$/p' "$(dirname "
   { echo "FAIL: the version of capi.library in ffi/Cargo.toml is not that of the ABI, $abi"; exit 1; }
 
 # The table of bad input has every function that returns a status.
-table=$(grep -oE '^ +imle_[a-z_0-9]+:' "$(dirname "$0")/../../ffi/tests/common/calls.rs" | tr -d ' :' | sort)
+table=$(grep -oE '^ +imle_[a-z_0-9]+:' "$(dirname "$0")/../../ffi/tests/common/functions.rs" | tr -d ' :' | sort)
 statuses=$(gcc -E -P "$header" | tr '\n;' ' \n' | grep -E '\bimle_status +imle_' | grep -oE 'imle_[a-z_0-9]+\(' | tr -d '(' | sort)
-diff <(echo "$statuses") <(echo "$table") || { echo "FAIL: FUNCTIONS (>) of ffi/tests/common/calls.rs differs from imle.h (<)"; exit 1; }
+diff <(echo "$statuses") <(echo "$table") || { echo "FAIL: FUNCTIONS (>) of ffi/tests/common/functions.rs differs from imle.h (<)"; exit 1; }
 
 # The tests of floating-point modes and of threads call every function.
 called=$(grep -oE '\bCALL\(imle_[a-z_0-9]+' "$(dirname "$0")/../embedded/every_function.h" | sed 's/CALL(//' | sort -u)

@@ -235,11 +235,10 @@ impl<'a> Forest<'a> {
         for group in (self.words..self.nodes).rev() {
             let (head, entry) = (number(self.head, group), number(self.entry, group));
             let mut member = entry;
-            loop {
-                let parent = number(self.parent, member);
-                if parent == group || parent == NONE {
-                    break;
-                }
+            while let Some(parent) = self.parent.get(member).map(|parent| parent.to_bits() as usize)
+                && parent != group
+                && parent != NONE
+            {
                 member = parent;
             }
             set_number(self.head, member, head);
