@@ -31,7 +31,7 @@ pub(super) struct Row<'a> {
 }
 
 impl Row<'_> {
-    /// The weights in place of which [`each_last`] does its work.
+    /// Copies the weights into the matrix in which [`each_last`] works.
     #[inline(always)]
     fn load<C: Carry>(self, w: &mut Matrix<'_>) {
         if C::EXPONENTS {

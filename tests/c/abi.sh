@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# abi.sh OUT_DIR: checks that what compiled programs depend on is as tests/c/abi.txt has it: the values of the macros, the
+# abi.sh: checks that what compiled programs depend on is as tests/c/abi.txt has it: the values of the macros, the
 # functions, and the size, alignment and offsets of every struct on 64-bit and 32-bit machines. A line may be added
 # before a release. A line that changes or goes needs another IMLE_ABI_VERSION. UPDATE_ABI=1 writes the file anew.
 set -euo pipefail

@@ -19,8 +19,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 LEARNT = "C F J are the best sensors"
 
-# What describes the core of a board in each format: Kconfig symbols, ESP-IDF's chip, {build.mcu} and {build.fpu}-
-# {build.float-abi}, Dcore and Dfpu. A board that a format cannot describe is left out.
+# The formats name the core of a board in different ways: Zephyr by Kconfig symbols, ESP-IDF by its chip, Arduino by the
+# directory {build.mcu}/{build.fpu}-{build.float-abi}, and CMSIS by Dcore and Dfpu. A board that a format cannot name is
+# left out.
 BOARDS = {
     "microbit": {"zephyr": "CPU_CORTEX_M0", "arduino": "cortex-m0", "cmsis": "Cortex-M0 NO_FPU"},
     "mps2-an386": {

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from refused import assert_refused
 
 KEY = libimle.Key(seed=1)
 S, N, K = 2, 6, 3
@@ -208,11 +209,8 @@ CALLS = [
 
 @pytest.mark.parametrize("number", range(len(CALLS)))
 def test_the_argument_and_the_row_are_named(number):
-    call, argument, row = CALLS[number]
-    with pytest.raises(libimle.Error) as error:
-        call()
-    assert (error.value.argument, error.value.row) == (argument, row), error.value
-    assert str(error.value).startswith(argument)
+    error = assert_refused(*CALLS[number])
+    assert str(error).startswith(CALLS[number][1])
 
 
 def test_an_error_is_a_value_error_in_plain_words():

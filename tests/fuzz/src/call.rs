@@ -8,7 +8,8 @@ use imle_ffi::*;
 use crate::mode;
 use crate::table::{Argument, Family, Function, Role, alignment, role};
 
-/// What fills guards, gaps, outputs and the workspace: a NaN as a float, and no position as an index.
+/// Guards, gaps, outputs and the workspace are filled with this word. As a float it is NaN, and as an index it is beyond
+/// every array.
 pub const JUNK: u32 = 0x7fc0_beef;
 
 /// The memory behind a pointer argument.
@@ -280,7 +281,7 @@ impl Call {
     }
 }
 
-/// What a report needs to be understood.
+/// The text that a report shows of a failing call.
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:?}\n{:?}\n{:?}\n{:?}", self.shape, self.options, self.key, self.tree_options)?;
@@ -328,7 +329,7 @@ impl Memory {
     }
 }
 
-/// What a call left behind: the memory of every array of the call, guards included.
+/// The result of a call: its status, and the memory of all its arrays, guards included, before and after.
 pub struct Outcome {
     pub status: imle_status,
     /// False if the floating-point mode is another one than before.

@@ -33,11 +33,11 @@ use table::{FUNCTIONS, SIMPLE};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 thread_local! {
-    /// What this thread runs, for the report of a crash.
+    /// The input that this thread runs. The report of a crash prints it.
     static INPUT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// What every thread runs, and since when.
+/// The input that each thread runs, and when it began.
 static RUNNING: LazyLock<Mutex<Running>> = LazyLock::new(Mutex::default);
 type Running = HashMap<ThreadId, (Instant, Vec<u8>)>;
 

@@ -1,4 +1,5 @@
-//! What is wrong with a call, said without the library: which errors an argument may give, and the first bad row.
+//! Finds out without the library what is wrong with a call: the errors that each argument may give, and the first bad
+//! row.
 
 use std::sync::OnceLock;
 

@@ -9,6 +9,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import libimle.torch as lt
+from refused import assert_refused
 
 B, N, K, S = 4, 6, 3, 2
 KEY = torch.tensor([1, 2])
@@ -107,10 +108,7 @@ CALLS = [
 
 @pytest.mark.parametrize("number", range(len(CALLS)))
 def test_the_argument_and_the_row_are_named(number):
-    call, argument, row = CALLS[number]
-    with pytest.raises(libimle.Error) as error:
-        call()
-    assert (error.value.argument, error.value.row) == (argument, row), error.value
+    assert_refused(*CALLS[number])
 
 
 def test_nothing_is_drawn_or_written_by_a_call_that_is_refused():

@@ -10,6 +10,7 @@ import torch
 import libimle.torch as lt
 from libimle.compat import aimle as A
 from libimle.compat import torch_imle as T
+from refused import assert_refused
 
 B, N, K, S = 5, 8, 3, 4
 
@@ -409,9 +410,7 @@ THETA = random(B, N)
     ],
 )
 def test_errors_name_the_argument(call, argument, row):
-    with pytest.raises(libimle.Error) as error:
-        call()
-    assert (error.value.argument, error.value.row) == (argument, row), error.value
+    assert_refused(call, argument, row)
 
 
 def test_noise_of_another_shape_is_refused():

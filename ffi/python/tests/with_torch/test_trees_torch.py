@@ -11,6 +11,7 @@ import torch
 
 import libimle.torch as lt
 from libimle.torch import _ops
+from refused import assert_refused
 
 B, W, S = 4, 5, 3
 KEY, KEY_TENSOR, IDS = libimle.Key(3, 5), torch.tensor([3, 5]), torch.arange(B) * 7
@@ -441,7 +442,4 @@ CALLS = [
 
 @pytest.mark.parametrize("number", range(len(CALLS)))
 def test_the_argument_and_the_row_are_named(number):
-    call, argument, row = CALLS[number]
-    with pytest.raises(libimle.Error) as error:
-        call()
-    assert (error.value.argument, error.value.row) == (argument, row), error.value
+    assert_refused(*CALLS[number])

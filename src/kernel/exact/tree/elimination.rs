@@ -173,8 +173,8 @@ fn matrix<'m>(memory: &'m mut [&mut [f32]; 3], part: Part) -> (Matrix<'m>, [&'m 
 
 /// Lets each word come last: writes q_hd for all words h ≠ d, 0 for h = d, and t_d into row `words` of `q`.
 ///
-/// `load` writes the weights into a matrix as [`eliminate`] takes it, `rare` is as there. `memory` are three arrays of [`levels_len`]
-/// floats.
+/// `load` writes the weights into a matrix as [`eliminate`] takes it, and `rare` has the same meaning as there. `memory`
+/// are three arrays of [`levels_len`] floats.
 #[inline(always)]
 pub(crate) fn each_last<C: Carry>(
     words: usize,

@@ -29,7 +29,7 @@ fn plus_product(mut sum: Block, factor: f32, x: &Block) -> Block {
     sum
 }
 
-/// Calls `run` with the first block of groups of four, of two and of one, which make up the range, and their size.
+/// Divides a range of blocks into groups of four, two and one, and calls `run::<SIZE>` with the first block of each group.
 macro_rules! for_groups {
     ($used:expr, $run:ident($($argument:expr),*)) => {{
         let (mut b, end) = ($used.start, $used.end);
@@ -122,7 +122,7 @@ pub(super) fn substitute_word(
     for_groups!(blocks(columns), sum_of_rows(q, stride, (first, k), left, share(size), columns, share));
 }
 
-/// COUNT blocks of the row, from block b on.
+/// Writes COUNT blocks of the row of [`substitute_word`], from block b on.
 #[inline(always)]
 #[allow(clippy::too_many_arguments, reason = "the parts of one step")]
 fn sum_of_rows<const COUNT: usize>(
