@@ -6,7 +6,14 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-section() { printf '\n== %s\n' "$*"; }
+target=${CARGO_TARGET_DIR:-$PWD/target}
+exec 3>&1 # the terminal, also for the lanes, which write to files
+
+# section NAME: heads the tests that follow. The terminal gets the time and the lane, too.
+section() {
+  printf '\n== %s\n' "$*"
+  [[ ! ${lane:-} ]] || printf '%(%T)T %s: %s\n' -1 "$lane" "$*" >&3
+}
 
 # The Debian package of each program. The tests fail if a program is missing and cannot be installed.
 declare -A package=(
@@ -63,95 +70,125 @@ for program in gcc clang cmake valgrind arm-none-eabi-gcc riscv64-unknown-elf-gc
 done
 dpkg-query --show "${libraries[@]}"
 
-section "format, lints, documentation"
-cargo fmt --all --check
-rustfmt --check --edition 2024 tests/embedded/{firmware/src/main,faulty/lib}.rs
-cargo clippy --workspace --all-targets -- -D warnings
-cargo clippy --features heapless,rand_core --all-targets -- -D warnings
-cargo clippy --manifest-path tests/embedded/firmware/Cargo.toml --target-dir target -- -D warnings
-RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --features heapless,rand_core
+# The tests are in three lanes, which run side by side, because most tests keep one core busy.
 
-section "Rust tests"
-cargo test --profile checked --workspace --all-targets
-cargo test --profile checked --workspace --doc
-cargo test --profile checked --features heapless,rand_core --test fixed_up_to --test rng
-cargo test --profile checked --features heapless,rand_core --doc -- fixed rng
+the_core() {
+  section "format, lints, documentation"
+  cargo fmt --all --check
+  rustfmt --check --edition 2024 tests/embedded/{firmware/src/main,faulty/lib}.rs
+  cargo clippy --workspace --all-targets -- -D warnings
+  cargo clippy --features heapless,rand_core --all-targets -- -D warnings
+  cargo clippy --manifest-path tests/embedded/firmware/Cargo.toml --target-dir target -- -D warnings
+  RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --features heapless,rand_core
 
-section "the C ABI, fuzzed"
-tests/fuzz/run.sh ${1:+"$1"}
+  section "Rust tests"
+  cargo test --profile checked --workspace --features imle/heapless,imle/rand_core --all-targets
+  cargo test --profile checked --workspace --features imle/heapless,imle/rand_core --doc
 
-section "the same bits in the profile that ships"
-cargo test --release --test value_stability --test laws --test kernels
+  section "the C ABI, fuzzed"
+  tests/fuzz/run.sh ${1:+"$1"}
 
-section "the same bits from every instruction set"
-for features in no-avx512 no-avx2 scalar; do
-  cargo test --profile checked --features $features --test kernels --test laws --test value_stability
+  section "the same bits in the profile that ships"
+  cargo test --release --test value_stability --test kernels
+
+  section "the same bits from every instruction set"
+  for features in no-avx512 no-avx2 scalar; do
+    cargo test --profile checked --features $features --test kernels --test laws --test value_stability
+  done
+  if [[ $(uname -m) == x86_64 ]]; then
+    grep -qw avx2 /proc/cpuinfo || echo "NOT RUN: the avx2 level was compiled, but this machine does not have it"
+    tests/cpus/avx512.sh
+  fi
+
+  section "instructions: no more than recorded"
+  benches/instructions.sh --check
+
+  section "without the default features: no Sum-of-Gamma noise, no stratified noise"
+  cargo test --profile checked --no-default-features --lib --test laws --test errors -- --skip sum_of_gamma
+
+  section "ready to publish"
+  tests/publish.sh "$@"
+
+  section "how good the gradients are"
+  tests/gradient_quality.sh
+}
+
+packages() {
+  section "C: header, libraries, proofs"
+  tests/c/run.sh
+  tests/c/threads.sh "$target/c" "$@"
+
+  section "the main job"
+  tests/learning_to_explain.sh
+
+  section "learning to parse"
+  tests/learning_to_parse.sh
+
+  section "C and C++: imle.hpp and the examples"
+  tests/readme.sh
+  tests/cpp/run.sh
+
+  section "libtorch: imle_torch.hpp and the main job"
+  tests/libtorch/run.sh
+
+  section "MPI: the main job on several processes"
+  tests/mpi/run.sh
+
+  section "C and C++: CMake, pkg-config, FetchContent"
+  tests/consumer/run.sh
+  if [[ ${1:-} == --all ]]; then tests/consumer/cargo_c.sh; fi
+
+  section "Python: the package libimle"
+  if [[ ${1:-} == --all ]]; then
+    ffi/python/test.sh --torch --jax
+  else
+    ffi/python/test.sh
+    echo "NOT RUN: the tests of libimle.torch and libimle.jax need PyTorch and JAX, 6 GB; --all runs them"
+  fi
+
+  section "operating systems: downloads and their users"
+  tests/platforms/run.sh ${1:+"$1"}
+
+  if [[ ${1:-} == --all ]]; then
+    section "imle and its peers compute the same"
+    benches/peers/run.sh --quick
+    benches/trees/run.sh --quick
+  fi
+}
+
+machines() {
+  # Two cargos that build the same library in one folder would be in each other's way.
+  export CARGO_TARGET_DIR=$target/machines
+
+  section "microcontrollers: download, proofs, firmware"
+  tests/embedded/run.sh "$@"
+
+  section "learning on the device"
+  tests/embedded/sensor_budget.sh "$CARGO_TARGET_DIR/embedded"
+
+  section "other CPUs: AArch64, big-endian s390x, 32-bit x86, WebAssembly"
+  tests/cpus/run.sh "$@"
+}
+
+# Each lane has a process group of its own, which ends with this script. The output of a lane is shown when it ends.
+mkdir -p "$target/tests"
+set -m
+declare -A lanes
+stop() { for group in "${!lanes[@]}"; do kill -- "-$group" 2>/dev/null || true; done; }
+trap stop EXIT
+for lane in the_core packages machines; do
+  (set -e; "$lane" "$@") >"$target/tests/$lane.txt" 2>&1 </dev/null &
+  lanes[$!]=$lane
 done
-if [[ $(uname -m) == x86_64 ]]; then
-  grep -qw avx2 /proc/cpuinfo || echo "NOT RUN: the avx2 level was compiled, but this machine does not have it"
-  tests/cpus/avx512.sh
-fi
-
-section "instructions: no more than recorded"
-benches/instructions.sh --check
-
-section "without the default features: no Sum-of-Gamma noise, no stratified noise"
-cargo test --profile checked --no-default-features --lib --test laws --test errors -- --skip sum_of_gamma
-
-section "ready to publish"
-tests/publish.sh "$@"
-
-section "the main job"
-tests/learning_to_explain.sh
-
-section "learning to parse"
-tests/learning_to_parse.sh
-
-section "how good the gradients are"
-tests/gradient_quality.sh
-
-section "C: header, libraries, proofs"
-tests/c/run.sh
-tests/c/threads.sh "${CARGO_TARGET_DIR:-target}/c" "$@"
-
-section "C and C++: imle.hpp and the examples"
-tests/readme.sh
-tests/cpp/run.sh
-
-section "libtorch: imle_torch.hpp and the main job"
-tests/libtorch/run.sh
-
-section "MPI: the main job on several processes"
-tests/mpi/run.sh
-
-section "C and C++: CMake, pkg-config, FetchContent"
-tests/consumer/run.sh
-if [[ ${1:-} == --all ]]; then tests/consumer/cargo_c.sh; fi
-
-section "Python: the package libimle"
-if [[ ${1:-} == --all ]]; then
-  ffi/python/test.sh --torch --jax
-else
-  ffi/python/test.sh
-  echo "NOT RUN: the tests of libimle.torch and libimle.jax need PyTorch and JAX, 6 GB; --all runs them"
-fi
-
-section "operating systems: downloads and their users"
-tests/platforms/run.sh ${1:+"$1"}
-
-section "microcontrollers: download, proofs, firmware"
-tests/embedded/run.sh "$@"
-
-section "learning on the device"
-tests/embedded/sensor_budget.sh "${CARGO_TARGET_DIR:-target}/embedded"
-
-section "other CPUs: AArch64, big-endian s390x, 32-bit x86, WebAssembly"
-tests/cpus/run.sh "$@"
-
-if [[ ${1:-} == --all ]]; then
-  section "imle and its peers compute the same"
-  benches/peers/run.sh --quick
-  benches/trees/run.sh --quick
-fi
+lane=
+while ((${#lanes[@]})); do
+  status=0
+  wait -n -p ended "${!lanes[@]}" || status=$?
+  name=${lanes[$ended]}
+  unset "lanes[$ended]"
+  section "the lane $name"
+  cat "$target/tests/$name.txt"
+  ((status == 0)) || { echo "FAIL: the lane $name, in the section $(grep '^== ' "$target/tests/$name.txt" | tail -1)"; exit 1; }
+done
 
 section "all passed"

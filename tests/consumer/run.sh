@@ -105,6 +105,9 @@ quietly c++ -std=c++20 -fno-rtti -I"$prefix/include" "$here/consumer.cpp" "$libr
 quietly "$tmp/bare"
 proved "one compiler line with libimle.a and nothing after it"
 
+# compiled DIR: gives a build of this checkout what the first one has compiled.
+compiled() { mkdir -p "$1" && cp -a "$tmp/build/cargo" "$1"; }
+compiled "$tmp/subdirectory/imle"
 use subdirectory -DIMLE_FROM=subdirectory
 proved "add_subdirectory"
 
@@ -115,20 +118,18 @@ proved "FetchContent"
 
 # offline COMMAND...: without a network, and with a cargo that has downloaded nothing.
 offline() {
-    CARGO_HOME=$tmp/cargo_home CARGO_TARGET_DIR=$tmp/offline RUSTUP_HOME=${RUSTUP_HOME:-$HOME/.rustup} \
-        quietly unshare --map-root-user --net "$@"
+    CARGO_HOME=$tmp/cargo_home RUSTUP_HOME=${RUSTUP_HOME:-$HOME/.rustup} quietly unshare --map-root-user --net "$@"
 }
 mkdir "$tmp/plain"
 tar -xzf "$tmp/imle.tar.gz" -C "$tmp/plain"
-offline "$tmp/plain/imle/ffi/archive.sh" "$tmp/plain/out"
-quietly cc -std=c99 -I"$root/include" "$here/consumer.c" "$tmp/plain/out/libimle.a" -o "$tmp/bare"
-quietly "$tmp/bare"
 offline cmake -S "$tmp/plain/imle/ffi" -B "$tmp/plain/build"
 offline cmake --build "$tmp/plain/build"
-cmp "$tmp/plain/out/libimle.a" "$tmp/plain/build/libimle.a"
+quietly cc -std=c99 -I"$root/include" "$here/consumer.c" "$tmp/plain/build/libimle.a" -o "$tmp/bare"
+quietly "$tmp/bare"
 [[ ! -e $tmp/cargo_home/registry ]]
-proved "the source tree builds without a network and with an empty CARGO_HOME, by archive.sh and by CMake"
+proved "the source tree builds without a network and with an empty CARGO_HOME, by CMake, which calls archive.sh"
 
+compiled "$tmp/other"
 quietly cmake -S "$root/ffi" -B "$tmp/other" -DIMLE_PLAIN_CARGO=ON
 quietly cmake --build "$tmp/other"
 quietly cc -std=c99 -I"$root/include" "$here/consumer.c" "$tmp/other/libimle.a" -o "$tmp/bare"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # run.sh [--all]: makes the packages that firmware engineers download (ffi/dist.sh), with the proofs of their promises,
-# and runs C and Rust firmware on emulated boards, which must print the same bits as the host. Run tests/c/run.sh first.
+# and runs C and Rust firmware on emulated boards, which must print the same bits as the host.
 # The boards are Cortex-M0, Cortex-M4F and a RISC-V; --all adds Cortex-M3, M7, M33, M55, a RISC-V with hardware floating
 # point, one without atomic instructions, and archives with a soft float ABI for M3, M4 and M33.
 set -euo pipefail
@@ -47,8 +47,7 @@ tests/embedded/interrupts.sh "$out"/download/imle-*-thumbv7em-none-eabihf
 
 warnings="-std=c11 -Wall -Wextra -Wpedantic -Wconversion -Werror"
 programs=(cases sum_of_gamma float_modes)
-for profile in fast size; do ffi/archive.sh "$out/host/$profile" $profile; done
-mkdir -p "$out/host/release" && cp "$CARGO_TARGET_DIR/c/libimle.a" "$out/host/release"
+for profile in "${firmware_profiles[@]}"; do ffi/archive.sh "$out/host/$profile" $profile; done
 for profile in "${firmware_profiles[@]}"; do
   for program in "${programs[@]}"; do
     gcc $warnings -O2 -ffp-contract=off -Iinclude -Iexamples/embedded/boards tests/embedded/$program.c \

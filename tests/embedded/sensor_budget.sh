@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # sensor_budget.sh OUT_DIR: checks that the example that learns on the device prints the same on an emulated Cortex-M4F
 # with 128 KiB of flash and 64 KiB of RAM, on the host, and in Rust, that its results are good enough, and that the
-# README reports them. Run tests/c/run.sh and tests/embedded/run.sh first.
+# README reports them. Run tests/embedded/run.sh first.
 set -euo pipefail
 out=$(cd "$1" && pwd)
 cd "$(dirname "$0")/../.."
@@ -10,7 +10,7 @@ built=${CARGO_TARGET_DIR:-target}
 program="-std=c11 -fno-math-errno -Wall -Wextra -Wpedantic -Wconversion -Werror -Iinclude $here/sensor_budget.c $here/regression.c"
 . examples/embedded/boards/boards.sh
 
-gcc -O2 -ffp-contract=off -Iexamples/embedded/boards $program tests/embedded/host.c "$built/c/libimle.a" -o "$out/sensor_budget"
+gcc -O2 -ffp-contract=off -Iexamples/embedded/boards $program tests/embedded/host.c "$out/host/release/libimle.a" -o "$out/sensor_budget"
 "$out/sensor_budget" >"$out/sensor_budget.txt"
 
 board mps2-an386
