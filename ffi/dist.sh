@@ -69,7 +69,8 @@ for_firmware() {
     for profile in "${firmware_profiles[@]}"; do
       echo
       echo "lib/$profile/libimle.a: what a program does, its bytes of flash, its worst-case bytes of stack. Gradient is"
-      echo "sample and gradient; learning is MAP, sample, gradient and adaptive lambda."
+      echo "sample and gradient; trees is the same for dependency trees; learning is MAP, sample, gradient and adaptive"
+      echo "lambda."
       cat "$built/$profile/purposes.txt"
       echo
       echo "lib/$profile/libimle.a: function, bytes of flash if it is all that a program calls, worst-case bytes of stack"

@@ -67,7 +67,7 @@ cpu=$(grep -oP '^One of \d+ cores of an \K[^,]+' benches/README.md)
 says README.md "take ${imle// /} ns per score on one core of an $cpu with AVX-512. On the same core JAX takes $(
   multiple "$jax") and eager PyTorch $(multiple "$torch") as long"
 says benches/README.md "cores of an $cpu, imle 0.1.0 with its avx512 kernel"
-IFS='|' read -r _ _ _ _ flash _ _ _ learning _ stack _ < <(
+IFS='|' read -r _ _ _ _ flash _ _ _ _ learning _ stack _ < <(
   grep -m1 '^| Cortex-M4F | `size`' examples/embedded/README.md)
 needed="${flash// /} bytes of flash and ${stack// /} bytes of stack"
 says README.md "samples and their gradients take $needed with the archive \`lib/size\`"
@@ -82,6 +82,16 @@ says examples/embedded/README.md "4 · (6 · 64 + 4) = $arrays bytes. With the s
   arrays + 104 + stack)) bytes"
 echo '_Static_assert(sizeof(imle_shape) + sizeof(imle_options) + sizeof(imle_key) == 104, "examples/embedded/README.md");' |
   cc -std=c11 -fsyntax-only -include include/imle.h -xc -
+# The RAM of one sentence of 12 words with S = 1.
+workspace=3552 projective=3748 arrays=$((4 * (3 * 12 * 12 + 12)))
+says examples/embedded/README.md "For 12 words these are $workspace bytes, or $projective bytes for projective trees"
+says examples/embedded/README.md "all arrays together take $((arrays + workspace)) or $((
+  arrays + projective)) bytes, and the structs, with imle_tree_options, 116"
+cc -std=c11 -fsyntax-only -include include/imle.h -xc - <<END
+_Static_assert(sizeof(float) * IMLE_TREE_WORKSPACE_LEN(12, 0, 0) == $workspace, "examples/embedded/README.md");
+_Static_assert(sizeof(float) * IMLE_TREE_WORKSPACE_LEN(12, 1, 0) == $projective, "examples/embedded/README.md");
+_Static_assert(sizeof(imle_tree_options) == 116 - 104, "examples/embedded/README.md");
+END
 # instructions PROFILE COLUMN: the figure of a Cortex-M4F, n = 64.
 instructions() { awk -F ' *[|] *' -v profile="$1" -v column="$2" '/^[|] instructions/ { from = 1 }
   from && $2 == "Cortex-M4F" && $3 == profile { print $column }' examples/embedded/README.md; }

@@ -1,12 +1,14 @@
 /* Calls every family of functions and writes every bit of their results. This file must write the same text on the host
- * and on every board. All inputs are exact, so that nothing is rounded outside the library. */
+ * and on every board. All inputs are exact, so that nothing is rounded outside the library. The exact functions of
+ * trees are missing, because they are too much for the flash of a small Cortex-M0; float_modes.c calls them. */
 #include "show.h"
 
-enum { MOST = 256, LISTED = 64 }; /* these fit into the 16 KiB of a small Cortex-M0 */
+/* The arrays of these sizes fit into the 16 KiB of a small Cortex-M0. Projective trees need the longest workspace. */
+enum { MOST = 256, LISTED = 64, WORDS = 12, WORK = IMLE_TREE_WORKSPACE_LEN(WORDS, 1, 1) };
 
-static float theta[MOST], other[MOST], dz[MOST], z[MOST], z_target[MOST], out[MOST], work[3 * MOST];
+static float theta[MOST], other[MOST], dz[MOST], z[MOST], z_target[MOST], out[MOST], work[WORK];
 static uint32_t indices[LISTED];
-static const size_t work_len = 3 * MOST;
+static const size_t work_len = WORK;
 static const imle_key key = {42, 7, 100, 0, 0, 0};
 
 static float bits(uint32_t word)
@@ -137,6 +139,30 @@ static void estimators(const imle_options *options, uint32_t n, uint32_t k)
     show("straight-through", imle_straight_through(&shape, theta, 0, dz, 0, 0, out, 0), out, n);
 }
 
+/* One sentence, with the workspace that this kind of trees needs. */
+static void trees(const imle_options *options, uint32_t projective, uint32_t single_root)
+{
+    const imle_shape shape = {1, WORDS * WORDS, WORDS, 2};
+    const size_t len = IMLE_TREE_WORKSPACE_LEN(WORDS, projective, single_root);
+    imle_tree_options parse;
+    uint32_t heads[2 * WORDS] = {0};
+    imle_status status;
+    imle_tree_options_default(&parse);
+    parse.projective = projective;
+    parse.single_root = single_root;
+    clear();
+    show("tree", imle_tree_map(&shape, NULL, &parse, theta, 0, NULL, indices, work, len), indices, WORDS);
+    status = imle_tree_sample(&shape, NULL, &parse, options, &key, theta, 0, NULL, indices, out, work, len);
+    show("tree samples", status, indices, 2 * WORDS);
+    show("tree marginals", 0, out, WORDS * WORDS);
+    show("tree heads", imle_tree_heads(&shape, NULL, indices, heads), heads, 2 * WORDS);
+    status = imle_tree_gradient(&shape, NULL, &parse, options, &key, theta, 0, dz, 0, 0, NULL, out, 0, NULL, work, len);
+    show("tree gradient", status, out, WORDS * WORDS);
+    status =
+        imle_tree_gradient(&shape, NULL, &parse, options, &key, theta, 0, dz, 0, 0, indices, out, 0, NULL, work, len);
+    show("tree gradient from lists", status, out, WORDS * WORDS);
+}
+
 /* Rows on which the library computes few of the scores, because bounds exclude the others. The masks meet a target with
  * alpha = 0, where alpha theta is NaN, and one with alpha = -1, where it is +inf. The scores lie inside and outside the
  * range of the bounds. */
@@ -223,7 +249,7 @@ static void refused(void)
 int main(void)
 {
     imle_options options;
-    uint32_t noise;
+    uint32_t noise, kind;
 
     quarters(theta, MOST, 7);
     quarters(dz, MOST, 11);
@@ -254,11 +280,16 @@ int main(void)
     layer(&options, 1, 16, 5, 4);
     own_solver(&options, +1, 31);
 
+    imle_options_default(&options);
+    options.lambda = 3.0f;
+    for (kind = 0; kind < 4; kind++) trees(&options, kind & 1, kind >> 1); /* with ties and a mask */
+
     numbers(theta, MOST, 1);
     numbers(other, MOST, 2);
     numbers(dz, MOST, 3);
     imle_options_default(&options);
     layer(&options, 1, MOST, 8, 1);
+    for (kind = 0; kind < 4; kind++) trees(&options, kind & 1, kind >> 1);
     exact(33, 5, 1.0f);
     exact(16, 8, 0.125f);
     estimators(&options, 33, 5);

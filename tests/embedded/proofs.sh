@@ -20,6 +20,7 @@ functions() {
     exact) echo imle_topk_marginals ;;
     solver) echo imle_options_default imle_perturb imle_target imle_difference ;;
     adaptive) echo imle_adaptive_default imle_adaptive_add imle_adaptive_lambda_from imle_adaptive_update ;;
+    trees) echo imle_options_default imle_tree_options_default imle_tree_sample imle_tree_gradient ;;
     learning) echo $learning imle_topk_map imle_adaptive_default imle_adaptive_lambda imle_adaptive_update ;;
     all) exported "$tools" "$library" ;;
   esac
@@ -46,7 +47,7 @@ for profile in "${firmware_profiles[@]}"; do
     taken=$(awk -v name=$function '$1 == name { print $2 }' "$built/functions.txt")
     ((taken <= 32)) || { echo "FAIL: a program that calls only $function needs $taken bytes"; exit 1; }
   done
-  for purpose in map gradient exact solver adaptive learning all; do
+  for purpose in map gradient exact solver adaptive trees learning all; do
     called=$(functions $purpose)
     closure "$target" "$library" "$program" $called >/dev/null
     echo "$purpose $(flash "$tools" "$program") $(awk -v called=" ${called//$'\n'/ } " \

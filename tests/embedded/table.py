@@ -28,6 +28,7 @@ PURPOSES = {
     "exact": "marginals",
     "solver": "own solver",
     "adaptive": "adaptive λ",
+    "trees": "trees: sample + gradient",
     "learning": "learning program",
     "all": "all",
 }
@@ -35,7 +36,7 @@ SIZES = [("16", "1"), ("16", "8"), ("64", "1"), ("64", "8"), ("256", "1"), ("256
 
 
 # The purposes whose stack has a column, too.
-STACKS = ("gradient", "learning", "all")
+STACKS = ("gradient", "trees", "learning", "all")
 # The documented limits for samples and gradients: bytes of flash and of stack.
 MOST = {("Cortex-M4F", "size"): (8192, 1024), ("Cortex-M33", "size"): (8192, 1024)}
 
