@@ -3,7 +3,6 @@
 
 use super::straight_through;
 use crate::door::check_dz_of;
-use crate::exact::RowDistribution;
 use crate::views::rows::for_rows;
 use crate::{Argument, Distribution, Dz, Error, Exact, Rows, RowsMut};
 
@@ -25,9 +24,8 @@ impl<D: Distribution> Exact<D> {
             let theta = theta.row(b, shape.n());
             let mut row = self.row(b, theta, work)?;
             check_dz_of(&self.distribution, b, dz, shape.samples())?;
-            let grad = grad_theta.row(b, shape.n());
-            straight_through::mean(theta, dz, b, shape.samples(), grad);
-            row.covariance(self.temperature, grad);
+            let mean = |grad: &mut [f32]| straight_through::mean(theta, dz, b, shape.samples(), grad);
+            self.covariance(b, theta, &mut row, self.temperature, grad_theta.row(b, shape.n()), mean);
             Ok(())
         })
     }

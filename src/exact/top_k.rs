@@ -17,7 +17,7 @@
 use super::distribution::{Distribution, RowDistribution};
 use super::polynomials::Polynomials;
 use super::tilt::Tilt;
-use crate::float::{CompensatedSum, ln_split, split};
+use crate::float::{CompensatedSum, LargeSum, ln_split, split};
 use crate::kernel::workspace::take;
 use crate::noise::{self, SampleWords};
 use crate::views::rows::block;
@@ -128,7 +128,7 @@ impl<'a> Coins<'a> {
 impl<'a> RowDistribution<'a> for Coins<'a> {
     /// Scores can be large, so they are summed before the division by T.
     fn log_partition(&mut self) -> f32 {
-        let (mut scores, mut a) = (CompensatedSum::default(), CompensatedSum::default());
+        let (mut scores, mut a) = (LargeSum::default(), CompensatedSum::default());
         for (&theta, odds) in self.theta.iter().zip(self.work.odds.iter()) {
             if odds.is_sign_negative() {
                 scores.add(theta);
@@ -140,7 +140,8 @@ impl<'a> RowDistribution<'a> for Coins<'a> {
         }
         a.add(self.ln_f_k);
         a.add(-(surplus as f32 * self.tilt.ln_c));
-        a.add(scores.value() / self.tilt.temperature);
+        let (scores, unit) = scores.in_units();
+        a.add(scores.value() / self.tilt.temperature * unit);
         a.value()
     }
 
