@@ -11,7 +11,7 @@ impl<D: Distribution> Exact<D> {
     /// [`sample`](Exact::sample) drew: z is differentiated as if it were μ(θ). Cov_p is symmetric and the same for all
     /// samples, so one product serves them all. The product costs as much as
     /// [`marginals_vjp`](Exact::marginals_vjp), O(B·N·K) (one-hot: O(B·N)). The mean costs O(B·S·N); it is the gradient of
-    /// [`straight_through`](crate::straight_through()).
+    /// [`straight_through`](crate::straight_through()). A mean that overflows counts as ±`f32::MAX`.
     ///
     /// # Errors
     /// As [`marginals`](Exact::marginals), for dz too.

@@ -62,7 +62,8 @@ impl<D: Distribution> Exact<D> {
         self.distribution.exact_workspace_len(self.shape).unwrap_or(usize::MAX)
     }
 
-    /// Marginals, log-partition and entropy. Σμ = k to rounding; μ is exactly 0 where θ is masked.
+    /// Marginals, log-partition and entropy. Σμ = k to rounding; μ is exactly 0 where θ is masked. A is infinite only if
+    /// its exact value exceeds `f32::MAX`. Nothing is accurate if two scores of a row differ by more than `f32::MAX`.
     ///
     /// # Errors
     /// Argument errors before anything is written; [`Error::NonFinite`] and [`Error::Infeasible`] with the first bad
@@ -92,7 +93,8 @@ impl<D: Distribution> Exact<D> {
         })
     }
 
-    /// out = (1/T) Cov_p(z) v, `[B][N]`: the exact gradient of ⟨v, μ(θ)⟩.
+    /// out = (1/T) Cov_p(z) v, `[B][N]`: the exact gradient of ⟨v, μ(θ)⟩. It is exactly 0 where θ is masked, and infinite
+    /// only where its exact value exceeds `f32::MAX`.
     ///
     /// # Errors
     /// As [`marginals`](Exact::marginals).

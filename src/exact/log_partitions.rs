@@ -23,7 +23,8 @@ impl Exact<TopK<'_>> {
     /// matter.
     ///
     /// Each is within 2e-6 · max(1, |A_k|) of the exact value, whatever θ/T is, also where large terms cancel (tested to
-    /// N = K = 1000). O(B·N·K), with an exponential for every coordinate and size.
+    /// N = K = 1000), if no two scores of a row differ by more than `f32::MAX`. O(B·N·K), with an exponential for every
+    /// coordinate and size.
     ///
     /// A model needs them whose k is itself chosen. Draw k with probability ∝ e^{A_k}, or ∝ e^{A_k} times a prior of k, and
     /// then a k-subset from p(z; θ). Without a prior this is the law of N independent coins with odds e^{θ_i/T}, given that
