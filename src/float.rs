@@ -221,7 +221,7 @@ pub(crate) struct LargeSum {
 
 impl LargeSum {
     /// No row has so many scores that their sum in this unit overflows.
-    const UNIT: f32 = (1_u64 << 40) as f32;
+    pub(crate) const UNIT: f32 = (1_u64 << 40) as f32;
 
     #[inline(always)]
     pub(crate) fn add(&mut self, x: f32) {
@@ -230,7 +230,7 @@ impl LargeSum {
     }
 
     /// The sum and its unit, which is 1 unless the sum overflows.
-    pub(crate) fn in_units(self) -> (CompensatedSum, f32) {
+    fn in_units(self) -> (CompensatedSum, f32) {
         if self.sum.high.is_finite() { (self.sum, 1.0) } else { (self.scaled, Self::UNIT) }
     }
 }
