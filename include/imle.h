@@ -722,6 +722,8 @@ size_t imle_argmax_exact_workspace_len(const struct imle_shape *shape);
 // marginals mu = E[z], log_partition A = ln sum over z of exp(<z, theta> / T), entropy H = A - <mu, theta> / T.
 //
 // mu is within 2e-6 of the exact value and A within 2e-6 * max(1, |A|), for theta in -80 to 80 and N to 4096 at least.
+// A is infinite only if its exact value exceeds FLT_MAX. Nothing is accurate if two scores of a row differ by more than
+// FLT_MAX.
 // While |theta|, |theta / T| and (imle_topk_marginals_vjp) |v| are at most 1e30, no output of this and the other exact
 // functions is NaN. Time: O(B N K).
 //
@@ -753,6 +755,8 @@ imle_status imle_topk_marginals(const struct imle_shape *shape,
 // marginals mu_i = p(i), the softmax, log_partition A = ln sum_i exp(theta_i / T), entropy H = A - <mu, theta> / T.
 //
 // mu is within 1e-6 of the exact value and A within 2e-6 * max(1, |A|), for theta in -80 to 80 and N to 4096 at least.
+// A is infinite only if its exact value exceeds FLT_MAX. Nothing is accurate if two scores of a row differ by more than
+// FLT_MAX.
 // While |theta|, |theta / T| and (imle_argmax_marginals_vjp) |v| are at most 1e30, no output of this and the other
 // exact functions is NaN. Time: O(B N).
 //
@@ -786,7 +790,8 @@ imle_status imle_argmax_marginals(const struct imle_shape *shape,
 // shape: in; samples is ignored.
 // k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
 // v, ld_v: in, [B][N], finite, in units of loss; row stride in elements, at least N, 0 = contiguous.
-// out: out, [B][N], in units of loss per unit of theta; its sum over a row is 0 to rounding.
+// out: out, [B][N], in units of loss per unit of theta, its sum over a row is 0 to rounding, exactly 0 where theta is
+// masked; infinite only where the exact value exceeds FLT_MAX, also for v near FLT_MAX.
 // work, work_len: workspace (scratch memory) and its length in floats, at least imle_topk_exact_workspace_len(shape).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE (of theta or v),
 // _INFEASIBLE. imle_topk_find_bad_row names the row, with v for dz and dz_sample_stride 0.
@@ -813,7 +818,8 @@ imle_status imle_topk_marginals_vjp(const struct imle_shape *shape,
 // shape: in; k = 1; samples is ignored.
 // temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
 // v, ld_v: in, [B][N], finite, in units of loss; row stride in elements, at least N, 0 = contiguous.
-// out: out, [B][N], in units of loss per unit of theta; its sum over a row is 0 to rounding.
+// out: out, [B][N], in units of loss per unit of theta, its sum over a row is 0 to rounding, exactly 0 where theta is
+// masked; infinite only where the exact value exceeds FLT_MAX, also for v near FLT_MAX.
 // work, work_len: workspace (scratch memory) and its length in floats, at least
 // imle_argmax_exact_workspace_len(shape).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE (of theta or v),
@@ -983,8 +989,8 @@ imle_status imle_argmax_kl(const struct imle_shape *shape,
 // "up to K of N").
 //
 // Each A_k is within 2e-6 * max(1, |A_k|) of the exact value, whatever theta / T is, also where large terms cancel
-// (tested to N = K = 1000). While |theta| and |theta / T| are at most 1e30, no output is NaN. Time: O(B N K), with an
-// exponential for every coordinate and size.
+// (tested to N = K = 1000), if no two scores of a row differ by more than FLT_MAX. While |theta| and |theta / T| are at
+// most 1e30, no output is NaN. Time: O(B N K), with an exponential for every coordinate and size.
 //
 // shape: in; samples is ignored. K = N is allowed.
 // temperature: in, T, in units of theta, finite, above 0 (1 / T finite too).
@@ -1035,7 +1041,8 @@ imle_status imle_topk_log_partitions_vjp(const struct imle_shape *shape,
 // grad_theta = (1 / T) Cov(z) (1/S) sum_s dz_s, T = temperature, dz_s = the gradient of the loss at the s-th sample of
 // imle_topk_sample_exact.
 //
-// The mean over samples is computed as in imle_straight_through, the product as in imle_topk_marginals_vjp.
+// The mean over samples is computed as in imle_straight_through, the product as in imle_topk_marginals_vjp. A mean that
+// overflows counts as FLT_MAX with its sign.
 // Time: O(B N (K + S)).
 //
 // shape: in.
@@ -1067,7 +1074,8 @@ imle_status imle_topk_simple(const struct imle_shape *shape,
 // grad_theta = (1 / T) Cov(z) (1/S) sum_s dz_s, T = temperature, dz_s = the gradient of the loss at the s-th sample of
 // imle_argmax_sample_exact.
 //
-// The mean over samples is computed as in imle_straight_through, the product as in imle_argmax_marginals_vjp.
+// The mean over samples is computed as in imle_straight_through, the product as in imle_argmax_marginals_vjp. A mean
+// that overflows counts as FLT_MAX with its sign.
 // Time: O(B S N).
 //
 // shape: in; k = 1.
@@ -1447,9 +1455,10 @@ size_t imle_tree_exact_workspace_len(const struct imle_shape *shape, const struc
 // marginals mu = E[z], log_partition A = ln sum over z of exp(<z, theta> / T), entropy H = A - <mu, theta> / T.
 //
 // mu is within 5e-6 of the exact value and A within 2e-6 * max(1, |A|), for 64 words and theta in -80 to 80 at any T
-// from 0.01 to 100: nothing is subtracted, and numbers have exponents of their own. While |theta|, |theta / T| and
-// (imle_tree_marginals_vjp) |v| are at most 1e30, no output of this and the other exact functions is NaN.
-// Time: O(B K^3), where K is the number of words.
+// from 0.01 to 100: nothing is subtracted, and numbers have exponents of their own. A is infinite only if its exact
+// value exceeds FLT_MAX. Nothing is accurate if two scores of a row differ by more than FLT_MAX. While |theta|,
+// |theta / T| and (imle_tree_marginals_vjp) |v| are at most 1e30, no output of this and the other exact functions is
+// NaN. Time: O(B K^3), where K is the number of words.
 //
 // shape: in; k = words, n = words * words; samples is ignored.
 // n_row: in, [B], the words of each row, 0 to shape.k; NULL means shape.k for every row. What lies outside the upper
@@ -1490,7 +1499,8 @@ imle_status imle_tree_marginals(const struct imle_shape *shape,
 // shape: in; k = words, n = words * words; samples is ignored.
 // n_row, tree_options, temperature, theta, ld_theta: in, the same as for imle_tree_marginals.
 // v, ld_v: in, [B][N], finite, in units of loss; row stride in elements, at least N, 0 = contiguous.
-// out: out, [B][N], in units of loss per unit of theta; its sum over the heads of a word is 0 to rounding.
+// out: out, [B][N], in units of loss per unit of theta, its sum over the heads of a word is 0 to rounding, exactly 0
+// where theta is masked; infinite only where the exact value exceeds FLT_MAX, also for v near FLT_MAX.
 // work, work_len: workspace (scratch memory) and its length in floats, at least
 // imle_tree_exact_workspace_len(shape, tree_options).
 // Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature, options), _OVERLAP, _VERSION; _NONFINITE
@@ -1596,7 +1606,8 @@ imle_status imle_tree_kl(const struct imle_shape *shape,
 // grad_theta = (1 / T) Cov(z) (1/S) sum_s dz_s, T = temperature, dz_s = the gradient of the loss at the s-th sample of
 // imle_tree_sample_exact.
 //
-// The product is computed as in imle_tree_marginals_vjp. Time: O(B (K^3 + S N)).
+// The product is computed as in imle_tree_marginals_vjp. A mean of dz that overflows counts as FLT_MAX with its sign.
+// Time: O(B (K^3 + S N)).
 //
 // shape: in; k = words, n = words * words.
 // n_row, tree_options, temperature, theta, ld_theta: in, the same as for imle_tree_marginals.

@@ -8,7 +8,7 @@ use common::hard_rows::{hard_rows, scores, unmasked};
 use common::reference::enumeration::Enumeration;
 use common::reference::inner_product;
 use common::reference::log_space::LogSpace;
-use imle::{Argmax, Distribution, Exact, Key, Rows, RowsMut, Shape, States, TopK};
+use imle::{Argmax, Distribution, Dz, Exact, Key, Rows, RowsMut, Shape, States, TopK};
 use libm::log;
 use statrs::distribution::{DiscreteCDF, Poisson};
 
@@ -275,6 +275,109 @@ fn a_log_partition_that_overflows_is_infinite() {
     for (theta, expected) in [(-2.8e38, f32::NEG_INFINITY), (2.8e38, f32::INFINITY)] {
         let got = answer(&[theta], 1, 0.01);
         assert_eq!((got.log_partition, got.mu[0], got.entropy), (expected, 1.0, 0.0));
+    }
+}
+
+/// Scores whose sum overflows, at temperatures of their size.
+#[test]
+fn a_log_partition_overflows_only_where_its_exact_value_does() {
+    let scale = 2_f32.powi(120);
+    for n in [1, 2, 6, 12] {
+        for (name, theta) in hard_rows(n) {
+            let theta: Vec<f32> = theta.iter().map(|t| t * scale).collect();
+            for temperature in TEMPERATURES.map(|t| t * scale) {
+                for k in 0..=unmasked(&theta) {
+                    let what = format!("{name}, n {n}, k {k}, T {temperature:e}");
+                    let expected = Enumeration::new(&theta, k, 1.0 / f64::from(temperature));
+                    let got = answer(&theta, k, temperature);
+                    check_log_partition(got.log_partition, expected.log_partition, &what);
+                    check_marginals(&got.mu, &expected.marginals(), 2e-6, &what);
+                }
+                let expected = Enumeration::new(&theta, 1, 1.0 / f64::from(temperature));
+                let shape = Shape { rows: 1, n: n as u32, k: 1, samples: 1 };
+                let softmax = Exact::new(shape, Argmax, temperature).unwrap();
+                let got = ask(&softmax, &theta, vec![JUNK; softmax.workspace_len()]);
+                check_log_partition(
+                    got.log_partition,
+                    expected.log_partition,
+                    &format!("{name}, n {n}, {temperature:e}"),
+                );
+            }
+        }
+    }
+}
+
+/// SIMPLE for S samples that all have the gradient dz.
+fn simple<D: Distribution + Copy>(
+    set: D,
+    k: usize,
+    temperature: f32,
+    theta: &[f32],
+    dz: &[f32],
+    samples: usize,
+) -> Vec<f32> {
+    let shape = Shape { rows: 1, n: theta.len() as u32, k: k as u32, samples: samples as u32 };
+    let exact = Exact::new(shape, set, temperature).unwrap();
+    let (mut out, mut work) = (vec![JUNK; theta.len()], vec![JUNK; exact.workspace_len()]);
+    let dz = dz.repeat(samples);
+    let rows = Rows::contiguous(theta);
+    exact.simple(rows, Dz::per_sample(&dz), RowsMut::contiguous(&mut out), &mut work).unwrap();
+    out
+}
+
+/// A product that exceeds the largest float is infinite, and all others are as near as for a small dz. The sum of three
+/// such dz overflows.
+#[test]
+fn simple_takes_the_largest_dz() {
+    let check = |got: &[f32], expected: &[f64], theta: &[f32], what: &str| {
+        for ((&got, &expected), &theta) in got.iter().zip(expected).zip(theta) {
+            let near = (f64::from(got) - expected).abs() <= 1e-5 * f64::from(f32::MAX);
+            let overflows = expected.abs() > f64::from(f32::MAX) && f64::from(got) == expected.signum() * f64::INFINITY;
+            assert!(near || overflows, "{what}: {got:e}, not {expected:e}");
+            assert!(theta.is_finite() || got == 0.0, "{what}: {got:e} at a mask");
+        }
+    };
+    for (name, theta) in hard_rows(7) {
+        for (pattern, dz) in [(1, f32::MAX), (2, f32::MAX), (3, -f32::MAX), (7, f32::MAX / 3.0)] {
+            let dz: Vec<f32> = (0..7).map(|i| if i % pattern == 0 { dz } else { -dz }).collect();
+            for temperature in [1.0, 0.01, 30.0] {
+                for (k, samples) in (0..=unmasked(&theta)).flat_map(|k| [(k, 1), (k, 3)]) {
+                    let what = format!("{name}, pattern {pattern}, T {temperature}, k {k}, S {samples}");
+                    let p = Enumeration::new(&theta, k, 1.0 / f64::from(temperature));
+                    let product = p.covariance(|z| inner_product(z, &dz));
+                    let expected: Vec<f64> = product.iter().map(|x| x / f64::from(temperature)).collect();
+                    check(&simple(TopK::new(k as u32), k, temperature, &theta, &dz, samples), &expected, &theta, &what);
+                    if k == 1 {
+                        check(&simple(Argmax, 1, temperature, &theta, &dz, samples), &expected, &theta, &what);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Also where nothing but the masks keeps a value.
+#[test]
+fn unbiased_simple_is_zero_at_masks_for_the_largest_numbers() {
+    let theta = [0.5, f32::NEG_INFINITY, -1.0, 2.0, f32::NEG_INFINITY];
+    let dz = [f32::MAX, f32::MAX, -f32::MAX, f32::MAX, -f32::MAX].repeat(2);
+    fn gradient<D: Distribution>(exact: Exact<D>, k: usize, theta: &[f32], dz: &[f32]) -> Vec<f32> {
+        let (mut list, mut out) = (vec![7; 2 * k], vec![JUNK; theta.len()]);
+        let mut work = vec![JUNK; exact.workspace_len()];
+        let theta = Rows::contiguous(theta);
+        exact.sample(Key::default(), theta, States::indices(&mut list), &mut work).unwrap();
+        let losses = [f32::MAX, -f32::MAX];
+        let grad = RowsMut::contiguous(&mut out);
+        exact.unbiased_simple(theta, &list, Dz::per_sample(dz), &losses, grad, &mut work).unwrap();
+        out
+    }
+    let shape = |k| Shape { rows: 1, n: 5, k, samples: 2 };
+    for got in [
+        gradient(Exact::new(shape(1), Argmax, 1.0).unwrap(), 1, &theta, &dz),
+        gradient(Exact::new(shape(1), TopK::new(1), 1.0).unwrap(), 1, &theta, &dz),
+        gradient(Exact::new(shape(2), TopK::new(2), 1.0).unwrap(), 2, &theta, &dz),
+    ] {
+        assert_eq!([got[1], got[4]], [0.0; 2], "{got:?}");
     }
 }
 

@@ -424,6 +424,52 @@ fn arcs_of_longer_sentences_are_drawn_as_often_as_their_marginals_say() {
     }
 }
 
+/// Scores whose sum overflows, at temperatures of their size.
+#[test]
+fn a_log_partition_overflows_only_where_its_exact_value_does() {
+    let scale = 2_f32.powi(120);
+    for (kind, words) in KINDS.into_iter().flat_map(|kind| [(kind, 1), (kind, 3), (kind, 5)]) {
+        for (name, theta) in hard_trees(words) {
+            let theta: Vec<f32> = theta.iter().map(|t| t * scale).collect();
+            for temperature in TEMPERATURES.map(|t| t * scale) {
+                let what = format!("{name}, {words} words, {kind:?}, T {temperature:e}");
+                let expected = Trees::new(&theta, words, kind, temperature);
+                let got = answer(&theta, words, kind, temperature);
+                check_log_partition(got.log_partition, expected.log_partition, &what);
+                check_marginals(&got.mu, &expected.marginals(), 5e-6, &what);
+            }
+        }
+    }
+}
+
+/// A product that exceeds the largest float is infinite, and all others are as near as for a small dz. The sum of three
+/// such dz overflows.
+#[test]
+fn simple_takes_the_largest_dz() {
+    for (kind, words) in KINDS.into_iter().flat_map(|kind| (1..=4).map(move |words| (kind, words))) {
+        for (name, theta) in hard_trees(words) {
+            for (pattern, temperature, samples) in [(1, 1.0, 1), (2, 1.0, 3), (3, 0.01, 1), (3, 30.0, 3)] {
+                let what = format!("{name}, {words} words, {kind:?}, pattern {pattern}, T {temperature}, S {samples}");
+                let n = theta.len();
+                let dz: Vec<f32> = (0..n).map(|i| if i % pattern == 0 { f32::MAX } else { -f32::MAX }).collect();
+                let expected = Trees::new(&theta, words, kind, temperature).covariance(&dz);
+                let (exact, mut work) = exact(words, kind, samples, temperature);
+                let (mut got, dz) = (vec![JUNK; n], dz.repeat(samples as usize));
+                let grad = RowsMut::contiguous(&mut got);
+                exact.simple(Rows::contiguous(&theta), Dz::per_sample(&dz), grad, &mut work).unwrap();
+                for ((&got, expected), theta) in got.iter().zip(expected).zip(&theta) {
+                    let expected = expected / f64::from(temperature);
+                    let near = (f64::from(got) - expected).abs() <= 1e-5 * f64::from(f32::MAX);
+                    let infinite = expected.signum() * f64::INFINITY;
+                    let overflows = expected.abs() > f64::from(f32::MAX) && f64::from(got) == infinite;
+                    assert!(near || overflows, "{what}: {got:e}, not {expected:e}");
+                    assert!(theta.is_finite() || got == 0.0, "{what}: {got:e} at a mask");
+                }
+            }
+        }
+    }
+}
+
 /// Scores up to 1e30, also divided by the temperature.
 #[test]
 fn nothing_is_nan() {

@@ -69,6 +69,21 @@ fn they_agree_with_enumeration() {
     }
 }
 
+/// Scores whose sum overflows, at temperatures of their size.
+#[test]
+fn they_overflow_only_where_their_exact_values_do() {
+    let scale = 2_f32.powi(120);
+    for n in [1, 2, 6, 10] {
+        for (name, theta) in hard_rows(n) {
+            let theta: Vec<f32> = theta.iter().map(|t| t * scale).collect();
+            for temperature in TEMPERATURES.map(|t| t * scale) {
+                let expected = |k| Enumeration::new(&theta, k, 1.0 / f64::from(temperature)).log_partition;
+                check(&theta, n, temperature, expected, name);
+            }
+        }
+    }
+}
+
 /// Also with all scores moved so that the A of some size is near 0: large terms must cancel without a loss.
 #[test]
 fn they_agree_with_the_log_space_programme() {

@@ -80,6 +80,8 @@ pub(crate) unsafe fn marginals_of<F: Family>(
 /// marginals mu = E[z], log_partition A = ln sum over z of exp(<z, theta> / T), entropy H = A - <mu, theta> / T.
 ///
 /// mu is within 2e-6 of the exact value and A within 2e-6 * max(1, |A|), for theta in -80 to 80 and N to 4096 at least.
+/// A is infinite only if its exact value exceeds FLT_MAX. Nothing is accurate if two scores of a row differ by more than
+/// FLT_MAX.
 /// While |theta|, |theta / T| and (imle_topk_marginals_vjp) |v| are at most 1e30, no output of this and the other exact
 /// functions is NaN. Time: O(B N K).
 ///
@@ -120,6 +122,8 @@ pub unsafe extern "C" fn imle_topk_marginals(
 /// marginals mu_i = p(i), the softmax, log_partition A = ln sum_i exp(theta_i / T), entropy H = A - <mu, theta> / T.
 ///
 /// mu is within 1e-6 of the exact value and A within 2e-6 * max(1, |A|), for theta in -80 to 80 and N to 4096 at least.
+/// A is infinite only if its exact value exceeds FLT_MAX. Nothing is accurate if two scores of a row differ by more than
+/// FLT_MAX.
 /// While |theta|, |theta / T| and (imle_argmax_marginals_vjp) |v| are at most 1e30, no output of this and the other
 /// exact functions is NaN. Time: O(B N).
 ///
@@ -182,7 +186,8 @@ pub(crate) unsafe fn marginals_vjp_of<F: Family>(
 /// shape: in; samples is ignored.
 /// k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
 /// v, ld_v: in, [B][N], finite, in units of loss; row stride in elements, at least N, 0 = contiguous.
-/// out: out, [B][N], in units of loss per unit of theta; its sum over a row is 0 to rounding.
+/// out: out, [B][N], in units of loss per unit of theta, its sum over a row is 0 to rounding, exactly 0 where theta is
+/// masked; infinite only where the exact value exceeds FLT_MAX, also for v near FLT_MAX.
 /// work, work_len: workspace (scratch memory) and its length in floats, at least imle_topk_exact_workspace_len(shape).
 /// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE (of theta or v),
 /// _INFEASIBLE. imle_topk_find_bad_row names the row, with v for dz and dz_sample_stride 0.
@@ -216,7 +221,8 @@ pub unsafe extern "C" fn imle_topk_marginals_vjp(
 /// shape: in; k = 1; samples is ignored.
 /// temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
 /// v, ld_v: in, [B][N], finite, in units of loss; row stride in elements, at least N, 0 = contiguous.
-/// out: out, [B][N], in units of loss per unit of theta; its sum over a row is 0 to rounding.
+/// out: out, [B][N], in units of loss per unit of theta, its sum over a row is 0 to rounding, exactly 0 where theta is
+/// masked; infinite only where the exact value exceeds FLT_MAX, also for v near FLT_MAX.
 /// work, work_len: workspace (scratch memory) and its length in floats, at least
 /// imle_argmax_exact_workspace_len(shape).
 /// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE (of theta or v),
@@ -520,8 +526,8 @@ unsafe fn log_partitions_of(
 /// "up to K of N").
 ///
 /// Each A_k is within 2e-6 * max(1, |A_k|) of the exact value, whatever theta / T is, also where large terms cancel
-/// (tested to N = K = 1000). While |theta| and |theta / T| are at most 1e30, no output is NaN. Time: O(B N K), with an
-/// exponential for every coordinate and size.
+/// (tested to N = K = 1000), if no two scores of a row differ by more than FLT_MAX. While |theta| and |theta / T| are at
+/// most 1e30, no output is NaN. Time: O(B N K), with an exponential for every coordinate and size.
 ///
 /// shape: in; samples is ignored. K = N is allowed.
 /// temperature: in, T, in units of theta, finite, above 0 (1 / T finite too).
@@ -628,7 +634,8 @@ pub(crate) unsafe fn simple_of<F: Family>(
 /// grad_theta = (1 / T) Cov(z) (1/S) sum_s dz_s, T = temperature, dz_s = the gradient of the loss at the s-th sample of
 /// imle_topk_sample_exact.
 ///
-/// The mean over samples is computed as in imle_straight_through, the product as in imle_topk_marginals_vjp.
+/// The mean over samples is computed as in imle_straight_through, the product as in imle_topk_marginals_vjp. A mean that
+/// overflows counts as FLT_MAX with its sign.
 /// Time: O(B N (K + S)).
 ///
 /// shape: in.
@@ -667,7 +674,8 @@ pub unsafe extern "C" fn imle_topk_simple(
 /// grad_theta = (1 / T) Cov(z) (1/S) sum_s dz_s, T = temperature, dz_s = the gradient of the loss at the s-th sample of
 /// imle_argmax_sample_exact.
 ///
-/// The mean over samples is computed as in imle_straight_through, the product as in imle_argmax_marginals_vjp.
+/// The mean over samples is computed as in imle_straight_through, the product as in imle_argmax_marginals_vjp. A mean
+/// that overflows counts as FLT_MAX with its sign.
 /// Time: O(B S N).
 ///
 /// shape: in; k = 1.

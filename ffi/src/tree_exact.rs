@@ -33,9 +33,10 @@ pub unsafe extern "C" fn imle_tree_exact_workspace_len(
 /// marginals mu = E[z], log_partition A = ln sum over z of exp(<z, theta> / T), entropy H = A - <mu, theta> / T.
 ///
 /// mu is within 5e-6 of the exact value and A within 2e-6 * max(1, |A|), for 64 words and theta in -80 to 80 at any T
-/// from 0.01 to 100: nothing is subtracted, and numbers have exponents of their own. While |theta|, |theta / T| and
-/// (imle_tree_marginals_vjp) |v| are at most 1e30, no output of this and the other exact functions is NaN.
-/// Time: O(B K^3), where K is the number of words.
+/// from 0.01 to 100: nothing is subtracted, and numbers have exponents of their own. A is infinite only if its exact
+/// value exceeds FLT_MAX. Nothing is accurate if two scores of a row differ by more than FLT_MAX. While |theta|,
+/// |theta / T| and (imle_tree_marginals_vjp) |v| are at most 1e30, no output of this and the other exact functions is
+/// NaN. Time: O(B K^3), where K is the number of words.
 ///
 /// shape: in; k = words, n = words * words; samples is ignored.
 /// n_row: in, [B], the words of each row, 0 to shape.k; NULL means shape.k for every row. What lies outside the upper
@@ -84,7 +85,8 @@ pub unsafe extern "C" fn imle_tree_marginals(
 /// shape: in; k = words, n = words * words; samples is ignored.
 /// n_row, tree_options, temperature, theta, ld_theta: in, the same as for imle_tree_marginals.
 /// v, ld_v: in, [B][N], finite, in units of loss; row stride in elements, at least N, 0 = contiguous.
-/// out: out, [B][N], in units of loss per unit of theta; its sum over the heads of a word is 0 to rounding.
+/// out: out, [B][N], in units of loss per unit of theta, its sum over the heads of a word is 0 to rounding, exactly 0
+/// where theta is masked; infinite only where the exact value exceeds FLT_MAX, also for v near FLT_MAX.
 /// work, work_len: workspace (scratch memory) and its length in floats, at least
 /// imle_tree_exact_workspace_len(shape, tree_options).
 /// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature, options), _OVERLAP, _VERSION; _NONFINITE
@@ -218,7 +220,8 @@ pub unsafe extern "C" fn imle_tree_kl(
 /// grad_theta = (1 / T) Cov(z) (1/S) sum_s dz_s, T = temperature, dz_s = the gradient of the loss at the s-th sample of
 /// imle_tree_sample_exact.
 ///
-/// The product is computed as in imle_tree_marginals_vjp. Time: O(B (K^3 + S N)).
+/// The product is computed as in imle_tree_marginals_vjp. A mean of dz that overflows counts as FLT_MAX with its sign.
+/// Time: O(B (K^3 + S N)).
 ///
 /// shape: in; k = words, n = words * words.
 /// n_row, tree_options, temperature, theta, ld_theta: in, the same as for imle_tree_marginals.

@@ -3,7 +3,6 @@
 
 use super::straight_through;
 use crate::door::check_dz_of;
-use crate::exact::RowDistribution;
 use crate::views::rows::for_rows;
 use crate::{Argument, Distribution, Dz, Error, Exact, Rows, RowsMut};
 
@@ -12,7 +11,7 @@ impl<D: Distribution> Exact<D> {
     /// [`sample`](Exact::sample) drew: z is differentiated as if it were μ(θ). Cov_p is symmetric and the same for all
     /// samples, so one product serves them all. The product costs as much as
     /// [`marginals_vjp`](Exact::marginals_vjp), O(B·N·K) (one-hot: O(B·N)). The mean costs O(B·S·N); it is the gradient of
-    /// [`straight_through`](crate::straight_through()).
+    /// [`straight_through`](crate::straight_through()). A mean that overflows counts as ±`f32::MAX`.
     ///
     /// # Errors
     /// As [`marginals`](Exact::marginals), for dz too.
@@ -25,9 +24,8 @@ impl<D: Distribution> Exact<D> {
             let theta = theta.row(b, shape.n());
             let mut row = self.row(b, theta, work)?;
             check_dz_of(&self.distribution, b, dz, shape.samples())?;
-            let grad = grad_theta.row(b, shape.n());
-            straight_through::mean(theta, dz, b, shape.samples(), grad);
-            row.covariance(self.temperature, grad);
+            let mean = |grad: &mut [f32]| straight_through::mean(theta, dz, b, shape.samples(), grad);
+            self.covariance(b, theta, &mut row, self.temperature, grad_theta.row(b, shape.n()), mean);
             Ok(())
         })
     }

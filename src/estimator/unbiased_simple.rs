@@ -24,7 +24,8 @@ use crate::door::{check_dz_of, check_lists, check_row};
 use crate::exact::RowDistribution;
 use crate::float::CompensatedSum;
 use crate::kernel::elementwise::{accumulate, divide};
-use crate::kernel::reduce::dot;
+use crate::kernel::reduce::{all_finite, dot};
+use crate::mask::zero_masked;
 use crate::views::lists::Lists;
 use crate::views::rows::{check_length, for_rows};
 use crate::{Argument, Distribution, Dz, Error, Exact, Rows, RowsMut};
@@ -70,8 +71,7 @@ impl<D: Distribution> Exact<D> {
 
             let mut row = self.distribution.row(b, theta, self.temperature, work);
             let grad = grad_theta.row(b, shape.n());
-            straight_through::mean(theta, dz, b, samples, grad);
-            row.covariance(1.0, grad);
+            self.covariance(b, theta, &mut row, 1.0, grad, |grad| straight_through::mean(theta, dz, b, samples, grad));
 
             let mut sum = CompensatedSum::default();
             let mut add = |s: usize, c: f32| {
@@ -100,6 +100,9 @@ impl<D: Distribution> Exact<D> {
             }
             accumulate(row.marginals(), -sum.value(), grad);
             divide(grad, self.temperature);
+            if !all_finite(grad) {
+                zero_masked(theta, grad); // an infinite factor times the μ of a mask is NaN
+            }
             Ok(())
         })
     }

@@ -5,7 +5,11 @@ use crate::door::{
     check_coupling, check_feasible, check_finite_of, check_key, check_lists, check_row, check_scores_of, check_states,
 };
 use crate::error::BadRow;
+use crate::float::{exponent, power_of_two};
+use crate::kernel::elementwise::scale;
 use crate::kernel::lanes::copy;
+use crate::kernel::reduce::all_finite;
+use crate::mask::zero_masked;
 use crate::noise::BatchWords;
 use crate::views::lists::Lists;
 use crate::views::rows::{block_mut, check_length, for_rows};
@@ -58,7 +62,8 @@ impl<D: Distribution> Exact<D> {
         self.distribution.exact_workspace_len(self.shape).unwrap_or(usize::MAX)
     }
 
-    /// Marginals, log-partition and entropy. Σμ = k to rounding; μ is exactly 0 where θ is masked.
+    /// Marginals, log-partition and entropy. Σμ = k to rounding; μ is exactly 0 where θ is masked. A is infinite only if
+    /// its exact value exceeds `f32::MAX`. Nothing is accurate if two scores of a row differ by more than `f32::MAX`.
     ///
     /// # Errors
     /// Argument errors before anything is written; [`Error::NonFinite`] and [`Error::Infeasible`] with the first bad
@@ -88,7 +93,8 @@ impl<D: Distribution> Exact<D> {
         })
     }
 
-    /// out = (1/T) Cov_p(z) v, `[B][N]`: the exact gradient of ⟨v, μ(θ)⟩.
+    /// out = (1/T) Cov_p(z) v, `[B][N]`: the exact gradient of ⟨v, μ(θ)⟩. It is exactly 0 where θ is masked, and infinite
+    /// only where its exact value exceeds `f32::MAX`.
     ///
     /// # Errors
     /// As [`marginals`](Exact::marginals).
@@ -100,10 +106,9 @@ impl<D: Distribution> Exact<D> {
         for_rows(shape.rows(), |b| {
             let v = v.row(b, shape.n());
             check_finite_of(&self.distribution, b, Argument::V, v)?;
-            let mut row = self.row(b, theta.row(b, shape.n()), work)?;
-            let out = out.row(b, shape.n());
-            copy(v, out);
-            row.covariance(self.temperature, out);
+            let theta = theta.row(b, shape.n());
+            let mut row = self.row(b, theta, work)?;
+            self.covariance(b, theta, &mut row, self.temperature, out.row(b, shape.n()), |out| copy(v, out));
             Ok(())
         })
     }
@@ -188,6 +193,39 @@ impl<D: Distribution> Exact<D> {
     pub(crate) fn row<'a>(&self, b: usize, theta: &'a [f32], work: &'a mut [f32]) -> Result<D::Row<'a>, BadRow> {
         check_row(&self.distribution, b, theta, work)?;
         Ok(self.distribution.row(b, theta, self.temperature, work))
+    }
+
+    /// `out` ← `Cov_p(z)` v/`divisor` for row b, whose v `write_v` writes. An infinite v counts as the largest float.
+    ///
+    /// The product overflows only where its exact value does. A row with a result that is not finite is computed once
+    /// more, from a v that was divided by a power of two: differences of numbers near the largest float overflow, and the
+    /// 0 of a mask times an infinite difference is NaN.
+    pub(crate) fn covariance<'a>(
+        &self,
+        b: usize,
+        theta: &[f32],
+        row: &mut impl RowDistribution<'a>,
+        divisor: f32,
+        out: &mut [f32],
+        write_v: impl Fn(&mut [f32]),
+    ) {
+        write_v(out);
+        row.covariance(divisor, out);
+        if all_finite(out) {
+            return;
+        }
+        write_v(out);
+        zero_masked(theta, out);
+        if let Some(corner) = self.distribution.corner(b) {
+            corner.clear_outside(out);
+        }
+        let largest = out.iter().fold(0.0, |largest, v| if v.abs() > largest { v.abs() } else { largest });
+        let e = exponent(largest).max(0);
+        for v in &mut *out {
+            *v = v.clamp(f32::MIN, f32::MAX) * power_of_two(-e);
+        }
+        row.covariance(divisor, out);
+        scale(out, power_of_two(e));
     }
 
     pub(crate) fn check_work(&self, work: &[f32]) -> Result<(), Error> {

@@ -6,7 +6,7 @@
 use super::layer::Exact;
 use crate::arch::{self, Dispatch, EIGHT, Isa};
 use crate::door::{check_finite, check_theta_row};
-use crate::float::{CompensatedSum, rank, split, unrank};
+use crate::float::{CompensatedSum, LargeSum, rank, split, unrank};
 use crate::kernel::elementwise::divide;
 use crate::kernel::exact::by_size::{STEPS_BEFORE_OVERFLOW, Sums, walk_back};
 use crate::kernel::heap;
@@ -23,7 +23,8 @@ impl Exact<TopK<'_>> {
     /// matter.
     ///
     /// Each is within 2e-6 · max(1, |A_k|) of the exact value, whatever θ/T is, also where large terms cancel (tested to
-    /// N = K = 1000). O(B·N·K), with an exponential for every coordinate and size.
+    /// N = K = 1000), if no two scores of a row differ by more than `f32::MAX`. O(B·N·K), with an exponential for every
+    /// coordinate and size.
     ///
     /// A model needs them whose k is itself chosen. Draw k with probability ∝ e^{A_k}, or ∝ e^{A_k} times a prior of k, and
     /// then a k-subset from p(z; θ). Without a prior this is the law of N independent coins with odds e^{θ_i/T}, given that
@@ -125,7 +126,7 @@ impl<'a> Row<'a> {
         out.fill(f32::NEG_INFINITY);
         let mut out = out.iter_mut();
         out.next().into_iter().for_each(|a_0| *a_0 = 0.0);
-        let mut scores = CompensatedSum::default();
+        let mut scores = LargeSum::default();
         let sums = high.iter().zip(low.iter()).zip(exponents.iter()).take(self.most);
         for ((out, score), ((high, low), exponent)) in out.zip(ranked).zip(sums) {
             scores.add(*score);
