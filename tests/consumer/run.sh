@@ -74,6 +74,12 @@ mv "$tmp/elsewhere" "$prefix"
 (cd "$prefix" && find . -type f -printf '%P %s bytes\n' | sort)
 proved "CMake builds and installs; the installed tree can be moved"
 
+# Two builds of one checkout, in two folders, give the same bytes. (tests/c/run.sh made the other one.)
+for library in libimle.a libimle.so; do
+    cmp "${CARGO_TARGET_DIR:-$root/target}/c/$library" "$(find "$prefix" -name $library)"
+done
+proved "libimle.a and libimle.so are built again to the same bytes"
+
 use package -DCMAKE_PREFIX_PATH="$prefix" -DIMLE_TORCH=ON
 quietly "$tmp/package/consumer_torch"
 proved "find_package(imle): C and C++ with imle::imle, C with imle::shared, libtorch with imle::torch"
