@@ -1,7 +1,8 @@
 """What libimle.torch adds to the calls of the library, beside the least that PyTorch takes for any layer.
 
 Run it with the environment of test.sh --torch. It prints microseconds of processor time of forward + backward: the best
-of 200 rounds of 20 calls, in which all layers take turns, on one thread.
+of 200 rounds of 20 calls, in which all layers take turns, on one thread. Then it prints what a second thread gains in a
+large batch, the best of 200 rounds by the clock.
 """
 
 import itertools
@@ -33,10 +34,10 @@ def empty_operator(x: torch.Tensor) -> torch.Tensor:
 empty_operator.register_autograd(lambda ctx, incoming: empty_operator(incoming), setup_context=lambda *_, **__: None)
 
 
-def best(calls):
+def best(calls, number=20, timer=time.thread_time):
     """The best time of each call, in microseconds."""
-    rounds = [[timeit.timeit(call, number=20, timer=time.thread_time) for call in calls] for _ in range(200)]
-    return [min(times) / 20 * 1e6 for times in zip(*rounds[1:])]
+    rounds = [[timeit.timeit(call, number=number, timer=timer) for call in calls] for _ in range(200)]
+    return [min(times) / number * 1e6 for times in zip(*rounds[1:])]
 
 
 torch.set_num_threads(1)
@@ -66,3 +67,8 @@ for rows, n, k, samples in ((40, 350, 10, 1), (100, 20, 10, 10), (32, 64, 4, 1),
     times = best([in_c, in_numpy, in_torch(module, incoming), *empty])
     name = f"{rows} x {n}, {k}, {samples}"
     print(f"{name:>16}", *(f"{t:{width}.1f}" for t, width in zip(times, (8, 8, 14, 15, 15))))
+
+theta, incoming = torch.randn(16384, 64, requires_grad=True), torch.randn(16384, 64)
+modules = [libimle.torch.TopK(8, reduction="sum", threads=threads) for threads in (1, 2)]
+one, two = best([in_torch(module, incoming) for module in modules], number=1, timer=time.perf_counter)
+print(f"16384 x 64, 8, 1: {one:.0f} with one thread, {two:.0f} with two: {one / two:.2f} times as fast")
