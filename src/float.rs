@@ -135,6 +135,13 @@ pub(crate) fn power_of_two(e: i32) -> f32 {
     f32::from_bits(((e + 127) << 23) as u32)
 }
 
+/// A power of two by which scores and their divisor are multiplied before the scores are added, so that the sum overflows
+/// only where the quotient does. Sums of 2²⁴ numbers have room, and what becomes subnormal is nothing in the quotient. A
+/// divisor below 2⁻²⁴ needs none: the quotient overflows long before the sum.
+pub(crate) fn factor_of_sum(divisor: f32) -> f32 {
+    power_of_two(-(exponent(divisor) + 24).clamp(0, 126))
+}
+
 /// 1/x if ±x is a power of two. Then a product with it is the quotient by x, bit for bit, and takes far less time.
 #[inline(always)]
 pub(crate) fn exact_inverse(x: f32) -> Option<f32> {
@@ -182,12 +189,11 @@ impl CompensatedSum {
     }
 
     /// Adds sum/divisor with the part that the division rounds away.
-    pub(crate) fn add_quotient(&mut self, sum: LargeSum, divisor: f32) {
-        let (sum, unit) = sum.in_units();
+    pub(crate) fn add_quotient(&mut self, sum: CompensatedSum, divisor: f32) {
         let (quotient, rest) = quotient(sum.high, sum.low, divisor);
-        self.add(quotient * unit);
-        if (quotient * unit).is_finite() {
-            self.add(rest * unit);
+        self.add(quotient);
+        if quotient.is_finite() {
+            self.add(rest);
         }
     }
 
@@ -208,30 +214,6 @@ impl CompensatedSum {
     pub(crate) fn value(self) -> f32 {
         // After an overflow `high` is ±inf and `low` is NaN.
         if self.high.is_finite() { self.high + self.low } else { self.high }
-    }
-}
-
-/// A running sum of finite numbers that may overflow, which its quotient by a large number need not do.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct LargeSum {
-    sum: CompensatedSum,
-    /// The sum of the numbers divided by [`UNIT`](LargeSum::UNIT). Small numbers lose digits in it.
-    scaled: CompensatedSum,
-}
-
-impl LargeSum {
-    /// No row has so many scores that their sum in this unit overflows.
-    pub(crate) const UNIT: f32 = (1_u64 << 40) as f32;
-
-    #[inline(always)]
-    pub(crate) fn add(&mut self, x: f32) {
-        self.sum.add(x);
-        self.scaled.add(x / Self::UNIT);
-    }
-
-    /// The sum and its unit, which is 1 unless the sum overflows.
-    fn in_units(self) -> (CompensatedSum, f32) {
-        if self.sum.high.is_finite() { (self.sum, 1.0) } else { (self.scaled, Self::UNIT) }
     }
 }
 
@@ -416,12 +398,7 @@ mod tests {
     #[test]
     fn a_quotient_and_a_logarithm_lose_no_digits_to_others() {
         let mut value = CompensatedSum::default();
-        let large = |numbers: &[f32]| {
-            let mut sum = LargeSum::default();
-            numbers.iter().for_each(|&x| sum.add(x));
-            sum
-        };
-        value.add_quotient(large(&[1e4, 1e-3]), 0.7);
+        value.add_quotient(CompensatedSum::of([1e4, 1e-3].into_iter()), 0.7);
         let mut exact = (1e4 + f64::from(1e-3_f32)) / f64::from(0.7_f32);
         let (e, f) = split(3.0);
         value.add_ln(e + 8000.0, f);
@@ -429,12 +406,16 @@ mod tests {
         value.add(-19_830.0);
         assert!((f64::from(value.value()) - (exact - 19_830.0)).abs() < 1e-6, "{} of {exact}", value.value());
         let mut overflow = CompensatedSum::default();
-        overflow.add_quotient(large(&[1e30]), 1e-30);
+        overflow.add_quotient(CompensatedSum::of([1e30].into_iter()), 1e-30);
         overflow.add_ln(1.0, 0.0);
         assert_eq!(overflow.value(), f32::INFINITY);
-        let mut large_quotient = CompensatedSum::default();
-        large_quotient.add_quotient(large(&[f32::MAX; 3]), f32::MAX);
-        assert_eq!(large_quotient.value(), 3.0);
+        for divisor in [f32::MAX, 1e38, 1.0, 0.7, 1e-30] {
+            let factor = factor_of_sum(divisor);
+            let mut of_largest = CompensatedSum::default();
+            of_largest.add_quotient(CompensatedSum::of([f32::MAX * factor; 3].into_iter()), divisor * factor);
+            let exact = 3.0 * f64::from(f32::MAX) / f64::from(divisor);
+            assert_eq!(of_largest.value(), exact as f32, "{divisor:e}");
+        }
     }
 
     #[test]

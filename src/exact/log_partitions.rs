@@ -6,7 +6,7 @@
 use super::layer::Exact;
 use crate::arch::{self, Dispatch, EIGHT, Isa};
 use crate::door::{check_finite, check_theta_row};
-use crate::float::{CompensatedSum, LargeSum, rank, split, unrank};
+use crate::float::{CompensatedSum, factor_of_sum, rank, split, unrank};
 use crate::kernel::elementwise::divide;
 use crate::kernel::exact::by_size::{STEPS_BEFORE_OVERFLOW, Sums, walk_back};
 use crate::kernel::heap;
@@ -126,13 +126,14 @@ impl<'a> Row<'a> {
         out.fill(f32::NEG_INFINITY);
         let mut out = out.iter_mut();
         out.next().into_iter().for_each(|a_0| *a_0 = 0.0);
-        let mut scores = LargeSum::default();
+        let factor = factor_of_sum(temperature);
+        let mut scores = CompensatedSum::default();
         let sums = high.iter().zip(low.iter()).zip(exponents.iter()).take(self.most);
         for ((out, score), ((high, low), exponent)) in out.zip(ranked).zip(sums) {
-            scores.add(*score);
+            scores.add(*score * factor);
             let (e, f) = split(high + low);
             let mut a = CompensatedSum::default();
-            a.add_quotient(scores, temperature);
+            a.add_quotient(scores, temperature * factor);
             a.add_ln(exponent + e, f);
             *out = a.value();
         }

@@ -17,7 +17,7 @@
 use super::distribution::{Distribution, RowDistribution};
 use super::polynomials::Polynomials;
 use super::tilt::Tilt;
-use crate::float::{CompensatedSum, LargeSum, ln_split, split};
+use crate::float::{CompensatedSum, factor_of_sum, ln_split, split};
 use crate::kernel::workspace::take;
 use crate::noise::{self, SampleWords};
 use crate::views::rows::block;
@@ -126,32 +126,23 @@ impl<'a> Coins<'a> {
 }
 
 impl<'a> RowDistribution<'a> for Coins<'a> {
-    /// Scores can be large, so they are summed before the division by T. If their sum overflows, it is taken again in a
-    /// larger unit.
+    /// Scores can be large, so they are summed before the division by T.
     fn log_partition(&mut self) -> f32 {
+        let (mut scores, mut a) = (CompensatedSum::default(), CompensatedSum::default());
+        let factor = factor_of_sum(self.tilt.temperature);
+        for (&theta, odds) in self.theta.iter().zip(self.work.odds.iter()) {
+            if odds.is_sign_negative() {
+                scores.add(theta * factor);
+            }
+        }
         let surplus = self.k as i64 - self.tilt.h as i64;
-        let sum = |factor: f32| {
-            let mut scores = CompensatedSum::default();
-            for (&theta, odds) in self.theta.iter().zip(self.work.odds.iter()) {
-                if odds.is_sign_negative() {
-                    scores.add(theta * factor);
-                }
-            }
-            let gamma = if surplus > 0 { self.tilt.gamma } else { -self.tilt.gamma };
-            for _ in 0..surplus.unsigned_abs() {
-                scores.add(gamma * factor);
-            }
-            scores.value()
-        };
-        let mut a = CompensatedSum::default();
+        let gamma = self.tilt.gamma * factor;
+        for _ in 0..surplus.unsigned_abs() {
+            scores.add(if surplus > 0 { gamma } else { -gamma });
+        }
         a.add(self.ln_f_k);
         a.add(-(surplus as f32 * self.tilt.ln_c));
-        let scores = sum(1.0);
-        a.add(if scores.is_finite() {
-            scores / self.tilt.temperature
-        } else {
-            sum(1.0 / LargeSum::UNIT) / self.tilt.temperature * LargeSum::UNIT
-        });
+        a.add(scores.value() / (self.tilt.temperature * factor));
         a.value()
     }
 

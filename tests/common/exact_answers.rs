@@ -35,3 +35,14 @@ pub fn check_marginals(got: &[f32], expected: &[f64], bound: f64, what: &str) {
         assert!(error <= bound, "{what}: mu_{i} = {mu}, expected {expected}, error {error:e}");
     }
 }
+
+/// The product of a covariance and v, whose entries are near the largest float: results that exceed the largest float are
+/// infinite, all others are as near as for a small v, and masks have 0.
+pub fn check_largest_product(got: &[f32], expected: impl Iterator<Item = f64>, theta: &[f32], what: &str) {
+    for ((&got, expected), theta) in got.iter().zip(expected).zip(theta) {
+        let near = (f64::from(got) - expected).abs() <= 1e-5 * f64::from(f32::MAX);
+        let overflows = expected.abs() > f64::from(f32::MAX) && f64::from(got) == expected.signum() * f64::INFINITY;
+        assert!(near || overflows, "{what}: {got:e}, not {expected:e}");
+        assert!(theta.is_finite() || got == 0.0, "{what}: {got:e} at a mask");
+    }
+}

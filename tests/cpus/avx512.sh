@@ -19,10 +19,9 @@ fi
 cp "$kernel" "$out/cd/linux"
 
 # The CD has the programs that run on this machine, and the libraries that they load.
-# They are those that tests/run.sh has compiled for the whole workspace.
 tests=(kernels laws value_stability)
-cargo test --profile checked --workspace --features imle/heapless,imle/rand_core "${tests[@]/#/--test=}" --no-run --message-format=json |
-  sed -n '/#imle@/s/.*"name":"\([^"]*\)".*"executable":"\([^"]*\)".*/\1 \2/p' |
+cargo test --release "${tests[@]/#/--test=}" --no-run --message-format=json |
+  sed -n 's/.*"name":"\([^"]*\)".*"executable":"\([^"]*\)".*/\1 \2/p' |
   while read -r name program; do
     strip -o "$out/root/$name" "$program"
     ldd "$program" | grep -o '/[^ ]*' | xargs -I{} cp --parents -Lu {} "$out/root"
@@ -33,7 +32,7 @@ cat >"$out/root/init" <<END
 #!/busybox sh
 /busybox mount -t proc proc /proc
 /busybox mount -t devtmpfs dev /dev
-export PROPTEST_CASES=8 PROPTEST_MAX_SHRINK_ITERS=9
+export PROPTEST_CASES=32 PROPTEST_MAX_SHRINK_ITERS=9
 passed=0
 for test in ${tests[*]}; do /\$test --nocapture && passed=\$((passed + 1)); done
 echo "\$passed of ${#tests[@]} passed"
