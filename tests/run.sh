@@ -89,7 +89,7 @@ the_core() {
   tests/fuzz/run.sh ${1:+"$1"}
 
   section "the same bits in the profile that ships"
-  cargo test --release --test value_stability --test kernels
+  cargo test --release --test value_stability --test laws --test kernels
 
   section "the same bits from every instruction set"
   for features in no-avx512 no-avx2 scalar; do

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds and installs imle and uses it from a clean directory, in every way that the README names. Prints each proof.
+# Builds and installs imle and uses it from a clean directory, in every way that the README names. Prints each proof. Run
+# tests/c/run.sh first.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -74,7 +75,7 @@ mv "$tmp/elsewhere" "$prefix"
 (cd "$prefix" && find . -type f -printf '%P %s bytes\n' | sort)
 proved "CMake builds and installs; the installed tree can be moved"
 
-# Two builds of one checkout, in two folders, give the same bytes. (tests/c/run.sh made the other one.)
+# Two builds of one checkout, in two folders, give the same bytes. tests/c/run.sh made the other one.
 for library in libimle.a libimle.so; do
     cmp "${CARGO_TARGET_DIR:-$root/target}/c/$library" "$(find "$prefix" -name $library)"
 done

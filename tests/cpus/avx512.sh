@@ -63,7 +63,7 @@ END
 echo continue >"$out/commands"
 rm -f "$out/serial.txt"
 bochs="stty rows 25 cols 80; bochs -q -f '$out/bochsrc' -rc '$out/commands'"
-TERM=xterm timeout --foreground 900 script -qec "$bochs" "$out/screen.txt" </dev/null >/dev/null || true # powers off
+TERM=xterm timeout --foreground 1800 script -qec "$bochs" "$out/screen.txt" </dev/null >/dev/null || true # powers off
 tr -d '\r' <"$out/serial.txt" | tee "$out/log.txt"
 grep -q 'kernel: avx512$' "$out/log.txt"
 grep -qx "${#tests[@]} of ${#tests[@]} passed" "$out/log.txt"
