@@ -78,6 +78,7 @@ the_core() {
   rustfmt --check --edition 2024 tests/embedded/{firmware/src/main,faulty/lib}.rs
   cargo clippy --workspace --all-targets -- -D warnings
   cargo clippy --features heapless,rand_core --all-targets -- -D warnings
+  cargo clippy --features scalar -- -D warnings
   cargo clippy --manifest-path tests/embedded/firmware/Cargo.toml --target-dir target -- -D warnings
   RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --features heapless,rand_core
 

@@ -6,7 +6,7 @@ use crate::noise::hash::{lane_constant, mix};
 use crate::noise::uniform::{OfWord, Words};
 
 /// The lanes of one sample. A lane is seeded when it is visited.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Lanes {
     hashes: [u32; 4],
     sample: u32,
@@ -73,8 +73,8 @@ impl Lanes {
 
     /// Shows every element of one sample with its word, lane after lane.
     #[inline(always)]
-    fn each(self, out: &mut [f32], mut show: impl FnMut(&mut f32, u32)) {
-        let Lanes { hashes, sample } = self;
+    fn each(&self, out: &mut [f32], mut show: impl FnMut(&mut f32, u32)) {
+        let Lanes { hashes, sample } = *self;
         if out.len() <= LANES {
             for (out, lane) in out.iter_mut().zip(0..) {
                 show(out, output(seed(hashes, lane_constant(sample, lane), false)));
