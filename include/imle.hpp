@@ -225,10 +225,11 @@ public:
     /// same bits as the whole batch.
     constexpr key &row0(std::uint64_t row) noexcept { c_.row0 = row; return *this; }
     /// The numbers of the call's rows, if they do not follow one another: those of a shuffled or distributed batch. row0
-    /// is added to them. The key keeps the view, not a copy.
+    /// is added to them. The key keeps the view, not a copy. Fewer ids than rows, also none at all, are status::shape.
     constexpr key &row_ids(span<const std::uint64_t> ids) noexcept {
         c_.row_ids = ids.data();
         ids_ = ids.size();
+        has_ids_ = true; // an empty span may have no memory
         return *this;
     }
     /// The number of the call's first sample, and with stratified noise the number of samples of the whole batch.
@@ -238,11 +239,12 @@ public:
         return *this;
     }
     constexpr const imle_key &c() const noexcept { return c_; }
-    constexpr bool fits(const shape &s) const noexcept { return c_.row_ids == nullptr || ids_ >= s.c().rows; }
+    constexpr bool fits(const shape &s) const noexcept { return !has_ids_ || ids_ >= s.c().rows; }
 
 private:
     imle_key c_{0, 0, 0, nullptr, 0, 0};
     std::size_t ids_ = 0;
+    bool has_ids_ = false;
 };
 
 // ---- sizes against shapes ----

@@ -372,7 +372,8 @@ public:
     imle::key key() const {
         const auto &[seed, step, row0, ids] = batch_.key;
         const std::uint64_t first = ids.defined() ? row0 : row0 + static_cast<std::uint64_t>(first_);
-        return imle::key().seed(seed).step(step).row0(first).row_ids(of<std::uint64_t, std::int64_t>(ids));
+        const imle::key key = imle::key().seed(seed).step(step).row0(first);
+        return ids.defined() ? imle::key(key).row_ids(of<std::uint64_t, std::int64_t>(ids)) : key;
     }
     imle::tree tree(const imle::options &options) const {
         return imle::tree(shape(), options, *batch_.trees).n_row(lists(batch_.k_row));

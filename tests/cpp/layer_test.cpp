@@ -753,6 +753,7 @@ void keys_name_rows_and_samples() {
     }
     ids.pop_back();
     CHECK(layer.sample(imle::key(KEY).row_ids(ids), theta, {moved}, work) == imle::status::shape);
+    CHECK(layer.sample(imle::key(KEY).row_ids({}), theta, {moved}, work) == imle::status::shape);
 
     // The last sample of every row alone.
     const imle::topk last(the_shape().samples(1), options);
