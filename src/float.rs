@@ -1,7 +1,7 @@
-//! f32 functions with the same bits on every platform: the order of scores, logarithm, exponential, sums.
+//! f32 functions with the same bits on every platform: the order of scores, logarithm, exponential, sums, square roots.
 //!
 //! They use only +, −, ×, ÷, comparisons and bit operations. Each operation is rounded once and never contracted, so
-//! that scalar code, every vector unit and soft-float libraries agree. Square roots come from `libm`, correctly rounded.
+//! that scalar code, every vector unit and soft-float libraries agree. The square roots are correctly rounded.
 
 /// An integer in the order of the scores: `rank(a) < rank(b)` exactly if a < b, and −0 and +0 have the same rank. The
 /// score must not be NaN.
