@@ -74,7 +74,8 @@ macro_rules! every_function {
 }
 pub(crate) use every_function;
 
-/// An argument, which converts to the type that the function declares.
+/// An argument, which converts to the type that the function declares. The fuzzer hands it to C.
+#[repr(C)]
 pub struct Argument {
     pub pointer: *mut u8,
     pub number: usize,

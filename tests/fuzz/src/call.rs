@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use imle_ffi::*;
 
+use crate::caller;
 use crate::mode;
 use crate::table::{Argument, Family, Function, Role, alignment, role};
 
@@ -202,18 +203,6 @@ impl Call {
         }
     }
 
-    fn struct_words(&self, name: &str, row_ids: *const u64) -> Vec<u32> {
-        match name {
-            "shape" => words_of(&self.shape),
-            "options" => words_of(&self.options),
-            "tree_options" => words_of(&self.tree_options),
-            "key" => words_of(&imle_key { row_ids, ..self.key }),
-            "adaptive" | "state" => words_of(&self.adaptive),
-            "counts" => words_of(&self.counts),
-            _ => words_of(&self.parts),
-        }
-    }
-
     /// Runs the call. `guard` is the number of words before and behind every array.
     pub fn run(&self, guard: usize) -> Outcome {
         // The memory of every array is as long as its own words and the arrays that are placed into it.
@@ -233,22 +222,17 @@ impl Call {
         let row_ids = index("row_ids").map_or(std::ptr::null(), |i| pointer(i).cast_const().cast());
         for (array, memory) in self.arrays.iter().zip(&mut memory) {
             if matches!(role(array.name), Role::Struct | Role::State) {
-                memory.fill(&self.struct_words(array.name, row_ids));
+                memory.fill(&caller::words_of(self, array.name, row_ids));
             }
         }
-        let arguments: Vec<(&str, Argument)> = (self.function.arguments.iter())
+        let arguments: Vec<Argument> = (self.function.arguments.iter())
             .map(|&name| {
                 let pointer = index(name).map_or(std::ptr::null_mut(), pointer);
-                let number = self.number(name);
-                (name, Argument { pointer, number, side: self.side, temperature: self.temperature })
+                Argument { pointer, number: self.number(name), side: self.side, temperature: self.temperature }
             })
             .collect();
-        let argument = |name: &str| {
-            let (_, argument) = arguments.iter().find(|(known, _)| *known == name).expect("an argument");
-            Argument { ..*argument }
-        };
         let before: Vec<Vec<u32>> = memory.iter().map(|memory| memory.words().to_vec()).collect();
-        let (status, kept_mode) = mode::with(self.mode, || unsafe { (self.function.call)(&argument) });
+        let (status, kept_mode) = mode::with(self.mode, || unsafe { (self.function.call)(arguments.as_ptr()) });
         let after = memory.iter().map(|memory| memory.words().to_vec()).collect();
         let starts = memory.iter().map(|memory| memory.start).collect();
         Outcome { status, kept_mode, before, after, starts }
@@ -258,7 +242,7 @@ impl Call {
         let visitors = self.arrays.iter().filter(|other| matches!(other.place, Place::Into(at, _) if at == array.name));
         let room: usize = visitors.map(|other| other.words.len() + 2).sum();
         let own = match role(array.name) {
-            Role::Struct | Role::State => self.struct_words(array.name, std::ptr::null()).len(),
+            Role::Struct | Role::State => caller::words_of(self, array.name, std::ptr::null()).len(),
             _ => array.words.len(),
         };
         // Without guards the words end where the memory ends.
@@ -302,11 +286,6 @@ pub fn row_of(words: &[u32], layout: Layout, b: usize) -> &[u32] {
     &words[b * layout.stride..][..layout.row]
 }
 
-fn words_of<T: Copy>(value: &T) -> Vec<u32> {
-    // The structs of the ABI have no padding.
-    unsafe { std::slice::from_raw_parts((&raw const *value).cast::<u32>(), size_of::<T>() / 4) }.to_vec()
-}
-
 struct Memory {
     memory: Vec<u64>,
     /// The word where the array starts.
@@ -345,6 +324,11 @@ impl Outcome {
         let (owner, word) = call.placed(name)?;
         let i = call.arrays.iter().position(|array| array.name == owner)?;
         Some(&self.after[i][self.starts[i] + word..])
+    }
+
+    /// The numbers of the diagnostics: states, unchanged, nonzeros. None if it is NULL.
+    pub fn diagnostics(&self, call: &Call) -> Option<[u64; 3]> {
+        self.output(call, "diagnostics").map(caller::diagnostics)
     }
 
     /// The first array with a word that changed outside the ranges that may change. A range is an array and its words.

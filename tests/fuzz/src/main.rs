@@ -10,6 +10,7 @@
 //! of as many executions are the same. A failing input is printed as a line for the corpus.
 
 mod call;
+mod caller;
 mod check;
 mod definition;
 mod draw;

@@ -1,6 +1,6 @@
 //! The functions of the ABI, by the names of their arguments.
 
-use imle_ffi::*;
+use imle_ffi::imle_status;
 
 #[path = "../../../ffi/tests/common/functions.rs"]
 mod functions;
@@ -8,22 +8,31 @@ mod functions;
 pub use functions::Argument;
 use functions::every_function;
 
-/// Calls a function with arguments that are looked up by their names.
-type ByNames = unsafe fn(&dyn Fn(&str) -> Argument) -> imle_status;
+/// A function of calls.h, which calls one of the ABI with these arguments.
+type InC = unsafe extern "C" fn(*const Argument) -> imle_status;
 
 /// A function that takes arrays or changes a struct.
 pub struct Function {
     pub name: &'static str,
     pub arguments: &'static [&'static str],
-    pub call: ByNames,
+    pub call: InC,
 }
 
 macro_rules! table {
     ($($name:ident: $($argument:ident)*;)*) => {
+        mod in_c {
+            use super::{Argument, imle_status};
+
+            unsafe extern "C" {
+                $(#[link_name = concat!("call_", stringify!($name))]
+                pub fn $name(arguments: *const Argument) -> imle_status;)*
+            }
+        }
+
         pub const FUNCTIONS: &[Function] = &[$(Function {
             name: stringify!($name),
             arguments: &[$(stringify!($argument)),*],
-            call: |argument| unsafe { $name($(argument(stringify!($argument)).into()),*) },
+            call: in_c::$name,
         }),*];
     };
 }
