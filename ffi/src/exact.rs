@@ -187,7 +187,7 @@ pub(crate) unsafe fn marginals_vjp_of<F: Family>(
 /// k_row, temperature, theta, ld_theta: in, the same as for imle_topk_marginals.
 /// v, ld_v: in, [B][N], finite, in units of loss; row stride in elements, at least N, 0 = contiguous.
 /// out: out, [B][N], in units of loss per unit of theta, its sum over a row is 0 to rounding, exactly 0 where theta is
-/// masked; infinite only where the exact value exceeds FLT_MAX, also for v near FLT_MAX.
+/// masked; infinite only where the exact value exceeds FLT_MAX, or its error does because far larger terms cancel.
 /// work, work_len: workspace (scratch memory) and its length in floats, at least imle_topk_exact_workspace_len(shape).
 /// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE (of theta or v),
 /// _INFEASIBLE. imle_topk_find_bad_row names the row, with v for dz and dz_sample_stride 0.
@@ -222,7 +222,7 @@ pub unsafe extern "C" fn imle_topk_marginals_vjp(
 /// temperature, theta, ld_theta: in, the same as for imle_argmax_marginals.
 /// v, ld_v: in, [B][N], finite, in units of loss; row stride in elements, at least N, 0 = contiguous.
 /// out: out, [B][N], in units of loss per unit of theta, its sum over a row is 0 to rounding, exactly 0 where theta is
-/// masked; infinite only where the exact value exceeds FLT_MAX, also for v near FLT_MAX.
+/// masked; infinite only where the exact value exceeds FLT_MAX, or its error does because far larger terms cancel.
 /// work, work_len: workspace (scratch memory) and its length in floats, at least
 /// imle_argmax_exact_workspace_len(shape).
 /// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature), _OVERLAP; _NONFINITE (of theta or v),

@@ -86,7 +86,8 @@ pub unsafe extern "C" fn imle_tree_marginals(
 /// n_row, tree_options, temperature, theta, ld_theta: in, the same as for imle_tree_marginals.
 /// v, ld_v: in, [B][N], finite, in units of loss; row stride in elements, at least N, 0 = contiguous.
 /// out: out, [B][N], in units of loss per unit of theta, its sum over the heads of a word is 0 to rounding, exactly 0
-/// where theta is masked; infinite only where the exact value exceeds FLT_MAX, also for v near FLT_MAX.
+/// where theta is masked; infinite only where the exact value exceeds FLT_MAX, or its error does because far larger
+/// terms cancel.
 /// work, work_len: workspace (scratch memory) and its length in floats, at least
 /// imle_tree_exact_workspace_len(shape, tree_options).
 /// Errors: IMLE_ERR_NULL, _SHAPE, _STRIDE, _WORKSPACE, _OPTION (temperature, options), _OVERLAP, _VERSION; _NONFINITE

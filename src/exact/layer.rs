@@ -94,7 +94,7 @@ impl<D: Distribution> Exact<D> {
     }
 
     /// out = (1/T) Cov_p(z) v, `[B][N]`: the exact gradient of ⟨v, μ(θ)⟩. It is exactly 0 where θ is masked, and infinite
-    /// only where its exact value exceeds `f32::MAX`.
+    /// only where its exact value exceeds `f32::MAX`, or its error does because far larger terms cancel.
     ///
     /// # Errors
     /// As [`marginals`](Exact::marginals).
@@ -197,9 +197,9 @@ impl<D: Distribution> Exact<D> {
 
     /// `out` ← `Cov_p(z)` v/`divisor` for row b, whose v `write_v` writes. An infinite v counts as the largest float.
     ///
-    /// The product overflows only where its exact value does. A row with a result that is not finite is computed once
-    /// more, from a v that was divided by a power of two: differences of numbers near the largest float overflow, and the
-    /// 0 of a mask times an infinite difference is NaN.
+    /// The product overflows only where its exact value or its error does. A row with a result that is not finite is
+    /// computed once more, from a v that was divided by a power of two: differences of numbers near the largest float
+    /// overflow, and the 0 of a mask times an infinite difference is NaN.
     pub(crate) fn covariance<'a>(
         &self,
         b: usize,

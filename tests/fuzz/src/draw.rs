@@ -63,8 +63,8 @@ const SPECIAL: [f32; 12] = [
 ];
 const BAD: [u32; 5] = [0x7fc0_0000, 0xffc0_0000, 0x7f80_0001, 0x7f80_0000, 0xff80_0000];
 
-/// Floats of one style: whole numbers with ties, spread numbers of any scale, numbers close together, any finite ones,
-/// extreme ones, zeros, subnormals, or any bits.
+/// Floats of one style: spread numbers of any scale, the largest ones of one sign, whole numbers with ties, numbers close
+/// together, any finite ones, extreme ones, zeros, subnormals, or any bits.
 fn floats(u: &mut Unstructured<'_>, len: usize) -> Result<Vec<u32>> {
     let style = u.int_in_range(0..=12_u32)?;
     let scale = 2_f32.powi(i32::from(u.int_in_range(0..=12_u8)?) - 6);
@@ -73,7 +73,8 @@ fn floats(u: &mut Unstructured<'_>, len: usize) -> Result<Vec<u32>> {
         let word = fill.next();
         let spread = (word as i32 as f32) / (i32::MAX as f32);
         let x = match style {
-            0..=3 => spread * 4.0 * scale,
+            0..=2 => spread * 4.0 * scale,
+            3 => spread.abs() * if scale < 1.0 { f32::MIN } else { f32::MAX },
             4..=6 => ((word % 7) as f32 - 3.0) * if style == 6 { scale } else { 1.0 },
             7 => f32::from_bits(0x3f80_0000 + (word % 4) as u32),
             8 => f32::from_bits(word as u32),
