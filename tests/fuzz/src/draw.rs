@@ -135,7 +135,8 @@ fn adaptive(u: &mut Unstructured<'_>) -> Result<imle_adaptive> {
     })
 }
 
-fn sizes(u: &mut Unstructured<'_>, family: Family) -> Result<imle_shape> {
+fn sizes(u: &mut Unstructured<'_>, function: &Function) -> Result<imle_shape> {
+    let family = function.family();
     let rows = if one_in(u, 16)? { 0 } else { u.int_in_range(1..=4)? };
     let samples = if one_in(u, 8)? { u.int_in_range(1..=40)? } else { u.int_in_range(1..=4)? };
     let (n, k) = if family == Family::Tree {
@@ -146,12 +147,14 @@ fn sizes(u: &mut Unstructured<'_>, family: Family) -> Result<imle_shape> {
             0..=9 => u.int_in_range(1..=20)?,
             10..=13 => u.int_in_range(1..=80)?,
             14 => u.int_in_range(1..=400)?,
+            // Rows of several chunks, whose words are compared first. Exact functions would take too long.
+            _ if !function.is_exact() && one_in(u, 3)? => u.int_in_range(2049..=5000)?,
             _ => u.int_in_range(1..=1200)?,
         };
         let k = match (family, u.int_in_range(0..=3_u8)?) {
             (Family::Argmax, _) => 1,
             (_, 0 | 1) => u.int_in_range(0..=n.min(5))?,
-            (_, 2) => u.int_in_range(0..=n)?,
+            (_, 2) => u.int_in_range(0..=if n > 1200 { n / 8 } else { n })?,
             _ => n - u.int_in_range(0..=n.min(2))?,
         };
         (n, k)
@@ -185,8 +188,7 @@ fn stride(u: &mut Unstructured<'_>, row: usize) -> Result<usize> {
 
 /// The call of these bytes.
 pub fn call(u: &mut Unstructured<'_>, function: &'static Function) -> Result<Call> {
-    let family = function.family();
-    let mut shape = sizes(u, family)?;
+    let mut shape = sizes(u, function)?;
     if function.has("losses") {
         shape.samples += 1;
     }
