@@ -159,6 +159,7 @@ fn sizes(u: &mut Unstructured<'_>, function: &Function) -> Result<imle_shape> {
         };
         (n, k)
     };
+    let samples = if n > 1200 { samples.min(4) } else { samples };
     Ok(imle_shape { rows, n, k, samples })
 }
 
