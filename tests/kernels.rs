@@ -106,7 +106,7 @@ fn expected_instruction_set() -> &'static str {
         ($($feature:tt)*) => { $(std::is_x86_feature_detected!($feature))&&* };
     }
     let avx2 = !cfg!(feature = "no-avx2") && has!("avx2" "bmi1" "bmi2" "lzcnt" "popcnt");
-    let avx512 = !cfg!(feature = "no-avx512") && has!("avx512f" "avx512bw" "avx512cd" "avx512dq" "avx512vl");
+    let avx512 = has!("avx512f" "avx512bw" "avx512cd" "avx512dq" "avx512vl");
     match (avx2, avx512) {
         (true, true) => "avx512",
         (true, false) => "avx2",

@@ -1,7 +1,6 @@
 //! x86-64: AVX-512, AVX2 or the baseline, found out once at run time.
 
 mod avx2;
-#[cfg(not(feature = "no-avx512"))]
 mod avx512;
 mod sse2;
 
@@ -10,7 +9,6 @@ use core::sync::atomic::{AtomicU8, Ordering};
 
 use super::isa::{Dispatch, Isa};
 use avx2::Avx2;
-#[cfg(not(feature = "no-avx512"))]
 use avx512::Avx512;
 use sse2::Sse2;
 
@@ -36,7 +34,6 @@ fn detected() -> u8 {
 pub(crate) fn run<D: Dispatch>(computation: D) -> D::Output {
     match detected() {
         // SAFETY: `detect` answers AVX512 only where it found every feature that the token stands for.
-        #[cfg(not(feature = "no-avx512"))]
         AVX512 if D::WIDE => unsafe { Avx512::new() }.apart(computation),
         // SAFETY: `detect` answers AVX2 or more only where it found every feature that the token stands for.
         AVX2.. => unsafe { Avx2::new() }.apart(computation),
@@ -90,8 +87,8 @@ fn best_of(basic: u32, leaf7: u32, extended: u32, saved: u32) -> u8 {
     let avx512 = all(basic, &[12, 29]) && all(leaf7, &[16, 17, 28, 30, 31]) && all(saved, &[5, 6, 7]);
     match (avx2, avx512) {
         (false, _) => SSE2,
-        (true, true) if cfg!(not(feature = "no-avx512")) => AVX512,
-        (true, _) => AVX2,
+        (true, false) => AVX2,
+        (true, true) => AVX512,
     }
 }
 
@@ -193,8 +190,7 @@ mod tests {
             words[word] &= !(1 << bit);
             words
         };
-        let best = if cfg!(feature = "no-avx512") { AVX2 } else { AVX512 };
-        assert_eq!(best_of([u32::MAX; 4]), best);
+        assert_eq!(best_of([u32::MAX; 4]), AVX512);
         assert_eq!(best_of(FOR_AVX512.into_iter().fold([u32::MAX; 4], without)), AVX2);
         for bit in FOR_AVX2 {
             assert_eq!(best_of(without([u32::MAX; 4], bit)), SSE2, "{bit:?}");
