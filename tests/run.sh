@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # tests/run.sh [--all]: sets up a fresh clone, that is, installs the packages that the tests need, and runs the tests.
 # --all adds slow tests: the packagers' cargo-c, the JAX of benches/peers, the downloads for operating systems, all
-# boards, and all tests on other CPUs.
+# boards, all tests on other CPUs, and the feature no-avx2.
 # Needs Rust (rustup or a package) and, to install missing packages, a Debian-like system with root or sudo.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -94,7 +94,9 @@ the_core() {
   cargo test --release --test value_stability --test laws --test kernels
 
   section "the same bits from every instruction set"
-  cargo test --profile checked --features scalar --test kernels --test laws --test value_stability
+  for features in scalar ${1:+no-avx2}; do
+    cargo test --profile checked --features "$features" --test kernels --test laws --test value_stability
+  done
   if [[ $(uname -m) == x86_64 ]]; then
     # The same programs again, on an emulated processor that has AVX2 and no AVX-512, and on one that has neither.
     for cpu in max max,avx2=off; do
