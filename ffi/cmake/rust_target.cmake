@@ -56,5 +56,7 @@ if(NOT rust_target AND CMAKE_CROSSCOMPILING)
             "imle: no Rust target is known for ${CMAKE_SYSTEM_NAME} on '${CMAKE_SYSTEM_PROCESSOR}'. "
             "Set -DIMLE_RUST_TARGET to Rust's name for it, as `rustc --print target-list` has it.")
     endif()
+endif()
+if(rust_target)
     message(STATUS "imle: building for ${rust_target}")
 endif()

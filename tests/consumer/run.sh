@@ -44,12 +44,16 @@ assert locked == dict.fromkeys(["imle", "imle-archive"]), f"its lock file names 
 PYTHON
 proved "ffi/archive/Cargo.toml has the features and profiles of the workspace, and no crate from outside the tree"
 
-# rust_target NAME SYSTEM PROCESSOR [FLAGS]: checks Rust's name for a machine of a toolchain file; - means that it stops.
+# rust_target NAME SYSTEM PROCESSOR [FLAGS [OPTION]]: checks Rust's name for a machine of a toolchain file; - means that
+# CMake stops with an error.
 rust_target() {
-    local found
-    found=$(cmake -DCMAKE_CROSSCOMPILING=1 -DCMAKE_SYSTEM_NAME="$2" -DCMAKE_SYSTEM_PROCESSOR="$3" -DCMAKE_C_FLAGS="${4:-}" \
-        -P "$root/ffi/cmake/rust_target.cmake" 2>&1 | grep -oP 'imle: (building for \K\S+|no Rust target is known)') || true
-    [[ $found == "${1/#-/imle: no Rust target is known}" ]] || { echo "failed: $* gives $found"; exit 1; }
+    local printed found=-
+    if printed=$(cmake -DCMAKE_CROSSCOMPILING=1 -DCMAKE_SYSTEM_NAME="$2" -DCMAKE_SYSTEM_PROCESSOR="$3" \
+        -DCMAKE_C_FLAGS="${4:-}" "${@:5}" -P "$root/ffi/cmake/rust_target.cmake" 2>&1); then
+        found=${printed#-- imle: building for }
+    fi
+    [[ $found == "$1" && ($found != - || $printed == *"no Rust target is known"*) ]] ||
+        { echo "failed: $* gives $found: $printed"; exit 1; }
 }
 rust_target x86_64-unknown-linux-gnu Linux x86_64
 rust_target aarch64-unknown-linux-gnu Linux aarch64
@@ -66,6 +70,7 @@ rust_target riscv32imac-unknown-none-elf Generic riscv32 '-march=rv32imac -mabi=
 rust_target - Linux arm
 rust_target - Generic ''
 rust_target - Generic avr
+rust_target riscv32imc-unknown-none-elf Generic avr '' -DIMLE_RUST_TARGET=riscv32imc-unknown-none-elf
 proved "CMake knows Rust's names for machines of toolchain files, and stops where it knows none"
 
 quietly cmake -S "$root/ffi" -B "$tmp/build"
