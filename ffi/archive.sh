@@ -19,7 +19,9 @@ target=${CARGO_BUILD_TARGET:-}
 . ffi/cross.sh
 binutils "$target"
 build=${CARGO_TARGET_DIR:-target}
-built=$build/${target:+$target/}$profile
+# lib/fast has the profile of lib/release and other features, so that both take one compiled core.
+cargo_profile=${profile/fast/release}
+built=$build/${target:+$target/}$cargo_profile
 raw=$built/libimle_ffi.a
 [[ $target != *-msvc ]] || raw=$built/imle_ffi.lib
 features=(--features panic-handler)
@@ -27,7 +29,7 @@ features=(--features panic-handler)
 abi=$(sed -n 's/^#define IMLE_ABI_VERSION //p' include/imle.h)
 
 "${CARGO:-cargo}" rustc --quiet --manifest-path ffi/archive/Cargo.toml --locked --target-dir "$build" \
-  --profile "$profile" "${features[@]}" --crate-type staticlib
+  --profile "$cargo_profile" "${features[@]}" --crate-type staticlib
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
