@@ -3,7 +3,7 @@
 # 32-bit x86. Then builds the library for x86-64 without SSE and runs C programs of tests/embedded, which must write what
 # the host writes (run tests/embedded/run.sh first): cases.c as WebAssembly under node, and float_modes.c where floats are
 # computed in hardware. The tests are the pinned values, the laws and, on AArch64, the kernels, with few cases.
-# --all adds the kernels everywhere, the unit tests, the exact distributions and all cases.
+# --all adds the kernels everywhere, the unit tests, the exact distributions and all cases, and a build for UEFI.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
@@ -48,6 +48,7 @@ float_modes() {
   echo "no result depends on the caller's floating-point mode on $target"
 }
 archive x86_64-unknown-none # it has no SSE and computes floats in software
+if [[ ${1:-} == --all ]]; then archive x86_64-unknown-uefi; fi
 archive aarch64-unknown-linux-gnu
 float_modes qemu-aarch64 aarch64-linux-gnu-gcc -static tests/embedded/host.c
 archive i686-unknown-linux-gnu
