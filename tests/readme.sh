@@ -126,6 +126,9 @@ says README.md "\`rust-version\` is $rust"
 says ffi/README.md "Rust $rust or later"
 says examples/embedded/README.md "of $rust or later"
 says ffi/README.md "CMake $(sed -n 's/^cmake_minimum_required(VERSION \(.*\))/\1/p' ffi/CMakeLists.txt) or later"
+abi=$(sed -n 's/^#define IMLE_ABI_VERSION //p' include/imle.h)
+says ffi/README.md "the SONAME is \`libimle.so.$abi\`"
+says ffi/platforms.md "\`libimle.$abi.dylib\`"
 echo "ok: the pages name the versions that the build needs"
 
 # The libraries that tests/c/run.sh has built are as large as ffi/README.md says, to a tenth: compilers differ.

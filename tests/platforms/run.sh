@@ -9,6 +9,7 @@ root=$PWD
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 out=$CARGO_TARGET_DIR/platforms
 here=$root/tests/platforms
+abi=$(sed -n 's/^#define IMLE_ABI_VERSION //p' include/imle.h)
 
 # says STATUS ARGUMENT...: dist.sh ends with this status and lists its targets.
 says() {
@@ -43,7 +44,7 @@ fi
 ffi/dist.sh "$out/dist" "${targets[@]}"
 ffi/dist.sh "$out/again" "${targets[@]}"
 cmp "$out/dist/SHA256SUMS" "$out/again/SHA256SUMS"
-echo "ok: dist.sh makes the same bytes again"
+echo "ok: dist.sh packs the same bytes again"
 
 # cross CPU OPTION...: CMake builds the library for a machine of a toolchain file, and not for this one.
 cross() {
@@ -54,7 +55,12 @@ cross() {
   echo "ok: CMake builds for $1 with a toolchain file"
 }
 if [[ ${1:-} == --all ]]; then
+  # This compiles what dist.sh has compiled for AArch64, in another folder.
   cross AArch64 -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 -DCMAKE_C_COMPILER=aarch64-linux-gnu-gcc
+  for library in libimle.a libimle.so; do
+    cmp "$out/cross-AArch64/$library" "$out"/dist/imle-*-aarch64-unknown-linux-gnu/lib/$library
+  done
+  echo "ok: CMake builds the bytes of the download"
   cross ARM -DCMAKE_SYSTEM_NAME=Generic -DCMAKE_SYSTEM_PROCESSOR=arm -DCMAKE_C_COMPILER=arm-none-eabi-gcc \
     -DCMAKE_C_FLAGS="-mthumb -mcpu=cortex-m4 -mfloat-abi=hard -mfpu=fpv4-sp-d16"
 fi
@@ -87,7 +93,60 @@ programs() {
   done
 }
 
-# page PARAGRAPH: runs the lines that ffi/platforms.md has after this paragraph, on the program of ffi/README.md.
+# named OPTION...: the files that find_package(imle) names are in the download.
+named() {
+  mkdir "$built/named"
+  cat >"$built/named/CMakeLists.txt" <<'CMAKE'
+cmake_minimum_required(VERSION 3.21)
+project(named NONE)
+find_package(imle 0.1 REQUIRED)
+foreach(target imle shared)
+  set(properties INTERFACE_INCLUDE_DIRECTORIES IMPORTED_LOCATION)
+  if(WIN32 AND target STREQUAL "shared")
+    list(APPEND properties IMPORTED_IMPLIB)
+  endif()
+  foreach(property ${properties})
+    get_target_property(path imle::${target} ${property})
+    if(NOT EXISTS "${path}")
+      message(FATAL_ERROR "FAIL: ${property} of imle::${target} is ${path}")
+    endif()
+  endforeach()
+endforeach()
+CMAKE
+  cmake -S "$built/named" -B "$built/named/build" -DCMAKE_PREFIX_PATH="$package" "$@" >"$built/log" 2>&1 ||
+    { cat "$built/log"; exit 1; }
+}
+
+# calls FUNCTION...: the libraries of the download define the functions of imle.h, and call of others at most the four
+# functions of memory and these. For Linux the functions in the static one are hidden.
+calls() {
+  local library symbols needed declared
+  declared=$(gcc -E -P "$package/include/imle.h" | grep -oE '\bimle_[a-z_0-9]+\(' | tr -d '(' | sort -u)
+  for library in "$package/lib/$static" "$package"/{bin/imle.dll,lib/libimle.so,lib/libimle.dylib}; do
+    [[ -e $library ]] || continue
+    case $library in
+      *.dll)
+        symbols=$(llvm-readobj --coff-exports "$library" | sed -nE 's/^ *Name: (\S+)/T \1/p')
+        symbols+=$'\n'$(llvm-readobj --coff-imports "$library" | sed -nE 's/^ *Symbol: (\S*).*/U \1/p')
+        ;;
+      *.so) symbols=$(llvm-nm --dynamic --format=posix "$library" | awk '{ print $2, $1 }') ;;
+      *) symbols=$(llvm-nm --extern-only --format=posix "$library" | awk 'NF > 1 { print $2, $1 }') ;;
+    esac
+    # Mach-O has an underscore before each name.
+    [[ $target != *-apple-* ]] || symbols=$(sed 's/ _/ /' <<<"$symbols")
+    diff <(echo "$declared") <(sed -n 's/^T //p' <<<"$symbols" | sort) ||
+      { echo "FAIL: $library (>) differs from imle.h (<)"; exit 1; }
+    needed=$(sed -n 's/^U //p' <<<"$symbols" | grep -vxF "$(printf '%s\n' memcpy memmove memset memcmp "$@")" || true)
+    [[ ! $needed ]] || { echo "FAIL: $library calls $needed"; exit 1; }
+  done
+  if [[ $target == *-linux-* ]]; then
+    symbols=$(readelf --symbols --wide "$package/lib/$static" | grep -E '\bFUNC +GLOBAL\b')
+    ! grep -v HIDDEN <<<"$symbols" || { echo "FAIL: libimle.a has functions that are not hidden"; exit 1; }
+  fi
+}
+
+# page PARAGRAPH [LINE]: runs the lines that ffi/platforms.md has after this paragraph, on the program of ffi/README.md,
+# after this line.
 page() {
   mkdir "$built/page"
   cp "$root/examples/c/forward_backward.c" "$built/page/program.c"
@@ -96,8 +155,9 @@ page() {
     inside && /^```/ { exit }
     inside
     found && /^```sh/ { inside = 1 }' "$root/ffi/platforms.md" >"$built/page/lines.sh"
-  [[ $(wc -l <"$built/page/lines.sh") -le 5 ]]
-  (cd "$built/page" && bash -e lines.sh)
+  lines=$(wc -l <"$built/page/lines.sh")
+  ((0 < lines && lines <= 5)) || { echo "FAIL: ffi/platforms.md has $lines lines after $1"; exit 1; }
+  (cd "$built/page" && bash -e <(echo "${2:-}"; cat lines.sh)) >"$built/log" 2>&1 || { cat "$built/log"; exit 1; }
 }
 # learned RUNNER PROGRAM: the program prints what ffi/README.md says.
 learned() { diff "$root/tests/cpp/expected/forward_backward.txt" <("$@" | tr -d '\r'); }
@@ -122,14 +182,20 @@ for target in "${targets[@]}"; do
       [[ ! $compiler ]] || cc=$compiler-gcc cxx=$compiler-g++
       programs "$runner" $cc -Wl,-rpath,"$package/lib"
       ((!$(readelf -d "$package/lib/libimle.so" | grep -c NEEDED)))
+      [[ $(readelf -d "$package/lib/libimle.so") == *"soname: [libimle.so.$abi]"* ]]
       if [[ $target != *-musl ]]; then
         consumer "${system[@]}" -DCMAKE_C_COMPILER=$cc -DCMAKE_CXX_COMPILER=$cxx
         for program in consumer_c consumer_cpp consumer_shared; do $runner "$built/cmake/$program"; done
       fi
-      if [[ $target == x86_64-unknown-linux-gnu ]]; then
-        page "Linux x86-64, glibc or musl:"
-        LD_LIBRARY_PATH=$built/page/imle/lib learned "$built/page/program"
-      fi
+      calls
+      named "${system[@]}"
+      case $target in
+        *-musl) ;;
+        x86_64-*) page "Linux x86-64, glibc or musl:" ;;
+        aarch64-*) page "Linux AArch64, from another machine:" ;;
+        armv7-*) page "Linux armv7, from another machine:" ;;
+      esac
+      [[ $target == *-musl ]] || learned $runner "$built/page/program"
       # pkg-config
       export PKG_CONFIG_PATH=$package/lib/pkgconfig
       # shellcheck disable=SC2046 # the flags must be split into words
@@ -147,17 +213,22 @@ for target in "${targets[@]}"; do
         -DCMAKE_EXE_LINKER_FLAGS=-static
       cp "$package/bin/imle.dll" "$built/cmake"
       for program in consumer_c consumer_cpp consumer_shared; do (cd "$built/cmake" && wine $program.exe); done
+      calls ___chkstk_ms
+      named -DCMAKE_SYSTEM_NAME=Windows
       page "Windows with MinGW:"
       (cd "$built/page" && learned wine program.exe)
       echo "ok: $target: the C tests and a CMake project, with libimle.a and imle.dll, under wine"
       ;;
     x86_64-pc-windows-msvc)
+      static=imle.lib
       # There is no Microsoft compiler here: clang and lld-link build a program without a C runtime, which takes the
       # functions of memory and the stack probe from Windows itself.
       printf '%s\n' 'LIBRARY ntdll.dll' EXPORTS memcpy memmove memset memcmp __chkstk >"$built/ntdll.def"
       llvm-dlltool -m i386:x86-64 -d "$built/ntdll.def" -l "$built/ntdll.lib"
       clang --target=x86_64-pc-windows-msvc -ffreestanding -O2 -I"$package/include" -c "$here/windows.c" \
         -o "$built/windows.obj"
+      calls __chkstk _fltused
+      named -DCMAKE_SYSTEM_NAME=Windows
       cp "$package/bin/imle.dll" "$built"
       for library in imle.lib imle.dll.lib; do
         lld-link /entry:start /subsystem:console /nodefaultlib "/out:$built/windows.exe" "$built/windows.obj" \
@@ -167,17 +238,20 @@ for target in "${targets[@]}"; do
       echo "ok: $target: a program without a C runtime, with imle.lib and imle.dll.lib, under wine"
       ;;
     *-apple-darwin)
+      calls bzero memset_pattern16 dyld_stub_binder
+      named -DCMAKE_SYSTEM_NAME=Darwin
       cc="$ZIG cc -target ${target%%-*}-macos -std=c99 -O2 -I$package/include"
       for library in libimle.a libimle.dylib; do
         $cc tests/consumer/consumer.c "$package/lib/$library" -o "$built/$library.program"
       done
       loads() { llvm-objdump --macho --dylibs-used "$1" | sed -n 's/^\t\([^ ]*\).*/\1/p' | sort | tr '\n' ' '; }
       system=/usr/lib/libSystem.B.dylib
-      dylib=@rpath/$(basename "$(echo "$package"/lib/libimle.?.dylib)")
+      dylib=@rpath/libimle.$abi.dylib
       [[ $(loads "$built/libimle.a.program") == "$system " ]]
       [[ $(loads "$built/libimle.dylib.program") == "$(printf '%s\n' $system "$dylib" | sort | tr '\n' ' ')" ]]
       [[ $(llvm-objdump --macho --dylib-id "$package/lib/libimle.dylib") == *"$dylib"* ]]
       cpu=${target%%-*}
+      [[ $cpu != aarch64 ]] || page "macOS " "cc() { $ZIG cc -target aarch64-macos \"\$@\"; }"
       [[ $(file "$built/libimle.a.program") == *"Mach-O 64-bit ${cpu/aarch64/arm64} executable"* ]]
       echo "ok: $target: programs link with libimle.a and libimle.dylib and load what they should"
       echo "NOT RUN: programs for $target, because this is no macOS"
