@@ -55,6 +55,8 @@ for_firmware() {
   frames
   for profile in "${firmware_profiles[@]}"; do
     CARGO_BUILD_TARGET=$1 ffi/archive.sh "$built/$profile" "$profile"
+    # The proofs need the archive before it was stripped. The next profile may write to the same place.
+    cp "$CARGO_TARGET_DIR/$1/${profile/fast/release}/libimle_ffi.a" "$built/$profile"
     mkdir -p "$package/lib/$profile"
     cp "$built/$profile/libimle.a" "$package/lib/$profile"
     cmake -Dversion="$version" -Ddirectory="$package/lib/$profile/cmake" \

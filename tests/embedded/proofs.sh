@@ -32,7 +32,7 @@ for profile in "${firmware_profiles[@]}"; do
   mapfile -t functions < <(exported "$tools" "$library")
   # The archive before it was stripped has the same functions, and the sizes of their frames.
   $ld -static --gc-sections --entry="${functions[0]}" "${functions[@]/#/--undefined=}" -z noexecstack \
-    "$CARGO_TARGET_DIR/$target/$profile/libimle_ffi.a" -o "$built/frames"
+    "$built/libimle_ffi.a" -o "$built/frames"
 
   echo "$target, $profile: no panic, no allocator, no trap, no writable data, nothing undefined,"
   all=$(closure "$target" "$library" "$program") || { echo "$all"; exit 1; }
