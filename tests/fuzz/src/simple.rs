@@ -21,7 +21,9 @@ unsafe extern "C" {
 
 /// Calls all of them with numbers of the input; an error names the first that is wrong.
 pub fn check(u: &mut Unstructured<'_>) -> Result<std::result::Result<(), String>> {
-    let (rows, n, k, samples) = (u.arbitrary()?, size(u)?, size(u)?, u.arbitrary()?);
+    let (rows, k, samples) = (u.arbitrary()?, size(u)?, u.arbitrary()?);
+    // Trees have k² arcs.
+    let n = if u.arbitrary()? { k.wrapping_mul(k) } else { size(u)? };
     let (projective, single_root) = (u.int_in_range(0..=2)?, u.int_in_range(0..=2)?);
     let status: i32 = if u.arbitrary()? { u.int_in_range(-10..=1)? } else { u.arbitrary()? };
     let expected = lengths(n, k, projective, single_root);
