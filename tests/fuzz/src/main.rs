@@ -1,5 +1,6 @@
 //! A fuzzer of the C ABI. It turns bytes into a call (`draw`), says what is wrong with the call without asking the library
-//! (`rules`), runs it in memory with guards (`call`), and checks what imle.h promises (`check`, `definition`).
+//! (`rules`), runs it from C (`caller`) in memory with guards (`call`), and checks what imle.h promises (`check`,
+//! `definition`).
 //!
 //! ```text
 //! fuzz [--executions N] [--seconds N] [--threads N] [--corpus FILE] [--write-corpus FILE] [INPUT]...
