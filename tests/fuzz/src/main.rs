@@ -95,6 +95,7 @@ fn main() -> ExitCode {
     std::thread::scope(|scope| (0..options.threads).for_each(|_| drop(scope.spawn(work))));
     let (counts, first) = all.into_inner().expect("no thread panics");
     if failed.into_inner() {
+        println!("fuzz: failed within {} fresh inputs", next.into_inner());
         return ExitCode::FAILURE;
     }
     if let Some(path) = options.write_corpus {
