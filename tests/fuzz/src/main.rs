@@ -2,13 +2,9 @@
 //! (`rules`), runs it from C (`caller`) in memory with guards (`call`), and checks what imle.h promises (`check`,
 //! `definition`).
 //!
-//! ```text
-//! fuzz [--executions N] [--seconds N] [--threads N] [--corpus FILE] [--write-corpus FILE] [INPUT]...
-//! ```
-//!
-//! It runs the inputs of the corpus, then those of the command line, which are bytes in hexadecimal, and then N fresh
-//! ones, or fresh ones for as many seconds. Fresh inputs have numbers, and each is a function of its number, so two runs
-//! of as many executions are the same. A failing input is printed as a line for the corpus.
+//! `fuzz --help` lists the options. It runs the inputs of the corpus, then those of the command line, and then fresh
+//! ones. Fresh inputs have numbers, and each is a function of its number, so two runs of as many executions are the
+//! same. A failing input is printed as a line for the corpus.
 
 mod call;
 mod caller;
@@ -29,6 +25,7 @@ use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use arbitrary::Unstructured;
+use clap::{Arg, Command, value_parser};
 use table::{FUNCTIONS, SIMPLE};
 
 /// A call may take as long as this.
@@ -108,32 +105,41 @@ fn main() -> ExitCode {
 struct Options {
     executions: u64,
     seconds: u64,
-    threads: usize,
+    threads: u64,
     write_corpus: Option<String>,
     inputs: Vec<Vec<u8>>,
 }
 
 impl Options {
     fn read() -> Options {
-        let mut options = Options { executions: 0, seconds: 0, threads: 2, write_corpus: None, inputs: Vec::new() };
-        let mut arguments = std::env::args().skip(1);
-        while let Some(argument) = arguments.next() {
-            let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} needs a value"));
-            let number = |text: String| text.parse().expect("a whole number");
-            match argument.as_str() {
-                "--executions" => options.executions = number(value()),
-                "--seconds" => options.seconds = number(value()),
-                "--threads" => options.threads = number(value()) as usize,
-                "--write-corpus" => options.write_corpus = Some(value()),
-                "--corpus" => {
-                    let corpus = std::fs::read_to_string(value()).expect("the corpus can be read");
-                    let lines = corpus.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
-                    options.inputs.extend(lines.map(bytes));
-                }
-                input => options.inputs.push(bytes(input)),
-            }
+        let number = |name: &'static str, default: &'static str, help: &'static str| {
+            Arg::new(name).long(name).value_name("N").value_parser(value_parser!(u64)).default_value(default).help(help)
+        };
+        let file = |name: &'static str, help: &'static str| Arg::new(name).long(name).value_name("FILE").help(help);
+        let found = Command::new("fuzz")
+            .about("Draws calls of the C ABI from bytes and checks what imle.h promises.")
+            .args([
+                number("executions", "0", "Fresh inputs to run; they are the same in every run"),
+                number("seconds", "0", "Seconds to run fresh inputs for, if --executions is 0"),
+                number("threads", "2", "Threads that run fresh inputs").value_parser(value_parser!(u64).range(1..)),
+                file("corpus", "Inputs to run first, one a line, in hexadecimal digits"),
+                file("write-corpus", "Gets the fresh inputs that were the first of a function and status, shortened"),
+                Arg::new("INPUT").num_args(0..).help("Inputs to run after the corpus, in hexadecimal digits"),
+            ])
+            .get_matches();
+        let count = |name| *found.get_one::<u64>(name).expect("it has a default");
+        let path = |name| found.get_one::<String>(name).cloned();
+        let corpus = path("corpus").map(|path| std::fs::read_to_string(path).expect("the corpus can be read"));
+        let lines = corpus.iter().flat_map(|corpus| corpus.lines());
+        let saved = lines.filter(|line| !line.starts_with('#') && !line.is_empty());
+        let named = found.get_many::<String>("INPUT").unwrap_or_default().map(String::as_str);
+        Options {
+            executions: count("executions"),
+            seconds: count("seconds"),
+            threads: count("threads"),
+            write_corpus: path("write-corpus"),
+            inputs: saved.chain(named).map(bytes).collect(),
         }
-        options
     }
 }
 
