@@ -198,34 +198,47 @@ const char *check_lengths(uint32_t rows, uint32_t n, uint32_t k, uint32_t sample
     return imle_topk_workspace_len(NULL) == 0 && imle_tree_workspace_len(&s, NULL) == 0 ? NULL : "the workspace of NULL";
 }
 
+static int is_untouched(const void *memory, size_t size)
+{
+    const unsigned char *const bytes = memory;
+    size_t i;
+    for (i = 0; i < size; i++) if (bytes[i] != 0xff) return 0;
+    return 1;
+}
+
 const char *check_defaults(void)
 {
-    imle_options o, memory[2];
-    imle_tree_options t;
-    imle_adaptive a;
-    char *const start = (char *)memory;
-    size_t i;
-    memset(memory, 0, sizeof memory);
+    /* Behind each struct there is another, which must not change. */
+    imle_options o[2];
+    imle_tree_options t[2];
+    imle_adaptive a[2];
+    char *const start = (char *)o;
+    memset(o, 0xff, sizeof o);
+    memset(t, 0xff, sizeof t);
+    memset(a, 0xff, sizeof a);
     imle_options_default(NULL);
     imle_tree_options_default(NULL);
     imle_adaptive_default(NULL);
     imle_options_default((void *)(start + 1));
     imle_tree_options_default((void *)(start + 2));
     imle_adaptive_default((void *)(start + 3));
-    for (i = 0; i < sizeof memory; i++) if (start[i] != 0) return "a default was written to a misaligned pointer";
-    imle_options_default(&o);
-    imle_tree_options_default(&t);
-    imle_adaptive_default(&a);
-    if (o.struct_size != sizeof o || o.noise != IMLE_NOISE_GUMBEL || o.temperature != 1 || o.target_temperature != 1 ||
-        o.alpha != 1 || o.lambda != 1 || o.target != IMLE_TARGET_LINEAR || o.difference != IMLE_DIFFERENCE_FORWARD ||
-        o.scale != IMLE_SCALE_INVERSE_LAMBDA || o.sog_terms != 10 || o.sog_kappa != 0 ||
-        o.coupling != IMLE_COUPLING_INDEPENDENT) {
+    if (!is_untouched(o, sizeof o)) return "a default was written to a misaligned pointer";
+    imle_options_default(o);
+    imle_tree_options_default(t);
+    imle_adaptive_default(a);
+    if (!is_untouched(o + 1, sizeof *o) || !is_untouched(t + 1, sizeof *t) || !is_untouched(a + 1, sizeof *a)) {
+        return "a default was written behind its struct";
+    }
+    if (o->struct_size != sizeof *o || o->noise != IMLE_NOISE_GUMBEL || o->temperature != 1 ||
+        o->target_temperature != 1 || o->alpha != 1 || o->lambda != 1 || o->target != IMLE_TARGET_LINEAR ||
+        o->difference != IMLE_DIFFERENCE_FORWARD || o->scale != IMLE_SCALE_INVERSE_LAMBDA || o->sog_terms != 10 || o->sog_kappa != 0 ||
+        o->coupling != IMLE_COUPLING_INDEPENDENT) {
         return "the default options";
     }
-    if (t.struct_size != sizeof t || t.projective != 0 || t.single_root != 0) return "the default options of trees";
-    if (a.struct_size != sizeof a || a.rule != IMLE_ADAPTIVE_MULTIPLICATIVE || a.a != 1 || a.g != 1 ||
-        a.previous != 0 || a.step != 0.15f || a.momentum != 0 || a.decay != 0.9f || a.target != 1 ||
-        a.theta_floor != 1) {
+    if (t->struct_size != sizeof *t || t->projective != 0 || t->single_root != 0) return "the default options of trees";
+    if (a->struct_size != sizeof *a || a->rule != IMLE_ADAPTIVE_MULTIPLICATIVE || a->a != 1 || a->g != 1 ||
+        a->previous != 0 || a->step != 0.15f || a->momentum != 0 || a->decay != 0.9f || a->target != 1 ||
+        a->theta_floor != 1) {
         return "the default of the adaptive lambda";
     }
     return NULL;
