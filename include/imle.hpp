@@ -229,7 +229,6 @@ public:
     constexpr key &row_ids(span<const std::uint64_t> ids) noexcept {
         c_.row_ids = ids.data();
         ids_ = ids.size();
-        has_ids_ = true; // an empty span may have no memory
         return *this;
     }
     /// The number of the call's first sample, and with stratified noise the number of samples of the whole batch.
@@ -239,12 +238,11 @@ public:
         return *this;
     }
     constexpr const imle_key &c() const noexcept { return c_; }
-    constexpr bool fits(const shape &s) const noexcept { return !has_ids_ || ids_ >= s.c().rows; }
+    constexpr bool fits(const shape &s) const noexcept { return ids_ >= s.c().rows; }
 
 private:
     imle_key c_{0, 0, 0, nullptr, 0, 0};
-    std::size_t ids_ = 0;
-    bool has_ids_ = false;
+    std::size_t ids_ = SIZE_MAX; // without ids, a key fits any number of rows
 };
 
 // ---- sizes against shapes ----

@@ -372,8 +372,9 @@ public:
     imle::key key() const {
         const auto &[seed, step, row0, ids] = batch_.key;
         const std::uint64_t first = ids.defined() ? row0 : row0 + static_cast<std::uint64_t>(first_);
-        const imle::key key = imle::key().seed(seed).step(step).row0(first);
-        return ids.defined() ? imle::key(key).row_ids(of<std::uint64_t, std::int64_t>(ids)) : key;
+        imle::key key = imle::key().seed(seed).step(step).row0(first);
+        if (ids.defined()) key.row_ids(of<std::uint64_t, std::int64_t>(ids));
+        return key;
     }
     imle::tree tree(const imle::options &options) const {
         return imle::tree(shape(), options, *batch_.trees).n_row(lists(batch_.k_row));
