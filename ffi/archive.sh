@@ -19,9 +19,7 @@ target=${CARGO_BUILD_TARGET:-}
 . ffi/cross.sh
 binutils "$target"
 build=${CARGO_TARGET_DIR:-target}
-# lib/fast has the profile of lib/release and other features, so that both take one compiled core.
-cargo_profile=${profile/fast/release}
-built=$build/${target:+$target/}$cargo_profile
+built=$build/${target:+$target/}$(cargo_profile "$profile")
 raw=$built/libimle_ffi.a
 [[ $target != *-msvc ]] || raw=$built/imle_ffi.lib
 features=(--features panic-handler)
@@ -29,7 +27,7 @@ features=(--features panic-handler)
 abi=$(sed -n 's/^#define IMLE_ABI_VERSION //p' include/imle.h)
 
 "${CARGO:-cargo}" rustc --quiet --manifest-path ffi/archive/Cargo.toml --locked --target-dir "$build" \
-  --profile "$cargo_profile" "${features[@]}" --crate-type staticlib
+  --profile "$(cargo_profile "$profile")" "${features[@]}" --crate-type staticlib
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

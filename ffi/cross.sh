@@ -15,6 +15,10 @@ binutils() {
 # The libraries of a download for microcontrollers, as archive.sh names them.
 firmware_profiles=(release fast size)
 
+# cargo_profile LIBRARY: cargo's profile of a library. lib/fast has that of lib/release and other features, so that both
+# take one compiled core.
+cargo_profile() { echo "${1/fast/release}"; }
+
 # rust_web: sets $CARGO and $RUSTC to Debian's second Rust (rustc-web, rust-web-src, cargo-web), which builds core from
 # source and so reaches every target of LLVM.
 rust_web() {

@@ -56,7 +56,7 @@ for_firmware() {
   for profile in "${firmware_profiles[@]}"; do
     CARGO_BUILD_TARGET=$1 ffi/archive.sh "$built/$profile" "$profile"
     # The proofs need the archive before it was stripped. The next profile may write to the same place.
-    cp "$CARGO_TARGET_DIR/$1/${profile/fast/release}/libimle_ffi.a" "$built/$profile"
+    cp "$CARGO_TARGET_DIR/$1/$(cargo_profile "$profile")/libimle_ffi.a" "$built/$profile"
     mkdir -p "$package/lib/$profile"
     cp "$built/$profile/libimle.a" "$package/lib/$profile"
     cmake -Dversion="$version" -Ddirectory="$package/lib/$profile/cmake" \
