@@ -1,10 +1,14 @@
-# Source this file. It has the link proof: a program of exactly the code that the functions of the library reach.
+# Source this file. It has the functions of the library and of its header, and the link proof: a program of exactly the
+# code that the functions of the library reach.
 
 # flash TOOLS PROGRAM: the program's bytes of code and constants.
 flash() { "$1size" "$2" | awk 'NR == 2 { print $1 + $2 }'; }
 
 # exported TOOLS LIBRARY: the functions that the library exports.
 exported() { "$1nm" -g --defined-only --format=posix "$2" 2>/dev/null | awk '$1 ~ /^imle_/ { print $1 }'; }
+
+# declared HEADER: the functions that imle.h declares.
+declared() { gcc -E -P "$1" | grep -oE '\bimle_[a-z_0-9]+\(' | tr -d '(' | sort -u; }
 
 # closure TARGET LIBRARY PROGRAM [FUNCTION...]: links exactly the code that the named functions reach, by default all
 # functions that LIBRARY exports, and prints its size. Fails if that code has a panic, formatting, an allocator, a trap,

@@ -4,8 +4,9 @@
 set -euo pipefail
 out=$1
 header=$(dirname "$0")/../../include/imle.h
+. "$(dirname "$0")/../link_proof.sh"
 
-declared=$(gcc -E -P "$header" | grep -oE '\bimle_[a-z_0-9]+\(' | tr -d '(' | sort -u)
+declared=$(declared "$header")
 same() { # name, symbols
   diff <(echo "$declared") <(echo "$2") || { echo "FAIL: $1 (>) differs from imle.h (<)"; exit 1; }
 }

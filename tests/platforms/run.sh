@@ -9,6 +9,7 @@ root=$PWD
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 out=$CARGO_TARGET_DIR/platforms
 here=$root/tests/platforms
+. tests/link_proof.sh
 abi=$(sed -n 's/^#define IMLE_ABI_VERSION //p' include/imle.h)
 
 # says STATUS ARGUMENT...: dist.sh ends with this status and lists its targets.
@@ -121,7 +122,7 @@ CMAKE
 # functions of memory and these. For Linux the functions in the static one are hidden.
 calls() {
   local library symbols needed declared
-  declared=$(gcc -E -P "$package/include/imle.h" | grep -oE '\bimle_[a-z_0-9]+\(' | tr -d '(' | sort -u)
+  declared=$(declared "$package/include/imle.h")
   for library in "$package/lib/$static" "$package"/{bin/imle.dll,lib/libimle.so,lib/libimle.dylib}; do
     [[ -e $library ]] || continue
     case $library in
