@@ -23,22 +23,12 @@ laws!(argmax: OneHot, map, any_size, replay);
 laws!(fixed_size: Fixed, map);
 laws!(three_steps: ThreeSteps, any_size);
 
-tree_laws! {
-    trees: Trees<false, false>;
-    trees_with_a_single_root: Trees<false, true>;
-    projective_trees: Trees<true, false>;
-    projective_trees_with_a_single_root: Trees<true, true>;
-}
+tree_laws!(Trees);
 
 exact_laws!(exact_top_k: CoreTopK);
 exact_laws!(exact_argmax: CoreArgmax);
 
-exact_tree_laws! {
-    exact_trees: CoreTrees<false, false>;
-    exact_trees_with_a_single_root: CoreTrees<false, true>;
-    exact_projective_trees: CoreTrees<true, false>;
-    exact_projective_trees_with_a_single_root: CoreTrees<true, true>;
-}
+exact_tree_laws!(CoreTrees);
 
 /// It chooses one entry of each pair of neighbours, and the last entry if it has no neighbour.
 #[derive(Clone, Copy)]
@@ -69,7 +59,7 @@ proptest! {
     #![proptest_config(laws::config())]
 
     #[test]
-    fn perturbed_and_target_scores_are_their_formulas(case in laws::cases::<ThreeSteps>()) {
+    fn perturbed_and_target_scores_are_their_formulas(case in laws::cases(&ThreeSteps)) {
         let options = &case.options;
         let (alpha, lambda, tau) = (options.alpha, options.lambda, options.target_temperature);
         let (mut z, mut minus, mut plus) = (Vec::new(), Vec::new(), Vec::new());
@@ -95,7 +85,7 @@ proptest! {
 
     /// ε of a coordinate is that of a call for this row and sample alone, of any length.
     #[test]
-    fn noise_is_a_function_of_row_sample_and_coordinate(case in laws::cases::<Contiguous>()) {
+    fn noise_is_a_function_of_row_sample_and_coordinate(case in laws::cases(&Contiguous)) {
         let Sizes { rows, n, .. } = case.sizes;
         for b in 0..rows {
             for (s, epsilon) in case.epsilon(b).iter().enumerate() {
@@ -109,20 +99,20 @@ proptest! {
     }
 
     #[test]
-    fn argmax_is_top_k_at_one(case in laws::cases::<OneHot>()) {
-        prop_assert_eq!(OneHot::map(&case), Contiguous::map(&case));
-        let (one_hot, top_k) = (OneHot::sample(&case), Contiguous::sample(&case));
+    fn argmax_is_top_k_at_one(case in laws::cases(&OneHot)) {
+        prop_assert_eq!(OneHot.map(&case), Contiguous.map(&case));
+        let (one_hot, top_k) = (OneHot.sample(&case), Contiguous.sample(&case));
         prop_assert_eq!(one_hot.z, top_k.z);
         prop_assert_eq!(one_hot.indices, top_k.indices);
         prop_assert_eq!(one_hot.marginals, top_k.marginals);
-        let (one_hot, top_k) = (OneHot::gradient(&case, None), Contiguous::gradient(&case, None));
+        let (one_hot, top_k) = (OneHot.gradient(&case, None), Contiguous.gradient(&case, None));
         prop_assert_eq!(bits(&one_hot.0), bits(&top_k.0));
         prop_assert_eq!(one_hot.1, top_k.1);
     }
 
     /// The layer around a user's solver gives the bits of the three steps around that solver.
     #[test]
-    fn a_solver_inside_the_layer_gives_the_bits_of_the_three_steps(case in laws::cases::<Contiguous>()) {
+    fn a_solver_inside_the_layer_gives_the_bits_of_the_three_steps(case in laws::cases(&Contiguous)) {
         let Sizes { rows, n, samples, .. } = case.sizes;
         let solver = OnePerPair { pairs: n.div_ceil(2) };
         let solve = |scores: &[f32]| {
@@ -157,9 +147,9 @@ proptest! {
 
     /// An output is the same with and without the other outputs.
     #[test]
-    fn every_output_can_be_asked_for_alone(case in laws::cases::<PerRow>()) {
+    fn every_output_can_be_asked_for_alone(case in laws::cases(&PerRow)) {
         let (layer, theta) = (top_k(&case), Rows::contiguous(&case.theta));
-        let all = PerRow::sample(&case);
+        let all = PerRow.sample(&case);
         let work = &mut vec![JUNK; layer.workspace_len()];
         let mut z = vec![JUNK; all.z.len()];
         layer.sample(case.key(), theta, States::z(&mut z), work).expect("cases are good");
@@ -174,7 +164,7 @@ proptest! {
 
     /// A layer that is built again from what the first one says of itself gives the same bits.
     #[test]
-    fn a_layer_knows_all_that_it_was_built_from(case in laws::cases::<Contiguous>()) {
+    fn a_layer_knows_all_that_it_was_built_from(case in laws::cases(&Contiguous)) {
         let layer = top_k(&case);
         prop_assert_eq!((layer.shape(), *layer.options()), (case.shape(), case.options));
         prop_assert_eq!(layer.workspace_len(), imle::workspace_len(case.sizes.n));

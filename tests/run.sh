@@ -29,7 +29,7 @@ declare -A package=(
 # has no standard library; the C libraries of the cross compilers, and headers of C++; parts of an emulated PC; libtorch;
 # and MPI.
 libraries=(rustc-web rust-web-src cargo-web libstd-rust-web-dev libnewlib-arm-none-eabi picolibc-riscv64-unknown-elf
-  libstdc++-arm-none-eabi-dev libc6-dev-arm64-cross libc6-dev-s390x-cross libc6-dev-i386-cross bochsbios vgabios bochs-term
+  libstdc++-arm-none-eabi-dev libc6-dev-arm64-cross libc6-dev-s390x-cross libc6-dev-i386-cross bochsbios vgabios
   isolinux syslinux-common busybox-static libtorch-dev libopenmpi-dev)
 
 # --all needs these, too.

@@ -16,13 +16,9 @@ use imle_ffi::*;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-exact_laws!(top_k: TopK);
-exact_laws!(argmax: OneHot);
-
-exact_tree_laws! {
-    trees: Trees<false, false>;
-    projective_trees_with_a_single_root: Trees<true, true>;
-}
+exact_laws!(exact_top_k: TopK);
+exact_laws!(exact_argmax: OneHot);
+exact_tree_laws!(Trees);
 
 /// Rows with junk between them, and their stride.
 fn strided(rows: &[f32], n: usize, gap: usize) -> (Vec<f32>, usize) {
@@ -148,24 +144,22 @@ fn tree_through_c(case: &Case, options: &imle_tree_options, key: Key<'_>, temper
 }
 
 /// imle_tree_*
-struct Trees<const PROJECTIVE: bool, const SINGLE_ROOT: bool>;
+struct Trees(Kind);
 
-impl<const PROJECTIVE: bool, const SINGLE_ROOT: bool> Trees<PROJECTIVE, SINGLE_ROOT> {
-    const OPTIONS: imle_tree_options = in_c::tree_options(Kind { projective: PROJECTIVE, single_root: SINGLE_ROOT });
-
+impl Trees {
     /// The bits of the core, with gaps between rows and with as many words in every row too.
-    fn gives_the_bits_of_the_core(mut case: Case, temperature: f32) -> Result<(), TestCaseError> {
+    fn give_the_bits_of_the_core(&self, mut case: Case, temperature: f32) -> Result<(), TestCaseError> {
         let key = case.key;
-        let core = CoreTrees::<PROJECTIVE, SINGLE_ROOT>::answers;
-        let expected = core(&case, Key { strata: 0, ..key }, temperature);
+        let (core, options) = (CoreTrees(self.0), in_c::tree_options(self.0));
+        let expected = core.answers(&case, Key { strata: 0, ..key }, temperature);
         for gap in [0, 3] {
-            let got = tree_through_c(&case, &Self::OPTIONS, Key { strata: 0, ..key }, temperature, gap);
+            let got = tree_through_c(&case, &options, Key { strata: 0, ..key }, temperature, gap);
             prop_assert_eq!(&got, &expected);
         }
         case.k_row = None;
         let case = tree_cases::fit(without_nan(case));
-        let expected = core(&case, Key { strata: 0, ..key }, temperature);
-        let got = tree_through_c(&case, &Self::OPTIONS, Key { strata: 0, ..key }, temperature, 0);
+        let expected = core.answers(&case, Key { strata: 0, ..key }, temperature);
+        let got = tree_through_c(&case, &options, Key { strata: 0, ..key }, temperature, 0);
         prop_assert_eq!(got, expected);
         Ok(())
     }
@@ -177,17 +171,17 @@ fn without_nan(mut case: Case) -> Case {
     case
 }
 
-impl<const PROJECTIVE: bool, const SINGLE_ROOT: bool> ExactLayer for Trees<PROJECTIVE, SINGLE_ROOT> {
-    fn sizes() -> BoxedStrategy<Sizes> {
+impl ExactLayer for Trees {
+    fn sizes(&self) -> BoxedStrategy<Sizes> {
         tree_cases::sizes()
     }
 
-    fn fit(case: Case) -> Case {
+    fn fit(&self, case: Case) -> Case {
         tree_cases::fit(case)
     }
 
-    fn answers(case: &Case, key: Key<'_>, temperature: f32) -> Answers {
-        tree_through_c(case, &Self::OPTIONS, key, temperature, 0)
+    fn answers(&self, case: &Case, key: Key<'_>, temperature: f32) -> Answers {
+        tree_through_c(case, &in_c::tree_options(self.0), key, temperature, 0)
     }
 }
 
@@ -195,11 +189,11 @@ impl<const PROJECTIVE: bool, const SINGLE_ROOT: bool> ExactLayer for Trees<PROJE
 struct TopK;
 
 impl ExactLayer for TopK {
-    fn sizes() -> BoxedStrategy<Sizes> {
+    fn sizes(&self) -> BoxedStrategy<Sizes> {
         top_k_sizes()
     }
 
-    fn answers(case: &Case, key: Key<'_>, temperature: f32) -> Answers {
+    fn answers(&self, case: &Case, key: Key<'_>, temperature: f32) -> Answers {
         topk_through_c(case, key, temperature, 0)
     }
 }
@@ -208,13 +202,15 @@ impl ExactLayer for TopK {
 struct OneHot;
 
 impl ExactLayer for OneHot {
-    const PER_ROW_K: bool = false;
+    fn takes_k_per_row(&self) -> bool {
+        false
+    }
 
-    fn sizes() -> BoxedStrategy<Sizes> {
+    fn sizes(&self) -> BoxedStrategy<Sizes> {
         one_hot_sizes()
     }
 
-    fn answers(case: &Case, key: Key<'_>, temperature: f32) -> Answers {
+    fn answers(&self, case: &Case, key: Key<'_>, temperature: f32) -> Answers {
         argmax_through_c(case, key, temperature, 0)
     }
 }
@@ -232,36 +228,35 @@ proptest! {
     #![proptest_config(laws::config())]
 
     #[test]
-    fn topk_gives_the_bits_of_the_core(mut case in cases::<TopK>(), temperature in any_temperature()) {
-        let expected = CoreTopK::answers(&case, case.key_without_strata(), temperature);
+    fn topk_gives_the_bits_of_the_core(mut case in cases(&TopK), temperature in any_temperature()) {
+        let expected = CoreTopK.answers(&case, case.key_without_strata(), temperature);
         for gap in [0, 3] {
             prop_assert_eq!(&topk_through_c(&case, case.key_without_strata(), temperature, gap), &expected);
         }
         case.k_row = None;
-        let expected = CoreTopK::answers(&case, case.key_without_strata(), temperature);
+        let expected = CoreTopK.answers(&case, case.key_without_strata(), temperature);
         prop_assert_eq!(topk_through_c(&case, case.key_without_strata(), temperature, 0), expected);
     }
 
     #[test]
-    fn argmax_gives_the_bits_of_the_core(case in cases::<OneHot>(), temperature in any_temperature()) {
-        let expected = CoreArgmax::answers(&case, case.key_without_strata(), temperature);
+    fn argmax_gives_the_bits_of_the_core(case in cases(&OneHot), temperature in any_temperature()) {
+        let expected = CoreArgmax.answers(&case, case.key_without_strata(), temperature);
         for gap in [0, 3] {
             prop_assert_eq!(&argmax_through_c(&case, case.key_without_strata(), temperature, gap), &expected);
         }
     }
 
     #[test]
-    fn trees_give_the_bits_of_the_core(case in cases::<Trees<false, false>>(), temperature in any_temperature()) {
-        Trees::<false, false>::gives_the_bits_of_the_core(case.clone(), temperature)?;
-        Trees::<false, true>::gives_the_bits_of_the_core(case.clone(), temperature)?;
-        Trees::<true, false>::gives_the_bits_of_the_core(case.clone(), temperature)?;
-        Trees::<true, true>::gives_the_bits_of_the_core(case, temperature)?;
+    fn trees_give_the_bits_of_the_core(case in cases(&Trees(KINDS[0])), temperature in any_temperature()) {
+        for kind in KINDS {
+            Trees(kind).give_the_bits_of_the_core(case.clone(), temperature)?;
+        }
     }
 
     /// The manual promises this for scores up to 1e30, also when divided by the temperature, and for v and dz up to
     /// 1e30.
     #[test]
-    fn no_answer_is_nan(mut case in cases::<TopK>(), temperature in any_temperature()) {
+    fn no_answer_is_nan(mut case in cases(&TopK), temperature in any_temperature()) {
         let largest = 1e30 * temperature.min(1.0);
         case.theta.iter_mut().filter(|t| **t != f32::NEG_INFINITY).for_each(|t| *t = t.clamp(-largest, largest));
         case.dz.iter_mut().for_each(|v| *v = v.clamp(-1e30, 1e30));
@@ -273,7 +268,7 @@ proptest! {
 
     /// The same for trees.
     #[test]
-    fn no_answer_of_trees_is_nan(mut case in cases::<Trees<false, false>>(), temperature in any_temperature()) {
+    fn no_answer_of_trees_is_nan(mut case in cases(&Trees(KINDS[0])), temperature in any_temperature()) {
         let largest = 1e30 * temperature.min(1.0);
         case = without_nan(case);
         case.theta.iter_mut().filter(|t| **t != f32::NEG_INFINITY).for_each(|t| *t = t.clamp(-largest, largest));

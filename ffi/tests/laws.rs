@@ -13,17 +13,12 @@ use imle::{Diagnostics, Difference, Options};
 use imle_ffi::*;
 use proptest::prelude::*;
 
-laws!(top_k: TopK<false>, map, any_size, replay);
-laws!(top_k_per_row: TopK<true>, map, any_size, replay);
+laws!(top_k: TopK { per_row: false }, map, any_size, replay);
+laws!(top_k_per_row: TopK { per_row: true }, map, any_size, replay);
 laws!(argmax: Argmax, map, any_size, replay);
 laws!(three_steps: ThreeSteps, any_size);
 
-tree_laws! {
-    trees: Trees<false, false>;
-    trees_with_a_single_root: Trees<false, true>;
-    projective_trees: Trees<true, false>;
-    projective_trees_with_a_single_root: Trees<true, true>;
-}
+tree_laws!(Trees);
 
 /// Number of elements between the rows of theta and grad_theta.
 const GAP: usize = 3;
@@ -33,6 +28,7 @@ struct Call<'a> {
     case: &'a Case,
     shape: imle_shape,
     options: imle_options,
+    tree_options: imle_tree_options,
     key: imle_key,
     theta: Vec<f32>,
     stride: usize,
@@ -46,6 +42,7 @@ impl<'a> Call<'a> {
             case,
             shape,
             options: in_c::options(&case.options),
+            tree_options: in_c::tree_options(Kind::default()),
             key: in_c::key(case.key()),
             theta: spread(&case.theta, n, GAP),
             stride: n + GAP,
@@ -53,11 +50,18 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// A case of trees.
-    fn of_trees(case: &'a Case, options: &imle_tree_options) -> Self {
-        let call = Call::new(case);
-        let len = unsafe { imle_tree_workspace_len(&call.shape, options) };
-        Call { work: vec![JUNK; len], ..call }
+    fn of_trees(case: &'a Case, kind: Kind) -> Self {
+        let (call, tree_options) = (Call::new(case), in_c::tree_options(kind));
+        let len = unsafe { imle_tree_workspace_len(&call.shape, &tree_options) };
+        Call { tree_options, work: vec![JUNK; len], ..call }
+    }
+
+    fn k_row(&self) -> *const u32 {
+        in_c::k_row(self.case)
+    }
+
+    fn tree_options(&self) -> *const imle_tree_options {
+        &self.tree_options
     }
 
     fn per_state(&self) -> Vec<f32> {
@@ -83,33 +87,33 @@ fn counts(imle_diagnostics { states, unchanged, nonzeros }: imle_diagnostics) ->
     Diagnostics { states, unchanged, nonzeros }
 }
 
-/// The layer of a family: `layer!([generics] type, how to build a call, (the arguments behind the shape), functions, { further
-/// items })`
+/// The layer of a family: `layer!(type, (the arguments behind the shape), functions, { further items })`. The type has a
+/// function `call`, which makes a [`Call`] of a case.
 macro_rules! layer {
-    ([$($generics:tt)*] $layer:ty, $call:path, ($($set:path),*), $sample:ident, $gradient:ident, $map:ident, { $($items:tt)* }) => {
-        impl<$($generics)*> Layer for $layer {
+    ($layer:ty, ($($set:path),*), $sample:ident, $gradient:ident, $map:ident, { $($items:tt)* }) => {
+        impl Layer for $layer {
             $($items)*
 
-            fn sample(case: &Case) -> Sampled {
-                let mut c = $call(case);
+            fn sample(&self, case: &Case) -> Sampled {
+                let mut c = self.call(case);
                 let Sizes { rows, n, k, samples } = case.sizes;
                 let (mut z, mut marginals) = (c.per_state(), vec![JUNK; rows * n]);
                 let mut indices = vec![7; rows * samples * k];
                 let status = unsafe {
-                    $sample(&c.shape, $($set(case),)* &c.options, &c.key, c.theta.as_ptr(), c.stride,
+                    $sample(&c.shape, $($set(&c),)* &c.options, &c.key, c.theta.as_ptr(), c.stride,
                         z.as_mut_ptr(), indices.as_mut_ptr(), marginals.as_mut_ptr(), c.work.as_mut_ptr(), c.work.len())
                 };
                 assert_eq!(status, IMLE_OK);
                 Sampled { z, indices: Some(indices), marginals: Some(marginals) }
             }
 
-            fn gradient(case: &Case, replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
-                let mut c = $call(case);
+            fn gradient(&self, case: &Case, replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
+                let mut c = self.call(case);
                 let (dz, dz_row_stride, dz_sample_stride) = in_c::dz(case);
                 let indices = replay.map_or(ptr::null(), <[u32]>::as_ptr);
                 let (mut grad_theta, mut diagnostics) = (c.per_row(), diagnostics());
                 let status = unsafe {
-                    $gradient(&c.shape, $($set(case),)* &c.options, &c.key, c.theta.as_ptr(), c.stride,
+                    $gradient(&c.shape, $($set(&c),)* &c.options, &c.key, c.theta.as_ptr(), c.stride,
                         dz, dz_row_stride, dz_sample_stride, indices, grad_theta.as_mut_ptr(), c.stride,
                         &mut diagnostics, c.work.as_mut_ptr(), c.work.len())
                 };
@@ -118,14 +122,14 @@ macro_rules! layer {
             }
         }
 
-        impl<$($generics)*> MapLayer for $layer {
-            fn map(case: &Case) -> Vec<f32> {
-                let mut c = $call(case);
+        impl MapLayer for $layer {
+            fn map(&self, case: &Case) -> Vec<f32> {
+                let mut c = self.call(case);
                 c.shape.samples = 0;
                 let Sizes { rows, n, k, .. } = case.sizes;
                 let (mut z, mut indices) = (vec![JUNK; rows * n], vec![7; rows * k]);
                 let status = unsafe {
-                    $map(&c.shape, $($set(case),)* c.theta.as_ptr(), c.stride,
+                    $map(&c.shape, $($set(&c),)* c.theta.as_ptr(), c.stride,
                         z.as_mut_ptr(), indices.as_mut_ptr(), c.work.as_mut_ptr(), c.work.len())
                 };
                 assert_eq!(status, IMLE_OK);
@@ -137,55 +141,64 @@ macro_rules! layer {
 }
 
 /// imle_topk_*, with k_row or without.
-struct TopK<const PER_ROW: bool>;
+struct TopK {
+    per_row: bool,
+}
 
-layer!([const PER_ROW: bool] TopK<PER_ROW>, Call::new, (in_c::k_row), imle_topk_sample, imle_topk_gradient, imle_topk_map, {
-    const PER_ROW_K: bool = PER_ROW;
+impl TopK {
+    fn call<'a>(&self, case: &'a Case) -> Call<'a> {
+        Call::new(case)
+    }
+}
+
+layer!(TopK, (Call::k_row), imle_topk_sample, imle_topk_gradient, imle_topk_map, {
+    fn takes_k_per_row(&self) -> bool {
+        self.per_row
+    }
 });
 
 /// imle_argmax_*
 struct Argmax;
 
-layer!([] Argmax, Call::new, (), imle_argmax_sample, imle_argmax_gradient, imle_argmax_map, {
-    fn sizes() -> BoxedStrategy<Sizes> {
+impl Argmax {
+    fn call<'a>(&self, case: &'a Case) -> Call<'a> {
+        Call::new(case)
+    }
+}
+
+layer!(Argmax, (), imle_argmax_sample, imle_argmax_gradient, imle_argmax_map, {
+    fn sizes(&self) -> BoxedStrategy<Sizes> {
         any_sizes().prop_map(|sizes| Sizes { k: 1, ..sizes }).boxed()
     }
 });
 
 /// imle_tree_*
-struct Trees<const PROJECTIVE: bool, const SINGLE_ROOT: bool>;
+struct Trees(Kind);
 
-impl<const PROJECTIVE: bool, const SINGLE_ROOT: bool> Trees<PROJECTIVE, SINGLE_ROOT> {
-    const KIND: Kind = Kind { projective: PROJECTIVE, single_root: SINGLE_ROOT };
-    const OPTIONS: imle_tree_options = in_c::tree_options(Self::KIND);
-
-    fn call(case: &Case) -> Call<'_> {
-        Call::of_trees(case, &Self::OPTIONS)
-    }
-
-    fn options(_: &Case) -> *const imle_tree_options {
-        &Self::OPTIONS
+impl Trees {
+    fn call<'a>(&self, case: &'a Case) -> Call<'a> {
+        Call::of_trees(case, self.0)
     }
 }
 
-layer!(
-    [const PROJECTIVE: bool, const SINGLE_ROOT: bool] Trees<PROJECTIVE, SINGLE_ROOT>, Self::call,
-    (in_c::k_row, Self::options), imle_tree_sample, imle_tree_gradient, imle_tree_map, {
-    const PER_ROW_K: bool = true;
+layer!(Trees, (Call::k_row, Call::tree_options), imle_tree_sample, imle_tree_gradient, imle_tree_map, {
+    fn takes_k_per_row(&self) -> bool {
+        true
+    }
 
-    fn sizes() -> BoxedStrategy<Sizes> {
+    fn sizes(&self) -> BoxedStrategy<Sizes> {
         tree_cases::sizes()
     }
 
-    fn fit(case: Case) -> Case {
+    fn fit(&self, case: Case) -> Case {
         tree_cases::fit(case)
     }
 
-    fn state(case: &Case, b: usize, scores: &[f32]) -> Vec<f32> {
-        tree_cases::state(case, b, scores, Self::KIND)
+    fn state(&self, case: &Case, b: usize, scores: &[f32]) -> Vec<f32> {
+        tree_cases::state(case, b, scores, self.0)
     }
 
-    fn some_state(case: &Case, b: usize) -> Vec<f32> {
+    fn some_state(&self, case: &Case, b: usize) -> Vec<f32> {
         tree_cases::some_state(case, b)
     }
 });
@@ -220,13 +233,15 @@ fn solve_outside(case: &Case, scores: &[f32]) -> Vec<f32> {
 }
 
 impl Layer for ThreeSteps {
-    const PER_ROW_K: bool = true;
+    fn takes_k_per_row(&self) -> bool {
+        true
+    }
 
-    fn sample(case: &Case) -> Sampled {
+    fn sample(&self, case: &Case) -> Sampled {
         Sampled { z: solve_outside(case, &perturbed(case)), indices: None, marginals: None }
     }
 
-    fn gradient(case: &Case, _replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
+    fn gradient(&self, case: &Case, _replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
         let c = Call::new(case);
         let z = match case.options.difference {
             Difference::Forward => perturbed(case),
@@ -249,7 +264,7 @@ proptest! {
     #![proptest_config(laws::config())]
 
     #[test]
-    fn noise_is_the_noise_of_the_core(case in laws::cases::<ThreeSteps>()) {
+    fn noise_is_the_noise_of_the_core(case in laws::cases(&ThreeSteps)) {
         let c = Call::new(&case);
         let mut noise = c.per_state();
         let status = unsafe { imle_noise(&c.shape, &c.options, &c.key, noise.as_mut_ptr()) };

@@ -22,24 +22,27 @@ const OF_STATES: [&str; 2] = ["indices", "log_prob"];
 /// An implementation of the exact functions. It fills its outputs and workspace with junk before each call.
 pub trait ExactLayer {
     /// True if it takes one k per row.
-    const PER_ROW_K: bool = true;
+    fn takes_k_per_row(&self) -> bool {
+        true
+    }
 
     /// The sizes that it takes.
-    fn sizes() -> BoxedStrategy<Sizes>;
+    fn sizes(&self) -> BoxedStrategy<Sizes>;
 
     /// Makes a case one that it takes.
-    fn fit(case: Case) -> Case {
+    fn fit(&self, case: Case) -> Case {
         case
     }
 
     /// The key stands for that of the case. A result that the implementation does not have is left out.
-    fn answers(case: &Case, key: Key<'_>, temperature: f32) -> Answers;
+    fn answers(&self, case: &Case, key: Key<'_>, temperature: f32) -> Answers;
 }
 
 /// At least two samples, which a baseline needs.
-pub fn cases<L: ExactLayer>() -> impl Strategy<Value = Case> {
+pub fn cases(layer: &'static dyn ExactLayer) -> BoxedStrategy<Case> {
     let fit = |sizes: Sizes| Sizes { samples: sizes.samples.max(2), ..sizes };
-    cases::cases(L::sizes().prop_map(fit).boxed(), L::PER_ROW_K).prop_map(L::fit)
+    let sizes = layer.sizes().prop_map(fit).boxed();
+    cases::cases(sizes, layer.takes_k_per_row()).prop_map(|case| layer.fit(case)).boxed()
 }
 
 /// The tables have n (k + 1) cells, so k stays small enough for a debug build.
@@ -77,11 +80,11 @@ pub fn other(case: &Case) -> Vec<f32> {
 pub struct CoreTopK;
 
 impl ExactLayer for CoreTopK {
-    fn sizes() -> BoxedStrategy<Sizes> {
+    fn sizes(&self) -> BoxedStrategy<Sizes> {
         top_k_sizes()
     }
 
-    fn answers(case: &Case, key: Key<'_>, temperature: f32) -> Answers {
+    fn answers(&self, case: &Case, key: Key<'_>, temperature: f32) -> Answers {
         let exact = case.exact(temperature);
         let (mut answers, mut work) = (through_core(case, key, &exact), vec![JUNK; exact.workspace_len()]);
         let (theta, weights) = (Rows::contiguous(&case.theta), weights(case));
@@ -97,13 +100,15 @@ impl ExactLayer for CoreTopK {
 pub struct CoreArgmax;
 
 impl ExactLayer for CoreArgmax {
-    const PER_ROW_K: bool = false;
+    fn takes_k_per_row(&self) -> bool {
+        false
+    }
 
-    fn sizes() -> BoxedStrategy<Sizes> {
+    fn sizes(&self) -> BoxedStrategy<Sizes> {
         one_hot_sizes()
     }
 
-    fn answers(case: &Case, key: Key<'_>, temperature: f32) -> Answers {
+    fn answers(&self, case: &Case, key: Key<'_>, temperature: f32) -> Answers {
         through_core(case, key, &Exact::new(case.shape(), Argmax, temperature).unwrap())
     }
 }
@@ -143,13 +148,13 @@ pub fn through_core<D: Distribution>(case: &Case, key: Key<'_>, exact: &Exact<D>
 }
 
 /// Rows that are padded with −inf keep all bits, and behind the row everything is 0.
-pub fn padding_changes_no_bit<L: ExactLayer>(case: &Case, temperature: f32) -> Result<(), TestCaseError> {
+pub fn padding_changes_no_bit(layer: &dyn ExactLayer, case: &Case, temperature: f32) -> Result<(), TestCaseError> {
     let case = case.clone().with_exact_sums();
     let n = case.sizes.n;
-    let answers = L::answers(&case, case.key_without_strata(), temperature);
+    let answers = layer.answers(&case, case.key_without_strata(), temperature);
     for more in [1, 17, 64] {
         let padded = case.padded(more);
-        for (name, got) in L::answers(&padded, padded.key_without_strata(), temperature) {
+        for (name, got) in layer.answers(&padded, padded.key_without_strata(), temperature) {
             let expected = &answers[name];
             if OF_COORDINATES.contains(&name) || name == "z" {
                 for (got, expected) in got.chunks(n + more).zip(expected.chunks(n)) {
@@ -165,10 +170,14 @@ pub fn padding_changes_no_bit<L: ExactLayer>(case: &Case, temperature: f32) -> R
 }
 
 /// Row b of a call is that of its number, whatever rows are with it: rows one by one, and all rows in another order.
-pub fn rows_are_known_by_their_numbers<L: ExactLayer>(case: &Case, temperature: f32) -> Result<(), TestCaseError> {
+pub fn rows_are_known_by_their_numbers(
+    layer: &dyn ExactLayer,
+    case: &Case,
+    temperature: f32,
+) -> Result<(), TestCaseError> {
     let case = case.clone().with_exact_sums();
     let rows = case.sizes.rows;
-    let answers = L::answers(&case, case.key_without_strata(), temperature);
+    let answers = layer.answers(&case, case.key_without_strata(), temperature);
     let row = |answers: &Answers, name: &str, b: usize, rows: usize| {
         let len = answers[name].len() / rows;
         answers[name][b * len..][..len].to_vec()
@@ -176,9 +185,9 @@ pub fn rows_are_known_by_their_numbers<L: ExactLayer>(case: &Case, temperature: 
     // The last row first.
     let pieces: Vec<Case> = (0..rows).rev().map(|b| case.piece(b, 1)).collect();
     let reversed = case.reversed();
-    let of_reversed = L::answers(&reversed, reversed.key_without_strata(), temperature);
+    let of_reversed = layer.answers(&reversed, reversed.key_without_strata(), temperature);
     for (at, (piece, b)) in pieces.iter().zip((0..rows).rev()).enumerate() {
-        let alone = L::answers(piece, piece.key_without_strata(), temperature);
+        let alone = layer.answers(piece, piece.key_without_strata(), temperature);
         // The weights of the sizes depend on the place of a row.
         for name in answers.keys().filter(|&&name| name != "log_partitions_vjp") {
             let expected = row(&answers, name, b, rows);
@@ -191,15 +200,19 @@ pub fn rows_are_known_by_their_numbers<L: ExactLayer>(case: &Case, temperature: 
 
 /// Sample s of a call is that of its number: the first of S are those of a smaller S, and with `sample0` a call gives the
 /// others.
-pub fn samples_are_known_by_their_numbers<L: ExactLayer>(case: &Case, temperature: f32) -> Result<(), TestCaseError> {
+pub fn samples_are_known_by_their_numbers(
+    layer: &dyn ExactLayer,
+    case: &Case,
+    temperature: f32,
+) -> Result<(), TestCaseError> {
     let case = case.clone().with_exact_sums();
     let samples = case.sizes.samples;
     let whole =
         Case { sizes: Sizes { samples: samples + 2, ..case.sizes }, shared: true, dz: v(&case), ..case.clone() };
-    let answers = L::answers(&whole, whole.key_without_strata(), temperature);
+    let answers = layer.answers(&whole, whole.key_without_strata(), temperature);
     for (first, count) in [(0, samples), (2, samples), (1, 2)] {
         let part = Case { sizes: Sizes { samples: count, ..case.sizes }, ..whole.clone() };
-        let got = L::answers(
+        let got = layer.answers(
             &part,
             Key { sample0: case.key.sample0 + first as u32, ..case.key_without_strata() },
             temperature,
@@ -221,10 +234,10 @@ pub fn samples_are_known_by_their_numbers<L: ExactLayer>(case: &Case, temperatur
 /// `exact_laws!(name: Layer)` tests every law on an implementation, each by a test of its own.
 #[macro_export]
 macro_rules! exact_laws {
-    ($module:ident: $layer:ty) => {
+    ($module:ident: $layer:expr) => {
         mod $module {
             use super::*;
-            $crate::exact_law_tests! { $layer:
+            $crate::exact_law_tests! { $layer,
                 padding_changes_no_bit
                 rows_are_known_by_their_numbers
                 samples_are_known_by_their_numbers
@@ -233,29 +246,36 @@ macro_rules! exact_laws {
     };
 }
 
-/// The same for trees. Another number of words has other noise, so that padding is not among the laws.
+/// `exact_tree_laws!(Layer)` does so for trees, on `Layer(kind)` for the four kinds of trees. Another number of words has
+/// other noise, so that padding is not among the laws.
 #[macro_export]
 macro_rules! exact_tree_laws {
-    ($($module:ident: $layer:ty;)*) => {
-        $(mod $module {
+    ($layer:ident) => {
+        $crate::exact_tree_laws!(exact_trees: $layer, false, false);
+        $crate::exact_tree_laws!(exact_trees_with_a_single_root: $layer, false, true);
+        $crate::exact_tree_laws!(exact_projective_trees: $layer, true, false);
+        $crate::exact_tree_laws!(exact_projective_trees_with_a_single_root: $layer, true, true);
+    };
+    ($module:ident: $layer:ident, $projective:literal, $single_root:literal) => {
+        mod $module {
             use super::*;
-            $crate::exact_law_tests! { $layer:
+            use $crate::common::trees::Kind;
+            $crate::exact_law_tests! { $layer(Kind { projective: $projective, single_root: $single_root }),
                 rows_are_known_by_their_numbers
                 samples_are_known_by_their_numbers
             }
-        })*
+        }
     };
 }
 
 #[macro_export]
 macro_rules! exact_law_tests {
-    ($layer:ty: $($law:ident)*) => {
-        proptest::proptest! {
-            #![proptest_config($crate::common::laws::config())]
-            $(#[test]
-            fn $law(case in $crate::common::exact_laws::cases::<$layer>(), temperature in 0.05..20.0_f32) {
-                $crate::common::exact_laws::$law::<$layer>(&case, temperature)?;
-            })*
-        }
+    ($layer:expr, $($law:ident)*) => {
+        $(#[test]
+        fn $law() {
+            use $crate::common::{exact_laws, laws};
+            let cases = (exact_laws::cases(&$layer), 0.05..20.0_f32).boxed();
+            laws::assert_law(cases, &|(case, temperature)| exact_laws::$law(&$layer, case, *temperature));
+        })*
     };
 }

@@ -32,7 +32,7 @@ cat >"$out/root/init" <<END
 #!/busybox sh
 /busybox mount -t proc proc /proc
 /busybox mount -t devtmpfs dev /dev
-export PROPTEST_CASES=32 PROPTEST_MAX_SHRINK_ITERS=9
+export PROPTEST_CASES=8 PROPTEST_MAX_SHRINK_ITERS=9
 passed=0
 for test in ${tests[*]}; do /\$test --nocapture && passed=\$((passed + 1)); done
 echo "\$passed of ${#tests[@]} passed"
@@ -46,7 +46,8 @@ cp /usr/lib/ISOLINUX/isolinux.bin /usr/lib/syslinux/modules/bios/ldlinux.c32 "$o
 echo 'DEFAULT linux initrd=initrd console=ttyS0 quiet mitigations=off clearcpuid=xsavec,xsaves' >"$out/cd/isolinux.cfg"
 genisoimage -quiet -o "$out/cd.iso" -b isolinux.bin -c boot.cat -no-emul-boot -boot-load-size 4 -boot-info-table "$out/cd"
 
-# Debian's Bochs starts in a debugger, which needs the command to continue, and has a screen, which needs a terminal.
+# Debian's Bochs starts in a debugger, which needs the command to continue. Its screen is for viewers over the network, of
+# which there is none: a screen in a terminal can block for ever, once nobody reads what it draws.
 cat >"$out/bochsrc" <<END
 cpu: model=corei7_skylake_x, ips=100000000, reset_on_triple_fault=0
 megs: 256
@@ -55,16 +56,17 @@ vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
 ata0-master: type=cdrom, path=$out/cd.iso, status=inserted
 boot: cdrom
 com1: enabled=1, mode=file, dev=$out/serial.txt
-display_library: term
+display_library: rfb, options="timeout=0" # seconds to wait for a viewer
 sound: driver=dummy
 log: $out/bochs.log
 panic: action=fatal
 END
 echo continue >"$out/commands"
 rm -f "$out/serial.txt"
-bochs="stty rows 25 cols 80; bochs -q -f '$out/bochsrc' -rc '$out/commands'"
-TERM=xterm timeout --foreground 1800 script -qec "$bochs" "$out/screen.txt" </dev/null >/dev/null || true # powers off
+status=0
+timeout 1800 bochs -q -f "$out/bochsrc" -rc "$out/commands" >"$out/bochs.txt" 2>&1 </dev/null || status=$? # 1: power off
 tr -d '\r' <"$out/serial.txt" | tee "$out/log.txt"
+((status != 124)) || { echo "FAIL: Bochs did not come to the end in half an hour"; exit 1; }
 grep -q 'kernel: avx512$' "$out/log.txt"
 grep -qx "${#tests[@]} of ${#tests[@]} passed" "$out/log.txt"
 echo "AVX-512: the same bits in Bochs as on the host"

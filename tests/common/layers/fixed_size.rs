@@ -66,19 +66,19 @@ fn one_hots<const N: usize, const K: usize>(lists: &[fixed::Chosen<K>]) -> Vec<f
 }
 
 impl Layer for Fixed {
-    fn sizes() -> BoxedStrategy<Sizes> {
+    fn sizes(&self) -> BoxedStrategy<Sizes> {
         let sizes = select(&[(1, 1), (5, 2), (16, 0), (17, 1), (31, 31), (33, 7), (200, 5)][..]);
         (sizes, 1..=3_usize, select(&[1, 3][..]))
             .prop_map(|((n, k), rows, samples)| Sizes { rows, n, k, samples })
             .boxed()
     }
 
-    fn sample(case: &Case) -> Sampled {
+    fn sample(&self, case: &Case) -> Sampled {
         let z = at_its_size!(case, fixed_sample).flatten().collect();
         Sampled { z, indices: None, marginals: None }
     }
 
-    fn gradient(case: &Case, _replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
+    fn gradient(&self, case: &Case, _replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
         let mut sum = Diagnostics::default();
         let grads = at_its_size!(case, fixed_gradient).flat_map(|(grad, diagnostics)| {
             sum.states += diagnostics.states;
@@ -91,7 +91,7 @@ impl Layer for Fixed {
 }
 
 impl MapLayer for Fixed {
-    fn map(case: &Case) -> Vec<f32> {
+    fn map(&self, case: &Case) -> Vec<f32> {
         at_its_size!(case, fixed_map).flatten().collect()
     }
 }

@@ -58,17 +58,17 @@ pub fn top_k(case: &Case) -> Imle<TopK<'_>> {
 pub struct Contiguous;
 
 impl Layer for Contiguous {
-    fn sample(case: &Case) -> Sampled {
+    fn sample(&self, case: &Case) -> Sampled {
         sample(&top_k(case), case.key(), Rows::contiguous(&case.theta))
     }
 
-    fn gradient(case: &Case, replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
+    fn gradient(&self, case: &Case, replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
         gradient(&top_k(case), case.key(), &case.theta, case.all_dz(), replay)
     }
 }
 
 impl MapLayer for Contiguous {
-    fn map(case: &Case) -> Vec<f32> {
+    fn map(&self, case: &Case) -> Vec<f32> {
         map(&top_k(case), Rows::contiguous(&case.theta))
     }
 }
@@ -77,20 +77,22 @@ impl MapLayer for Contiguous {
 pub struct PerRow;
 
 impl Layer for PerRow {
-    const PER_ROW_K: bool = true;
-
-    fn sample(case: &Case) -> Sampled {
-        Contiguous::sample(case)
+    fn takes_k_per_row(&self) -> bool {
+        true
     }
 
-    fn gradient(case: &Case, replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
-        Contiguous::gradient(case, replay)
+    fn sample(&self, case: &Case) -> Sampled {
+        Contiguous.sample(case)
+    }
+
+    fn gradient(&self, case: &Case, replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
+        Contiguous.gradient(case, replay)
     }
 }
 
 impl MapLayer for PerRow {
-    fn map(case: &Case) -> Vec<f32> {
-        Contiguous::map(case)
+    fn map(&self, case: &Case) -> Vec<f32> {
+        Contiguous.map(case)
     }
 }
 
@@ -109,12 +111,12 @@ impl Strided {
 }
 
 impl Layer for Strided {
-    fn sample(case: &Case) -> Sampled {
+    fn sample(&self, case: &Case) -> Sampled {
         let n = case.sizes.n;
         sample(&top_k(case), case.key(), Rows::strided(&Self::spread(&case.theta, n), n + Self::GAP))
     }
 
-    fn gradient(case: &Case, replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
+    fn gradient(&self, case: &Case, replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
         let Sizes { rows, n, samples, .. } = case.sizes;
         let stride = n + Self::GAP;
         let theta = Self::spread(&case.theta, n);
@@ -135,7 +137,7 @@ impl Layer for Strided {
 }
 
 impl MapLayer for Strided {
-    fn map(case: &Case) -> Vec<f32> {
+    fn map(&self, case: &Case) -> Vec<f32> {
         let n = case.sizes.n;
         map(&top_k(case), Rows::strided(&Self::spread(&case.theta, n), n + Self::GAP))
     }
@@ -149,21 +151,21 @@ fn argmax(case: &Case) -> Imle<Argmax> {
 }
 
 impl Layer for OneHot {
-    fn sizes() -> BoxedStrategy<Sizes> {
+    fn sizes(&self) -> BoxedStrategy<Sizes> {
         any_sizes().prop_map(|sizes| Sizes { k: 1, ..sizes }).boxed()
     }
 
-    fn sample(case: &Case) -> Sampled {
+    fn sample(&self, case: &Case) -> Sampled {
         sample(&argmax(case), case.key(), Rows::contiguous(&case.theta))
     }
 
-    fn gradient(case: &Case, replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
+    fn gradient(&self, case: &Case, replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
         gradient(&argmax(case), case.key(), &case.theta, case.all_dz(), replay)
     }
 }
 
 impl MapLayer for OneHot {
-    fn map(case: &Case) -> Vec<f32> {
+    fn map(&self, case: &Case) -> Vec<f32> {
         map(&argmax(case), Rows::contiguous(&case.theta))
     }
 }

@@ -31,13 +31,15 @@ fn solve_outside(case: &Case, scores: &[f32]) -> Vec<f32> {
 }
 
 impl Layer for ThreeSteps {
-    const PER_ROW_K: bool = true;
+    fn takes_k_per_row(&self) -> bool {
+        true
+    }
 
-    fn sample(case: &Case) -> Sampled {
+    fn sample(&self, case: &Case) -> Sampled {
         Sampled { z: solve_outside(case, &perturbed(case)), indices: None, marginals: None }
     }
 
-    fn gradient(case: &Case, _replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
+    fn gradient(&self, case: &Case, _replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
         let z = match case.options.difference {
             Difference::Forward => perturbed(case),
             Difference::Central => targets(case, Side::Plus),

@@ -9,47 +9,47 @@ use crate::common::layers::{gradient, map, sample};
 use crate::common::tree_cases::{self, tree};
 use crate::common::trees::Kind;
 
-pub struct Trees<const PROJECTIVE: bool, const SINGLE_ROOT: bool>;
+pub struct Trees(pub Kind);
 
-impl<const PROJECTIVE: bool, const SINGLE_ROOT: bool> Trees<PROJECTIVE, SINGLE_ROOT> {
-    const KIND: Kind = Kind { projective: PROJECTIVE, single_root: SINGLE_ROOT };
-
-    fn layer(case: &Case) -> Imle<Tree<'_>> {
-        let tree = tree(case.sizes.k as u32, case.k_row.as_deref(), Self::KIND);
+impl Trees {
+    fn layer<'a>(&self, case: &'a Case) -> Imle<Tree<'a>> {
+        let tree = tree(case.sizes.k as u32, case.k_row.as_deref(), self.0);
         Imle::new(case.shape(), tree, case.options).expect("cases are good")
     }
 }
 
-impl<const PROJECTIVE: bool, const SINGLE_ROOT: bool> Layer for Trees<PROJECTIVE, SINGLE_ROOT> {
-    const PER_ROW_K: bool = true;
+impl Layer for Trees {
+    fn takes_k_per_row(&self) -> bool {
+        true
+    }
 
-    fn sizes() -> BoxedStrategy<Sizes> {
+    fn sizes(&self) -> BoxedStrategy<Sizes> {
         tree_cases::sizes()
     }
 
-    fn fit(case: Case) -> Case {
+    fn fit(&self, case: Case) -> Case {
         tree_cases::fit(case)
     }
 
-    fn state(case: &Case, b: usize, scores: &[f32]) -> Vec<f32> {
-        tree_cases::state(case, b, scores, Self::KIND)
+    fn state(&self, case: &Case, b: usize, scores: &[f32]) -> Vec<f32> {
+        tree_cases::state(case, b, scores, self.0)
     }
 
-    fn some_state(case: &Case, b: usize) -> Vec<f32> {
+    fn some_state(&self, case: &Case, b: usize) -> Vec<f32> {
         tree_cases::some_state(case, b)
     }
 
-    fn sample(case: &Case) -> Sampled {
-        sample(&Self::layer(case), case.key(), Rows::contiguous(&case.theta))
+    fn sample(&self, case: &Case) -> Sampled {
+        sample(&self.layer(case), case.key(), Rows::contiguous(&case.theta))
     }
 
-    fn gradient(case: &Case, replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
-        gradient(&Self::layer(case), case.key(), &case.theta, case.all_dz(), replay)
+    fn gradient(&self, case: &Case, replay: Option<&[u32]>) -> (Vec<f32>, Diagnostics) {
+        gradient(&self.layer(case), case.key(), &case.theta, case.all_dz(), replay)
     }
 }
 
-impl<const PROJECTIVE: bool, const SINGLE_ROOT: bool> MapLayer for Trees<PROJECTIVE, SINGLE_ROOT> {
-    fn map(case: &Case) -> Vec<f32> {
-        map(&Self::layer(case), Rows::contiguous(&case.theta))
+impl MapLayer for Trees {
+    fn map(&self, case: &Case) -> Vec<f32> {
+        map(&self.layer(case), Rows::contiguous(&case.theta))
     }
 }

@@ -5,7 +5,7 @@
 use libm::{exp, log, log1p};
 
 /// The kinds of trees.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Kind {
     pub projective: bool,
     pub single_root: bool,
