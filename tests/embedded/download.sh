@@ -9,7 +9,7 @@ learnt="C F J are the best sensors"
 block() { awk -v wanted="$1" '/^```/ { inside = /sh$/ && ++count == wanted; next } inside' README.md; }
 prints() {
   local printed
-  printed=$(timeout 60 "$@" 2>&1 </dev/null) && [[ $printed == "$learnt" ]] ||
+  printed=$(timeout 300 "$@" 2>&1 </dev/null) && [[ $printed == "$learnt" ]] ||
     { echo "FAIL: $PWD: $* prints: $printed"; exit 1; }
 }
 for library in size fast release; do

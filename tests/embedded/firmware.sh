@@ -15,6 +15,6 @@ rust_web
 frames
 CARGO_TARGET_THUMBV7EM_NONE_EABIHF_LINKER=arm-none-eabi-ld "$CARGO" rustc --quiet --release --target "$target" -- \
   -C link-arg=-Tlink.x -C link-arg=-L"$here/firmware" -C link-arg=--no-warn-rwx-segments
-timeout 60 $emulate "$CARGO_TARGET_DIR/$target/release/firmware" >"$out/rust.board.txt" 2>&1 </dev/null
+timeout 300 $emulate "$CARGO_TARGET_DIR/$target/release/firmware" >"$out/rust.board.txt" 2>&1 </dev/null
 diff "$out/rust.host.txt" "$out/rust.board.txt"
 echo "firmware in Rust prints the same bits on $board ($target) as on the host"

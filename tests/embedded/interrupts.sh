@@ -9,7 +9,7 @@ for library in size fast release; do
   for case in "no bit is wrong" "some bits are wrong -DSHARED_WORKSPACE"; do
     $cc -std=c11 -Wall -Wextra -Wpedantic -Wconversion -Werror ${case#*wrong} -I"$1/include" \
       "$here/interrupts.c" $start "$1/lib/$library/libimle.a" -o "$1/interrupts.elf"
-    printed=$(timeout 60 $emulate "$1/interrupts.elf" 2>&1 </dev/null)
+    printed=$(timeout 300 $emulate "$1/interrupts.elf" 2>&1 </dev/null)
     [[ $printed == "${case%wrong*}wrong" ]] || { echo "FAIL: $library, $case: $printed"; exit 1; }
   done
 done

@@ -21,7 +21,7 @@ for profile in "${firmware_profiles[@]}"; do
     echo "$target $profile stack $purpose $stack"
   done <"$out/$target/$profile/purposes.txt"
   $cc -O3 -I"$here/../../include" "$here/speed.c" $start "$library" -lm -o "$program"
-  timeout 60 ${emulate/-kernel/-plugin $out/count.so,out=$out/counts.txt -kernel} "$program" </dev/null
+  timeout 300 ${emulate/-kernel/-plugin $out/count.so,out=$out/counts.txt -kernel} "$program" </dev/null
   sizes=$(printf '%s\n' {16,64,256}\ {1,8})
   { sed 'p; s/$/ naive/' <<<"$sizes"; sed 's/$/ worst/' <<<"$sizes"; } | paste -d' ' "$out/counts.txt" - |
     awk -v target="$target" -v profile="$profile" -v rows=16 '

@@ -197,7 +197,7 @@ def main():
                 source = ROOT / "examples/embedded/minimal.c"
                 subprocess.check_call([*cc.split(), f"-I{include}", source, *start.split(), library, "-o", program])
                 done = subprocess.run([*emulate.split(), program], stdin=subprocess.DEVNULL, text=True,
-                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)  # fmt: skip
+                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)  # fmt: skip
                 demand(done.returncode == 0 and done.stdout.strip() == LEARNT, f"{form}, {board}: {done.stdout}")
                 ran.append(board)
             demand(ran, f"{form}: no board was run")

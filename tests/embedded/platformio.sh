@@ -28,7 +28,7 @@ for board in mps2-an386 riscv32imac; do
   cp examples/embedded/minimal.c "$folder"/{board.h,start.h} "$start_up" "$built/project/src"
   link+=" -L$folder -T${script##*/}"
   timeout 300 "$built/venv/bin/pio" run -d "$built/project" >"$built/log" 2>&1 </dev/null || { cat "$built/log"; exit 1; }
-  printed=$(timeout 60 $emulate "$built/project/.pio/build/emulated/program.elf" 2>&1 </dev/null)
+  printed=$(timeout 300 $emulate "$built/project/.pio/build/emulated/program.elf" 2>&1 </dev/null)
   [[ $printed == "C F J are the best sensors" ]] || { echo "FAIL: PlatformIO, $board: $printed"; exit 1; }
 done
 echo "ok: PlatformIO builds a project with the library, which learns on mps2-an386 and riscv32imac"

@@ -15,7 +15,7 @@ gcc -O2 -ffp-contract=off -Iexamples/embedded/boards $program tests/embedded/hos
 
 board mps2-an386
 $cc $program ${start/%-T*/-T$here/small.ld} "$out/$target/release/libimle.a" -o "$out/sensor_budget.elf"
-timeout 60 $emulate "$out/sensor_budget.elf" >"$out/sensor_budget.board.txt" 2>&1 </dev/null
+timeout 300 $emulate "$out/sensor_budget.elf" >"$out/sensor_budget.board.txt" 2>&1 </dev/null
 diff "$out/sensor_budget.txt" "$out/sensor_budget.board.txt"
 
 cargo build --quiet --release -p sensor_budget

@@ -15,7 +15,7 @@ mpicxx -std=c++17 -DOMPI_SKIP_MPICXX -Wall -Wextra -Wpedantic -Wconversion -Wdou
 
 # job RANKS OPTION...: trains for one epoch, 213 steps; its results are in $tmp/out.
 job() {
-    timeout 100 mpirun --allow-run-as-root --oversubscribe --bind-to none -n "$1" "$tmp/program" --epochs 1 "${@:2}" \
+    timeout 600 mpirun --allow-run-as-root --oversubscribe --bind-to none -n "$1" "$tmp/program" --epochs 1 "${@:2}" \
         >"$tmp/out" 2>"$tmp/log"
 }
 # same RANKS OPTION...: checks that the job gives the results of one rank.

@@ -89,7 +89,7 @@ programs() {
     for library in $static $shared; do
       "${@:2}" -std=c99 -O2 -I"$package/include" "$root/tests/c/$program.c" "$package/lib/$library" -lm \
         -o "$built/$program.exe"
-      (cd "$built" && timeout 120 $1 "./$program.exe" >"$built/log") || { cat "$built/log"; exit 1; }
+      (cd "$built" && timeout 300 $1 "./$program.exe" >"$built/log") || { cat "$built/log"; exit 1; }
     done
   done
 }
