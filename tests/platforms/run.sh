@@ -239,7 +239,7 @@ for target in "${targets[@]}"; do
       echo "ok: $target: a program without a C runtime, with imle.lib and imle.dll.lib, under wine"
       ;;
     *-apple-darwin)
-      calls bzero memset_pattern16 dyld_stub_binder
+      calls bzero __bzero memset_pattern16 dyld_stub_binder
       named -DCMAKE_SYSTEM_NAME=Darwin
       cc="$ZIG cc -target ${target%%-*}-macos -std=c99 -O2 -I$package/include"
       for library in libimle.a libimle.dylib; do
