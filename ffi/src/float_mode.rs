@@ -23,8 +23,10 @@ pub(crate) fn call_in_default_mode<R>(call: impl FnOnce() -> R) -> R {
     if callers & machine::MODE == machine::DEFAULT {
         return call();
     }
+    // The bits that are no mode stay. One of them, LTPSIZE, must be as it is for the fast loops of a Cortex-M55, which
+    // memcpy may have.
     // SAFETY: the function that is called alone computes until the mode is written again.
-    unsafe { machine::write(machine::DEFAULT) }
+    unsafe { machine::write(callers & !machine::MODE | machine::DEFAULT) }
     let result = call();
     // SAFETY: the caller of the C function works in this mode, and nothing computes before it goes on.
     unsafe { machine::write(callers) }
@@ -63,7 +65,7 @@ mod machine {
     }
 
     /// # Safety
-    /// - `word` is what [`read`] gave, or [`DEFAULT`].
+    /// - `word` is what [`read`] gave, or that with [`DEFAULT`] in the bits of [`MODE`].
     /// - No Rust code computes with floats while the mode is not the default one.
     #[inline(always)]
     pub(super) unsafe fn write(word: u32) {
@@ -89,7 +91,7 @@ mod machine {
     }
 
     /// # Safety
-    /// - `word` is what [`read`] gave, or [`DEFAULT`].
+    /// - `word` is what [`read`] gave, or that with [`DEFAULT`] in the bits of [`MODE`].
     /// - No Rust code computes with floats while the mode is not the default one.
     #[inline(always)]
     pub(super) unsafe fn write(word: u64) {
@@ -116,7 +118,7 @@ mod machine {
     }
 
     /// # Safety
-    /// - `word` is what [`read`] gave, or [`DEFAULT`].
+    /// - `word` is what [`read`] gave, or that with [`DEFAULT`] in the bits of [`MODE`].
     /// - No Rust code computes with floats while the mode is not the default one.
     #[inline(always)]
     pub(super) unsafe fn write(word: u32) {
@@ -142,7 +144,7 @@ mod machine {
     }
 
     /// # Safety
-    /// - `word` is what [`read`] gave, or [`DEFAULT`].
+    /// - `word` is what [`read`] gave, or that with [`DEFAULT`] in the bits of [`MODE`].
     /// - No Rust code computes with floats while the mode is not the default one.
     #[inline(always)]
     pub(super) unsafe fn write(word: usize) {

@@ -47,13 +47,18 @@ static uint32_t get_mode(void)
     return (uint32_t)mode & control;
 }
 #else
-static void set_mode(uint32_t mode) { __asm__ volatile("vmsr fpscr, %0" : : "r"(mode) : "memory"); }
-static uint32_t get_mode(void)
+static uint32_t get_fpscr(void)
 {
-    uint32_t mode;
-    __asm__ volatile("vmrs %0, fpscr" : "=r"(mode) : : "memory");
-    return mode & control;
+    uint32_t word;
+    __asm__ volatile("vmrs %0, fpscr" : "=r"(word) : : "memory");
+    return word;
 }
+/* The other bits stay: a Cortex-M55 must have its LTPSIZE in order to run the loops that compilers make for it. */
+static void set_mode(uint32_t mode)
+{
+    __asm__ volatile("vmsr fpscr, %0" : : "r"((get_fpscr() & ~control) | mode) : "memory");
+}
+static uint32_t get_mode(void) { return get_fpscr() & control; }
 #endif
 static const uint32_t by_default = 0;
 #define TRAPS(mode) false
