@@ -246,21 +246,13 @@ macro_rules! exact_laws {
     };
 }
 
-/// `exact_tree_laws!(Layer)` does so for trees, on `Layer(kind)` for the four kinds of trees. Another number of words has
-/// other noise, so that padding is not among the laws.
+/// The same for trees. Another number of words has other noise, so that padding is not among the laws.
 #[macro_export]
 macro_rules! exact_tree_laws {
     ($layer:ident) => {
-        $crate::exact_tree_laws!(exact_trees: $layer, false, false);
-        $crate::exact_tree_laws!(exact_trees_with_a_single_root: $layer, false, true);
-        $crate::exact_tree_laws!(exact_projective_trees: $layer, true, false);
-        $crate::exact_tree_laws!(exact_projective_trees_with_a_single_root: $layer, true, true);
-    };
-    ($module:ident: $layer:ident, $projective:literal, $single_root:literal) => {
-        mod $module {
+        mod exact {
             use super::*;
-            use $crate::common::trees::Kind;
-            $crate::exact_law_tests! { $layer(Kind { projective: $projective, single_root: $single_root }),
+            $crate::on_all_trees! { exact_law_tests: $layer,
                 rows_are_known_by_their_numbers
                 samples_are_known_by_their_numbers
             }

@@ -388,31 +388,38 @@ macro_rules! laws {
     };
 }
 
-/// `tree_laws!(Layer)` tests those that hold for trees as well as for k-subsets, by the same tests, on `Layer(kind)` for
-/// the four kinds of trees.
+/// `tree_laws!(Layer)` tests those that hold for trees as well as for k-subsets, by the same tests.
 #[macro_export]
 macro_rules! tree_laws {
     ($layer:ident) => {
-        $crate::tree_laws!(trees: $layer, false, false);
-        $crate::tree_laws!(trees_with_a_single_root: $layer, false, true);
-        $crate::tree_laws!(projective_trees: $layer, true, false);
-        $crate::tree_laws!(projective_trees_with_a_single_root: $layer, true, true);
+        $crate::on_all_trees! { law_tests: $layer,
+            sample_follows_its_definition
+            gradient_follows_its_definition
+            any_cut_gives_the_same_bits
+            row_ids_name_the_noise
+            states_have_k_unmasked_ones
+            any_cut_of_the_samples_gives_the_same_states
+            map_follows_its_definition
+            replay_from_indices_is_replay_from_the_key
+            any_listed_state_gives_the_formula
+        }
     };
-    ($module:ident: $layer:ident, $projective:literal, $single_root:literal) => {
+}
+
+/// Stamps tests on `Layer(kind)` for the four kinds of trees, each in a module of its own.
+#[macro_export]
+macro_rules! on_all_trees {
+    ($tests:ident: $layer:ident, $($law:ident)*) => {
+        $crate::on_all_trees!(trees: false, false, $tests $layer $($law)*);
+        $crate::on_all_trees!(trees_with_a_single_root: false, true, $tests $layer $($law)*);
+        $crate::on_all_trees!(projective_trees: true, false, $tests $layer $($law)*);
+        $crate::on_all_trees!(projective_trees_with_a_single_root: true, true, $tests $layer $($law)*);
+    };
+    ($module:ident: $projective:literal, $single_root:literal, $tests:ident $layer:ident $($law:ident)*) => {
         mod $module {
             use super::*;
             use $crate::common::trees::Kind;
-            $crate::law_tests! { $layer(Kind { projective: $projective, single_root: $single_root }),
-                sample_follows_its_definition
-                gradient_follows_its_definition
-                any_cut_gives_the_same_bits
-                row_ids_name_the_noise
-                states_have_k_unmasked_ones
-                any_cut_of_the_samples_gives_the_same_states
-                map_follows_its_definition
-                replay_from_indices_is_replay_from_the_key
-                any_listed_state_gives_the_formula
-            }
+            $crate::$tests! { $layer(Kind { projective: $projective, single_root: $single_root }), $($law)* }
         }
     };
 }
